@@ -1,0 +1,18 @@
+/**
+ * An operational failure: something outside the program is not as it must be. `message` is one line that says what was
+ * wrong, where, and what to do; `exitStatus` is what the command ends with when nobody can go on (2 unless said
+ * otherwise). `retriable` tells whether the same call may succeed later.
+ */
+export class OperationalError extends Error {
+  readonly code: string;
+  readonly retriable: boolean;
+  readonly exitStatus: number;
+
+  constructor(code: string, message: string, options: { retriable?: boolean; exitStatus?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "OperationalError";
+    this.code = code;
+    this.retriable = options.retriable ?? false;
+    this.exitStatus = options.exitStatus ?? 2;
+  }
+}
