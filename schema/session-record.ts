@@ -1,0 +1,261 @@
+import { z } from "zod";
+
+/** The record's `event.dataset`. */
+export const SESSION_DATASET = "rejoin.session";
+
+/** Who opened the session (`initiator` sent the MP_CAPABLE SYN), and who answered. */
+export const SIDES = ["initiator", "responder"] as const;
+/** `event.action`, in the order of a session's life; ACTION_TYPES has the ECS type of each. */
+export const ACTIONS = ["session-opened", "session-updated", "session-ended"] as const;
+/** The one entry of `event.type` that belongs to each action. */
+export const ACTION_TYPES = { "session-opened": "start", "session-updated": "info", "session-ended": "end" } as const;
+/** What was seen of the handshake: the MP_CAPABLE exchange with at least one key, only joins, or neither. */
+export const EVIDENCE = ["handshake", "orphan", "midstream"] as const;
+/** Three-valued: `unverifiable` always has an `unverifiable_reason` beside it. */
+export const VERDICTS = ["verified", "failed", "unverifiable"] as const;
+/** Why a verdict could not be had. */
+export const UNVERIFIABLE_REASONS = [
+  "no-handshake", // no MP_CAPABLE exchange of the session was seen, so neither key is known
+  "key-unknown", // one of the two keys was not seen
+  "one-direction", // the other direction of the subflow was not seen, and with it a nonce
+  "segment-not-seen", // the segment that carries the HMAC was not seen
+  "truncated", // the copy was cut inside the option
+] as const;
+/** Why the session became plain TCP (RFC 8684 §3.7). */
+export const FALLBACK_CAUSES = [
+  "syn-ack-without-option",
+  "ack-without-option",
+  "data-without-option",
+  "syn-retried-without-option",
+  "infinite-mapping",
+  "mp-fail",
+  "checksum",
+  "version",
+  "unknown",
+] as const;
+/** Why the session ended. The last four say why the watching ended rather than the session. */
+export const CLOSE_REASONS = [
+  "fin",
+  "fastclose",
+  "reset",
+  "replaced",
+  "idle",
+  "evicted",
+  "end-of-input",
+  "shutdown",
+] as const;
+/** Why a subflow ended; `open` when it had not when the record was made. */
+export const SUBFLOW_CLOSE_REASONS = ["fin", "reset", "fastclose", "replaced", "idle", "open"] as const;
+/** `unknown`: the subflow's SYN was not seen. */
+export const SUBFLOW_KINDS = ["initial", "joined", "unknown"] as const;
+/** Why a digest that was asked for is not in the record. */
+export const DIGEST_REASONS = ["octets-shed", "first-octet-unknown"] as const;
+/** What a record can have lost to a bound. */
+export const SHED_REASONS = ["subflows", "addresses", "agents", "mappings", "ranges", "octets"] as const;
+
+/** Entries of `missing` per stream; `missing_octets` counts them all. */
+export const MAX_MISSING = 16;
+/** Entries of `mptcp.addresses`; further ones are counted in `rejoin.shed.addresses`. */
+export const MAX_ADDRESSES = 32;
+/** Entries of `mptcp.subflows`; further ones are counted in `rejoin.shed.subflows`. */
+export const MAX_SUBFLOWS = 256;
+/** Names in `agents` of a subflow; further ones are counted in `rejoin.shed.agents`. */
+export const MAX_AGENTS = 16;
+
+const count = z.int().nonnegative();
+const time = z.iso.datetime().describe("ISO 8601 in UTC, with up to six digits of a second");
+const side = z.enum(SIDES);
+const ip = z.union([z.ipv4(), z.ipv6()]).describe("IPv4 dotted, never mapped into IPv6; IPv6 as RFC 5952 writes it");
+const port = z.int().min(0).max(65_535);
+const token = z
+  .string()
+  .regex(/^0x[0-9a-f]{8}$/)
+  .nullable()
+  .describe("0x and eight digits; null when the key was not seen");
+const idsn = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,19})$/)
+  .nullable()
+  .describe("Unsigned 64-bit integer: a decimal string in JSON, an integer in MessagePack; null when unknown");
+const communityId = z
+  .string()
+  .regex(/^1:[A-Za-z0-9+/]{27}=$/)
+  .describe("Community ID v1, seed 0: finds the same flow in Zeek's and Suricata's logs");
+const octets = z.int().min(0).max(255);
+
+const endpoint = z.object({
+  ip,
+  port,
+  bytes: count.describe("IP octets this end sent, retransmissions included, mirror duplicates not"),
+  packets: count.describe("IP packets this end sent, mirror duplicates not counted"),
+});
+
+const stream = z
+  .object({
+    octets: count.describe("Data-level octets seen, each counted once"),
+    contiguous: count.describe("Octets from the stream's first up to its first hole"),
+    missing: z
+      .array(z.object({ offset: count.describe("From 0, the stream's first octet"), length: z.int().positive() }))
+      .max(MAX_MISSING)
+      .describe("The first holes in the order of their offsets"),
+    missing_octets: count.describe("Octets of all holes, also of those that `missing` does not list"),
+    conflicting: count
+      .nullable()
+      .describe("Octets that came again and differed; null where octets that came twice were not compared"),
+    complete: z.boolean().describe("DATA_FIN (after a fallback: FIN) seen and nothing missing"),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional()
+      .describe("Over the first `contiguous` octets; present where it was asked for"),
+    sha256_unavailable: z.enum(DIGEST_REASONS).optional().describe("Why `sha256` was asked for and is absent"),
+  })
+  .describe("What one side sent, in data-sequence order");
+
+const verdict = z.enum(VERDICTS);
+
+const join = z
+  .object({
+    hmac: z
+      .object({ initiator: verdict, responder: verdict })
+      .describe("The HMAC that each side of the *session* sent on this subflow, whichever of them opened it"),
+    unverifiable_reason: z
+      .enum(UNVERIFIABLE_REASONS)
+      .optional()
+      .describe("Present when a verdict beside it is `unverifiable`; where both are, the initiator's reason"),
+  })
+  .describe("The MP_JOIN exchange (RFC 8684 §3.2)");
+
+const subflow = z.object({
+  id: count.describe("Numbers the session's subflows from 0 in the order of their first packets"),
+  kind: z.enum(SUBFLOW_KINDS).describe("`unknown`: its SYN was not seen"),
+  opener: side.describe("Which side of the session sent this subflow's SYN; a responder can open a join"),
+  source: endpoint.describe("Who sent this subflow's SYN"),
+  destination: endpoint.describe("Who answered it"),
+  community_id: communityId,
+  start: time.describe("Its first packet"),
+  end: time.describe("Its last packet so far"),
+  close: z.object({ reason: z.enum(SUBFLOW_CLOSE_REASONS) }),
+  address_id: z
+    .object({ initiator: octets.nullable(), responder: octets.nullable() })
+    .describe("Address identifiers of each side; 0 on the initial subflow; null when not seen"),
+  backup: z.boolean().describe("Either side asked, in MP_JOIN, to use it only when no other is left"),
+  join: join.nullable().describe("null unless `kind` is `joined`"),
+  mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
+  agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
+});
+
+const address = z
+  .object({
+    side: side.describe("Whose address it is"),
+    address_id: octets,
+    ip: ip.nullable().describe("null where only the removal was seen"),
+    port: port.nullable().describe("null where the option names none"),
+    at: time.nullable().describe("First ADD_ADDR that was not an echo; null where only the removal was seen"),
+    removed_at: time.nullable().describe("First REMOVE_ADDR after it; null when there was none"),
+  })
+  .describe("An address a side announced or took back (RFC 8684 §3.4)");
+
+/** Adds what a shape alone cannot say; JSON Schema does not carry these rules. */
+function consistent(record: z.infer<typeof shape>, context: z.RefinementCtx<z.infer<typeof shape>>): void {
+  const fault = (path: (string | number)[], message: string) =>
+    context.addIssue({ code: "custom", path, message, input: record });
+  const { event, mptcp } = record;
+  if (event.type[0] !== ACTION_TYPES[event.action]) fault(["event", "type"], "does not belong to event.action");
+  const ended = event.action === "session-ended";
+  if (ended !== (mptcp.close !== null)) fault(["mptcp", "close"], "is there exactly when the session has ended");
+  if (ended !== (event.reason !== undefined)) fault(["event", "reason"], "is there exactly when the session has ended");
+  for (const name of SIDES) {
+    const { complete, missing_octets } = mptcp.stream[name];
+    if (complete && missing_octets > 0) fault(["mptcp", "stream", name, "complete"], "with octets missing");
+  }
+  for (const [i, { join }] of mptcp.subflows.entries()) {
+    const open = join?.hmac.initiator === "unverifiable" || join?.hmac.responder === "unverifiable";
+    if (open !== (join?.unverifiable_reason !== undefined)) {
+      fault(["mptcp", "subflows", i, "join", "unverifiable_reason"], "is there exactly when a verdict is unverifiable");
+    }
+  }
+}
+
+const shape = z.object({
+  "@timestamp": time.describe("When the record was made, in packet time"),
+  event: z.object({
+    id: z.string().min(1).max(128).describe("The same in every copy of this record; delivery is at least once"),
+    kind: z.literal("event"),
+    category: z.tuple([z.literal("network")]),
+    type: z.tuple([z.enum(["start", "info", "end"])]).describe("start, info, end for opened, updated, ended"),
+    dataset: z.literal(SESSION_DATASET),
+    action: z.enum(ACTIONS),
+    start: time.describe("The session's first packet"),
+    end: time.describe("The session's last packet so far"),
+    duration: count.describe("Nanoseconds from start to end"),
+    reason: z.string().optional().describe("Why the session ended, in words for a person; only when it has"),
+  }),
+  network: z.object({
+    transport: z.literal("tcp"),
+    type: z.enum(["ipv4", "ipv6"]).describe("Of the initial subflow; others may differ"),
+    community_id: communityId.describe("Of the initial subflow; each subflow has its own"),
+    bytes: count.describe("IP octets both ways over all subflows"),
+    packets: count.describe("IP packets both ways over all subflows"),
+  }),
+  source: endpoint.describe(
+    "The initiator: addresses of the initial subflow as its SYN says (without a handshake: of the first subflow seen), counts over all subflows",
+  ),
+  destination: endpoint.describe("The responder, likewise"),
+  observer: z.object({ type: z.literal("rejoin"), name: z.string(), version: z.string() }),
+  mptcp: z.object({
+    session: z.object({
+      id: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{8,64}$/)
+        .describe("The same for the same traffic, whichever agents saw it; fit for a file name"),
+      revision: z.int().positive().describe("Counts this session's records up from 1"),
+      evidence: z.enum(EVIDENCE),
+    }),
+    version: z
+      .union([z.literal(0), z.literal(1)])
+      .nullable()
+      .describe("0 is RFC 6824, 1 is RFC 8684, null unknown"),
+    token: z.object({ initiator: token, responder: token }).describe("Each side's own, made from its own key"),
+    idsn: z.object({ initiator: idsn, responder: idsn }).describe("Initial data sequence number of what each sends"),
+    checksum_required: z.boolean().nullable().describe("Flag A of the handshake; null when it was not seen"),
+    fallback: z
+      .object({ cause: z.enum(FALLBACK_CAUSES), at: time, subflow: count.describe("`id` of the subflow") })
+      .nullable()
+      .describe("null while the session is MPTCP"),
+    close: z
+      .object({ reason: z.enum(CLOSE_REASONS), by: z.enum([...SIDES, "both"]).nullable() })
+      .nullable()
+      .describe("null until the session has ended; `by` null where no side ended it"),
+    stream: z.object({ initiator: stream, responder: stream }),
+    addresses: z.array(address).max(MAX_ADDRESSES).describe("In the order of their first option"),
+    subflows: z.array(subflow).max(MAX_SUBFLOWS),
+  }),
+  rejoin: z
+    .object({
+      shed: z
+        .partialRecord(z.enum(SHED_REASONS), z.int().positive())
+        .describe("How many of each kind the record lost because a bound was met"),
+    })
+    .optional()
+    .describe("Absent when nothing was lost"),
+});
+
+/**
+ * The session record, `event.dataset` `rejoin.session`, as it stands in JSON. Readers must accept fields that are not
+ * here: inside one major version of a topic, changes only add. No key, nonce or HMAC is in any field.
+ */
+export const sessionRecord = shape.superRefine(consistent).meta({ title: "rejoin session record" });
+
+/** One session at one moment; see `sessionRecord`. */
+export type SessionRecord = z.infer<typeof shape>;
+/** One side's rebuilt stream in a session record. */
+export type StreamRecord = z.infer<typeof stream>;
+/** One subflow in a session record. */
+export type SubflowRecord = z.infer<typeof subflow>;
+/** One announced address in a session record. */
+export type AddressRecord = z.infer<typeof address>;
+/** `verified`, `failed` or `unverifiable`. */
+export type Verdict = (typeof VERDICTS)[number];
+/** An entry of UNVERIFIABLE_REASONS. */
+export type UnverifiableReason = (typeof UNVERIFIABLE_REASONS)[number];
