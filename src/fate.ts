@@ -16,7 +16,11 @@ export const FATES = [
   { stage: "decapsulate", reason: "udp-truncated", meaning: "ends inside its UDP header" },
   { stage: "decapsulate", reason: "gre-truncated", meaning: "ends inside its GRE header" },
   { stage: "decapsulate", reason: "gre-version", meaning: "a GRE version other than 0 (RFC 2784 section 2.3.1)" },
-  { stage: "decapsulate", reason: "gre-routed", meaning: "RFC 1701 routing, strict source route or recursion bits are set" },
+  {
+    stage: "decapsulate",
+    reason: "gre-routed",
+    meaning: "RFC 1701 routing, strict source route or recursion bits are set",
+  },
   { stage: "decapsulate", reason: "gre-checksum", meaning: "the GRE checksum is wrong" },
   { stage: "decapsulate", reason: "gre-protocol", meaning: "GRE carries a protocol that is not read" },
   { stage: "decapsulate", reason: "tunnel-depth", meaning: "more nested delivery headers than the bound" },

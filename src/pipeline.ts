@@ -63,13 +63,20 @@ export interface Totals {
   readonly packetsIn: number;
   /** By fate name, `stage/reason`; fates that did not occur are absent. */
   readonly packets: Readonly<Record<string, number>>;
-  readonly sessions: { readonly opened: number; readonly ended: number; readonly live: number; readonly partial: number };
+  readonly sessions: {
+    readonly opened: number;
+    readonly ended: number;
+    readonly live: number;
+    readonly partial: number;
+  };
   readonly endedBy: Readonly<Record<string, number>>;
   readonly subflows: { readonly initial: number; readonly joined: number; readonly orphan: number };
   /** Data-level octets, each counted once. */
   readonly octets: { readonly initiator: number; readonly responder: number; readonly missing: number };
   /** By check and verdict, such as `join-hmac: { verified: 2, failed: 0, unverifiable: 0 }`. */
-  readonly verdicts: Readonly<Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>>;
+  readonly verdicts: Readonly<
+    Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>
+  >;
   readonly records: number;
 }
 

@@ -1,0 +1,109 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { Cursor } from "../wire/cursor.ts";
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, skipEthernet } from "../wire/ethernet.ts";
+import { GRE_ETHERNET, GreFields, skipGre } from "../wire/gre.ts";
+import { ipv4AddressAt, ipv4Identification, PROTOCOL_GRE, PROTOCOL_TCP, PROTOCOL_UDP, skipIpv4 } from "../wire/ipv4.ts";
+import { ipv6AddressAt, skipIpv6 } from "../wire/ipv6.ts";
+import { skipLinkLayer } from "../wire/link-layer.ts";
+import * as tcp from "../wire/tcp.ts";
+import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
+import type { Agents } from "./agents.ts";
+
+/** Delivery headers inside delivery headers: deeper nesting is refused. */
+const MAX_TUNNEL_DEPTH = 4;
+
+const NOT_IP = fateOf("decapsulate/not-ip");
+const NOT_TCP = fateOf("decapsulate/not-tcp");
+const GRE_PROTOCOL = fateOf("decapsulate/gre-protocol");
+const TUNNEL_DEPTH = fateOf("decapsulate/tunnel-depth");
+const TCP_TRUNCATED = fateOf("decapsulate/tcp-truncated");
+const TCP_MALFORMED = fateOf("decapsulate/tcp-malformed");
+
+/**
+ * The first stage: takes link-layer and delivery headers off, notes who copied the packet, and leaves the columns of
+ * the payload packet's IP and TCP headers in the vector. What is not TCP or cannot be read leaves here with its fate.
+ */
+export class Decapsulation {
+  private readonly agents: Agents;
+  private readonly cursor = new Cursor();
+  private readonly gre = new GreFields();
+
+  constructor(agents: Agents) {
+    this.agents = agents;
+  }
+
+  /** Decodes every packet of the vector. Total: any octets give a fate. */
+  process(vector: PacketVector): void {
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) vector.fate[i] = this.decode(vector, i);
+  }
+
+  private decode(vector: PacketVector, i: number): number {
+    const view = vector.view;
+    const cursor = this.cursor;
+    cursor.at = vector.at[i]!;
+    cursor.end = cursor.at + vector.captured[i]!;
+    cursor.wireEnd = cursor.at + vector.wire[i]!;
+    let agent = this.agents.ofSource(vector.source[i]!);
+    let fate = skipLinkLayer(view, cursor, vector.linkType[i]!);
+    for (let depth = 0; fate === FATE_ALIVE; depth++) {
+      if (depth > MAX_TUNNEL_DEPTH) return TUNNEL_DEPTH;
+      const ipAt = cursor.at;
+      const family = cursor.protocol === ETHERTYPE_IPV4 ? 4 : 6;
+      if (family === 4) fate = skipIpv4(view, cursor);
+      else if (cursor.protocol === ETHERTYPE_IPV6) fate = skipIpv6(view, cursor);
+      else return depth === 0 ? NOT_IP : GRE_PROTOCOL;
+      if (fate !== FATE_ALIVE) return fate;
+
+      const protocol: number = cursor.protocol;
+      if (protocol === PROTOCOL_TCP) {
+        vector.agent[i] = agent;
+        return this.decodeTcp(vector, i, ipAt, family);
+      }
+      if (protocol === PROTOCOL_UDP) {
+        fate = skipUdp(view, cursor);
+        if (fate !== FATE_ALIVE) return fate;
+        if (cursor.protocol !== PORT_GRE_IN_UDP) return NOT_TCP;
+      } else if (protocol !== PROTOCOL_GRE) return NOT_TCP;
+
+      fate = skipGre(view, cursor, this.gre);
+      if (fate !== FATE_ALIVE) return fate;
+      // The outermost delivery header names the agent; what it copied may be a tunnel of somebody else.
+      if (depth === 0) {
+        const addressAt = family === 4 ? ipv4AddressAt(ipAt) : ipv6AddressAt(ipAt);
+        agent = this.agents.ofSender(view, addressAt, family, this.gre.key);
+        if (agent < 0) return -agent;
+        this.agents.count(agent, this.gre.sequence, cursor.wireEnd - cursor.at, vector.atMicros[i]!);
+      }
+      if (cursor.protocol === GRE_ETHERNET) fate = skipEthernet(view, cursor);
+    }
+    return fate;
+  }
+
+  private decodeTcp(vector: PacketVector, i: number, ipAt: number, family: number): number {
+    const view = vector.view;
+    const { at, end, wireEnd } = this.cursor;
+    if (at + tcp.TCP_MIN_OCTETS > end) return TCP_TRUNCATED;
+    const payloadAt = at + (view.getUint8(at + tcp.TCP_DATA_OFFSET) >> 4) * 4;
+    if (payloadAt < at + tcp.TCP_MIN_OCTETS || payloadAt > wireEnd) return TCP_MALFORMED;
+    vector.family[i] = family;
+    vector.addressAt[i] = family === 4 ? ipv4AddressAt(ipAt) : ipv6AddressAt(ipAt);
+    vector.ipId[i] = family === 4 ? ipv4Identification(view, ipAt) : 0;
+    vector.ipLength[i] = wireEnd - ipAt;
+    vector.tcpAt[i] = at;
+    vector.ports[i] = view.getUint32(at + tcp.TCP_PORTS);
+    vector.seq[i] = view.getUint32(at + tcp.TCP_SEQUENCE);
+    vector.ack[i] = view.getUint32(at + tcp.TCP_ACKNOWLEDGMENT);
+    vector.flags[i] = view.getUint8(at + tcp.TCP_FLAGS);
+    const optionsEnd = Math.min(payloadAt, end);
+    vector.optionsEnd[i] = optionsEnd;
+    vector.mptcpAt[i] =
+      payloadAt === at + tcp.TCP_MIN_OCTETS
+        ? 0
+        : tcp.findOption(view, at + tcp.TCP_MIN_OCTETS, optionsEnd, tcp.OPTION_MPTCP);
+    vector.payloadAt[i] = payloadAt;
+    vector.payloadLength[i] = wireEnd - payloadAt;
+    vector.payloadCaptured[i] = end > payloadAt ? end - payloadAt : 0;
+    return FATE_ALIVE;
+  }
+}

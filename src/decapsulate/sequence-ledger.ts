@@ -1,0 +1,66 @@
+/** Sequence numbers behind the newest one that can still be told "late" from "duplicate"; further back is a restart. */
+const WINDOW = 1024;
+
+/**
+ * Counts what the sequence numbers of one sender's GRE stream tell (RFC 2890 §2.2: one numbering per key and sender,
+ * modulo 2^32, the first packet being 0). A number skipped is lost until it comes late.
+ */
+export class SequenceLedger {
+  lost = 0;
+  late = 0;
+  duplicate = 0;
+  restarted = 0;
+  private newest = -1;
+  /** One bit for each of the WINDOW numbers up to `newest`, at number modulo WINDOW: seen. */
+  private readonly seen = new Uint32Array(WINDOW / 32);
+
+  /** Takes the next packet's number, 0 to 2^32 - 1. */
+  count(sequence: number): void {
+    if (this.newest < 0) {
+      this.begin(sequence);
+      return;
+    }
+    const ahead = (sequence - this.newest) | 0;
+    if (ahead > 0) {
+      this.lost += ahead - 1;
+      if (ahead >= WINDOW) this.seen.fill(0);
+      else for (let step = 1; step < ahead; step++) this.clear(this.newest + step);
+      this.newest = sequence;
+      this.mark(sequence);
+    } else if (ahead <= -WINDOW) {
+      this.restarted++;
+      this.begin(sequence);
+    } else if (this.isSeen(sequence)) {
+      // A sender that starts again begins at 0, and may do so before it was WINDOW packets far.
+      if (sequence === 0) {
+        this.restarted++;
+        this.begin(0);
+      } else this.duplicate++;
+    } else {
+      this.late++;
+      this.lost--;
+      this.mark(sequence);
+    }
+  }
+
+  private begin(sequence: number): void {
+    // What came before the first number seen is not this stream's loss: mark it, so that it cannot become "late".
+    this.seen.fill(0xffffffff);
+    this.newest = sequence;
+  }
+
+  private isSeen(sequence: number): boolean {
+    const bit = sequence % WINDOW;
+    return ((this.seen[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0;
+  }
+
+  private mark(sequence: number): void {
+    const bit = sequence % WINDOW;
+    this.seen[bit >>> 5] = (this.seen[bit >>> 5] ?? 0) | (1 << (bit & 31));
+  }
+
+  private clear(sequence: number): void {
+    const bit = (sequence >>> 0) % WINDOW;
+    this.seen[bit >>> 5] = (this.seen[bit >>> 5] ?? 0) & ~(1 << (bit & 31));
+  }
+}

@@ -1,0 +1,238 @@
+import { FATE_ALIVE } from "../fate.ts";
+import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { FlowKeys, KEY_WORDS } from "./flow-key.ts";
+
+const TCP_FIN = 0x01;
+const TCP_SYN = 0x02;
+const TCP_RST = 0x04;
+const TCP_ACK = 0x10;
+
+/** One flow is one slot of 64 octets, a cache line: sixteen 32-bit words. */
+const SLOT_WORDS = 16;
+/** Hash of the key with bit 0 set; 0 in an empty slot. */
+const TAG = 0;
+/** KEY_WORDS words. */
+const KEY = 1;
+/** Sequence number of the SYN that opened the flow, where that was seen. */
+const ISN = 10;
+const STATE = 11;
+/** Packet time of the latest packet, microseconds: a float64 over words 12 and 13. */
+const LATEST = 12;
+
+const STATE_IPV6 = 1;
+const STATE_FIN_LOWER = 2;
+const STATE_FIN_UPPER = 4;
+const STATE_CLOSING = 8;
+const STATE_ISN_KNOWN = 16;
+const BOTH_FINS = STATE_FIN_LOWER | STATE_FIN_UPPER;
+
+/** Slots looked at per vector for flows that have ended: a few hundred octets of memory traffic per packet at most. */
+const SWEPT_PER_VECTOR = 32;
+/** Slots looked at for the flow to evict when the table is full. */
+const EVICTION_WINDOW = 64;
+
+export interface FlowSelectionOptions {
+  /** Most flows selected at a time, 1 to 2^20. When it is met, the longest idle of some 32 flows is evicted and counted. */
+  readonly maxFlows: number;
+  /** A flow without packets for so long has ended, milliseconds of packet time. */
+  readonly idleMs: number;
+  /** The same after FINs of both ends or a RST: late retransmissions and last acknowledgments are still copied. */
+  readonly lingerMs: number;
+  /** Any 32-bit number that senders of traffic cannot know. */
+  readonly seed: number;
+}
+
+/**
+ * Selects whole MPTCP flows. A flow is selected from its first packet with an MPTCP option (TCP option kind 30, RFC 8684
+ * §3), both directions, until it ends: FINs of both ends or a RST and then `lingerMs` without a packet, or `idleMs`
+ * without one, or a SYN without the option that opens another connection on the same addresses and ports. Packets
+ * without an option belong to it too (bare RSTs, everything after a fallback).
+ *
+ * Works on the columns that `decapsulate` leaves; packets with a fate other than alive are never selected.
+ */
+export class FlowSelection {
+  /** By `select`: 1 where packet i is to be copied. */
+  readonly selected = new Uint8Array(VECTOR_LENGTH);
+  /** Flows selected now. */
+  live = 0;
+  /** Flows selected since the start; one that was evicted and selected again counts twice. */
+  opened = 0;
+  /** Flows that were evicted because the table was full. Their next packet with an option selects them again. */
+  evicted = 0;
+
+  private readonly maxFlows: number;
+  private readonly idleMicros: number;
+  private readonly lingerMicros: number;
+  private readonly keys: FlowKeys;
+  private readonly words: Uint32Array;
+  private readonly times: Float64Array;
+  /** Slots minus one; slots are a power of two and at least twice `maxFlows`, so probes stay short. */
+  private readonly mask: number;
+  private readonly touched = new Uint32Array(VECTOR_LENGTH);
+  private hand = 0;
+  private nowMicros = 0;
+
+  constructor(options: FlowSelectionOptions) {
+    this.maxFlows = options.maxFlows;
+    this.idleMicros = options.idleMs * 1000;
+    this.lingerMicros = options.lingerMs * 1000;
+    this.keys = new FlowKeys(options.seed);
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(options.maxFlows, VECTOR_LENGTH) * 2));
+    const buffer = new ArrayBuffer(slots * SLOT_WORDS * 4);
+    this.words = new Uint32Array(buffer);
+    this.times = new Float64Array(buffer);
+    this.mask = slots - 1;
+  }
+
+  /** Fills `selected` for the packets of the vector and returns how many of them are to be copied. */
+  select(vector: PacketVector): number {
+    const { keys, words, mask, touched } = this;
+    for (let i = 0; i < vector.length; i++) {
+      if (vector.fate[i] !== FATE_ALIVE) continue;
+      keys.read(vector, i);
+      // Loading the home slots back to back lets their cache misses overlap.
+      touched[i] = words[(((keys.hash[i] ?? 0) >>> 1) & mask) * SLOT_WORDS] ?? 0;
+    }
+    let count = 0;
+    for (let i = 0; i < vector.length; i++) {
+      const chosen = vector.fate[i] === FATE_ALIVE ? this.decide(vector, i) : 0;
+      this.selected[i] = chosen;
+      count += chosen;
+    }
+    this.sweep();
+    return count;
+  }
+
+  /** 1 when packet i belongs to a selected flow or opens one. */
+  private decide(vector: PacketVector, i: number): 0 | 1 {
+    const { words } = this;
+    const now = vector.atMicros[i] ?? 0;
+    if (now > this.nowMicros) this.nowMicros = now;
+    const flags = vector.flags[i] ?? 0;
+    const seq = vector.seq[i] ?? 0;
+    const option = vector.mptcpAt[i] !== 0;
+    const opens = (flags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
+
+    let at = this.find(vector, i);
+    if (at >= 0 && this.ended(at, now)) {
+      this.remove(at / SLOT_WORDS);
+      at = -1;
+    }
+    if (at >= 0 && opens && !this.openedBy(at, seq)) {
+      if (!option) {
+        this.remove(at / SLOT_WORDS);
+        return 0;
+      }
+      words[at + STATE] = (words[at + STATE] ?? 0) & STATE_IPV6;
+    }
+    if (at < 0) {
+      if (!option) return 0;
+      at = this.insert(vector, i);
+    }
+    let state = words[at + STATE] ?? 0;
+    if (opens) {
+      words[at + ISN] = seq;
+      state |= STATE_ISN_KNOWN;
+    }
+    if ((flags & TCP_FIN) !== 0) state |= this.keys.fromLower[i] === 1 ? STATE_FIN_LOWER : STATE_FIN_UPPER;
+    if ((flags & TCP_RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS) state |= STATE_CLOSING;
+    words[at + STATE] = state;
+    if (now > (this.times[(at + LATEST) >>> 1] ?? 0)) this.times[(at + LATEST) >>> 1] = now;
+    return 1;
+  }
+
+  /**
+   * True when the flow's SYN had this sequence number. Linux drops the option from a SYN it repeats for the third time:
+   * that is still the same connection, and what became of it matters.
+   */
+  private openedBy(at: number, seq: number): boolean {
+    return ((this.words[at + STATE] ?? 0) & STATE_ISN_KNOWN) !== 0 && this.words[at + ISN] === seq;
+  }
+
+  private ended(at: number, nowMicros: number): boolean {
+    const closing = ((this.words[at + STATE] ?? 0) & STATE_CLOSING) !== 0;
+    return nowMicros - (this.times[(at + LATEST) >>> 1] ?? 0) > (closing ? this.lingerMicros : this.idleMicros);
+  }
+
+  /** Word where the slot of packet i's flow begins, -1 when it is not selected. */
+  private find(vector: PacketVector, i: number): number {
+    const { words, mask } = this;
+    const hash = this.keys.hash[i] ?? 0;
+    const tag = (hash | 1) >>> 0;
+    for (let slot = (hash >>> 1) & mask; ; slot = (slot + 1) & mask) {
+      const at = slot * SLOT_WORDS;
+      const found = words[at + TAG];
+      if (found === 0) return -1;
+      if (found === tag && this.same(at, vector, i)) return at;
+    }
+  }
+
+  private same(at: number, vector: PacketVector, i: number): boolean {
+    const { words } = this;
+    const ipv6 = vector.family[i] === 6 ? STATE_IPV6 : 0;
+    if (((words[at + STATE] ?? 0) & STATE_IPV6) !== ipv6) return false;
+    const key = i * KEY_WORDS;
+    for (let k = 0; k < KEY_WORDS; k++) if (words[at + KEY + k] !== this.keys.words[key + k]) return false;
+    return true;
+  }
+
+  /** Gives packet i's flow a slot and returns the word where it begins. */
+  private insert(vector: PacketVector, i: number): number {
+    const { words, mask } = this;
+    if (this.live >= this.maxFlows) this.evict();
+    const hash = this.keys.hash[i] ?? 0;
+    let slot = (hash >>> 1) & mask;
+    while (words[slot * SLOT_WORDS + TAG] !== 0) slot = (slot + 1) & mask;
+    const at = slot * SLOT_WORDS;
+    words[at + TAG] = hash | 1;
+    for (let k = 0; k < KEY_WORDS; k++) words[at + KEY + k] = this.keys.words[i * KEY_WORDS + k] ?? 0;
+    words[at + STATE] = vector.family[i] === 6 ? STATE_IPV6 : 0;
+    this.times[(at + LATEST) >>> 1] = 0;
+    this.live++;
+    this.opened++;
+    return at;
+  }
+
+  /** Empties a slot, and moves the flows behind it up so that no probe meets a gap before its flow. */
+  private remove(slot: number): void {
+    const { words, mask } = this;
+    let gap = slot;
+    for (let next = (gap + 1) & mask; words[next * SLOT_WORDS + TAG] !== 0; next = (next + 1) & mask) {
+      const home = ((words[next * SLOT_WORDS + TAG] ?? 0) >>> 1) & mask;
+      if (((next - home) & mask) < ((next - gap) & mask)) continue;
+      words.copyWithin(gap * SLOT_WORDS, next * SLOT_WORDS, (next + 1) * SLOT_WORDS);
+      gap = next;
+    }
+    words.fill(0, gap * SLOT_WORDS, (gap + 1) * SLOT_WORDS);
+    this.live--;
+  }
+
+  /** Takes flows that have ended out of the next few slots. */
+  private sweep(): void {
+    const { words, mask } = this;
+    for (let k = 0; k < SWEPT_PER_VECTOR; k++) {
+      const at = this.hand * SLOT_WORDS;
+      // A removal moves another flow into the slot, which the next round looks at.
+      if (words[at + TAG] !== 0 && this.ended(at, this.nowMicros)) this.remove(this.hand);
+      else this.hand = (this.hand + 1) & mask;
+    }
+  }
+
+  /** Makes room for one flow: takes out the one that has been idle longest among those in the next slots. */
+  private evict(): void {
+    const { words, times, mask } = this;
+    let victim = -1;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let k = 0; k < EVICTION_WINDOW || victim < 0; k++) {
+      const at = this.hand * SLOT_WORDS;
+      const latest = times[(at + LATEST) >>> 1] ?? 0;
+      if (words[at + TAG] !== 0 && latest < oldest) {
+        victim = this.hand;
+        oldest = latest;
+      }
+      this.hand = (this.hand + 1) & mask;
+    }
+    if (!this.ended(victim * SLOT_WORDS, this.nowMicros)) this.evicted++;
+    this.remove(victim);
+  }
+}

@@ -1,0 +1,47 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import type { Cursor } from "./cursor.ts";
+
+/** IP protocol numbers that are read. */
+export const PROTOCOL_TCP = 6;
+export const PROTOCOL_UDP = 17;
+export const PROTOCOL_GRE = 47;
+
+const TOTAL_LENGTH = 2;
+const IDENTIFICATION = 4;
+const FRAGMENT = 6;
+const PROTOCOL = 9;
+const SOURCE = 12;
+const MIN_OCTETS = 20;
+/** More Fragments and the fragment offset; Don't Fragment and the reserved bit do not matter here. */
+const FRAGMENT_MASK = 0x3fff;
+
+const TRUNCATED = fateOf("decapsulate/ipv4-truncated");
+const MALFORMED = fateOf("decapsulate/ipv4-malformed");
+const IS_FRAGMENT = fateOf("decapsulate/fragment");
+
+/** Moves past an IPv4 header with its options (RFC 791) and cuts Ethernet padding off the packet's end. */
+export function skipIpv4(view: DataView, cursor: Cursor): number {
+  const at = cursor.at;
+  if (at + MIN_OCTETS > cursor.end) return TRUNCATED;
+  const first = view.getUint8(at);
+  const headerOctets = (first & 15) * 4;
+  const totalLength = view.getUint16(at + TOTAL_LENGTH);
+  if (first >> 4 !== 4 || headerOctets < MIN_OCTETS) return MALFORMED;
+  // A sending host's segmentation offload leaves 0: the packet is as long as it was captured.
+  if (totalLength !== 0) {
+    if (totalLength < headerOctets) return MALFORMED;
+    cursor.wireEnd = at + totalLength;
+    if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;
+  }
+  if (at + headerOctets > cursor.end) return TRUNCATED;
+  if ((view.getUint16(at + FRAGMENT) & FRAGMENT_MASK) !== 0) return IS_FRAGMENT;
+  cursor.protocol = view.getUint8(at + PROTOCOL);
+  cursor.at = at + headerOctets;
+  return FATE_ALIVE;
+}
+
+/** Octet where the source address of the IPv4 header at `at` begins; the destination follows it. */
+export const ipv4AddressAt = (at: number): number => at + SOURCE;
+
+/** The identification of the IPv4 header at `at`. */
+export const ipv4Identification = (view: DataView, at: number): number => view.getUint16(at + IDENTIFICATION);

@@ -1,0 +1,59 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import type { Cursor } from "./cursor.ts";
+
+const PAYLOAD_LENGTH = 4;
+const NEXT_HEADER = 6;
+const SOURCE = 8;
+const HEADER_OCTETS = 40;
+
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+const DESTINATION_OPTIONS = 60;
+/** RFC 8200 §4.1 lists fewer than this; a longer chain is refused. */
+const MAX_EXTENSION_HEADERS = 8;
+
+const TRUNCATED = fateOf("decapsulate/ipv6-truncated");
+const MALFORMED = fateOf("decapsulate/ipv6-malformed");
+const IS_FRAGMENT = fateOf("decapsulate/fragment");
+
+/** Moves past an IPv6 header and its extension headers (RFC 8200 §4). */
+export function skipIpv6(view: DataView, cursor: Cursor): number {
+  const at = cursor.at;
+  if (at + HEADER_OCTETS > cursor.end) return TRUNCATED;
+  if (view.getUint8(at) >> 4 !== 6) return MALFORMED;
+  const payloadLength = view.getUint16(at + PAYLOAD_LENGTH);
+  // 0 is a jumbogram or a super-packet of segmentation offload: as long as it was captured.
+  if (payloadLength !== 0) {
+    cursor.wireEnd = at + HEADER_OCTETS + payloadLength;
+    if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;
+  }
+  cursor.protocol = view.getUint8(at + NEXT_HEADER);
+  cursor.at = at + HEADER_OCTETS;
+  return isExtension(cursor.protocol) ? skipExtensions(view, cursor) : FATE_ALIVE;
+}
+
+const isExtension = (protocol: number): boolean =>
+  protocol === HOP_BY_HOP ||
+  protocol === ROUTING ||
+  protocol === FRAGMENT ||
+  protocol === AUTHENTICATION ||
+  protocol === DESTINATION_OPTIONS;
+
+function skipExtensions(view: DataView, cursor: Cursor): number {
+  for (let count = 0; isExtension(cursor.protocol); count++) {
+    if (count === MAX_EXTENSION_HEADERS) return MALFORMED;
+    if (cursor.protocol === FRAGMENT) return IS_FRAGMENT;
+    if (cursor.at + 8 > cursor.end) return TRUNCATED;
+    const length = view.getUint8(cursor.at + 1);
+    const octets = cursor.protocol === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8;
+    cursor.protocol = view.getUint8(cursor.at);
+    cursor.at += octets;
+    if (cursor.at > cursor.end) return TRUNCATED;
+  }
+  return FATE_ALIVE;
+}
+
+/** Octet where the source address of the IPv6 header at `at` begins; the destination follows it. */
+export const ipv6AddressAt = (at: number): number => at + SOURCE;
