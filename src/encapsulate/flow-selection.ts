@@ -1,11 +1,7 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
 import { FlowKeys, KEY_WORDS } from "./flow-key.ts";
-
-const TCP_FIN = 0x01;
-const TCP_SYN = 0x02;
-const TCP_RST = 0x04;
-const TCP_ACK = 0x10;
 
 /** One flow is one slot of 64 octets, a cache line: sixteen 32-bit words. */
 const SLOT_WORDS = 16;
@@ -111,7 +107,7 @@ export class FlowSelection {
     const flags = vector.flags[i] ?? 0;
     const seq = vector.seq[i] ?? 0;
     const option = vector.mptcpAt[i] !== 0;
-    const opens = (flags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
+    const opens = (flags & (SYN | ACK)) === SYN;
 
     let at = this.find(vector, i);
     if (at >= 0 && this.ended(at, now)) {
@@ -134,8 +130,8 @@ export class FlowSelection {
       words[at + ISN] = seq;
       state |= STATE_ISN_KNOWN;
     }
-    if ((flags & TCP_FIN) !== 0) state |= this.keys.fromLower[i] === 1 ? STATE_FIN_LOWER : STATE_FIN_UPPER;
-    if ((flags & TCP_RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS) state |= STATE_CLOSING;
+    if ((flags & FIN) !== 0) state |= this.keys.fromLower[i] === 1 ? STATE_FIN_LOWER : STATE_FIN_UPPER;
+    if ((flags & RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS) state |= STATE_CLOSING;
     words[at + STATE] = state;
     if (now > (this.times[(at + LATEST) >>> 1] ?? 0)) this.times[(at + LATEST) >>> 1] = now;
     return 1;
@@ -218,17 +214,19 @@ export class FlowSelection {
     }
   }
 
-  /** Makes room for one flow: takes out the one that has been idle longest among those in the next slots. */
+  /** Makes room for one flow: takes out one that has ended, or else has been idle longest, among those in the next slots. */
   private evict(): void {
     const { words, times, mask } = this;
     let victim = -1;
     let oldest = Number.POSITIVE_INFINITY;
     for (let k = 0; k < EVICTION_WINDOW || victim < 0; k++) {
       const at = this.hand * SLOT_WORDS;
-      const latest = times[(at + LATEST) >>> 1] ?? 0;
-      if (words[at + TAG] !== 0 && latest < oldest) {
-        victim = this.hand;
-        oldest = latest;
+      if (words[at + TAG] !== 0) {
+        const latest = this.ended(at, this.nowMicros) ? 0 : (times[(at + LATEST) >>> 1] ?? 0);
+        if (latest < oldest) {
+          victim = this.hand;
+          oldest = latest;
+        }
       }
       this.hand = (this.hand + 1) & mask;
     }

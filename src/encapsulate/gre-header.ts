@@ -1,3 +1,5 @@
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
+
 /**
  * The GRE header an agent puts before each copy: version 0 (RFC 2784 §2.1) with the sequence number and, when the agent
  * has one, the key of RFC 2890 §2. No checksum: the payload packet has its own, and the collector doubts none for it.
@@ -9,8 +11,6 @@
  */
 const FLAG_KEY = 0x2000;
 const FLAG_SEQUENCE = 0x1000;
-const PROTOCOL_IPV4 = 0x0800;
-const PROTOCOL_IPV6 = 0x86dd;
 
 /** Octets of the header that `encodeGreHeader` writes: 12 with a key, 8 without. */
 export function greHeaderLength(key: number | null): number {
@@ -24,7 +24,7 @@ export function greHeaderLength(key: number | null): number {
 export function encodeGreHeader(target: Uint8Array, family: number, key: number | null, sequence: number): number {
   const flags = key === null ? FLAG_SEQUENCE : FLAG_SEQUENCE | FLAG_KEY;
   writeUint16(target, 0, flags);
-  writeUint16(target, 2, family === 6 ? PROTOCOL_IPV6 : PROTOCOL_IPV4);
+  writeUint16(target, 2, family === 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
   if (key !== null) writeUint32(target, 4, key);
   const length = greHeaderLength(key);
   writeUint32(target, length - 4, sequence);
