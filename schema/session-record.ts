@@ -65,7 +65,9 @@ export const MAX_AGENTS = 16;
 const count = z.int().nonnegative();
 const time = z.iso.datetime().describe("ISO 8601 in UTC, with up to six digits of a second");
 const side = z.enum(SIDES);
-const ip = z.union([z.ipv4(), z.ipv6()]).describe("IPv4 dotted, never mapped into IPv6; IPv6 as RFC 5952 writes it");
+const ip = z
+  .union([z.ipv4(), z.ipv6().refine((text) => !text.includes("."), "IPv4 is not mapped into IPv6")])
+  .describe("IPv4 dotted, never mapped into IPv6; IPv6 as RFC 5952 writes it");
 const port = z.int().min(0).max(65_535);
 const token = z
   .string()
@@ -83,12 +85,14 @@ const communityId = z
   .describe("Community ID v1, seed 0: finds the same flow in Zeek's and Suricata's logs");
 const octets = z.int().min(0).max(255);
 
-const endpoint = z.object({
-  ip,
-  port,
-  bytes: count.describe("IP octets this end sent, retransmissions included, mirror duplicates not"),
-  packets: count.describe("IP packets this end sent, mirror duplicates not counted"),
-});
+const endpoint = z
+  .object({
+    ip,
+    port,
+    bytes: count.describe("IP octets this end sent, retransmissions included, mirror duplicates not"),
+    packets: count.describe("IP packets this end sent, mirror duplicates not counted"),
+  })
+  .meta({ id: "endpoint" });
 
 const stream = z
   .object({
@@ -110,7 +114,7 @@ const stream = z
       .describe("Over the first `contiguous` octets; present where it was asked for"),
     sha256_unavailable: z.enum(DIGEST_REASONS).optional().describe("Why `sha256` was asked for and is absent"),
   })
-  .describe("What one side sent, in data-sequence order");
+  .meta({ id: "stream", description: "What one side sent, in data-sequence order" });
 
 const verdict = z.enum(VERDICTS);
 
@@ -124,26 +128,28 @@ const join = z
       .optional()
       .describe("Present when a verdict beside it is `unverifiable`; where both are, the initiator's reason"),
   })
-  .describe("The MP_JOIN exchange (RFC 8684 §3.2)");
+  .meta({ id: "join", description: "The MP_JOIN exchange (RFC 8684 §3.2)" });
 
-const subflow = z.object({
-  id: count.describe("Numbers the session's subflows from 0 in the order of their first packets"),
-  kind: z.enum(SUBFLOW_KINDS).describe("`unknown`: its SYN was not seen"),
-  opener: side.describe("Which side of the session sent this subflow's SYN; a responder can open a join"),
-  source: endpoint.describe("Who sent this subflow's SYN"),
-  destination: endpoint.describe("Who answered it"),
-  community_id: communityId,
-  start: time.describe("Its first packet"),
-  end: time.describe("Its last packet so far"),
-  close: z.object({ reason: z.enum(SUBFLOW_CLOSE_REASONS) }),
-  address_id: z
-    .object({ initiator: octets.nullable(), responder: octets.nullable() })
-    .describe("Address identifiers of each side; 0 on the initial subflow; null when not seen"),
-  backup: z.boolean().describe("Either side asked, in MP_JOIN, to use it only when no other is left"),
-  join: join.nullable().describe("null unless `kind` is `joined`"),
-  mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
-  agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
-});
+const subflow = z
+  .object({
+    id: count.describe("Numbers the session's subflows from 0 in the order of their first packets"),
+    kind: z.enum(SUBFLOW_KINDS).describe("`unknown`: its SYN was not seen"),
+    opener: side.describe("Which side of the session sent this subflow's SYN; a responder can open a join"),
+    source: endpoint.describe("Who sent this subflow's SYN"),
+    destination: endpoint.describe("Who answered it"),
+    community_id: communityId,
+    start: time.describe("Its first packet"),
+    end: time.describe("Its last packet so far"),
+    close: z.object({ reason: z.enum(SUBFLOW_CLOSE_REASONS) }),
+    address_id: z
+      .object({ initiator: octets.nullable(), responder: octets.nullable() })
+      .describe("Address identifiers of each side; 0 on the initial subflow; null when not seen"),
+    backup: z.boolean().describe("Either side asked, in MP_JOIN, to use it only when no other is left"),
+    join: join.nullable().describe("null unless `kind` is `joined`"),
+    mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
+    agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
+  })
+  .meta({ id: "subflow" });
 
 const address = z
   .object({
@@ -154,7 +160,7 @@ const address = z
     at: time.nullable().describe("First ADD_ADDR that was not an echo; null where only the removal was seen"),
     removed_at: time.nullable().describe("First REMOVE_ADDR after it; null when there was none"),
   })
-  .describe("An address a side announced or took back (RFC 8684 §3.4)");
+  .meta({ id: "address", description: "An address a side announced or took back (RFC 8684 §3.4)" });
 
 /** Adds what a shape alone cannot say; JSON Schema does not carry these rules. */
 function consistent(record: z.infer<typeof shape>, context: z.RefinementCtx<z.infer<typeof shape>>): void {
@@ -245,7 +251,10 @@ const shape = z.object({
  * The session record, `event.dataset` `rejoin.session`, as it stands in JSON. Readers must accept fields that are not
  * here: inside one major version of a topic, changes only add. No key, nonce or HMAC is in any field.
  */
-export const sessionRecord = shape.superRefine(consistent).meta({ title: "rejoin session record" });
+export const sessionRecord = shape.superRefine(consistent).meta({
+  title: "Session record",
+  description: "One MPTCP session as rejoin saw it. Inside one major version fields are only ever added.",
+});
 
 /** One session at one moment; see `sessionRecord`. */
 export type SessionRecord = z.infer<typeof shape>;

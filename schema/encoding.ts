@@ -1,0 +1,130 @@
+import { Packr, Unpackr } from "msgpackr";
+
+/** How a record's value is written: MessagePack by default, JSON for readers that cannot take it. */
+export type Format = "msgpack" | "json";
+
+/** What `decode` makes of octets: a record as it stands in JSON, or why there is none. */
+export type Decoded = { readonly ok: true; readonly record: object } | { readonly ok: false; readonly reason: string };
+
+/** One value out of a stream of MessagePack values, and the octet after it. */
+export type DecodedAt = Decoded & { readonly end: number };
+
+/**
+ * Fields that are 64-bit integers: decimal strings in JSON, whose numbers are exact only to 2^53, and integers in
+ * MessagePack. Every other number of a record stays below 2^53.
+ */
+const WIDE_FIELDS: WideFields = { mptcp: { idsn: { initiator: "wide", responder: "wide" } } };
+
+/** The wide fields at and below one place of a record. */
+type WideFields = "wide" | { readonly [name: string]: WideFields } | undefined;
+
+/** Deeper nesting than this is no record; the deepest one has 7 levels. */
+const MAX_DEPTH = 32;
+
+// Without `useRecords: false` msgpackr writes an extension of its own that no other language reads, and without
+// `variableMapSize` it writes 16-bit map headers where 4 bits do.
+const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: "bigint" });
+
+/** Octets of a record in either encoding. Throws where the record holds what JSON cannot, which is our own bug. */
+export function encode(record: object, format: Format): Uint8Array {
+  if (format === "json") return Buffer.from(JSON.stringify(record));
+  return packr.pack(widen(record, WIDE_FIELDS));
+}
+
+/** The record in `octets`, equal to the one `encode` was given. Never throws: bad octets give `ok: false` and the reason. */
+export function decode(octets: Uint8Array, format: Format): Decoded {
+  try {
+    const value: unknown = format === "json" ? JSON.parse(utf8.decode(octets)) : unpackr.unpack(octets);
+    return recordFrom(value);
+  } catch (error) {
+    return { ok: false, reason: reasonOf(error, format) };
+  }
+}
+
+/**
+ * The MessagePack value that begins at `start`, where values follow each other without a frame. Null: `octets` end
+ * before it does. Never throws; after `ok: false` the stream cannot be followed further.
+ */
+export function decodeAt(octets: Uint8Array, start: number): DecodedAt | null {
+  let end = start;
+  let decoded: Decoded = { ok: false, reason: "empty" };
+  try {
+    unpackr.unpackMultiple(octets.subarray(start), (value: unknown, _from?: number, to?: number) => {
+      decoded = recordFrom(value);
+      end = start + (to ?? 0);
+      return false;
+    });
+    return { ...decoded, end };
+  } catch (error) {
+    if (error instanceof Error && "incomplete" in error && error.incomplete === true && end === start) return null;
+    return { ok: false, reason: reasonOf(error, "msgpack"), end: octets.length };
+  }
+}
+
+/** The encoding `octets` look like by their first octet: a JSON object or a MessagePack map; null for neither. */
+export function sniff(octets: Uint8Array): Format | null {
+  const first = octets.find((octet) => octet !== 0x20 && octet !== 0x09 && octet !== 0x0a && octet !== 0x0d);
+  if (first === 0x7b) return "json";
+  if (first === undefined) return null;
+  return (first >= 0x80 && first <= 0x8f) || first === 0xde || first === 0xdf ? "msgpack" : null;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function reasonOf(error: unknown, format: Format): string {
+  const name = format === "json" ? "JSON" : "MessagePack";
+  if (error instanceof Error && "incomplete" in error && error.incomplete === true) return `${name} ends too early`;
+  return `not ${name}`;
+}
+
+/** The value as msgpackr must get it: absent fields left out, integers it would write as float64 as bigint. */
+function widen(value: unknown, wide: WideFields): unknown {
+  if (typeof value === "number") {
+    return Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) ? BigInt(value) : value;
+  }
+  if (typeof value === "string") return wide === "wide" ? BigInt(value) : value;
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map((item) => widen(item, undefined));
+  const copy: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(value)) {
+    if (field !== undefined) copy[name] = widen(field, below(wide, name));
+  }
+  return copy;
+}
+
+function recordFrom(value: unknown): Decoded {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return { ok: false, reason: "not a record" };
+  const record = narrow(value, WIDE_FIELDS, 0);
+  return record === undefined || record === null || typeof record !== "object"
+    ? { ok: false, reason: "holds what no record holds" }
+    : { ok: true, record };
+}
+
+/** The inverse of `widen`; undefined for types and depths that no record has. */
+function narrow(value: unknown, wide: WideFields, depth: number): unknown {
+  if (typeof value === "bigint") return wide === "wide" || !isExact(value) ? String(value) : Number(value);
+  if (typeof value === "number") return wide === "wide" ? String(value) : value;
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value !== "object" || depth === MAX_DEPTH) return undefined;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => narrow(item, undefined, depth + 1));
+    return items.includes(undefined) ? undefined : items;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+  const copy: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(value)) {
+    const narrowed = narrow(field, below(wide, name), depth + 1);
+    if (narrowed === undefined) return undefined;
+    copy[name] = narrowed;
+  }
+  return copy;
+}
+
+function below(wide: WideFields, name: string): WideFields {
+  return typeof wide === "object" && Object.hasOwn(wide, name) ? wide[name] : undefined;
+}
+
+function isExact(value: bigint): boolean {
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
+}

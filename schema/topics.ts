@@ -1,0 +1,53 @@
+import { AGENT_DATASET, type AgentRecord } from "./agent-record.ts";
+import type { Format } from "./encoding.ts";
+import { SESSION_DATASET, type SessionRecord } from "./session-record.ts";
+
+/** Any record that goes to a topic. */
+export type AnyRecord = SessionRecord | AgentRecord;
+
+/** Kafka topics by what they carry; the number is the schema's major version, inside one changes only add. */
+export const TOPICS = {
+  sessions: "rejoin.sessions.v1",
+  findings: "rejoin.findings.v1",
+  streams: "rejoin.streams.v1",
+  agents: "rejoin.agents.v1",
+} as const;
+
+/** `content-type` of a message in each encoding. */
+export const CONTENT_TYPES = { msgpack: "application/vnd.msgpack", json: "application/json" } as const;
+
+/** `$id` of each dataset's JSON Schema, and `ce_dataschema` of its messages. */
+export const SCHEMA_IDS = {
+  [SESSION_DATASET]: "urn:rejoin:schema:session-record:1",
+  [AGENT_DATASET]: "urn:rejoin:schema:agent-record:1",
+} as const;
+
+/** The topic a record belongs to. */
+export function topicOf(record: AnyRecord): string {
+  return record.event.dataset === SESSION_DATASET ? TOPICS.sessions : TOPICS.agents;
+}
+
+/** The message key, which keeps one session's records in order: the session id, or the agent's name. */
+export function keyOf(record: AnyRecord): string {
+  return "mptcp" in record ? record.mptcp.session.id : record.agent.name;
+}
+
+/** CloudEvents 1.0 attributes as Kafka headers, binary content mode (CloudEvents Kafka binding §3.2). */
+export function headersOf(record: AnyRecord, format: Format): Record<string, string> {
+  return {
+    "content-type": CONTENT_TYPES[format],
+    ce_specversion: "1.0",
+    ce_id: record.event.id,
+    ce_source: `/rejoin/${encodeURIComponent(record.observer.name)}`,
+    ce_type: `${record.event.dataset}.v1`,
+    ce_time: record["@timestamp"],
+    ce_dataschema: SCHEMA_IDS[record.event.dataset],
+  };
+}
+
+/** The encoding a `content-type` names, or null where it names neither; parameters and case do not matter. */
+export function formatOf(contentType: string): Format | null {
+  const type = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  if (/^application\/(vnd\.|x-)?msgpack$/.test(type)) return "msgpack";
+  return type === "application/json" || type.endsWith("+json") ? "json" : null;
+}

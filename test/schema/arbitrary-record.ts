@@ -1,0 +1,154 @@
+import fc from "fast-check";
+import {
+  ACTION_TYPES,
+  ACTIONS,
+  type AddressRecord,
+  CLOSE_REASONS,
+  DIGEST_REASONS,
+  EVIDENCE,
+  FALLBACK_CAUSES,
+  MAX_ADDRESSES,
+  MAX_AGENTS,
+  MAX_MISSING,
+  type SessionRecord,
+  SHED_REASONS,
+  SIDES,
+  type StreamRecord,
+  SUBFLOW_CLOSE_REASONS,
+  SUBFLOW_KINDS,
+  type SubflowRecord,
+  UNVERIFIABLE_REASONS,
+  VERDICTS,
+} from "../../schema/session-record.ts";
+
+// Counters are drawn near the widths where encodings change as well as anywhere below 2^53.
+const count = fc.oneof(
+  fc.nat(300),
+  fc.constantFrom(0x7f, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, Number.MAX_SAFE_INTEGER),
+  fc.maxSafeNat(),
+);
+const either = <T>(value: fc.Arbitrary<T>) => fc.record({ initiator: value, responder: value });
+const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+const time = fc
+  .tuple(fc.integer({ min: 0, max: 4102444800 }), fc.nat(999_999))
+  .map(([s, micros]) => `${new Date(s * 1000).toISOString().slice(0, 19)}.${String(micros).padStart(6, "0")}Z`);
+const hex = (digits: number) =>
+  fc.array(fc.constantFrom(..."0123456789abcdef"), { minLength: digits, maxLength: digits }).map((a) => a.join(""));
+const idsn = fc.oneof(
+  fc.constantFrom("0", "127", "4294967296", "9007199254740993", "9223372036854775808", "18446744073709551615"),
+  fc.bigInt({ min: 0n, max: 0xffffffffffffffffn }).map(String),
+);
+const communityId = fc
+  .uint8Array({ minLength: 20, maxLength: 20 })
+  .map((a) => `1:${Buffer.from(a).toString("base64")}`);
+const ip = fc.oneof(
+  fc.ipV4(),
+  fc.ipV6().filter((text) => !text.includes(".")),
+);
+const endpoint = fc.record({ ip, port: fc.nat(65_535), bytes: count, packets: count });
+
+const stream: fc.Arbitrary<StreamRecord> = fc
+  .record(
+    {
+      octets: count,
+      contiguous: count,
+      missing: fc.array(fc.record({ offset: count, length: count.filter((n) => n > 0) }), { maxLength: MAX_MISSING }),
+      missing_octets: count,
+      conflicting: nullable(count),
+      complete: fc.boolean(),
+      sha256: hex(64),
+      sha256_unavailable: fc.constantFrom(...DIGEST_REASONS),
+    },
+    { requiredKeys: ["octets", "contiguous", "missing", "missing_octets", "conflicting", "complete"] },
+  )
+  .map((made) => ({ ...made, complete: made.complete && made.missing_octets === 0 }));
+
+const join = fc
+  .record({ hmac: either(fc.constantFrom(...VERDICTS)), reason: fc.constantFrom(...UNVERIFIABLE_REASONS) })
+  .map(({ hmac, reason }) =>
+    hmac.initiator === "unverifiable" || hmac.responder === "unverifiable"
+      ? { hmac, unverifiable_reason: reason }
+      : { hmac },
+  );
+
+const subflow: fc.Arbitrary<SubflowRecord> = fc.record({
+  id: count,
+  kind: fc.constantFrom(...SUBFLOW_KINDS),
+  opener: fc.constantFrom(...SIDES),
+  source: endpoint,
+  destination: endpoint,
+  community_id: communityId,
+  start: time,
+  end: time,
+  close: fc.record({ reason: fc.constantFrom(...SUBFLOW_CLOSE_REASONS) }),
+  address_id: either(nullable(fc.nat(255))),
+  backup: fc.boolean(),
+  join: nullable(join),
+  mirror_duplicates: count,
+  agents: fc.array(fc.string({ unit: "grapheme", maxLength: 12 }), { maxLength: MAX_AGENTS }),
+});
+
+const address: fc.Arbitrary<AddressRecord> = fc.record({
+  side: fc.constantFrom(...SIDES),
+  address_id: fc.nat(255),
+  ip: nullable(ip),
+  port: nullable(fc.nat(65_535)),
+  at: nullable(time),
+  removed_at: nullable(time),
+});
+
+const mptcp = fc.record({
+  session: fc.record({
+    id: hex(32),
+    revision: count.filter((n) => n > 0),
+    evidence: fc.constantFrom(...EVIDENCE),
+  }),
+  version: fc.constantFrom(0 as const, 1 as const, null),
+  token: either(nullable(hex(8).map((digits) => `0x${digits}`))),
+  idsn: either(nullable(idsn)),
+  checksum_required: nullable(fc.boolean()),
+  fallback: nullable(fc.record({ cause: fc.constantFrom(...FALLBACK_CAUSES), at: time, subflow: count })),
+  close: fc.record({ reason: fc.constantFrom(...CLOSE_REASONS), by: fc.constantFrom(...SIDES, "both" as const, null) }),
+  stream: either(stream),
+  addresses: fc.array(address, { maxLength: MAX_ADDRESSES, size: "small" }),
+  subflows: fc.array(subflow, { maxLength: 4 }),
+});
+
+const shed = fc
+  .subarray([...SHED_REASONS])
+  .map((reasons) => ({ shed: Object.fromEntries(reasons.map((reason, i) => [reason, i + 1])) }));
+
+/** Any session record that the schema accepts. */
+export const anySessionRecord: fc.Arbitrary<SessionRecord> = fc
+  .record({
+    action: fc.constantFrom(...ACTIONS),
+    at: time,
+    event: fc.record({ id: hex(20), start: time, end: time, duration: count, reason: fc.string({ unit: "grapheme" }) }),
+    network: fc.record({ type: fc.constantFrom("ipv4" as const, "ipv6" as const), bytes: count, packets: count }),
+    communityId,
+    source: endpoint,
+    destination: endpoint,
+    observer: fc.record({ name: fc.string({ unit: "grapheme" }), version: fc.string() }),
+    mptcp,
+    rejoin: fc.option(shed, { nil: undefined }),
+  })
+  .map(
+    ({ action, at, event: { reason, ...event }, ...made }): SessionRecord => ({
+      "@timestamp": at,
+      event: {
+        ...event,
+        kind: "event",
+        category: ["network"],
+        type: [ACTION_TYPES[action]],
+        dataset: "rejoin.session",
+        action,
+        ...(action === "session-ended" ? { reason } : {}),
+      },
+      network: { ...made.network, transport: "tcp", community_id: made.communityId },
+      source: made.source,
+      destination: made.destination,
+      observer: { type: "rejoin", ...made.observer },
+      mptcp: { ...made.mptcp, close: action === "session-ended" ? made.mptcp.close : null },
+      ...(made.rejoin === undefined ? {} : { rejoin: made.rejoin }),
+    }),
+  );

@@ -1,0 +1,66 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { encode } from "../../schema/encoding.ts";
+import { needs, titled } from "../support/requirements.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const VENV = join(ROOT, "node_modules/.cache/rejoin-python");
+const PYTHON = join(VENV, "bin/python3");
+const PACKAGE = "msgpack==1.1.2";
+
+/** Decodes standard input and prints it as JSON with the type of each leaf: `{"a": 1}` as `{"a": ["int", "1"]}`. */
+const PROGRAM = `
+import json, msgpack, sys
+def typed(value):
+    if isinstance(value, dict): return {name: typed(field) for name, field in value.items()}
+    if isinstance(value, list): return [typed(item) for item in value]
+    return [type(value).__name__, str(value)]
+print(json.dumps(typed(msgpack.unpackb(sys.stdin.buffer.read()))))
+`;
+
+/** Has Python's own decoder at hand, or says why not. */
+function prepare(): string | undefined {
+  const missing = needs("python3", "python3 venv");
+  if (missing !== undefined || existsSync(join(VENV, PACKAGE))) return missing;
+  mkdirSync(VENV, { recursive: true });
+  const made = spawnSync("python3", ["-m", "venv", VENV], { timeout: 60_000 });
+  if (made.status !== 0) return "needs python3 -m venv to work";
+  const pip = spawnSync(PYTHON, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE], {
+    timeout: 60_000,
+  });
+  if (pip.status !== 0) return `needs ${PACKAGE} from pip`;
+  writeFileSync(join(VENV, PACKAGE), "");
+  return undefined;
+}
+
+/** What PROGRAM must print of a record. */
+function typed(value: unknown, path = ""): unknown {
+  if (Array.isArray(value)) return value.map((item) => typed(item, path));
+  if (value !== null && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, typed(field, `${path}.${name}`)]));
+  }
+  if (value === null) return ["NoneType", "None"];
+  if (typeof value === "boolean") return ["bool", value ? "True" : "False"];
+  if (typeof value === "number" || path.startsWith(".mptcp.idsn.")) return ["int", String(value)];
+  return ["str", value];
+}
+
+const reason = prepare();
+
+describe.skipIf(reason)(titled("Python's msgpack", reason), () => {
+  it.each(["session-ended", "session-opened", "session-orphan", "agent"])("reads %s with its types", (name) => {
+    const file = new URL(`../../schema/examples/${name}.json`, import.meta.url);
+    const record = JSON.parse(readFileSync(file, "utf8"));
+    const printed = execFileSync(PYTHON, ["-c", PROGRAM], { input: encode(record, "msgpack"), encoding: "utf8" });
+    expect(JSON.parse(printed)).toEqual(typed(record));
+  });
+
+  it("reads the largest IDSN as an integer", () => {
+    const record = { mptcp: { idsn: { initiator: "18446744073709551615", responder: "0" } } };
+    const printed = execFileSync(PYTHON, ["-c", PROGRAM], { input: encode(record, "msgpack"), encoding: "utf8" });
+    expect(JSON.parse(printed)).toEqual(typed(record));
+  });
+});

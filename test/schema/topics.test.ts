@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { formatOf, headersOf, keyOf, topicOf } from "../../schema/topics.ts";
+
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../schema/examples/${name}`, import.meta.url), "utf8"));
+const session = read("session-ended.json");
+const agent = read("agent.json");
+
+it("a session goes to its topic under its id", () => {
+  expect(topicOf(session)).toBe("rejoin.sessions.v1");
+  expect(keyOf(session)).toBe("q3mZ0aX9cT1kVb7e");
+  expect(headersOf(session, "msgpack")).toEqual({
+    "content-type": "application/vnd.msgpack",
+    ce_specversion: "1.0",
+    ce_id: "q3mZ0aX9cT1kVb7e-3",
+    ce_source: "/rejoin/core1",
+    ce_type: "rejoin.session.v1",
+    ce_time: "2026-11-22T20:08:14.881123Z",
+    ce_dataschema: "urn:rejoin:schema:session-record:1",
+  });
+});
+
+it("an agent's counts go to their topic under its name", () => {
+  expect(topicOf(agent)).toBe("rejoin.agents.v1");
+  expect(keyOf(agent)).toBe("router1");
+  expect(headersOf(agent, "json")).toMatchObject({ "content-type": "application/json", ce_type: "rejoin.agent.v1" });
+});
+
+it("a source stays a URI reference whatever the observer is called", () => {
+  const observer = { ...session.observer, name: "rack 7/käse" };
+  expect(headersOf({ ...session, observer }, "json").ce_source).toBe("/rejoin/rack%207%2Fk%C3%A4se");
+});
+
+it.each([
+  ["application/vnd.msgpack", "msgpack"],
+  ["application/x-msgpack", "msgpack"],
+  ["Application/JSON; charset=utf-8", "json"],
+  ["application/cloudevents+json", "json"],
+  ["text/plain", null],
+  ["", null],
+])("content type %s", (type, format) => {
+  expect(formatOf(type)).toBe(format);
+});
