@@ -1,0 +1,69 @@
+/**
+ * Finds a record by its flow key: open addressing with linear probing over [tag, record + 1] pairs, at most half full,
+ * so that one cache line decides most look-ups. The records themselves stay where they are; only pairs move.
+ */
+export class FlowIndex {
+  private readonly slots: Uint32Array;
+  private readonly mask: number;
+  private readonly isSame: (record: number, key: number) => boolean;
+
+  /**
+   * @param capacity most records there will be; the table has at least twice as many slots
+   * @param isSame whether a record has the flow key with this number, for tags that are equal
+   */
+  constructor(capacity: number, isSame: (record: number, key: number) => boolean) {
+    let slots = 16;
+    while (slots < capacity * 2) slots *= 2;
+    this.slots = new Uint32Array(slots * 2);
+    this.mask = slots - 1;
+    this.isSame = isSame;
+  }
+
+  /** Loads the line that `find` will need; the sum of many calls keeps the loads from being optimised away. */
+  touch(hash: number): number {
+    return this.slots[(hash & this.mask) * 2 + 1]!;
+  }
+
+  /** The record with this hash for which `isSame(record, key)`, or -1. */
+  find(hash: number, key: number): number {
+    const slots = this.slots;
+    for (let i = hash & this.mask; ; i = (i + 1) & this.mask) {
+      const record = slots[i * 2 + 1]! - 1;
+      if (record < 0) return -1;
+      if (slots[i * 2] === hash && this.isSame(record, key)) return record;
+    }
+  }
+
+  /** Adds a record. The caller has seen that it is not there and that there are fewer records than `capacity`. */
+  insert(hash: number, record: number): void {
+    const slots = this.slots;
+    let i = hash & this.mask;
+    while (slots[i * 2 + 1] !== 0) i = (i + 1) & this.mask;
+    slots[i * 2] = hash;
+    slots[i * 2 + 1] = record + 1;
+  }
+
+  /** Takes a record out, if it is there, and closes the gap (backward shift), so that no tombstones pile up. */
+  remove(hash: number, record: number): void {
+    const slots = this.slots;
+    const mask = this.mask;
+    let gap = hash & mask;
+    for (;;) {
+      const found = slots[gap * 2 + 1]!;
+      if (found === 0) return;
+      if (found === record + 1 && slots[gap * 2] === hash) break;
+      gap = (gap + 1) & mask;
+    }
+    for (let i = (gap + 1) & mask; slots[i * 2 + 1] !== 0; i = (i + 1) & mask) {
+      const home = slots[i * 2]! & mask;
+      // A pair may move back into the gap when its home does not lie between the gap and where it is.
+      if (((i - home) & mask) >= ((i - gap) & mask)) {
+        slots[gap * 2] = slots[i * 2]!;
+        slots[gap * 2 + 1] = slots[i * 2 + 1]!;
+        gap = i;
+      }
+    }
+    slots[gap * 2] = 0;
+    slots[gap * 2 + 1] = 0;
+  }
+}

@@ -1,0 +1,55 @@
+import { VECTOR_LENGTH } from "../vector.ts";
+
+/** What a packet means for its session; several bits may be set. */
+/** First packet of a subflow that was not known. */
+export const OPENED = 1 << 0;
+/** SYN/ACK, the first of its subflow. */
+export const SYN_ACK = 1 << 1;
+/** MPTCP options other than a DSS are there: the session reads them from the block. */
+export const OPTIONS = 1 << 2;
+/** Payload with a data sequence number: `data...` are set. */
+export const DATA = 1 << 3;
+/** A DATA_FIN: `fin...` are set. */
+export const DATA_FIN = 1 << 4;
+/** First FIN of this direction. */
+export const CLOSED = 1 << 5;
+/** First RST of the subflow. */
+export const RESET = 1 << 6;
+/** Payload without any MPTCP option and without a mapping that covers it. */
+export const UNMAPPED_DATA = 1 << 7;
+/** A DSS was there. */
+export const HAS_DSS = 1 << 8;
+/** An infinite mapping begins (RFC 8684 §3.7). */
+export const INFINITE_MAPPING = 1 << 9;
+/** A SYN of this subflow came again, without its option. */
+export const SYN_RETRIED_PLAIN = 1 << 10;
+
+/** How `dsn...` and `finDsn...` are to be read. */
+export const DSN_64 = 0;
+/** Only the low 32 bits were sent (RFC 8684 §3.3.1). */
+export const DSN_32 = 1;
+/** The low word counts from IDSN. */
+export const DSN_RELATIVE = 2;
+
+/** One event per packet of the vector: all that the session stage needs of it besides rare options. */
+export class SubflowEvents {
+  /** Bits above; 0 where the packet says nothing to its session. */
+  readonly kind = new Uint16Array(VECTOR_LENGTH);
+  /** Subflow of packet i, -1 when it has none. */
+  readonly subflow = new Int32Array(VECTOR_LENGTH);
+  /** 1 when the higher endpoint of the flow key sent the packet. */
+  readonly fromHigher = new Uint8Array(VECTOR_LENGTH);
+  /** Relative subflow sequence number of the first payload octet. */
+  readonly ssn = new Uint32Array(VECTOR_LENGTH);
+  readonly dsnForm = new Uint8Array(VECTOR_LENGTH);
+  readonly dsnHi = new Uint32Array(VECTOR_LENGTH);
+  readonly dsnLo = new Uint32Array(VECTOR_LENGTH);
+  /** Octet in the block of the first payload octet that the mapping covers. */
+  readonly dataAt = new Uint32Array(VECTOR_LENGTH);
+  /** Octets from there that the mapping covers, and how many of them are present in the block. */
+  readonly dataLength = new Uint32Array(VECTOR_LENGTH);
+  readonly dataCaptured = new Uint32Array(VECTOR_LENGTH);
+  readonly finForm = new Uint8Array(VECTOR_LENGTH);
+  readonly finHi = new Uint32Array(VECTOR_LENGTH);
+  readonly finLo = new Uint32Array(VECTOR_LENGTH);
+}

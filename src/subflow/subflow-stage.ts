@@ -1,0 +1,222 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import * as mptcp from "../wire/mptcp.ts";
+import * as tcp from "../wire/tcp.ts";
+import { FlowKeys } from "./flow-key.ts";
+import { placePayload, takeMapping } from "./mapping.ts";
+import { MirrorDuplicates } from "./mirror-duplicates.ts";
+import * as events from "./subflow-events.ts";
+import * as table from "./subflow-table.ts";
+
+const MIRROR_DUPLICATE = fateOf("subflow/mirror-duplicate");
+const PLAIN_TCP = fateOf("subflow/plain-tcp");
+const TABLE_FULL = fateOf("subflow/table-full");
+
+/** Every option but a DSS is the session's to read. */
+const SESSION_OPTIONS = ~(1 << mptcp.DSS);
+
+/**
+ * The second stage: finds each packet's flow, tells mirror duplicates, follows TCP as far as an observer needs, keeps
+ * DSS mappings by relative subflow sequence, and leaves an event for the session. Knows nothing of sessions.
+ */
+export class SubflowStage {
+  readonly subflows: table.SubflowTable;
+  readonly events = new events.SubflowEvents();
+  private readonly keys: FlowKeys;
+  private readonly duplicates: MirrorDuplicates;
+  private readonly options = new mptcp.MptcpOptions();
+  /** Keeps the sums of touched lines, so that the loads are not optimised away. */
+  private readonly touched = new Uint32Array(1);
+
+  constructor(capacity: number, seed: number) {
+    this.keys = new FlowKeys(seed);
+    this.subflows = new table.SubflowTable(capacity, this.keys);
+    this.duplicates = new MirrorDuplicates(seed);
+  }
+
+  /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
+  process(vector: PacketVector): void {
+    this.resolve(vector);
+    let opened = false;
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+      this.events.kind[i] = 0;
+      if (vector.fate[i] !== FATE_ALIVE) continue;
+      let subflow = this.events.subflow[i]!;
+      // Only what an earlier packet of this vector changed is looked up again.
+      if (subflow < 0 ? opened : this.isDetached(subflow)) subflow = this.subflows.index.find(this.keys.hash[i]!, i);
+      if (subflow < 0 && vector.mptcpAt[i] === 0) {
+        vector.fate[i] = PLAIN_TCP;
+        continue;
+      }
+      this.events.subflow[i] = subflow;
+      if (this.duplicates.isCopy(vector, i)) {
+        vector.fate[i] = MIRROR_DUPLICATE;
+        if (subflow >= 0) this.noteDuplicate(subflow, vector.agent[i]!);
+        continue;
+      }
+      if (subflow >= 0 && this.isNewFlow(vector, i, subflow)) {
+        this.subflows.detach(subflow);
+        subflow = -1;
+        if (vector.mptcpAt[i] === 0) {
+          vector.fate[i] = PLAIN_TCP;
+          continue;
+        }
+      }
+      let kind = 0;
+      if (subflow < 0) {
+        subflow = this.subflows.allocate(this.keys, i, vector.atMicros[i]!);
+        if (subflow < 0) {
+          vector.fate[i] = TABLE_FULL;
+          continue;
+        }
+        this.events.subflow[i] = subflow;
+        opened = true;
+        kind = events.OPENED;
+        this.noteOpener(vector, i, subflow);
+      }
+      this.events.kind[i] = kind | this.follow(vector, i, subflow);
+    }
+  }
+
+  /** Stage by stage over the vector, so that the loads of 64 packets overlap. */
+  private resolve(vector: PacketVector): void {
+    const { keys, subflows, duplicates, events } = this;
+    let sum = 0;
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+      if (vector.fate[i] !== FATE_ALIVE) continue;
+      keys.read(vector, i);
+      events.fromHigher[i] = keys.fromHigher[i]!;
+      sum += subflows.index.touch(keys.hash[i]!);
+      sum += duplicates.touch(vector, i, keys.hash[i]!);
+    }
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+      if (vector.fate[i] !== FATE_ALIVE) continue;
+      const subflow = subflows.index.find(keys.hash[i]!, i);
+      events.subflow[i] = subflow;
+      if (subflow >= 0) sum += subflows.hot[subflow * table.HOT_WORDS + table.DIRECTION]!;
+    }
+    this.touched[0] = sum;
+  }
+
+  private isDetached(subflow: number): boolean {
+    return (this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_DETACHED) !== 0;
+  }
+
+  private noteDuplicate(subflow: number, agent: number): void {
+    this.subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
+    this.subflows.noteAgent(subflow, agent);
+  }
+
+  /** A SYN with another initial sequence number: the 4-tuple is used again (RFC 9293 §3.10.7.4), seen at once with new keys. */
+  private isNewFlow(vector: PacketVector, i: number, subflow: number): boolean {
+    if ((vector.flags[i]! & (tcp.SYN | tcp.ACK)) !== tcp.SYN) return false;
+    const higher = this.keys.fromHigher[i]!;
+    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
+    if ((state & (table.STATE_ISN << higher)) === 0) return true;
+    return this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.ISN] !== vector.seq[i];
+  }
+
+  /** Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK; else taken to be the sender until more is known. */
+  private noteOpener(vector: PacketVector, i: number, subflow: number): void {
+    const bySyn = (vector.flags[i]! & (tcp.SYN | tcp.ACK)) !== (tcp.SYN | tcp.ACK);
+    if ((this.keys.fromHigher[i] === 1) === bySyn) {
+      this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_OPENER_HIGHER;
+    }
+  }
+
+  /** TCP and mappings of one packet of a known subflow; returns its event's bits. */
+  private follow(vector: PacketVector, i: number, subflow: number): number {
+    const { hot, hotFloat } = this.subflows;
+    const base = subflow * table.HOT_WORDS;
+    const higher = this.keys.fromHigher[i]!;
+    const at = base + table.DIRECTION + higher * table.DIRECTION_WORDS;
+    const flags = vector.flags[i]!;
+    let kind = 0;
+
+    hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
+    hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
+    if (hot[at + table.PACKETS]!++ === 0) this.subflows.noteAgent(subflow, vector.agent[i]!);
+    else if (this.agentChanged(subflow, vector.agent[i]!)) this.subflows.noteAgent(subflow, vector.agent[i]!);
+
+    if (flags & tcp.SYN) return this.followSyn(vector, i, subflow, higher);
+    if (flags & tcp.RST) {
+      if (hot[base + table.STATE]! & table.STATE_RESET) return this.readOptions(vector, i, subflow, higher);
+      hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
+      return events.RESET | this.readOptions(vector, i, subflow, higher);
+    }
+    this.learnIsn(vector, i, subflow, higher);
+
+    if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
+    if (vector.payloadLength[i] !== 0) {
+      const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
+      const end = (ssn + vector.payloadLength[i]!) >>> 0;
+      hot[base + table.STATE]! |= table.STATE_DATA;
+      if (((end - hot[at + table.NEXT_SSN]!) | 0) > 0) hot[at + table.NEXT_SSN] = end;
+      else this.subflows.cold[subflow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
+      this.events.ssn[i] = ssn;
+      kind |= placePayload(this.subflows, this.events, vector, i, subflow, higher, ssn);
+    }
+    if (flags & tcp.FIN && (hot[base + table.STATE]! & (table.STATE_FIN << higher)) === 0) {
+      hot[base + table.STATE]! |= table.STATE_FIN << higher;
+      kind |= events.CLOSED;
+    }
+    return kind;
+  }
+
+  private agentChanged(subflow: number, agent: number): boolean {
+    return (this.subflows.cold[subflow * table.COLD_WORDS + table.AGENTS]! & 0xffff) !== agent + 1;
+  }
+
+  private followSyn(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    const { hot } = this.subflows;
+    const base = subflow * table.HOT_WORDS;
+    const at = table.SubflowTable.direction(subflow, higher);
+    const state = hot[base + table.STATE]!;
+    const answer = (vector.flags[i]! & tcp.ACK) !== 0;
+    hot[at + table.ISN] = vector.seq[i]!;
+    hot[at + table.NEXT_SSN] = 1;
+    hot[base + table.STATE]! |= (table.STATE_ISN << higher) | (answer ? table.STATE_SYN_ACK : table.STATE_SYN);
+    let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
+    if (answer) {
+      this.learnIsn(vector, i, subflow, higher);
+      if ((state & table.STATE_SYN_ACK) === 0) kind |= events.SYN_ACK;
+    } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0) {
+      hot[base + table.STATE]! |= table.STATE_SYN_RETRIED_PLAIN;
+      kind |= events.SYN_RETRIED_PLAIN;
+    }
+    return kind;
+  }
+
+  /**
+   * Where a SYN was not seen its sequence number follows from the handshake's other segments: the sender's stands one
+   * below its first octet, the receiver's one below what is acknowledged.
+   */
+  private learnIsn(vector: PacketVector, i: number, subflow: number, higher: number): void {
+    const { hot } = this.subflows;
+    const base = subflow * table.HOT_WORDS;
+    const known = hot[base + table.STATE]! & (3 * table.STATE_ISN);
+    if (known === 3 * table.STATE_ISN) return;
+    const own = table.STATE_ISN << higher;
+    const other = table.STATE_ISN << (1 - higher);
+    if ((known & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1);
+    if ((known & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1);
+  }
+
+  private setIsn(subflow: number, higher: number, isn: number): void {
+    const at = table.SubflowTable.direction(subflow, higher);
+    this.subflows.hot[at + table.ISN] = isn;
+    this.subflows.hot[at + table.NEXT_SSN] = 1;
+    this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
+  }
+
+  private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    if (vector.mptcpAt[i] === 0) return 0;
+    const options = this.options;
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    let kind = (options.seen & SESSION_OPTIONS) !== 0 ? events.OPTIONS : 0;
+    if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
+    kind |= events.HAS_DSS;
+    if (options.dss & mptcp.DSS_MAPPING) kind |= takeMapping(this.subflows, this.events, i, subflow, higher, options);
+    return kind;
+  }
+}

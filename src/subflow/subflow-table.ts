@@ -1,0 +1,190 @@
+import { FlowIndex } from "./flow-index.ts";
+import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
+
+/**
+ * A subflow is 192 octets in two typed arrays: `hot` (two cache lines, every packet) and `cold` (one line, handshake
+ * and record). Fields are word offsets from `subflow * HOT_WORDS` or `subflow * COLD_WORDS`. Times and octet counts are
+ * float64 over two words. "Lower" and "higher" are the endpoints as the flow key orders them.
+ */
+export const HOT_WORDS = 32;
+/** Flow key, KEY_WORDS - 1 words; its last word, the IP family, lies in STATE. */
+export const KEY = 0;
+/** STATE_ bits. */
+export const STATE = 9;
+/** Session + 1; 0 while the session stage has not said. */
+export const SESSION = 10;
+/** Hash of the flow key. */
+export const HASH = 11;
+/** Float64: µs of the newest packet. */
+export const LAST_MICROS = 12;
+/** Float64, two of them: IP octets from the lower and from the higher endpoint. */
+export const IP_OCTETS = 14;
+/** Per direction, DIRECTION_WORDS each: the lower endpoint's, then the higher's. */
+export const DIRECTION = 18;
+export const DIRECTION_WORDS = 7;
+/** Initial sequence number. */
+export const ISN = 0;
+/** Relative subflow sequence number after the highest octet seen. */
+export const NEXT_SSN = 1;
+/** The newest mapping: where it begins, payload octets it covers (INFINITE: no end), and its DSN. */
+export const MAPPING_SSN = 2;
+export const MAPPING_LENGTH = 3;
+export const MAPPING_DSN_HI = 4;
+export const MAPPING_DSN_LO = 5;
+/** Packets of this direction. */
+export const PACKETS = 6;
+
+/** MAPPING_LENGTH of an infinite mapping (RFC 8684 §3.7). */
+export const INFINITE = 0xffffffff;
+
+export const STATE_IPV6 = 1 << 0;
+/** The opener of the TCP connection is the higher endpoint. */
+export const STATE_OPENER_HIGHER = 1 << 1;
+/** Per direction (shift by 0 or 1): the ISN is known, a FIN was seen, a mapping is known, and how it states its DSN. */
+export const STATE_ISN = 1 << 2;
+export const STATE_FIN = 1 << 4;
+export const STATE_MAPPING = 1 << 6;
+/** The mapping's DSN has 64 bits (else 32). */
+export const STATE_DSN_64 = 1 << 8;
+/** The mapping counts from IDSN: it came in a MP_CAPABLE. */
+export const STATE_DSN_RELATIVE = 1 << 10;
+export const STATE_RESET = 1 << 12;
+/** RST came from the higher endpoint. */
+export const STATE_RESET_BY_HIGHER = 1 << 13;
+/** Another flow has taken the 4-tuple: no longer in the index. */
+export const STATE_DETACHED = 1 << 14;
+export const STATE_SYN_ACK = 1 << 15;
+/** A SYN was repeated without its MPTCP option. */
+export const STATE_SYN_RETRIED_PLAIN = 1 << 16;
+/** The opening SYN was seen. */
+export const STATE_SYN = 1 << 17;
+/** A segment with payload was seen. */
+export const STATE_DATA = 1 << 18;
+
+export const COLD_WORDS = 16;
+/** Float64: µs of the first packet. */
+export const START_MICROS = 0;
+/** Next subflow of the session + 1. */
+export const NEXT_SUBFLOW = 2;
+/** JOIN_ bits, verdicts and address ids (src/session/join.ts). */
+export const JOIN = 3;
+/** Token of the MP_JOIN SYN. */
+export const JOIN_TOKEN = 4;
+/** Nonces of opener and listener. */
+export const NONCE = 5;
+/** Truncated HMAC of the SYN/ACK, kept for a session whose keys come later. */
+export const SYN_ACK_HMAC = 7;
+/** Three words of two agent numbers + 1 each: up to MAX_AGENTS_OF_SUBFLOW who copied it. */
+export const AGENTS = 9;
+/** Second copies of packets, by whichever agent. */
+export const DUPLICATES = 12;
+/** Segments from the lower and from the higher endpoint that repeated octets. */
+export const RETRANSMITTED = 13;
+/** Payload octets no mapping covered. */
+export const UNMAPPED = 15;
+
+/** Agents kept per subflow; further ones are not named in its record. */
+export const MAX_AGENTS_OF_SUBFLOW = 6;
+
+/** All subflows that are known. At its bound `allocate` refuses; the caller counts the packet as `table-full`. */
+export class SubflowTable {
+  readonly capacity: number;
+  readonly hot: Uint32Array;
+  /** The same octets as `hot`, as float64. */
+  readonly hotFloat: Float64Array;
+  readonly cold: Uint32Array;
+  readonly coldFloat: Float64Array;
+  readonly index: FlowIndex;
+  live = 0;
+  private used = 0;
+  private readonly free: number[] = [];
+
+  constructor(capacity: number, keys: FlowKeys) {
+    this.capacity = capacity;
+    this.hot = new Uint32Array(capacity * HOT_WORDS);
+    this.hotFloat = new Float64Array(this.hot.buffer);
+    this.cold = new Uint32Array(capacity * COLD_WORDS);
+    this.coldFloat = new Float64Array(this.cold.buffer);
+    const hot = this.hot;
+    const words = keys.words;
+    this.index = new FlowIndex(capacity, (subflow, i) => {
+      const a = subflow * HOT_WORDS;
+      const b = i * KEY_WORDS;
+      return (
+        hot[a] === words[b] &&
+        hot[a + 4] === words[b + 4] &&
+        hot[a + 8] === words[b + 8] &&
+        hot[a + 1] === words[b + 1] &&
+        hot[a + 2] === words[b + 2] &&
+        hot[a + 3] === words[b + 3] &&
+        hot[a + 5] === words[b + 5] &&
+        hot[a + 6] === words[b + 6] &&
+        hot[a + 7] === words[b + 7] &&
+        ((hot[a + STATE]! & STATE_IPV6) !== 0) === (words[b + 9] === 6)
+      );
+    });
+  }
+
+  /** Makes a subflow with the flow key of packet `i`, all else zero, and puts it into the index; -1 when the table is full. */
+  allocate(keys: FlowKeys, i: number, atMicros: number): number {
+    const subflow = this.free.pop() ?? (this.used < this.capacity ? this.used++ : -1);
+    if (subflow < 0) return -1;
+    const base = subflow * HOT_WORDS;
+    const cold = subflow * COLD_WORDS;
+    this.hot.fill(0, base, base + HOT_WORDS);
+    this.cold.fill(0, cold, cold + COLD_WORDS);
+    for (let word = 0; word < KEY_WORDS - 1; word++) this.hot[base + KEY + word] = keys.words[i * KEY_WORDS + word]!;
+    this.hot[base + STATE] = keys.words[i * KEY_WORDS + 9] === 6 ? STATE_IPV6 : 0;
+    this.hot[base + HASH] = keys.hash[i]!;
+    this.hotFloat[(base + LAST_MICROS) >> 1] = atMicros;
+    this.coldFloat[(cold + START_MICROS) >> 1] = atMicros;
+    this.index.insert(keys.hash[i]!, subflow);
+    this.live++;
+    return subflow;
+  }
+
+  /** Takes a subflow out of the index, because its 4-tuple is another flow's now; its record stays. */
+  detach(subflow: number): void {
+    const base = subflow * HOT_WORDS;
+    if (this.hot[base + STATE]! & STATE_DETACHED) return;
+    this.index.remove(this.hot[base + HASH]!, subflow);
+    this.hot[base + STATE]! |= STATE_DETACHED;
+  }
+
+  /** Gives a subflow's place back. */
+  release(subflow: number): void {
+    this.detach(subflow);
+    this.free.push(subflow);
+    this.live--;
+  }
+
+  /** Notes that an agent copied this subflow. */
+  noteAgent(subflow: number, agent: number): void {
+    const base = subflow * COLD_WORDS + AGENTS;
+    for (let half = 0; half < MAX_AGENTS_OF_SUBFLOW; half++) {
+      const word = base + (half >> 1);
+      const shift = (half & 1) * 16;
+      const known = (this.cold[word]! >>> shift) & 0xffff;
+      if (known === agent + 1) return;
+      if (known === 0) {
+        this.cold[word]! |= (agent + 1) << shift;
+        return;
+      }
+    }
+  }
+
+  /** The agents that copied a subflow, in the order they were first seen. */
+  agentsOf(subflow: number): number[] {
+    const agents: number[] = [];
+    for (let half = 0; half < MAX_AGENTS_OF_SUBFLOW; half++) {
+      const known = (this.cold[subflow * COLD_WORDS + AGENTS + (half >> 1)]! >>> ((half & 1) * 16)) & 0xffff;
+      if (known !== 0) agents.push(known - 1);
+    }
+    return agents;
+  }
+
+  /** Where the fields of a direction begin in `hot`: 0 the lower endpoint's, 1 the higher's. */
+  static direction(subflow: number, higher: number): number {
+    return subflow * HOT_WORDS + DIRECTION + higher * DIRECTION_WORDS;
+  }
+}
