@@ -1,0 +1,90 @@
+import { getSystemErrorName } from "node:util";
+import { OperationalError } from "../runtime/errors.ts";
+
+/** What C functions of this shape return for failure. */
+export const FAILED = -1;
+const MAP_FAILED = 2n ** 64n - 1n;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+
+export const POLLIN = 1;
+export const POLLERR = 8;
+/** Octets of a `struct pollfd`: descriptor, events asked for, events returned. */
+export const POLLFD_OCTETS = 8;
+
+/** Memory outside the JavaScript heap: it never moves, and it is gone after `unmap`. */
+export interface Mapping {
+  readonly address: bigint;
+  readonly buffer: ArrayBuffer;
+}
+
+/** The functions of the C library that the capture and path code calls. Descriptors and results as in their man pages. */
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint32Array): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array): number;
+  close(fd: number): number;
+  /** Number of an interface, 0 when there is none of the name. */
+  interfaceIndex(name: string): number;
+  /** Maps a descriptor's ring, or anonymous memory where `fd` is null. Null on failure. */
+  map(fd: number | null, length: number): Mapping | null;
+  unmap(mapping: Mapping): void;
+  /** Waits on a thread of its own until a `struct pollfd` of the mapping is ready or the time is over. */
+  poll(fds: Mapping, count: number, timeoutMs: number): Promise<void>;
+  /** Name of the error the last call failed with, such as EPERM. */
+  errorName(): string;
+}
+
+let loaded: Promise<Libc> | null = null;
+
+/**
+ * The C library through package koffi, loaded at the first call. Rejects with an OperationalError of code `no-koffi`
+ * where koffi is not installed or does not know this system.
+ */
+export function loadLibc(): Promise<Libc> {
+  loaded ??= bindLibc();
+  return loaded;
+}
+
+async function bindLibc(): Promise<Libc> {
+  if (process.platform !== "linux") throw unavailable(`this is ${process.platform}, not Linux`, undefined);
+  try {
+    const { default: koffi } = await import("koffi");
+    const library = koffi.load(null);
+    const mmap = library.func("void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)");
+    const munmap = library.func("int munmap(void *address, size_t length)");
+    const poll = library.func("int poll(void *fds, ulong count, int timeout)");
+    return {
+      socket: library.func("int socket(int domain, int type, int protocol)"),
+      bind: library.func("int bind(int fd, void *address, uint length)"),
+      connect: library.func("int connect(int fd, void *address, uint length)"),
+      getsockname: library.func("int getsockname(int fd, void *address, void *length)"),
+      setsockopt: library.func("int setsockopt(int fd, int level, int name, void *value, uint length)"),
+      getsockopt: library.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
+      close: library.func("int close(int fd)"),
+      interfaceIndex: library.func("uint if_nametoindex(str name)"),
+      map(fd, length) {
+        const flags = fd === null ? MAP_PRIVATE_ANONYMOUS : MAP_SHARED;
+        const address: bigint = mmap(null, length, PROT_READ_WRITE, flags, fd ?? -1, 0);
+        return address === MAP_FAILED ? null : { address, buffer: koffi.view(address, length) };
+      },
+      unmap(mapping) {
+        munmap(mapping.address, mapping.buffer.byteLength);
+      },
+      poll: (fds, count, timeoutMs) =>
+        // A failed poll (EINTR) is a wait that ended early: the caller looks at its rings either way.
+        new Promise((resolve) => poll.async(fds.address, count, timeoutMs, () => resolve())),
+      errorName: () => getSystemErrorName(-koffi.errno()),
+    };
+  } catch (cause) {
+    throw unavailable(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause), cause);
+  }
+}
+
+function unavailable(reason: string, cause: unknown): OperationalError {
+  return new OperationalError("no-koffi", `package koffi cannot be used (${reason})`, { cause });
+}

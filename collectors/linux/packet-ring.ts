@@ -1,0 +1,232 @@
+import type { PacketVector } from "../../src/vector.ts";
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from "../../src/wire/link-type.ts";
+import { OperationalError } from "../runtime/errors.ts";
+import type { CapturePoint, Direction, TakeVector } from "./capture.ts";
+import { FAILED, type Libc, type Mapping } from "./libc.ts";
+
+const AF_PACKET = 17;
+const SOCK_RAW = 3;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const SOL_PACKET = 263;
+const PACKET_ADD_MEMBERSHIP = 1;
+const PACKET_RX_RING = 5;
+const PACKET_STATISTICS = 6;
+const PACKET_VERSION = 10;
+const PACKET_IGNORE_OUTGOING = 23;
+const PACKET_MR_PROMISC = 1;
+const TPACKET_V3 = 2;
+const ETH_P_ALL = 0x0003;
+
+/** `struct sockaddr_ll`: octets, and where the hardware type stands. */
+const ADDRESS_OCTETS = 20;
+const ADDRESS_HATYPE = 8;
+const ARPHRD_ETHER = 1;
+const ARPHRD_LOOPBACK = 772;
+
+/** A ring is 64 blocks of 256 KiB, 16 MiB: a block holds the longest packet that segmentation offload makes. */
+const BLOCK_OCTETS = 262_144;
+const BLOCKS = 64;
+const FRAME_OCTETS = 2048;
+/** A block that is not full is handed over after so long. */
+export const RETIRE_MS = 10;
+
+/** `struct tpacket_block_desc`, in 32-bit words. */
+const BLOCK_STATUS = 2;
+const BLOCK_PACKETS = 3;
+const BLOCK_FIRST = 4;
+const STATUS_KERNEL = 0;
+const STATUS_USER = 1;
+/** `struct tpacket3_hdr`, in 32-bit words; the offset of the link-layer header is the lower half of the last. */
+const PACKET_NEXT = 0;
+const PACKET_SECONDS = 1;
+const PACKET_NANOSECONDS = 2;
+const PACKET_CAPTURED = 3;
+const PACKET_WIRE = 4;
+const PACKET_MAC = 6;
+
+/**
+ * A TPACKET_V3 receive ring (packet(7), Documentation/networking/packet_mmap.rst) on one interface. The kernel fills
+ * blocks, `drain` walks those it has handed over and gives them back; packets are read where the kernel put them.
+ */
+export class PacketRing {
+  readonly fd: number;
+  /** The interface's number when the ring was opened; a re-created interface has another. */
+  readonly interfaceIndex: number;
+  private readonly libc: Libc;
+  private readonly mapping: Mapping;
+  private readonly octets: Uint8Array<ArrayBuffer>;
+  private readonly words: Uint32Array;
+  private readonly linkType: number;
+  private readonly source: number;
+  private next = 0;
+  private dropped = 0;
+  private closed = false;
+
+  /** Throws an OperationalError for an unknown interface, missing privilege, or memory that cannot be had. */
+  constructor(
+    libc: Libc,
+    point: CapturePoint,
+    options: { readonly direction: Direction; readonly promiscuous: boolean },
+  ) {
+    this.libc = libc;
+    this.source = point.source;
+    this.interfaceIndex = libc.interfaceIndex(point.name);
+    if (this.interfaceIndex === 0) {
+      throw new OperationalError(
+        "no-interface",
+        `there is no interface ${point.name}; \`ip link\` lists those there are`,
+      );
+    }
+    const { fd, hardware } = bindSocket(libc, point.name, this.interfaceIndex);
+    this.fd = fd;
+    // What does not begin with Ethernet is asked for without its link-layer header, and begins with IP.
+    const ethernet = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK;
+    this.linkType = ethernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
+    try {
+      // The loopback device shows each packet twice, leaving and arriving.
+      if (options.direction === "in" || hardware === ARPHRD_LOOPBACK) this.set(PACKET_IGNORE_OUTGOING, [1], point.name);
+      if (options.promiscuous)
+        this.set(PACKET_ADD_MEMBERSHIP, [this.interfaceIndex, PACKET_MR_PROMISC, 0, 0], point.name);
+      this.set(PACKET_VERSION, [TPACKET_V3], point.name);
+      const frames = (BLOCK_OCTETS / FRAME_OCTETS) * BLOCKS;
+      this.set(PACKET_RX_RING, [BLOCK_OCTETS, BLOCKS, FRAME_OCTETS, frames, RETIRE_MS, 0, 0], point.name);
+      const mapping = libc.map(fd, BLOCK_OCTETS * BLOCKS);
+      if (mapping === null) throw failure(libc, point.name, "its ring could not be mapped");
+      this.mapping = mapping;
+      // Packets only begin to come now that there is a ring to put them in.
+      attach(libc, fd, point.name, this.interfaceIndex);
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
+    this.octets = new Uint8Array(this.mapping.buffer);
+    this.words = new Uint32Array(this.mapping.buffer);
+  }
+
+  /**
+   * Hands over the packets of at most `blocks` blocks that the kernel has filled and gives the blocks back. Returns the
+   * number of blocks; fewer than asked for when there are no more.
+   */
+  drain(vector: PacketVector, take: TakeVector, blocks: number): number {
+    if (this.closed) return 0;
+    vector.use(this.octets);
+    for (let done = 0; done < blocks; done++) {
+      const status = (this.next * BLOCK_OCTETS) / 4 + BLOCK_STATUS;
+      if ((Atomics.load(this.words, status) & STATUS_USER) === 0) return done;
+      this.walk(vector, take, this.next * BLOCK_OCTETS);
+      Atomics.store(this.words, status, STATUS_KERNEL);
+      this.next = (this.next + 1) % BLOCKS;
+    }
+    return blocks;
+  }
+
+  /** Packets the ring had no room for, since it was opened. */
+  lost(): number {
+    if (this.closed) return this.dropped;
+    // struct tpacket_stats_v3: packets, drops, times the queue froze; reading sets them back to 0.
+    const statistics = new Uint32Array(3);
+    const octets = new Uint8Array(statistics.buffer);
+    this.libc.getsockopt(this.fd, SOL_PACKET, PACKET_STATISTICS, octets, Uint32Array.of(12));
+    this.dropped += statistics[1] ?? 0;
+    return this.dropped;
+  }
+
+  /** Takes the error off the socket that made `poll` return at once, such as that of an interface that went down. */
+  clearError(): void {
+    this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, new Uint8Array(4), Uint32Array.of(4));
+  }
+
+  /** Closes and unmaps the ring. The octets are gone: `drain` hands over nothing afterwards. */
+  close(): void {
+    if (this.closed) return;
+    this.lost();
+    this.closed = true;
+    this.libc.unmap(this.mapping);
+    this.libc.close(this.fd);
+  }
+
+  private walk(vector: PacketVector, take: TakeVector, block: number): void {
+    const { words, linkType, source } = this;
+    const packets = words[block / 4 + BLOCK_PACKETS] ?? 0;
+    let at = block + (words[block / 4 + BLOCK_FIRST] ?? 0);
+    for (let k = 0; k < packets; k++) {
+      const word = at / 4;
+      const atMicros = (words[word + PACKET_SECONDS] ?? 0) * 1e6 + (words[word + PACKET_NANOSECONDS] ?? 0) / 1000;
+      const mac = (words[word + PACKET_MAC] ?? 0) & 0xffff;
+      vector.add(
+        at + mac,
+        words[word + PACKET_CAPTURED] ?? 0,
+        words[word + PACKET_WIRE] ?? 0,
+        atMicros,
+        linkType,
+        source,
+      );
+      if (vector.full) {
+        take(vector);
+        vector.clear();
+      }
+      at += words[word + PACKET_NEXT] ?? 0;
+    }
+    if (vector.length > 0) {
+      take(vector);
+      vector.clear();
+    }
+  }
+
+  private set(option: number, words: readonly number[], name: string): void {
+    const value = new Uint8Array(Uint32Array.from(words).buffer);
+    if (this.libc.setsockopt(this.fd, SOL_PACKET, option, value, value.length) === FAILED) {
+      throw failure(this.libc, name, "its packet ring could not be set up");
+    }
+  }
+}
+
+/** A packet socket bound to the interface that receives nothing yet, of the type that suits the interface's hardware. */
+function bindSocket(libc: Libc, name: string, index: number): { fd: number; hardware: number } {
+  for (const type of [SOCK_RAW, SOCK_DGRAM]) {
+    const fd = libc.socket(AF_PACKET, type | SOCK_CLOEXEC, 0);
+    if (fd === FAILED) throw failure(libc, name, "no packet socket");
+    const address = linkAddress(index, 0);
+    if (libc.bind(fd, address, ADDRESS_OCTETS) === FAILED) {
+      const error = failure(libc, name, "the packet socket could not be bound");
+      libc.close(fd);
+      throw error;
+    }
+    libc.getsockname(fd, address, Uint32Array.of(ADDRESS_OCTETS));
+    const hardware = new Uint16Array(address.buffer)[ADDRESS_HATYPE / 2] ?? 0;
+    if (type === SOCK_DGRAM || hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK) return { fd, hardware };
+    libc.close(fd);
+  }
+  throw new Error("unreachable: the second type is always returned");
+}
+
+/** Begins to receive packets of every protocol. */
+function attach(libc: Libc, fd: number, name: string, index: number): void {
+  if (libc.bind(fd, linkAddress(index, ETH_P_ALL), ADDRESS_OCTETS) === FAILED) {
+    throw failure(libc, name, "the packet socket could not be bound");
+  }
+}
+
+/** A `struct sockaddr_ll`: family and index in the host's byte order, protocol in the network's. */
+function linkAddress(index: number, protocol: number): Uint8Array {
+  const address = new Uint8Array(ADDRESS_OCTETS);
+  new Uint16Array(address.buffer)[0] = AF_PACKET;
+  address[2] = protocol >> 8;
+  address[3] = protocol & 0xff;
+  new Int32Array(address.buffer)[1] = index;
+  return address;
+}
+
+function failure(libc: Libc, name: string, what: string): OperationalError {
+  const code = libc.errorName();
+  const advice =
+    code === "EPERM" || code === "EACCES"
+      ? "; capturing needs root or the capability CAP_NET_RAW"
+      : code === "ENOMEM" || code === "ENOBUFS"
+        ? `; ${(BLOCK_OCTETS * BLOCKS) / 2 ** 20} MiB of kernel memory are needed`
+        : "";
+  return new OperationalError("capture", `cannot capture on ${name}: ${what} (${code})${advice}`);
+}

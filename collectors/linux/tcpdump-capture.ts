@@ -1,0 +1,154 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { MIN_WINDOW_OCTETS } from "../../src/capture-file/capture-decoder.ts";
+import { PcapDecoder } from "../../src/capture-file/pcap-decoder.ts";
+import { PacketVector } from "../../src/vector.ts";
+import { OperationalError } from "../runtime/errors.ts";
+import type { Capture, CapturePoint, Direction, TakeVector } from "./capture.ts";
+
+/** Octets of a pipe's stream held at a time: four times the longest packet. */
+const WINDOW_OCTETS = 4 * MIN_WINDOW_OCTETS;
+/** Kernel buffer that each tcpdump asks for, KiB: as large as a packet ring. */
+const BUFFER_KIB = 16_384;
+/** What is kept of what a tcpdump says; the last lines tell why it ended. */
+const MAX_SAID = 4096;
+
+export interface TcpdumpCaptureOptions {
+  readonly points: readonly CapturePoint[];
+  readonly direction: Direction;
+  readonly promiscuous: boolean;
+}
+
+/** Captures on interfaces through one `tcpdump -w -` each, where no packet ring is to be had. */
+export class TcpdumpCapture implements Capture {
+  readonly kind = "tcpdump";
+  private readonly pipes: readonly Pipe[];
+
+  private constructor(pipes: readonly Pipe[]) {
+    this.pipes = pipes;
+  }
+
+  /** Starts a tcpdump on each interface. Rejects with an OperationalError that repeats what a tcpdump said. */
+  static async open(options: TcpdumpCaptureOptions): Promise<TcpdumpCapture> {
+    const pipes = options.points.map((point) => new Pipe(point, options));
+    try {
+      await Promise.all(pipes.map((pipe) => pipe.listening()));
+    } catch (error) {
+      for (const pipe of pipes) pipe.stop();
+      throw error;
+    }
+    return new TcpdumpCapture(pipes);
+  }
+
+  async run(take: TakeVector): Promise<void> {
+    try {
+      await Promise.all(this.pipes.map((pipe) => pipe.run(take)));
+    } finally {
+      this.stop();
+    }
+  }
+
+  stop(): void {
+    for (const pipe of this.pipes) pipe.stop();
+  }
+
+  lost(): number {
+    return this.pipes.reduce((sum, pipe) => sum + pipe.lost(), 0);
+  }
+}
+
+/** One tcpdump and the pcap stream it writes. */
+class Pipe {
+  private readonly point: CapturePoint;
+  private readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  private readonly ended: Promise<void>;
+  private said = "";
+  private dropped = 0;
+  private stopping = false;
+
+  constructor(point: CapturePoint, options: TcpdumpCaptureOptions) {
+    this.point = point;
+    const words = ["-i", point.name, "-n", "-U", "--immediate-mode", "-s", "0", "-B", String(BUFFER_KIB), "-w", "-"];
+    if (options.direction === "in") words.push("-Q", "in");
+    if (!options.promiscuous) words.push("-p");
+    // A process group of its own, or a Ctrl-C at the terminal would end tcpdump before what it holds was asked for.
+    this.child = spawn("tcpdump", words, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    this.ended = new Promise((resolve) => {
+      this.child.on("error", (error) => {
+        this.said += `${error.message}\n`;
+        resolve();
+      });
+      this.child.on("close", () => resolve());
+    });
+    this.child.stderr.setEncoding("utf8").on("data", (text: string) => this.hear(text));
+  }
+
+  /** Resolves when tcpdump captures. */
+  async listening(): Promise<void> {
+    let over = false;
+    void this.ended.then(() => {
+      over = true;
+    });
+    while (!/listening on/.test(this.said)) {
+      if (over) throw this.failure();
+      await Promise.race([once(this.child.stderr, "data"), this.ended]);
+    }
+  }
+
+  async run(take: TakeVector): Promise<void> {
+    const vector = new PacketVector();
+    const decoder = new PcapDecoder();
+    decoder.source = this.point.source;
+    const window = new Uint8Array(WINDOW_OCTETS);
+    let end = 0;
+    this.child.stdout.on("data", (chunk: Uint8Array) => {
+      for (let from = 0; from < chunk.length; ) {
+        const part = chunk.subarray(from, from + WINDOW_OCTETS - end);
+        window.set(part, end);
+        from += part.length;
+        end += part.length;
+        vector.use(window);
+        let at = 0;
+        for (let next = decoder.decode(vector, at, end); next > at; next = decoder.decode(vector, at, end)) {
+          if (vector.length > 0) take(vector);
+          vector.clear();
+          at = next;
+        }
+        window.copyWithin(0, at, end);
+        end -= at;
+        if (decoder.fault !== null) {
+          this.said += `${decoder.fault.detail}\n`;
+          this.child.kill();
+          return;
+        }
+      }
+    });
+    await this.ended;
+    if (!this.stopping || decoder.fault !== null) throw this.failure();
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.child.kill("SIGTERM");
+  }
+
+  /** As tcpdump said last; it is asked for the next time on the way. */
+  lost(): number {
+    if (this.child.exitCode === null && !this.stopping) this.child.kill("SIGUSR1");
+    return this.dropped;
+  }
+
+  private hear(text: string): void {
+    this.said = (this.said + text).slice(-MAX_SAID);
+    for (const [, count] of this.said.matchAll(/(\d+) packets? dropped by (?:kernel|interface)/g)) {
+      this.dropped = Math.max(this.dropped, Number(count));
+    }
+  }
+
+  private failure(): OperationalError {
+    const lines = this.said.trim().split("\n");
+    const last = lines.findLast((line) => line.length > 0) ?? "it said nothing";
+    return new OperationalError("capture", `cannot capture on ${this.point.name} with tcpdump: ${last}`);
+  }
+}
