@@ -8,7 +8,11 @@ export class OperationalError extends Error {
   readonly retriable: boolean;
   readonly exitStatus: number;
 
-  constructor(code: string, message: string, options: { retriable?: boolean; exitStatus?: number; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { retriable?: boolean; exitStatus?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = "OperationalError";
     this.code = code;

@@ -1,0 +1,49 @@
+import type { Outbox } from "../outbox/outbox.ts";
+import type { Sink } from "./sink/sink.ts";
+
+/** What a sink is given at once: enough to fill the network's round trip, little enough to be sent again. */
+const BATCH_RECORDS = 2000;
+const BATCH_OCTETS = 4 * 1024 * 1024;
+/** A sink that was told to stop waiting gets this long to do so. */
+const ABORT_LIMIT_MS = 2000;
+
+/** Carries records from an outbox to a sink, one batch at a time, until the outbox is closed and empty. */
+export class Pump {
+  private readonly outbox: Outbox;
+  private readonly sink: Sink;
+  private readonly abort = new AbortController();
+  private readonly running: Promise<void>;
+
+  /** Begins to carry. `onFailure` is called when the sink will take no more, with its error. */
+  constructor(outbox: Outbox, sink: Sink, onFailure: (error: unknown) => void) {
+    this.outbox = outbox;
+    this.sink = sink;
+    this.running = this.run().catch(onFailure);
+  }
+
+  /** Closes the outbox and carries what it holds, for at most `limitMs`; then gives up the rest. */
+  async stop(limitMs: number): Promise<void> {
+    this.outbox.close();
+    await within(this.running, limitMs);
+    this.abort.abort();
+    await within(this.running, ABORT_LIMIT_MS);
+    this.outbox.abandon();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.abort.signal.aborted) {
+      const batch = await this.outbox.read(BATCH_RECORDS, BATCH_OCTETS);
+      if (batch === null) return;
+      this.outbox.settle(await this.sink.send(batch, this.abort.signal));
+    }
+  }
+}
+
+async function within(work: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
+}

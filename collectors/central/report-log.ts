@@ -1,0 +1,31 @@
+import type { Logger } from "pino";
+import type { CollectorReport } from "./collector.ts";
+
+/** Logs what a collector has counted since its start, as one line. */
+export function logReport(log: Logger, report: CollectorReport, message: string): void {
+  const { totals, sources, agents, records } = report;
+  log.info(
+    {
+      packetsIn: totals.packetsIn,
+      packets: totals.packets,
+      sessions: totals.sessions,
+      subflows: totals.subflows,
+      verdicts: totals.verdicts,
+      records,
+      sources,
+      agentsLost: Object.fromEntries(agents.filter(({ lost }) => lost > 0).map(({ name, lost }) => [name, lost])),
+      faultPackets: report.faultPackets,
+    },
+    message,
+  );
+}
+
+/** `records: 12 made = 10 acknowledged + 0 stored + 2 shed`, and by what the shed ones were. */
+export function recordsLine({ made, acknowledged, stored, shed }: CollectorReport["records"]): string {
+  const total = Object.values(shed).reduce((sum, count) => sum + count, 0);
+  const reasons = Object.entries(shed).map(([label, count]) => `${label} ${count}`);
+  return (
+    `records: ${made} made = ${acknowledged} acknowledged + ${stored} stored + ${total} shed` +
+    (reasons.length > 0 ? ` (${reasons.join(", ")})` : "")
+  );
+}

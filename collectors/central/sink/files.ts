@@ -1,0 +1,93 @@
+import { mkdir } from "node:fs/promises";
+import type { Logger } from "pino";
+import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
+import { OperationalError } from "../../runtime/errors.ts";
+import { persist } from "./persist.ts";
+import { RotatedFile } from "./rotated-file.ts";
+import type { Sink } from "./sink.ts";
+
+/** How `FileSink` keeps its files. */
+export interface FileSinkOptions {
+  readonly directory: string;
+  /** A file is rotated when it has reached this many octets ... */
+  readonly rotateOctets: number;
+  /** ... or this age. */
+  readonly rotateMs: number;
+  /** Rotated files kept of each topic; older ones are deleted. */
+  readonly keep: number;
+}
+
+/**
+ * Writes records as JSON lines, one file for each topic: `TOPIC.jsonl`, rotated to `TOPIC.TIME.jsonl.gz`. A record is
+ * acknowledged when the operating system has it; files are synchronised when they are rotated and closed.
+ */
+export class FileSink implements Sink {
+  private readonly options: FileSinkOptions;
+  private readonly log: Logger;
+  /** One for each topic: bounded by the list of topics. */
+  private readonly files = new Map<string, RotatedFile>();
+
+  constructor(options: FileSinkOptions, log: Logger) {
+    this.options = options;
+    this.log = log;
+  }
+
+  async open(): Promise<void> {
+    const { directory } = this.options;
+    try {
+      await mkdir(directory, { recursive: true });
+    } catch (error) {
+      throw new OperationalError("SINK_DIRECTORY", `${directory}: cannot be made: ${reason(error)}`, { cause: error });
+    }
+    // The one sure way to learn whether the directory can be written is to write there.
+    const probe = new RotatedFile("rejoin.sessions.v1", this.options, this.log);
+    try {
+      await probe.open();
+    } catch (error) {
+      throw new OperationalError(
+        "SINK_DIRECTORY",
+        `${directory}: cannot be written: ${reason(error)}; give the collector a directory of its own with --dir`,
+        { cause: error },
+      );
+    }
+    this.files.set("rejoin.sessions.v1", probe);
+  }
+
+  async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
+    const outcomes = new Map<OutboxRecord, Outcome>();
+    for (const topic of new Set(records.map((record) => record.topic))) {
+      const group = records.filter((record) => record.topic === topic);
+      const octets = Buffer.concat(group.flatMap(({ value }) => [value, LINE_END]));
+      const written = await persist(
+        `files in ${this.options.directory}`,
+        async () => (await this.file(topic)).append(octets),
+        signal,
+        this.log,
+      );
+      for (const record of group) outcomes.set(record, written ? "acknowledged" : "unsent");
+    }
+    return records.map((record) => outcomes.get(record) ?? "unsent");
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.files.values()) {
+      await file.close().catch((error) => this.log.error(`closing a file: ${reason(error)}`));
+    }
+  }
+
+  private async file(topic: string): Promise<RotatedFile> {
+    let file = this.files.get(topic);
+    if (file === undefined) {
+      file = new RotatedFile(topic, this.options, this.log);
+      await file.open();
+      this.files.set(topic, file);
+    }
+    return file;
+  }
+}
+
+const LINE_END = Buffer.from("\n");
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

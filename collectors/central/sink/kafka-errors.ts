@@ -1,0 +1,38 @@
+/** What an error of kafkajs asks for. */
+export type KafkaRemedy =
+  /** The same batch again, through the same producer. */
+  | "again"
+  /** The same batch again, through a new producer object: reconnecting this one does not help. */
+  | "new-producer"
+  /** Smaller batches; a single record is refused for good. */
+  | "split";
+
+/** MESSAGE_TOO_LARGE and RECORD_LIST_TOO_LARGE. */
+const SPLIT_CODES = [10, 18];
+/**
+ * OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH and UNKNOWN_PRODUCER_ID: what broker
+ * and producer remember of each other has parted. UNKNOWN_TOPIC_OR_PARTITION: kafkajs goes on asking for a topic that
+ * it has known once, and fails every other topic with it.
+ */
+const NEW_PRODUCER_CODES = [45, 46, 47, 59, 3];
+
+/**
+ * The remedy for an error of `producer.send`, by the protocol's error code. `retriable` of kafkajs is not asked: it is
+ * false for an outage that outlasts its own retries, too, and never means that the batch is bad.
+ */
+export function remedyFor(error: unknown): KafkaRemedy {
+  const code = protocolCode(error);
+  if (code !== null && SPLIT_CODES.includes(code)) return "split";
+  if (code !== null && NEW_PRODUCER_CODES.includes(code)) return "new-producer";
+  return "again";
+}
+
+/** The protocol's error code, which kafkajs buries under up to a few causes; null for trouble with the network. */
+export function protocolCode(error: unknown): number | null {
+  let inner = error;
+  for (let depth = 0; depth < 8 && inner instanceof Error; depth += 1) {
+    if ("code" in inner && typeof inner.code === "number") return inner.code;
+    inner = inner.cause;
+  }
+  return null;
+}

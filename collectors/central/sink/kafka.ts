@@ -1,0 +1,243 @@
+import kafkajs, { type Admin, type Message, type PartitionMetadata, type Producer } from "kafkajs";
+import type { Logger } from "pino";
+import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
+import { OperationalError } from "../../runtime/errors.ts";
+import { remedyFor } from "./kafka-errors.ts";
+import { persist } from "./persist.ts";
+import type { Sink } from "./sink.ts";
+
+const { CompressionTypes, Kafka, logLevel, Partitioners } = kafkajs;
+
+/** How `KafkaSink` reaches its cluster. */
+export interface KafkaSinkOptions {
+  /** `host:port` of one or more brokers. */
+  readonly brokers: readonly string[];
+  /** Named to the brokers, for their logs and quotas. */
+  readonly clientId: string;
+  /** Every topic that will be sent to; all must exist. */
+  readonly topics: readonly string[];
+  readonly compression: "none" | "gzip";
+}
+
+/**
+ * Records of one send. kafkajs copies its list once per message, so the cost grows with the square, and half a
+ * megabyte stays below the 1 MB that brokers take by default.
+ */
+const MAX_SEND_RECORDS = 500;
+const MAX_SEND_OCTETS = 524_288;
+
+/**
+ * kafkajs gives up an attempt after 11 to 24 s of an outage; `persist` goes on from there. Every value is stated
+ * because kafkajs takes others when NODE_ENV is `test`.
+ */
+const RETRY = { initialRetryTime: 200, maxRetryTime: 2000, retries: 8, factor: 0.2, multiplier: 2 };
+/** When the collector starts, a wrong address must show soon. */
+const START_RETRY = { ...RETRY, retries: 2 };
+const CONNECT_TIMEOUT_MS = 3000;
+/** Longer than the 30 s that a broker may wait for its replicas. */
+const REQUEST_TIMEOUT_MS = 35_000;
+const CLOSE_LIMIT_MS = 3000;
+
+/** Records of one partition, settled together. */
+type Batch = { readonly topic: string; readonly partition: number; readonly records: OutboxRecord[] };
+
+/**
+ * Publishes to Kafka. Nothing acknowledged is lost and nothing comes twice while this process lives, which kafkajs
+ * gives only so: an idempotent producer with one send under way; each send to one partition, hence to one leader
+ * even when leaders move; a batch that is frozen and sent again, the same, until it is acknowledged.
+ */
+export class KafkaSink implements Sink {
+  private readonly options: KafkaSinkOptions;
+  private readonly log: Logger;
+  private readonly kafka: kafkajs.Kafka;
+  private readonly choose = Partitioners.DefaultPartitioner();
+  /** Of every topic in the options: bounded by that list. */
+  private partitions = new Map<string, PartitionMetadata[]>();
+  private producer: Producer | null = null;
+
+  constructor(options: KafkaSinkOptions, log: Logger) {
+    this.options = options;
+    this.log = log;
+    this.kafka = new Kafka({
+      clientId: options.clientId,
+      brokers: [...options.brokers],
+      retry: RETRY,
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      // What matters is logged here, once; kafkajs would log each of its attempts.
+      logLevel: logLevel.NOTHING,
+    });
+  }
+
+  async open(): Promise<void> {
+    const admin = this.kafka.admin({ retry: START_RETRY });
+    const where = this.options.brokers.join(", ");
+    try {
+      await admin.connect();
+    } catch (error) {
+      throw new OperationalError(
+        "KAFKA_UNREACHABLE",
+        `Kafka at ${where} cannot be reached: ${text(error)}; check --brokers and that a broker is running there`,
+        { retriable: true, cause: error },
+      );
+    }
+    try {
+      await this.checkTopics(admin);
+    } finally {
+      await limited(admin.disconnect());
+    }
+    try {
+      this.producer = await this.connectProducer();
+    } catch (error) {
+      throw new OperationalError("KAFKA_PRODUCER", `Kafka at ${where} takes no producer: ${text(error)}`, {
+        retriable: true,
+        cause: error,
+      });
+    }
+  }
+
+  async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
+    const outcomes = new Map<OutboxRecord, Outcome>();
+    for (const batch of this.batches(records)) await this.sendBatch(batch, outcomes, signal);
+    return records.map((record) => outcomes.get(record) ?? "unsent");
+  }
+
+  async close(): Promise<void> {
+    const producer = this.producer;
+    this.producer = null;
+    if (producer !== null) await limited(producer.disconnect());
+  }
+
+  private batches(records: readonly OutboxRecord[]): Batch[] {
+    const batches: Batch[] = [];
+    const open = new Map<string, { batch: Batch; octets: number }>();
+    for (const record of records) {
+      const { topic, key, value } = record;
+      const partitionMetadata = this.partitions.get(topic);
+      if (partitionMetadata === undefined) throw new Error(`kafka sink: ${topic} is not among its topics`);
+      const partition = this.choose({ topic, partitionMetadata, message: { key, value: null } });
+      const name = `${topic}/${partition}`;
+      let entry = open.get(name);
+      if (
+        entry === undefined ||
+        entry.batch.records.length >= MAX_SEND_RECORDS ||
+        entry.octets + value.length > MAX_SEND_OCTETS
+      ) {
+        entry = { batch: { topic, partition, records: [] }, octets: 0 };
+        open.set(name, entry);
+        batches.push(entry.batch);
+      }
+      entry.batch.records.push(record);
+      entry.octets += value.length;
+    }
+    return batches;
+  }
+
+  private async sendBatch(batch: Batch, outcomes: Map<OutboxRecord, Outcome>, signal: AbortSignal): Promise<void> {
+    const messages: Message[] = batch.records.map(({ key, value, headers, atMs }) => ({
+      key,
+      value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+      headers: { ...headers },
+      partition: batch.partition,
+      timestamp: String(atMs),
+    }));
+    const compression = this.options.compression === "gzip" ? CompressionTypes.GZIP : CompressionTypes.None;
+    let tooLarge = false;
+    const settled = await persist(
+      `Kafka topic ${batch.topic}`,
+      async () => {
+        this.producer ??= await this.connectProducer();
+        try {
+          await this.producer.send({ topic: batch.topic, acks: -1, compression, messages });
+        } catch (error) {
+          const remedy = remedyFor(error);
+          if (remedy === "split") {
+            tooLarge = true;
+            return;
+          }
+          if (remedy === "new-producer") await this.renew(error);
+          throw error;
+        }
+      },
+      signal,
+      this.log,
+    );
+    if (!settled) return;
+    if (!tooLarge) {
+      for (const record of batch.records) outcomes.set(record, "acknowledged");
+    } else if (batch.records.length === 1) {
+      this.refuse(batch, outcomes);
+    } else {
+      // Refused whole, so none of it is in the log, and the halves may take its sequence numbers.
+      const half = batch.records.length >> 1;
+      await this.sendBatch({ ...batch, records: batch.records.slice(0, half) }, outcomes, signal);
+      await this.sendBatch({ ...batch, records: batch.records.slice(half) }, outcomes, signal);
+    }
+  }
+
+  private refuse(batch: Batch, outcomes: Map<OutboxRecord, Outcome>): void {
+    for (const record of batch.records) {
+      outcomes.set(record, "refused");
+      this.log.error(
+        { topic: record.topic, key: record.key, octets: record.value.length },
+        "Kafka takes no record of this size: raise max.message.bytes of the topic",
+      );
+    }
+  }
+
+  private async renew(cause: unknown): Promise<void> {
+    this.log.warn(`Kafka: a new producer is needed: ${text(cause)}`);
+    await this.close();
+    const admin = this.kafka.admin({ retry: RETRY });
+    await admin.connect();
+    try {
+      await this.checkTopics(admin);
+    } catch (error) {
+      // The collector is running: somebody may create the topic again.
+      throw new Error(text(error), { cause: error });
+    } finally {
+      await limited(admin.disconnect());
+    }
+  }
+
+  /** Learns the partitions of all topics. Asking for a topic that is not there may create it, so existence comes first. */
+  private async checkTopics(admin: Admin): Promise<void> {
+    const present = new Set(await admin.listTopics());
+    const missing = this.options.topics.filter((topic) => !present.has(topic));
+    if (missing.length > 0) {
+      throw new OperationalError(
+        "KAFKA_TOPIC_MISSING",
+        `Kafka at ${this.options.brokers.join(", ")} has no topic ${missing.join(", ")}; create it first: ` +
+          `kafka-topics.sh --bootstrap-server ${this.options.brokers[0]} --create --topic ${missing[0]} --partitions 12`,
+      );
+    }
+    const { topics } = await admin.fetchTopicMetadata({ topics: [...this.options.topics] });
+    this.partitions = new Map(topics.map(({ name, partitions }) => [name, partitions]));
+  }
+
+  private async connectProducer(): Promise<Producer> {
+    const producer = this.kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: RETRY,
+    });
+    await producer.connect();
+    return producer;
+  }
+}
+
+/** Waits for a farewell, but not for long: during an outage kafkajs would go on trying. */
+async function limited(farewell: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_LIMIT_MS);
+  });
+  await Promise.race([farewell.catch(() => {}), limit]);
+  clearTimeout(timer);
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,146 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import type { Logger } from "pino";
+
+/** When a `RotatedFile` is rotated, and how many of the rotated ones are kept. */
+export interface Rotation {
+  readonly directory: string;
+  readonly rotateOctets: number;
+  readonly rotateMs: number;
+  readonly keep: number;
+}
+
+/** Octets read back at a time in search of the last whole line. */
+const TAIL_OCTETS = 65_536;
+
+/**
+ * `NAME.jsonl`, appended to; when it is big or old enough it becomes `NAME.TIME.jsonl.gz` and a new one begins. What an
+ * earlier process left is continued: a line it did not finish is cut off, files it did not compress are compressed.
+ */
+export class RotatedFile {
+  private readonly name: string;
+  private readonly rotation: Rotation;
+  private readonly log: Logger;
+  private handle: FileHandle | null = null;
+  private octets = 0;
+  private bornMs = 0;
+  /** Compression and deletion of rotated files run behind the writing, one after the other. */
+  private tidying: Promise<void> = Promise.resolve();
+
+  constructor(name: string, rotation: Rotation, log: Logger) {
+    this.name = name;
+    this.rotation = rotation;
+    this.log = log;
+  }
+
+  /** Opens or continues the file. Rejects with the file system's error. */
+  async open(): Promise<void> {
+    const handle = await open(this.path, "a+", 0o640);
+    try {
+      const { size, birthtimeMs } = await handle.stat();
+      this.octets = await wholeLines(handle, size);
+      if (this.octets < size) await handle.truncate(this.octets);
+      this.bornMs = this.octets === 0 ? Date.now() : birthtimeMs;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    this.handle = handle;
+    this.tidy();
+  }
+
+  /** Appends whole lines. When it rejects, none of them is in the file. */
+  async append(lines: Uint8Array): Promise<void> {
+    const old = Date.now() - this.bornMs >= this.rotation.rotateMs;
+    if (this.octets > 0 && (old || this.octets >= this.rotation.rotateOctets)) await this.rotate();
+    if (this.handle === null) await this.open();
+    const handle = this.handle;
+    if (handle === null) throw new Error(`${this.path} is not open`);
+    try {
+      await handle.appendFile(lines);
+      this.octets += lines.length;
+    } catch (error) {
+      // A full disk takes the first part of what it is given; the next attempt brings all of it again.
+      await handle.truncate(this.octets);
+      throw error;
+    }
+  }
+
+  /** Synchronises and closes the file, and waits for the compression under way. */
+  async close(): Promise<void> {
+    await this.release();
+    await this.tidying;
+  }
+
+  private get path(): string {
+    return join(this.rotation.directory, `${this.name}.jsonl`);
+  }
+
+  private async rotate(): Promise<void> {
+    await this.release();
+    const time = new Date().toISOString().replaceAll(":", "");
+    // Whether or not the file can be renamed, the next append opens what then lies under its name.
+    this.octets = 0;
+    await rename(this.path, join(this.rotation.directory, `${this.name}.${time}.jsonl`));
+  }
+
+  private async release(): Promise<void> {
+    const handle = this.handle;
+    this.handle = null;
+    if (handle === null) return;
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  private tidy(): void {
+    this.tidying = this.tidying
+      .then(() => this.compressAndDelete())
+      .catch((error) => {
+        this.log.warn(`${this.rotation.directory}: rotated files are left as they are: ${error.message}`);
+      });
+  }
+
+  private async compressAndDelete(): Promise<void> {
+    const { keep } = this.rotation;
+    for (const plain of await this.rotated(".jsonl")) {
+      const target = `${plain}.gz`;
+      // Under another name until it is whole: a `.gz` that is there can be trusted.
+      const unfinished = `${target}.part`;
+      await pipeline(createReadStream(plain), createGzip(), createWriteStream(unfinished, { mode: 0o640 }));
+      await rename(unfinished, target);
+      await rm(plain);
+    }
+    const compressed = await this.rotated(".jsonl.gz");
+    for (const path of compressed.slice(0, Math.max(0, compressed.length - keep))) await rm(path);
+  }
+
+  /** Paths of this file's rotated forms that end so, the oldest first: their names carry the time. */
+  private async rotated(ending: string): Promise<string[]> {
+    const { directory } = this.rotation;
+    const names = await readdir(directory);
+    return names
+      .filter((name) => name.startsWith(`${this.name}.`) && name.endsWith(ending))
+      .filter((name) => /^\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z$/.test(name.slice(this.name.length + 1, -ending.length)))
+      .sort()
+      .map((name) => join(directory, name));
+  }
+}
+
+/** Octets of a file up to the end of its last whole line. */
+async function wholeLines(handle: FileHandle, size: number): Promise<number> {
+  const tail = Buffer.alloc(TAIL_OCTETS);
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - TAIL_OCTETS);
+    const { bytesRead } = await handle.read(tail, 0, end - start, start);
+    const lineEnd = tail.subarray(0, bytesRead).lastIndexOf(0x0a);
+    if (lineEnd >= 0) return start + lineEnd + 1;
+    end = start;
+  }
+  return 0;
+}

@@ -1,0 +1,46 @@
+import type { Writable } from "node:stream";
+import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
+import { OperationalError } from "../../runtime/errors.ts";
+import type { Sink } from "./sink.ts";
+
+/** The code of the error by which a `StreamSink` says that nobody reads any more. */
+export const READER_GONE = "READER_GONE";
+
+/** Writes each record as a line to a stream, such as standard output. Values are JSON texts without a line end. */
+export class StreamSink implements Sink {
+  private readonly stream: Writable;
+  private gone: Error | null = null;
+  private readonly onError = (error: Error) => {
+    this.gone = error;
+  };
+
+  constructor(stream: Writable) {
+    this.stream = stream;
+  }
+
+  async open(): Promise<void> {
+    this.stream.on("error", this.onError);
+  }
+
+  async send(records: readonly OutboxRecord[]): Promise<Outcome[]> {
+    const lines: Uint8Array[] = [];
+    for (const { value } of records) lines.push(value, LINE_END);
+    await new Promise<void>((resolve) => {
+      if (this.gone !== null) resolve();
+      // The callback comes when the octets are handed on, or with the error; waiting for it bounds the stream's buffer.
+      else this.stream.write(Buffer.concat(lines), () => resolve());
+    });
+    // The callback of a failed write comes before the stream's "error" event.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.gone !== null) {
+      throw new OperationalError(READER_GONE, `standard output cannot be written: ${this.gone.message}`);
+    }
+    return records.map(() => "acknowledged");
+  }
+
+  async close(): Promise<void> {
+    // The listener stays: an EPIPE may still arrive, and nobody wants its stack trace.
+  }
+}
+
+const LINE_END = Buffer.from("\n");

@@ -1,0 +1,137 @@
+import type { EventEmitter } from "node:events";
+import { createRequire } from "node:module";
+import type { Logger } from "pino";
+import { LINKTYPE_IPV4 } from "../../../src/wire/link-type.ts";
+import { OperationalError } from "../../runtime/errors.ts";
+import { Arrivals, type TakeVector } from "./arrivals.ts";
+import { DeliveryHeaders } from "./delivery-header.ts";
+import { kernelDrops } from "./kernel-drops.ts";
+import { quiet, type Source, type SourceCounters } from "./source.ts";
+
+/** GRE's IP protocol number (RFC 2784 section 3). */
+const PROTOCOL_GRE = 47;
+/** raw-socket cuts longer packets without a word, and its default is 4096. */
+const MESSAGE_OCTETS = 65_536;
+
+/** The part of the package raw-socket that is used here; it has no types of its own. */
+interface RawSocketModule {
+  createSocket(options: { protocol: number; addressFamily: number; bufferSize: number }): RawSocket;
+  readonly AddressFamily: { readonly IPv4: number; readonly IPv6: number };
+  readonly SocketLevel: { readonly SOL_SOCKET: number };
+  readonly SocketOption: { readonly SO_RCVBUF: number };
+}
+
+interface RawSocket extends EventEmitter {
+  close(): void;
+  setOption(level: number, option: number, value: number): void;
+  getOption(level: number, option: number, value: Buffer, length: number): number;
+}
+
+/** Receives GRE (IP protocol 47) of one IP version, at every address of the machine. Needs root or CAP_NET_RAW. */
+export class RawGreSource implements Source {
+  readonly name: string;
+  private readonly version: 4 | 6;
+  private readonly receiveOctets: number;
+  private readonly arrivals: Arrivals;
+  private readonly log: Logger;
+  private readonly headers = new DeliveryHeaders(PROTOCOL_GRE);
+  /** Held as long as it is open: an unreferenced one is collected, and the process ends without a word. */
+  private socket: RawSocket | null = null;
+  private lastDrops: number | null = null;
+
+  /** `receiveOctets` is what the kernel is asked to queue for the socket. */
+  constructor(version: 4 | 6, receiveOctets: number, take: TakeVector, source: number, log: Logger) {
+    this.name = `gre over IPv${version}`;
+    this.version = version;
+    this.receiveOctets = receiveOctets;
+    this.arrivals = new Arrivals(take, source);
+    this.log = log;
+  }
+
+  async start(): Promise<void> {
+    const raw = loadRawSocket();
+    const { IPv4, IPv6 } = raw.AddressFamily;
+    try {
+      this.socket = raw.createSocket({
+        protocol: PROTOCOL_GRE,
+        addressFamily: this.version === 4 ? IPv4 : IPv6,
+        bufferSize: MESSAGE_OCTETS,
+      });
+    } catch (error) {
+      throw new OperationalError(
+        "PRIVILEGE",
+        `${this.name}: a raw socket cannot be had (${error instanceof Error ? error.message : String(error)}); ` +
+          "run as root or with CAP_NET_RAW, or receive GRE-in-UDP with --listen-udp",
+        { cause: error },
+      );
+    }
+    this.socket.on("message", (message: Buffer, address: string) => this.take(message, address));
+    this.socket.on("error", (error: Error) => this.log.error(`${this.name}: ${error.message}`));
+    this.checkBuffer(raw, this.socket);
+  }
+
+  async stop(): Promise<void> {
+    const socket = this.socket;
+    if (socket === null) return;
+    await quiet(() => this.arrivals.packets);
+    this.lastDrops = this.readDrops();
+    this.socket = null;
+    await new Promise<void>((resolve) => {
+      socket.once("close", resolve);
+      socket.close();
+    });
+    this.arrivals.flush();
+  }
+
+  counters(): SourceCounters {
+    const { packets, octets } = this.arrivals;
+    return { packets, octets, kernelDrops: this.socket === null ? this.lastDrops : this.readDrops() };
+  }
+
+  /** The IPv4 message begins with the outer IP header, the IPv6 message with the GRE header. */
+  private take(message: Buffer, address: string): void {
+    if (this.version === 4) {
+      this.arrivals.add(NOTHING, message, LINKTYPE_IPV4);
+      return;
+    }
+    const sender = this.headers.of(address, 0, message.length);
+    this.arrivals.add(sender.header, message, sender.linkType);
+  }
+
+  private checkBuffer(raw: RawSocketModule, socket: RawSocket): void {
+    const { SOL_SOCKET } = raw.SocketLevel;
+    const { SO_RCVBUF } = raw.SocketOption;
+    socket.setOption(SOL_SOCKET, SO_RCVBUF, this.receiveOctets);
+    const answer = Buffer.alloc(4);
+    socket.getOption(SOL_SOCKET, SO_RCVBUF, answer, answer.length);
+    // In the machine's own octet order, and doubled by the kernel for its bookkeeping.
+    const granted = (new Int32Array(answer.buffer, answer.byteOffset, 1)[0] ?? 0) / 2;
+    if (granted < this.receiveOctets) {
+      this.log.warn(
+        { asked: this.receiveOctets, granted },
+        `${this.name}: the kernel queues ${granted} octets instead of ${this.receiveOctets}: ` +
+          `sysctl -w net.core.rmem_max=${this.receiveOctets}`,
+      );
+    }
+  }
+
+  private readDrops(): number | null {
+    return kernelDrops(this.version === 4 ? "raw" : "raw6", PROTOCOL_GRE);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** The package is optional: a machine without a compiler has everything but protocol 47. */
+function loadRawSocket(): RawSocketModule {
+  try {
+    return createRequire(import.meta.url)("raw-socket") as RawSocketModule;
+  } catch (error) {
+    throw new OperationalError(
+      "RAW_SOCKET_MISSING",
+      "the package raw-socket is not there: it needs a compiler when rejoin is installed (npm rebuild raw-socket); " +
+        "without it, receive GRE-in-UDP with --listen-udp",
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,22 @@
+import { type DestinationStream, destination, type Logger, pino } from "pino";
+
+/** A log on standard error: JSON lines for machines, plain lines when a person watches a terminal. */
+export function createLog(name: string): Logger {
+  const stream: DestinationStream = process.stderr.isTTY
+    ? { write: (line) => void process.stderr.write(plainLine(line)) }
+    : destination({ fd: 2, sync: true });
+  return pino(
+    { base: { name }, level: process.env.REJOIN_LOG ?? "info", timestamp: pino.stdTimeFunctions.isoTime },
+    stream,
+  );
+}
+
+const MARKS: Readonly<Record<number, string>> = { 40: "warning: ", 50: "error: ", 60: "fatal: " };
+
+/** `14:34:08 warning: message  {"field":1}` out of a JSON line of pino. */
+export function plainLine(line: string): string {
+  const { time, level, msg, name: _name, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const mark = MARKS[Number(level)] ?? "";
+  const rest = Object.keys(fields).length > 0 ? `  ${JSON.stringify(fields)}` : "";
+  return `${String(time).slice(11, 19)} ${mark}${String(msg)}${rest}\n`;
+}
