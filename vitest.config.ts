@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Tests that start programs, brokers and networks: one file at a time, after the others. */
-const SYSTEM_TESTS = ["test/e2e/**/*.test.ts"];
+const SYSTEM_TESTS = ["test/{e2e,lab}/**/*.test.ts"];
 
 export default defineConfig({
   test: {

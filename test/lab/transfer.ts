@@ -1,0 +1,95 @@
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type KernelView, kernelView } from "./kernel-view.ts";
+import { type Network, type NodeProcess, stop } from "./network.ts";
+
+const PEER = fileURLToPath(new URL("peer.py", import.meta.url));
+const PATIENCE_MS = 60_000;
+
+/** What an application says of one connection. */
+export interface Conversation {
+  /** Address and port. */
+  readonly local: readonly [string, number];
+  readonly remote: readonly [string, number];
+  /** Its own token: what the other side puts into MP_JOIN to reach it. */
+  readonly token: string;
+  readonly sent: { readonly octets: number; readonly sha256: string };
+  readonly received: { readonly octets: number; readonly sha256: string };
+}
+
+/** What both applications and both kernels say of a transfer. */
+export interface TransferTruth {
+  readonly client: readonly Conversation[];
+  readonly server: readonly Conversation[];
+  /** Asked when all octets had arrived and before anything was closed. */
+  readonly kernel: { readonly client: KernelView; readonly server: KernelView };
+}
+
+export interface TransferOptions {
+  readonly clientAddress: string;
+  readonly serverAddress: string;
+  /** Connections at the same time. */
+  readonly connections: number;
+  /** Octets of each connection, by who sends them. */
+  readonly fromClient: number;
+  readonly fromServer: number;
+}
+
+/** Transfers octets both ways between client and server of the lab, over MPTCP. Throws when a peer fails or hangs. */
+export async function transfer(network: Network, options: TransferOptions): Promise<TransferTruth> {
+  const { connections, fromClient, fromServer, clientAddress, serverAddress } = options;
+  const server = new Peer(network, "server", ["serve", serverAddress, "0", connections, fromServer, fromClient]);
+  const port = (await server.next<{ listening: number }>()).listening;
+  const client = new Peer(network, "client", [
+    "connect",
+    serverAddress,
+    port,
+    connections,
+    fromClient,
+    fromServer,
+    clientAddress,
+  ]);
+  const said: [Conversation[], Conversation[]] = [[], []];
+  for (let i = 0; i < connections; i++) {
+    said[0].push(await client.next<Conversation>());
+    said[1].push(await server.next<Conversation>());
+  }
+  const kernel = { client: kernelView(network, "client", port), server: kernelView(network, "server", port) };
+  client.release();
+  server.release();
+  await Promise.all([client.next(), server.next()]);
+  await Promise.all([client.end(), server.end()]);
+  return { client: said[0], server: said[1], kernel };
+}
+
+/** A running peer.py, read line by line. */
+class Peer {
+  private readonly child: NodeProcess;
+  private readonly lines: AsyncIterator<string>;
+  private errors = "";
+
+  constructor(network: Network, node: string, args: readonly (string | number)[]) {
+    this.child = network.spawn(node, "python3", ["-u", PEER, ...args.map(String)]);
+    this.child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.errors += text;
+    });
+    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async next<T>(): Promise<T> {
+    const timer = setTimeout(() => this.child.kill(), PATIENCE_MS);
+    const { value, done } = await this.lines.next();
+    clearTimeout(timer);
+    if (done) throw new Error(`peer.py ended early: ${this.errors.trimEnd().split("\n").at(-1)}`);
+    return JSON.parse(value) as T;
+  }
+
+  /** Lets it close its connections. */
+  release(): void {
+    this.child.stdin.end("\n");
+  }
+
+  async end(): Promise<void> {
+    await stop(this.child);
+  }
+}

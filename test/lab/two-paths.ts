@@ -1,0 +1,70 @@
+import { Network } from "./network.ts";
+
+/**
+ * The addresses of the lab, by what they are for:
+ *
+ *     client access1 --- router1 --- server core1
+ *            access2 --- router2 ---        core2
+ *                        router1, router2 --- collector
+ *
+ * The client's address decides the path; both server addresses can be reached over either.
+ */
+export const ADDRESSES = {
+  client: { ipv4: ["10.10.1.2", "10.10.2.2"], ipv6: ["2001:db8:101::2", "2001:db8:102::2"] },
+  server: { ipv4: ["10.20.1.2", "10.20.2.2"], ipv6: ["2001:db8:201::2", "2001:db8:202::2"] },
+  /** What each router calls the collector, and is called by it. */
+  collector: { ipv4: ["172.31.1.100", "172.31.2.100"], ipv6: ["2001:db8:301::100", "2001:db8:302::100"] },
+  router: { ipv4: ["172.31.1.1", "172.31.2.1"], ipv6: ["2001:db8:301::1", "2001:db8:302::1"] },
+} as const;
+
+export const ROUTERS = ["router1", "router2"] as const;
+
+/** Builds the lab: client and server with kernel MPTCP and two disjoint paths, a router on each, and the collector. */
+export function buildTwoPaths(): Network {
+  const network = new Network("client", "server", ...ROUTERS, "collector");
+  ROUTERS.forEach((router, index) => {
+    const n = index + 1;
+    const gateway = { access: [`10.10.${n}.1`, `2001:db8:10${n}::1`], core: [`10.20.${n}.1`, `2001:db8:20${n}::1`] };
+    network.sysctl(router, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1");
+    network.link(
+      { node: "client", name: `access${n}`, addresses: [`10.10.${n}.2/24`, `2001:db8:10${n}::2/64`] },
+      { node: router, name: "access", addresses: [`${gateway.access[0]}/24`, `${gateway.access[1]}/64`] },
+    );
+    network.link(
+      { node: "server", name: `core${n}`, addresses: [`10.20.${n}.2/24`, `2001:db8:20${n}::2/64`] },
+      { node: router, name: "core", addresses: [`${gateway.core[0]}/24`, `${gateway.core[1]}/64`] },
+    );
+    network.link(
+      { node: router, name: "mgmt", addresses: [`172.31.${n}.1/24`, `2001:db8:30${n}::1/64`] },
+      { node: "collector", name: `mgmt${n}`, addresses: [`172.31.${n}.100/24`, `2001:db8:30${n}::100/64`] },
+    );
+    // Client: by source address. Server: by destination, which is the client's address. Router: to the other core
+    // network through the server, which takes packets for any address of its own.
+    for (const family of [0, 1] as const) {
+      const own = family === 0 ? `10.10.${n}.2` : `2001:db8:10${n}::2`;
+      const clientNetwork = family === 0 ? `10.10.${n}.0/24` : `2001:db8:10${n}::/64`;
+      const otherCore = family === 0 ? `10.20.${3 - n}.0/24` : `2001:db8:20${3 - n}::/64`;
+      const ownCore = family === 0 ? `10.20.${n}.0/24` : `2001:db8:20${n}::/64`;
+      const server = family === 0 ? `10.20.${n}.2` : `2001:db8:20${n}::2`;
+      const option = family === 0 ? "-4" : "-6";
+      const table = String(100 + n);
+      network.ip("client", option, "rule", "add", "from", own, "table", table);
+      network.ip("client", option, "route", "add", "default", "via", gateway.access[family] ?? "", "table", table);
+      network.ip("client", option, "route", "add", ownCore, "via", gateway.access[family] ?? "");
+      network.ip("server", option, "route", "add", clientNetwork, "via", gateway.core[family] ?? "");
+      network.ip(router, option, "route", "add", otherCore, "via", server);
+    }
+  });
+  for (const host of ["client", "server"]) {
+    network.sysctl(host, "net.mptcp.enabled=1", "net.ipv4.tcp_no_metrics_save=1");
+    network.exec(host, "ip", "mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "4");
+  }
+  return network;
+}
+
+/** Lets the client open a subflow from each of its second addresses to whatever server address it is connected to. */
+export function joinFromSecondAddress(network: Network): void {
+  for (const address of [ADDRESSES.client.ipv4[1], ADDRESSES.client.ipv6[1]]) {
+    network.exec("client", "ip", "mptcp", "endpoint", "add", address, "dev", "access2", "subflow");
+  }
+}
