@@ -1,0 +1,124 @@
+import { hostname } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
+import { Pipeline } from "../../src/pipeline.ts";
+import type { PacketVector } from "../../src/vector.ts";
+import { VERSION } from "../runtime/version.ts";
+import { styleFor, widthOf } from "../terminal/style.ts";
+import type { CaptureInput } from "./capture-input.ts";
+import { type Captures, openCaptures, readCaptures } from "./captures.ts";
+import { Output } from "./output.ts";
+import { Progress } from "./progress.ts";
+import { isSession, jsonReport, type Report, summaryReport, tableReport } from "./report.ts";
+import { StreamFiles } from "./stream-files.ts";
+
+/** The options of `rejoin read`. */
+export interface ReadOptions {
+  readonly json?: boolean;
+  readonly summary?: boolean;
+  readonly streams?: string;
+  readonly digest?: boolean;
+  readonly partial?: boolean;
+}
+
+/** Where a reading's text comes from and goes to. */
+export interface ReadStreams {
+  readonly stdin: Readable;
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  /** Progress is drawn there when it says it is a terminal. */
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+}
+
+/**
+ * Reads capture files through the pipeline and reports on standard output. Returns the exit status: 0, 1 when a file was
+ * cut short or damaged, 2 when one cannot be read at all (then none is). Throws an OperationalError when the streams
+ * folder or standard output cannot be written.
+ */
+export async function read(paths: readonly string[], options: ReadOptions, streams: ReadStreams): Promise<number> {
+  const say = (line: string) => streams.stderr.write(`rejoin: ${line}\n`);
+  const captures = await openCaptures(paths, streams.stdin);
+  try {
+    if (captures.unreadable.length > 0) {
+      for (const line of captures.unreadable) say(line);
+      return 2;
+    }
+    const files = options.streams === undefined ? null : new StreamFiles(options.streams);
+    const closed = await run(captures, options, streams, files);
+    const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
+    for (const line of damages) say(line);
+    files?.close();
+    return damages.length > 0 && !closed ? 1 : 0;
+  } finally {
+    for (const { input } of captures.inputs) input.close();
+  }
+}
+
+/** Runs all packets through a pipeline. Returns true when standard output went away meanwhile. */
+async function run(
+  captures: Captures,
+  options: ReadOptions,
+  streams: ReadStreams,
+  files: StreamFiles | null,
+): Promise<boolean> {
+  const inputs = captures.inputs.map(({ input }) => input);
+  const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
+  const output = new Output(streams.stdout, () => progress?.erase());
+  const report = reportOn(output, options, streams.stdout);
+  const pipeline = new Pipeline({
+    observer: { name: hostname(), version: VERSION },
+    agents: null,
+    partial: options.partial === true,
+    revisions: "ended",
+    digest: options.digest === true,
+    octets: files,
+    record: (record) => {
+      report.record(record);
+      if (files !== null && isSession(record)) files.end(record.mptcp.session.id);
+    },
+  });
+  for (const { name, input } of captures.inputs) input.number(pipeline.addSource(name));
+  let packets = 0;
+  const take = (vector: PacketVector) => {
+    packets += vector.length;
+    pipeline.process(vector);
+  };
+  const turn = async () => {
+    await output.flush();
+    progress?.update(takenFrom(inputs), packets);
+    // Lets signals and the news of a closed output in: reading itself never waits.
+    await setImmediate();
+    return !output.closed;
+  };
+  try {
+    await readCaptures(inputs, take, turn);
+    if (!output.closed) {
+      pipeline.finish("end-of-input");
+      report.end(pipeline.totals());
+      await output.flush();
+      // A reader that went away during the last write is known one turn later.
+      await setImmediate();
+    }
+  } finally {
+    progress?.erase();
+  }
+  return output.closed;
+}
+
+function reportOn(output: Output, options: ReadOptions, stdout: ReadStreams["stdout"]): Report {
+  const write = (text: string) => output.write(text);
+  if (options.summary === true) return summaryReport(write, options.json === true);
+  return options.json === true ? jsonReport(write) : tableReport(write, widthOf(stdout), styleFor(stdout, process.env));
+}
+
+function progressOn(stderr: Writable, inputs: readonly CaptureInput[]): Progress {
+  const total = inputs.reduce<number | null>((sum, { size }) => (sum === null || size === null ? null : sum + size), 0);
+  return new Progress(
+    (text) => stderr.write(text),
+    total,
+    () => performance.now(),
+  );
+}
+
+function takenFrom(inputs: readonly CaptureInput[]): number {
+  return inputs.reduce((sum, { taken }) => sum + taken, 0);
+}

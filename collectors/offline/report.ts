@@ -1,0 +1,47 @@
+import { SESSION_DATASET, type SessionRecord } from "../../schema/session-record.ts";
+import type { Totals } from "../../src/pipeline.ts";
+import { sessionHeader, sessionRow } from "../terminal/session-table.ts";
+import type { Style } from "../terminal/style.ts";
+import { renderFooter, renderSummary } from "./summary.ts";
+
+/** What a reading says on standard output: each record as it is made, and the totals at the end. */
+export interface Report {
+  record(record: object): void;
+  end(totals: Totals): void;
+}
+
+/** One record per line, nothing else. */
+export function jsonReport(write: (text: string) => void): Report {
+  return {
+    record: (record) => write(`${JSON.stringify(record)}\n`),
+    end: () => {},
+  };
+}
+
+/** A row for each session as it ends, and a line that counts; `width` columns wide. */
+export function tableReport(write: (text: string) => void, width: number, style: Style): Report {
+  let rows = 0;
+  return {
+    record(record) {
+      if (!isSession(record)) return;
+      if (rows === 0) write(`${sessionHeader(width, style)}\n`);
+      rows += 1;
+      write(`${sessionRow(record, width, style)}\n`);
+    },
+    end: (totals) => write(`${rows > 0 ? "\n" : ""}${renderFooter(totals)}`),
+  };
+}
+
+/** Totals only: one object, or text for people. */
+export function summaryReport(write: (text: string) => void, json: boolean): Report {
+  return {
+    record: () => {},
+    end: (totals) => write(json ? `${JSON.stringify(totals)}\n` : renderSummary(totals)),
+  };
+}
+
+/** Whether a record is a session's. */
+export function isSession(record: object): record is SessionRecord {
+  if (!("event" in record) || typeof record.event !== "object" || record.event === null) return false;
+  return "dataset" in record.event && record.event.dataset === SESSION_DATASET;
+}
