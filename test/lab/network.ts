@@ -15,7 +15,7 @@ export interface LinkEnd {
 
 const PREFIX = "rejoin";
 /** A process asked to end has so long before it is killed. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 15_000;
 
 let made = 0;
 

@@ -38,6 +38,8 @@ export function buildTwoPaths(): Network {
       { node: router, name: "mgmt", addresses: [`172.31.${n}.1/24`, `2001:db8:30${n}::1/64`] },
       { node: "collector", name: `mgmt${n}`, addresses: [`172.31.${n}.100/24`, `2001:db8:30${n}::100/64`] },
     );
+    // Room for a whole packet of 1,500 octets behind its delivery headers.
+    setMtu(network, index, 1700);
     // Client: by source address. Server: by destination, which is the client's address. Router: to the other core
     // network through the server, which takes packets for any address of its own.
     for (const family of [0, 1] as const) {
@@ -60,6 +62,12 @@ export function buildTwoPaths(): Network {
     network.exec(host, "ip", "mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "4");
   }
   return network;
+}
+
+/** Sets the MTU of the way from a router, 0 or 1, to the collector. */
+export function setMtu(network: Network, router: number, octets: number): void {
+  network.ip(ROUTERS[router] ?? "", "link", "set", "mgmt", "mtu", String(octets));
+  network.ip("collector", "link", "set", `mgmt${router + 1}`, "mtu", String(octets));
 }
 
 /** Lets the client open a subflow from each of its second addresses to whatever server address it is connected to. */
