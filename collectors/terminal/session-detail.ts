@@ -1,0 +1,98 @@
+import {
+  type AddressRecord,
+  type SessionRecord,
+  SIDES,
+  type StreamRecord,
+  type SubflowRecord,
+  type Verdict,
+} from "../../schema/session-record.ts";
+import type { Style } from "./style.ts";
+import { counted, grouped, hostPort, humanOctets, printable } from "./text.ts";
+
+/** One session told in full, several lines without line ends: ends, streams, subflows with their verdicts, addresses. */
+export function sessionDetail(record: SessionRecord, style: Style): string[] {
+  const { event, mptcp, rejoin } = record;
+  const lines = [
+    `${style.strong(`session ${mptcp.session.id}`)}  ${hostPort(record.source)} → ${hostPort(record.destination)}`,
+    `  ${event.start}, ${seconds(event.duration)}, ${fate(record, style)}`,
+    `  ${protocol(record, style)}`,
+    ...SIDES.map((side) => `  ${side} sent ${stream(mptcp.stream[side], style)}`),
+    ...mptcp.subflows.flatMap((subflow) => subflowLines(subflow, style)),
+    ...mptcp.addresses.map((address) => `  ${announced(address)}`),
+  ];
+  for (const [reason, count] of Object.entries(rejoin?.shed ?? {})) {
+    lines.push(`  ${style.doubt(`left out: ${grouped(count)} ${reason} beyond the bound`)}`);
+  }
+  // The escapes of `style` are ours; everything else went through printable or has a closed form in the schema.
+  return lines;
+}
+
+/** A verdict in the colour of what it means. */
+export function verdictWord(verdict: Verdict, style: Style): string {
+  return { verified: style.good, failed: style.bad, unverifiable: style.doubt }[verdict](verdict);
+}
+
+/** Nanoseconds as seconds with milliseconds: `1.946 s`. */
+function seconds(nanoseconds: number): string {
+  return `${(nanoseconds / 1e9).toFixed(3)} s`;
+}
+
+function fate({ event, mptcp }: SessionRecord, style: Style): string {
+  if (mptcp.close === null) return style.quiet("open");
+  const { reason, by } = mptcp.close;
+  const words = event.reason === undefined ? "" : ` (${printable(event.reason)})`;
+  return `ended by ${reason}${by === null ? "" : ` of ${by === "both" ? "both sides" : `the ${by}`}`}${words}`;
+}
+
+function protocol({ mptcp }: SessionRecord, style: Style): string {
+  const version = mptcp.version === null ? "MPTCP of unknown version" : `MPTCP version ${mptcp.version}`;
+  const tokens = `tokens ${mptcp.token.initiator ?? "?"} and ${mptcp.token.responder ?? "?"}`;
+  const evidence = mptcp.session.evidence === "handshake" ? "handshake seen" : style.doubt(mptcp.session.evidence);
+  const fallback =
+    mptcp.fallback === null
+      ? ""
+      : `, ${style.doubt(`fell back to TCP (${mptcp.fallback.cause}) at ${mptcp.fallback.at}`)}`;
+  return `${version}, ${tokens}, ${evidence}${fallback}`;
+}
+
+function stream(record: StreamRecord, style: Style): string {
+  const parts = [counted(record.octets, "octet")];
+  const [hole] = record.missing;
+  if (record.complete) parts.push(style.good("complete"));
+  if (record.missing_octets > 0) {
+    const from = hole === undefined ? "" : `, the first hole at ${grouped(hole.offset)}`;
+    parts.push(style.doubt(`${counted(record.missing_octets, "octet")} missing${from}`));
+  } else if (!record.complete) parts.push(style.quiet("its end was not seen"));
+  if (record.conflicting !== null && record.conflicting > 0) {
+    parts.push(style.bad(`${counted(record.conflicting, "octet")} came again and differed`));
+  }
+  if (record.sha256 !== undefined) parts.push(`SHA-256 ${record.sha256}`);
+  if (record.sha256_unavailable !== undefined) parts.push(style.doubt(`no SHA-256: ${record.sha256_unavailable}`));
+  return parts.join(", ");
+}
+
+function subflowLines(subflow: SubflowRecord, style: Style): string[] {
+  const { source, destination, join } = subflow;
+  const parts = [
+    `${hostPort(source)} → ${hostPort(destination)}`,
+    `${humanOctets(source.bytes)} out, ${humanOctets(destination.bytes)} back`,
+    subflow.close.reason,
+  ];
+  if (subflow.opener === "responder") parts.push("opened by the responder");
+  if (subflow.backup) parts.push("backup");
+  if (subflow.agents.length > 0) parts.push(`seen by ${subflow.agents.map(printable).join(", ")}`);
+  const lines = [`  subflow ${subflow.id} ${subflow.kind.padEnd(7)} ${parts.join(", ")}`];
+  if (join !== null) {
+    const why = join.unverifiable_reason === undefined ? "" : ` (${join.unverifiable_reason})`;
+    const words = SIDES.map((side) => `${side} ${verdictWord(join.hmac[side], style)}`);
+    lines.push(`    join HMAC: ${words.join(", ")}${why}`);
+  }
+  return lines;
+}
+
+function announced(address: AddressRecord): string {
+  const ip = address.ip ?? "an address that was not seen announced";
+  const port = address.port === null ? "" : `, port ${address.port}`;
+  const removed = address.removed_at === null ? "" : `, removed ${address.removed_at}`;
+  return `address ${address.address_id} of the ${address.side}: ${ip}${port}${removed}`;
+}

@@ -1,0 +1,60 @@
+/**
+ * Control characters of both sets, and those that turn the direction of writing: names and addresses come from outside,
+ * and a terminal would obey them.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+const UNITS = ["", " kB", " MB", " GB", " TB", " PB"] as const;
+
+/** The text with every character that a terminal would obey shown as `·`. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, "·");
+}
+
+/** The same JSON text with such characters as `\uXXXX`, so that it may be shown and still means the same. */
+export function printableJson(json: string): string {
+  return json.replace(UNPRINTABLE, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** A count of octets in at most 7 columns, decimal units and three digits: `812`, `9.41 kB`, `27.0 MB`. */
+export function humanOctets(octets: number): string {
+  let value = octets;
+  let unit = 0;
+  // 999.5 would be shown with four digits.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  if (unit === 0) return String(octets);
+  const digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return `${value.toFixed(digits)}${UNITS[unit]}`;
+}
+
+/** A whole number with thousands set apart: `3,145,819`. */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `1 hole`, `2 holes`. */
+export function counted(count: number, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** At most `width` characters, the last one `…` where some are left out. */
+export function clip(text: string, width: number): string {
+  const characters = [...text];
+  return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join("")}…`;
+}
+
+/** Exactly `width` characters: cut as `clip` does, or filled with spaces on the right (`left`: text stands left). */
+export function fill(text: string, width: number, stand: "left" | "right"): string {
+  const cut = clip(text, width);
+  const spaces = " ".repeat(width - [...cut].length);
+  return stand === "left" ? cut + spaces : spaces + cut;
+}
+
+/** Address and port as RFC 3986 writes them: `10.10.1.2:5001`, `[2001:db8::2]:5001`. */
+export function hostPort(end: { readonly ip: string; readonly port: number }): string {
+  return end.ip.includes(":") ? `[${end.ip}]:${end.port}` : `${end.ip}:${end.port}`;
+}
