@@ -35,7 +35,7 @@ function passes(program, args, options = {}) {
 function runVitest(args) {
   const folder = mkdtempSync(join(tmpdir(), "rejoin-test-"));
   const report = join(folder, "report.json");
-  const env = { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" };
+  const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: "1" };
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const ended = passes("vitest", ["run", ...reporters, ...args], {
     env,
