@@ -1,6 +1,6 @@
 import type { SessionRecord, StreamRecord } from "../../schema/session-record.ts";
 import type { Style } from "./style.ts";
-import { fill, hostPort, humanOctets, printable } from "./text.ts";
+import { clip, fill, hostPort, humanOctets, printable } from "./text.ts";
 
 /** From this width on there is room for start, version and long reasons. */
 const WIDE_COLUMNS = 112;
@@ -70,9 +70,9 @@ function between({ source, destination }: SessionRecord, width: number): string 
   if (full.length <= width) return full;
   const shorter = `${source.ip} → ${hostPort(destination)}`;
   if (shorter.length <= width) return shorter;
-  const left = Math.max(Math.floor((width - 3) / 2), width - 3 - hostPort(destination).length);
-  const right = width - 3 - Math.min(left, source.ip.length);
-  return `${fill(source.ip, Math.min(left, source.ip.length), "left")} → ${fill(hostPort(destination), right, "left")}`;
+  const right = hostPort(destination);
+  const left = clip(source.ip, Math.max(Math.floor((width - 3) / 2), width - 3 - right.length));
+  return `${left} → ${clip(right, width - 3 - left.length)}`;
 }
 
 function version({ mptcp }: SessionRecord): readonly [string, Tone] {

@@ -5,7 +5,7 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-const UNITS = ["", " kB", " MB", " GB", " TB", " PB"] as const;
+const UNITS = [" B", " kB", " MB", " GB", " TB", " PB"] as const;
 
 /** The text with every character that a terminal would obey shown as `·`. */
 export function printable(text: string): string {
@@ -17,7 +17,7 @@ export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** A count of octets in at most 7 columns, decimal units and three digits: `812`, `9.41 kB`, `27.0 MB`. */
+/** A count of octets in at most 7 columns, decimal units and three digits: `812 B`, `9.41 kB`, `27.0 MB`. */
 export function humanOctets(octets: number): string {
   let value = octets;
   let unit = 0;
@@ -26,7 +26,7 @@ export function humanOctets(octets: number): string {
     value /= 1000;
     unit++;
   }
-  if (unit === 0) return String(octets);
+  if (unit === 0) return `${octets} B`;
   const digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
   return `${value.toFixed(digits)}${UNITS[unit]}`;
 }

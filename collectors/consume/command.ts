@@ -1,0 +1,138 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { OperationalError } from "../runtime/errors.ts";
+import { endSignal } from "../runtime/lifecycle.ts";
+import { styleFor, widthOf } from "../terminal/style.ts";
+import { Printer } from "./printer.ts";
+import { recordsOfFile } from "./record-file.ts";
+import { followTopic } from "./topic.ts";
+
+interface ConsumeOptions {
+  readonly json?: true;
+  readonly detail?: true;
+  readonly count?: number;
+  readonly topic?: string;
+  readonly brokers: readonly string[];
+  readonly group?: string;
+  readonly fromEnd?: true;
+  readonly untilIdle?: number;
+}
+
+const EXAMPLES = `
+Records may be JSON or MessagePack, and files may be gzip: what they are is told from the content-type of a message or
+from their first octets.
+
+Examples:
+  rejoin consume records.jsonl                             a table of the records of a file
+  rejoin read --json *.pcap | rejoin consume --detail -    each session in full, subflow by subflow
+  rejoin consume --topic rejoin.sessions.v1 --brokers kafka1:9092,kafka2:9092
+                                                           the whole topic, then what comes, until Ctrl-C
+  rejoin consume --topic rejoin.sessions.v1 --json --group siem --until-idle 5000 >> sessions.jsonl
+                                                           what came since the last run of the group "siem"
+
+Exit status: 0 all records were good; 1 some were not, each named on standard error; 2 a file, broker or topic could
+not be read at all, or the command line is wrong.`;
+
+/** The verb `consume`: prints records of a topic, of files or of standard input. */
+export function command(): Command {
+  return new Command("consume")
+    .description("Prints the records of a Kafka topic, of files or of standard input, for people or as JSON lines.")
+    .argument("[FILE...]", "files of JSON lines or MessagePack records, plain or gzip; - is standard input")
+    .addOption(new Option("--json", "print one record per line as JSON").conflicts("detail"))
+    .option("--detail", "print each session in full instead of a table row")
+    .option("--count <N>", "stop after N records", positive)
+    .option("--topic <NAME>", "read this Kafka topic instead of files")
+    .addOption(
+      new Option("--brokers <HOST:PORT,...>", "brokers to ask first")
+        .argParser(brokerList)
+        .default(["localhost:9092"], "localhost:9092"),
+    )
+    .option("--group <NAME>", "read and commit the offsets of this consumer group (default: read the whole topic)")
+    .option("--from-end", "only what is published from now on, unless the group has offsets")
+    .option(
+      "--until-idle <MS>",
+      "stop when nothing has come for MS milliseconds (default: go on until Ctrl-C)",
+      positive,
+    )
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+async function run(files: readonly string[], options: ConsumeOptions): Promise<void> {
+  const complain = (line: string) => process.stderr.write(`rejoin: ${line}\n`);
+  const printer = new Printer(
+    {
+      shape: options.json ? "json" : options.detail ? "detail" : "table",
+      style: styleFor(process.stdout, process.env),
+      width: widthOf(process.stdout),
+      count: options.count ?? null,
+    },
+    process.stdout,
+    complain,
+  );
+  try {
+    if (options.topic !== undefined) await readTopic(options.topic, files, options, printer, complain);
+    else await readFiles(files, options, printer);
+  } finally {
+    if (printer.broken > 0) {
+      complain(`${printer.broken} of ${printer.broken + printer.printed} records could not be read`);
+    }
+  }
+  process.exitCode = printer.broken > 0 ? 1 : 0;
+}
+
+async function readFiles(files: readonly string[], options: ConsumeOptions, printer: Printer): Promise<void> {
+  const kafkaOnly = [
+    ["--group", options.group],
+    ["--from-end", options.fromEnd],
+    ["--until-idle", options.untilIdle],
+  ].find(([, value]) => value !== undefined);
+  if (kafkaOnly !== undefined) throw wrong(`${kafkaOnly[0]} needs --topic`);
+  if (files.length === 0)
+    throw wrong("name files to read, - for standard input, or a --topic; see rejoin consume --help");
+  for (const file of files) {
+    for await (const arrival of recordsOfFile(file)) {
+      if (!(await printer.take(arrival))) return;
+    }
+  }
+}
+
+async function readTopic(
+  topic: string,
+  files: readonly string[],
+  options: ConsumeOptions,
+  printer: Printer,
+  complain: (line: string) => void,
+): Promise<void> {
+  if (files.length > 0) throw wrong(`give either --topic or files, not both: ${files[0]}`);
+  const interrupted = new AbortController();
+  void endSignal().then(() => interrupted.abort());
+  await followTopic(
+    {
+      topic,
+      brokers: options.brokers,
+      group: options.group ?? null,
+      fromEnd: options.fromEnd ?? false,
+      untilIdleMs: options.untilIdle ?? null,
+    },
+    printer.take,
+    complain,
+    interrupted.signal,
+  );
+}
+
+function wrong(message: string): OperationalError {
+  return new OperationalError("OPTIONS", message);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1.");
+  return value;
+}
+
+function brokerList(text: string): string[] {
+  const brokers = text.split(",").map((broker) => broker.trim());
+  const bad = brokers.find((broker) => !/^(\[[0-9a-f:.]+\]|[^\s:[\]]+):\d{1,5}$/i.test(broker));
+  if (bad !== undefined) throw new InvalidArgumentError(`"${bad}" is not HOST:PORT.`);
+  return brokers;
+}

@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { AGENT_DATASET, agentRecord } from "../../schema/agent-record.ts";
+import { SESSION_DATASET, sessionRecord } from "../../schema/session-record.ts";
+import { agentHeader, agentRow } from "../terminal/agent-table.ts";
+import { sessionDetail } from "../terminal/session-detail.ts";
+import { sessionHeader, sessionRow } from "../terminal/session-table.ts";
+import type { Style } from "../terminal/style.ts";
+import { printable, printableJson } from "../terminal/text.ts";
+import type { Arrival } from "./arrival.ts";
+
+/** How records are shown. */
+export interface PrinterOptions {
+  readonly shape: "table" | "detail" | "json";
+  readonly style: Style;
+  /** Columns of the table. */
+  readonly width: number;
+  /** Records after which no more are wanted; null for all. */
+  readonly count: number | null;
+}
+
+/** Faults that are told one by one; all are counted. */
+const MAX_FAULTS_TOLD = 10;
+
+/**
+ * Writes records to one stream and what is wrong with others to another, one line each. `broken` and `printed` count
+ * them.
+ */
+export class Printer {
+  printed = 0;
+  broken = 0;
+  private readonly options: PrinterOptions;
+  private readonly out: NodeJS.WritableStream;
+  private readonly complain: (line: string) => void;
+  /** The dataset whose heading was printed last. */
+  private heading = "";
+  /** The reader of our output has gone, as `head` does. */
+  private gone = false;
+
+  constructor(options: PrinterOptions, out: NodeJS.WritableStream, complain: (line: string) => void) {
+    this.options = options;
+    this.out = out;
+    this.complain = complain;
+    out.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      this.gone = true;
+    });
+  }
+
+  /** Prints one arrival; resolves, when the output can take more, to false where no more are wanted. */
+  readonly take = async ({ where, decoded }: Arrival): Promise<boolean> => {
+    const text = decoded.ok ? this.textOf(decoded.record) : { fault: decoded.reason };
+    if ("fault" in text) {
+      this.broken++;
+      if (this.broken <= MAX_FAULTS_TOLD) this.complain(printable(`${where}: ${text.fault}`));
+      if (this.broken === MAX_FAULTS_TOLD) this.complain("further faults are counted, not told");
+      return !this.gone;
+    }
+    this.printed++;
+    if (!this.gone && !this.out.write(`${text.lines.join("\n")}\n`)) await this.drained();
+    return !this.gone && this.printed !== this.options.count;
+  };
+
+  private async drained(): Promise<void> {
+    // A broken pipe never drains; `once` rejects with it and the listener above has seen it.
+    await once(this.out, "drain").catch(() => {});
+  }
+
+  private textOf(record: object): { lines: string[] } | { fault: string } {
+    const dataset = datasetOf(record);
+    if (dataset === null) return { fault: "not a record: event.dataset is missing" };
+    const session = dataset === SESSION_DATASET ? sessionRecord.safeParse(record) : null;
+    const agent = dataset === AGENT_DATASET ? agentRecord.safeParse(record) : null;
+    const [issue] = (session ?? agent)?.error?.issues ?? [];
+    if (issue !== undefined) return { fault: `not a ${dataset} record: ${issue.path.join(".")}: ${issue.message}` };
+
+    const { shape, style, width } = this.options;
+    if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style) };
+    if (session?.success && shape === "table") {
+      return this.under(dataset, sessionHeader(width, style), sessionRow(session.data, width, style));
+    }
+    if (agent?.success && shape !== "json") return this.under(dataset, agentHeader(style), agentRow(agent.data, style));
+    // The record as it came: it may have fields and datasets that this version does not know.
+    return { lines: [printableJson(JSON.stringify(record))] };
+  }
+
+  private under(dataset: string, header: string, row: string): { lines: string[] } {
+    if (this.heading === dataset) return { lines: [row] };
+    this.heading = dataset;
+    return { lines: [header, row] };
+  }
+}
+
+function datasetOf(record: object): string | null {
+  const event = "event" in record ? record.event : null;
+  return event !== null && typeof event === "object" && "dataset" in event && typeof event.dataset === "string"
+    ? event.dataset
+    : null;
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from "node:crypto";
+import type { Admin, Consumer, IHeaders, Kafka } from "kafkajs";
+import { type Decoded, decode, sniff } from "../../schema/encoding.ts";
+import { formatOf } from "../../schema/topics.ts";
+import { OperationalError } from "../runtime/errors.ts";
+import type { Take } from "./arrival.ts";
+
+/** What to read of Kafka, and when to stop. */
+export interface TopicOptions {
+  readonly topic: string;
+  readonly brokers: readonly string[];
+  /** Consumer group whose offsets are read and committed; null reads the whole topic and leaves nothing behind. */
+  readonly group: string | null;
+  /** Begin with what is published from now on, where the group has no offsets yet. */
+  readonly fromEnd: boolean;
+  /** Stop after this time without a message; null never does. */
+  readonly untilIdleMs: number | null;
+}
+
+/** An unreachable broker is given up after about 10 s: three attempts of at most this long each. */
+const CONNECTION_TIMEOUT_MS = 3000;
+/** How long a broker may hold back an answer when it has nothing new; bounds how late `untilIdleMs` is seen. */
+const FETCH_WAIT_MS = 500;
+/** Topics that are named when the one asked for is missing. */
+const MAX_TOPICS_TOLD = 8;
+
+/**
+ * Hands every message of a topic to `take` until it wants no more, the topic is idle or `signal` fires. Only what
+ * `take` has taken is committed. An outage on the way is waited out and told to `notice`; throws an OperationalError
+ * where no broker answers at the start, the topic is missing, or the brokers refuse.
+ */
+export async function followTopic(
+  options: TopicOptions,
+  take: Take,
+  notice: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { Kafka, logLevel } = await import("kafkajs");
+  const kafka = new Kafka({
+    clientId: "rejoin-consume",
+    brokers: [...options.brokers],
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    retry: { initialRetryTime: 200, maxRetryTime: 2000, retries: 2 },
+    // What matters of its log comes as errors and events.
+    logLevel: logLevel.NOTHING,
+  });
+  await findTopic(kafka, options);
+  if (signal.aborted) return;
+  const consumer = kafka.consumer({
+    groupId: options.group ?? `rejoin-consume-${randomUUID()}`,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+    allowAutoTopicCreation: false,
+  });
+  try {
+    await consumeUntilDone(consumer, options, take, notice, signal);
+  } catch (error) {
+    throw refusal(options, error);
+  } finally {
+    await consumer.disconnect().catch(() => {});
+  }
+}
+
+async function findTopic(kafka: Kafka, { topic, brokers }: TopicOptions): Promise<void> {
+  const admin: Admin = kafka.admin();
+  let topics: string[];
+  try {
+    await admin.connect();
+    topics = await admin.listTopics();
+  } catch (error) {
+    throw new OperationalError(
+      "KAFKA_UNREACHABLE",
+      `no Kafka broker answers at ${brokers.join(", ")}; check --brokers and that the broker runs`,
+      { retriable: true, cause: error },
+    );
+  } finally {
+    await admin.disconnect().catch(() => {});
+  }
+  if (topics.includes(topic)) return;
+  const others = topics.filter((name) => !name.startsWith("__")).sort();
+  const told = others.length === 0 ? "none" : others.slice(0, MAX_TOPICS_TOLD).join(", ");
+  throw new OperationalError(
+    "KAFKA_TOPIC_MISSING",
+    `there is no topic ${topic} at ${brokers.join(", ")}; topics there: ${told}`,
+  );
+}
+
+/** Resolves when no more messages are wanted; by then the last one is taken and nothing more will be. */
+async function consumeUntilDone(
+  consumer: Consumer,
+  { topic, group, fromEnd, untilIdleMs }: TopicOptions,
+  take: Take,
+  notice: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: !fromEnd });
+  await new Promise<void>((resolve, reject) => {
+    let done = false;
+    let idle: NodeJS.Timeout | undefined;
+    const finish = () => {
+      done = true;
+      clearTimeout(idle);
+      resolve();
+    };
+    const watchIdle = () => {
+      clearTimeout(idle);
+      if (untilIdleMs !== null && !done) idle = setTimeout(finish, untilIdleMs);
+    };
+    signal.addEventListener("abort", finish, { once: true });
+    // Idle time counts from the first answer of the brokers: joining a group takes seconds.
+    const off = consumer.on(consumer.events.FETCH, () => {
+      off();
+      watchIdle();
+    });
+    consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+      if (restart) notice(`Kafka does not answer (${error.message}); trying again`);
+      else reject(error);
+    });
+    const run = consumer.run({
+      autoCommit: group !== null,
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
+        clearTimeout(idle);
+        for (const { offset, value, headers } of batch.messages) {
+          if (done || !isRunning() || isStale()) break;
+          const where = `${batch.topic}, partition ${batch.partition}, offset ${offset}`;
+          const more = await take({ where, decoded: decodeMessage(value, headers) });
+          resolveOffset(offset);
+          if (!more) finish();
+          await heartbeat();
+        }
+        watchIdle();
+      },
+    });
+    run.catch(reject);
+    if (signal.aborted) finish();
+  });
+}
+
+/** A message's record by its `content-type`, or by its first octet where that says nothing. */
+function decodeMessage(value: Buffer | null, headers: IHeaders | undefined): Decoded {
+  if (value === null) return { ok: false, reason: "a message without a value" };
+  const [contentType] = [headers?.["content-type"]].flat();
+  const format = (contentType === undefined ? null : formatOf(String(contentType))) ?? sniff(value);
+  return format === null ? { ok: false, reason: "neither JSON nor MessagePack" } : decode(value, format);
+}
+
+function refusal({ topic, brokers }: TopicOptions, error: unknown): unknown {
+  if (!(error instanceof Error) || !error.name.startsWith("KafkaJS")) return error;
+  return new OperationalError("KAFKA_REFUSED", `reading ${topic} at ${brokers.join(", ")} failed: ${error.message}`, {
+    cause: error,
+  });
+}

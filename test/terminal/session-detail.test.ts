@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { expect, it, test } from "vitest";
+import { sessionDetail, verdictWord } from "../../collectors/terminal/session-detail.ts";
+import { COLOURS, PLAIN } from "../../collectors/terminal/style.ts";
+import { printable } from "../../collectors/terminal/text.ts";
+import { anySessionRecord } from "../schema/arbitrary-record.ts";
+
+const example = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../schema/examples/${name}.json`, import.meta.url), "utf8"));
+const detail = (record: Parameters<typeof sessionDetail>[0]) => `\n${sessionDetail(record, PLAIN).join("\n")}\n`;
+
+it("tells a session of two subflows and a hole", () => {
+  expect(detail(example("session-ended"))).toBe(`
+session q3mZ0aX9cT1kVb7e  10.10.1.2:41539 → 10.20.1.2:5001
+  2026-11-22T20:08:12.934986Z, 1.946 s, ended by fin of both sides (both sides sent DATA_FIN)
+  MPTCP version 1, tokens 0x87d83e52 and 0xd94a079d, handshake seen
+  initiator sent 3,145,819 octets, complete, SHA-256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  responder sent 3,144,408 octets, 1,320 octets missing, the first hole at 1,048,576, SHA-256 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+  subflow 0 initial 10.10.1.2:41539 → 10.20.1.2:5001, 1.70 MB out, 1.61 MB back, fin, seen by router1
+  subflow 1 joined  10.10.2.2:52443 → 10.20.1.2:5001, 1.70 MB out, 1.61 MB back, fin, seen by router1, router2
+    join HMAC: initiator verified, responder verified
+  address 2 of the responder: 10.20.2.2
+`);
+});
+
+it("tells why a verdict could not be had and what was left out", () => {
+  const text = detail(example("session-orphan"));
+  expect(text).toContain("join HMAC: initiator unverifiable, responder unverifiable (no-handshake)");
+  expect(text).toContain("tokens ? and 0xd94a079d, orphan");
+  expect(text).toContain("ended by end-of-input (the input ended)");
+  expect(text).toContain("no SHA-256: first-octet-unknown");
+  expect(text).toContain("left out: 4 ranges beyond the bound");
+});
+
+it("tells what is rare", () => {
+  const record = example("session-ended");
+  record.mptcp.fallback = { cause: "mp-fail", at: "2026-11-22T20:08:13Z", subflow: 0 };
+  record.mptcp.stream.initiator.conflicting = 7;
+  Object.assign(record.mptcp.subflows[1], { opener: "responder", backup: true });
+  Object.assign(record.mptcp.addresses[0], { port: 5002, removed_at: "2026-11-22T20:08:14Z" });
+  const text = detail(record);
+  expect(text).toContain("fell back to TCP (mp-fail) at 2026-11-22T20:08:13Z");
+  expect(text).toContain("7 octets came again and differed");
+  expect(text).toContain("fin, opened by the responder, backup, seen by router1, router2");
+  expect(text).toContain("10.20.2.2, port 5002, removed 2026-11-22T20:08:14Z");
+});
+
+it("colours a verdict by what it means", () => {
+  expect((["verified", "failed", "unverifiable"] as const).map((verdict) => verdictWord(verdict, COLOURS))).toEqual([
+    "\u001b[32mverified\u001b[39m",
+    "\u001b[31mfailed\u001b[39m",
+    "\u001b[33munverifiable\u001b[39m",
+  ]);
+});
+
+test("whatever a record holds, a terminal obeys nothing in it", () => {
+  fc.assert(
+    fc.property(anySessionRecord, (record) => {
+      for (const line of sessionDetail(record, PLAIN)) expect(printable(line)).toBe(line);
+    }),
+  );
+});
