@@ -106,21 +106,17 @@ export class PacketRing {
     this.words = new Uint32Array(this.mapping.buffer);
   }
 
-  /**
-   * Hands over the packets of at most `blocks` blocks that the kernel has filled and gives the blocks back. Returns the
-   * number of blocks; fewer than asked for when there are no more.
-   */
-  drain(vector: PacketVector, take: TakeVector, blocks: number): number {
-    if (this.closed) return 0;
+  /** Hands over the packets of the next block and gives the block back; false when the kernel has not filled it yet. */
+  drain(vector: PacketVector, take: TakeVector): boolean {
+    if (this.closed) return false;
+    const block = this.next * BLOCK_OCTETS;
+    const status = block / 4 + BLOCK_STATUS;
+    if ((Atomics.load(this.words, status) & STATUS_USER) === 0) return false;
     vector.use(this.octets);
-    for (let done = 0; done < blocks; done++) {
-      const status = (this.next * BLOCK_OCTETS) / 4 + BLOCK_STATUS;
-      if ((Atomics.load(this.words, status) & STATUS_USER) === 0) return done;
-      this.walk(vector, take, this.next * BLOCK_OCTETS);
-      Atomics.store(this.words, status, STATUS_KERNEL);
-      this.next = (this.next + 1) % BLOCKS;
-    }
-    return blocks;
+    this.walk(vector, take, block);
+    Atomics.store(this.words, status, STATUS_KERNEL);
+    this.next = (this.next + 1) % BLOCKS;
+    return true;
   }
 
   /** Packets the ring had no room for, since it was opened. */

@@ -18,12 +18,12 @@ const PORT = 4754;
 export function pathMtu(libc: Libc, address: string): number | null {
   const parsed = parseAddress(address);
   if (parsed === null) return null;
-  const ipv6 = address.includes(":");
+  const ipv6 = parsed.family === 6;
   const socketAddress = new Uint8Array(ipv6 ? 28 : 16);
   const view = new DataView(socketAddress.buffer);
   new Uint16Array(socketAddress.buffer)[0] = ipv6 ? AF_INET6 : AF_INET;
   view.setUint16(2, PORT);
-  if (ipv6) parsed.words.forEach((word, k) => view.setUint32(8 + k * 4, word));
+  if (ipv6) for (const [k, word] of parsed.words.entries()) view.setUint32(8 + k * 4, word);
   else view.setUint32(4, parsed.words[0] ?? 0);
 
   const fd = libc.socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM_CLOEXEC, 0);

@@ -7,8 +7,6 @@ import { PacketRing, RETIRE_MS } from "./packet-ring.ts";
 
 /** Interfaces at a time: each takes 16 MiB of ring. */
 const MAX_INTERFACES = 64;
-/** Blocks of one ring before the event loop and the other rings have their turn. */
-const BLOCKS_PER_TURN = 4;
 /** Longest wait for packets, and so the longest time until `stop` is seen and interfaces are looked after. */
 const WAIT_MS = 250;
 
@@ -63,12 +61,11 @@ export class RingCapture implements Capture {
     const vector = new PacketVector();
     try {
       while (!this.stopping) {
-        if (this.drain(vector, take)) await setImmediate();
-        else await this.wait(WAIT_MS);
+        if (!(await this.drain(vector, take))) await this.wait(WAIT_MS);
       }
       // Packets that arrived before `stop` lie in blocks which the kernel has yet to hand over.
       await this.wait(3 * RETIRE_MS, 0);
-      while (this.drain(vector, take));
+      while (await this.drain(vector, take));
     } finally {
       vector.use(new Uint8Array(0));
       this.close();
@@ -83,11 +80,15 @@ export class RingCapture implements Capture {
     return this.places.reduce((sum, place) => sum + place.lostBefore + (place.ring?.lost() ?? 0), 0);
   }
 
-  /** One turn over all rings; true when one of them had a block. */
-  private drain(vector: PacketVector, take: TakeVector): boolean {
-    let blocks = 0;
-    for (const { ring } of this.places) if (ring !== null) blocks += ring.drain(vector, take, BLOCKS_PER_TURN);
-    return blocks > 0;
+  /** One block of each ring, the event loop having its turn after each; false when no ring had one. */
+  private async drain(vector: PacketVector, take: TakeVector): Promise<boolean> {
+    let any = false;
+    for (const { ring } of this.places) {
+      if (ring === null || !ring.drain(vector, take)) continue;
+      any = true;
+      await setImmediate();
+    }
+    return any;
   }
 
   /** Waits until a ring has a block, `events` being POLLIN, or just lets time pass, `events` being 0. */

@@ -1,0 +1,183 @@
+import { randomInt } from "node:crypto";
+import type { Logger } from "pino";
+import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
+import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
+import type { Capture, Direction } from "../linux/capture.ts";
+import { openCapture } from "../linux/open-capture.ts";
+import { Copier } from "./copier.ts";
+import { type Destination, type Encapsulation, resolveDestination, type Target } from "./destination.ts";
+import { openGreSocket } from "./gre-socket.ts";
+import { largestRoom, pathRoom } from "./path-room.ts";
+import { Replay } from "./replay.ts";
+import { QueuedTransmitter, type Transmitter } from "./transmitter.ts";
+import { openUdpSocket } from "./udp-socket.ts";
+
+/** A selected flow without a packet for so long has ended. */
+const IDLE_MS = 600_000;
+/** A closed flow's late packets are copied until it was silent for so long. */
+const LINGER_MS = 2000;
+
+export interface AgentConfig {
+  /** Stands in log lines. */
+  readonly name: string;
+  readonly input:
+    | {
+        readonly kind: "interfaces";
+        readonly names: readonly string[];
+        readonly direction: Direction;
+        readonly promiscuous: boolean;
+        readonly by: "auto" | "ring" | "tcpdump";
+      }
+    | { readonly kind: "replay"; readonly files: readonly string[]; readonly speed: number };
+  readonly collector: Destination;
+  readonly encapsulation: Encapsulation;
+  /** RFC 2890 key, 0 to 2^32 - 1; null for none. */
+  readonly key: number | null;
+  /** Most octets of a payload packet in a copy; null for all that the path takes. */
+  readonly snap: number | null;
+  /** Send copies that are longer than the path MTU whole, in fragments. */
+  readonly fragment: boolean;
+  /** Flows selected at a time. */
+  readonly maxFlows: number;
+  /** Time between two lines of counts in the log. */
+  readonly reportMs: number;
+}
+
+/** What an agent did with packets since its start. `selected = sent + failed + dropped`, once it has ended. */
+export interface AgentCounters {
+  readonly seen: number;
+  readonly selected: number;
+  readonly sent: number;
+  /** Copies that were cut to the snap length or the path. */
+  readonly cut: number;
+  /** Copies that the kernel refused to send. */
+  readonly failed: number;
+  /** Copies not made because the send queue was full. */
+  readonly dropped: number;
+  /** Packets that the kernel had no room for before the agent saw them. */
+  readonly lost: number;
+  readonly flows: { readonly live: number; readonly opened: number; readonly evicted: number };
+}
+
+/** A running agent. */
+export interface Agent {
+  /** Resolves with the last counts when the agent has ended: stopped, or its files read. Rejects with an OperationalError. */
+  readonly ended: Promise<AgentCounters>;
+  /** Files of a replay that were cut short or damaged, one line each; complete when the agent has ended. */
+  readonly damage: readonly string[];
+  counters(): AgentCounters;
+  /** Ends the agent: what was captured is still sent. Resolves as `ended` does. */
+  stop(): Promise<AgentCounters>;
+}
+
+/**
+ * Starts an agent: from interfaces or files, through flow selection, to the collector. Rejects with an OperationalError
+ * when the input or the way to the collector cannot be had; nothing is left open then.
+ */
+export async function startAgent(config: AgentConfig, log: Logger): Promise<Agent> {
+  const target = await resolveDestination(config.collector);
+  const encoder = new CopyEncoder({ key: config.key, room: 0 });
+  encoder.room = await roomOnPath(config, target, encoder);
+  const socket = config.encapsulation === "gre" ? openGreSocket(target) : await openUdpSocket(target);
+  const transmitter = new QueuedTransmitter(socket, encoder.headerLength + encoder.room);
+  try {
+    const capture = await openInput(config, transmitter, log);
+    log.info(
+      { input: capture.kind, collector: target.address, port: target.port, room_octets: encoder.room },
+      `agent ${config.name} started`,
+    );
+    return new RunningAgent(config, target, capture, encoder, transmitter, log);
+  } catch (error) {
+    await transmitter.close();
+    throw error;
+  }
+}
+
+async function roomOnPath(config: AgentConfig, target: Target, encoder: CopyEncoder): Promise<number> {
+  const { headerLength } = encoder;
+  const room = config.fragment ? largestRoom(target, headerLength) : await pathRoom(target, headerLength);
+  return Math.min(room, config.snap ?? room);
+}
+
+function openInput({ input }: AgentConfig, transmitter: Transmitter, log: Logger): Promise<Capture> {
+  if (input.kind === "replay") return Replay.open({ ...input, room: () => transmitter.room() });
+  const points = input.names.map((name, source) => ({ name, source }));
+  return openCapture({ ...input, points, warn: (line) => log.warn(line) });
+}
+
+class RunningAgent implements Agent {
+  readonly ended: Promise<AgentCounters>;
+  private readonly config: AgentConfig;
+  private readonly target: Target;
+  private readonly capture: Capture;
+  private readonly encoder: CopyEncoder;
+  private readonly transmitter: Transmitter;
+  private readonly log: Logger;
+  private readonly selection: FlowSelection;
+  private readonly copier: Copier;
+  private failedBefore = 0;
+
+  constructor(
+    config: AgentConfig,
+    target: Target,
+    capture: Capture,
+    encoder: CopyEncoder,
+    transmitter: Transmitter,
+    log: Logger,
+  ) {
+    this.config = config;
+    this.target = target;
+    this.capture = capture;
+    this.encoder = encoder;
+    this.transmitter = transmitter;
+    this.log = log;
+    const { maxFlows } = config;
+    this.selection = new FlowSelection({ maxFlows, idleMs: IDLE_MS, lingerMs: LINGER_MS, seed: randomInt(2 ** 32) });
+    this.copier = new Copier(this.selection, encoder, transmitter);
+    this.ended = this.run();
+  }
+
+  get damage(): readonly string[] {
+    return this.capture instanceof Replay ? this.capture.damage : [];
+  }
+
+  counters(): AgentCounters {
+    const { seen, selected, dropped } = this.copier;
+    const { sent, failed } = this.transmitter.counters;
+    const { live, opened, evicted } = this.selection;
+    const { cut } = this.encoder;
+    return { seen, selected, sent, cut, failed, dropped, lost: this.capture.lost(), flows: { live, opened, evicted } };
+  }
+
+  async stop(): Promise<AgentCounters> {
+    this.capture.stop();
+    return this.ended;
+  }
+
+  private async run(): Promise<AgentCounters> {
+    const timer = setInterval(() => void this.report(), this.config.reportMs);
+    try {
+      await this.capture.run((vector) => this.copier.take(vector));
+    } finally {
+      clearInterval(timer);
+      await this.transmitter.close();
+      this.log.info(this.counters(), `agent ${this.config.name} ended`);
+    }
+    return this.counters();
+  }
+
+  private async report(): Promise<void> {
+    const counters = this.counters();
+    this.log.info(counters, `agent ${this.config.name} so far`);
+    if (counters.failed > this.failedBefore) {
+      const { lastError } = this.transmitter.counters;
+      this.log.warn(
+        `${counters.failed - this.failedBefore} copies could not be sent to ${this.target.address} (${lastError})`,
+      );
+      this.failedBefore = counters.failed;
+    }
+    // Routes change, and routers on the way report smaller MTUs; places in the send queue stay as long as they were.
+    const room = this.transmitter.capacity - this.encoder.headerLength;
+    this.encoder.room = Math.min(room, await roomOnPath(this.config, this.target, this.encoder));
+  }
+}

@@ -1,0 +1,65 @@
+import { createRequire } from "node:module";
+import { OperationalError } from "../runtime/errors.ts";
+import type { Target } from "./destination.ts";
+import type { SendSocket } from "./transmitter.ts";
+
+const PROTOCOL_GRE = 47;
+
+/** What is used of package raw-socket, which has no types of its own. */
+interface RawSocketModule {
+  createSocket(options: { protocol: number; addressFamily: 1 | 2 }): RawSocket;
+}
+
+interface RawSocket {
+  send(buffer: Buffer, at: number, length: number, address: string, done: (error: Error | null) => void): void;
+  pauseRecv(): void;
+  on(event: "error", listener: (error: Error) => void): void;
+  close(): void;
+}
+
+/**
+ * A raw socket of IP protocol 47 (RFC 2784); the kernel writes the delivery header. Throws an OperationalError where
+ * package raw-socket was not built or the privilege is missing.
+ */
+export function openGreSocket(target: Target): SendSocket {
+  const module = loadModule();
+  let socket: RawSocket;
+  try {
+    socket = module.createSocket({ protocol: PROTOCOL_GRE, addressFamily: target.family === 6 ? 2 : 1 });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new OperationalError(
+      "raw-socket",
+      `cannot open a raw socket for protocol 47 (${reason}); it needs root or the capability CAP_NET_RAW, --encapsulation udp does not`,
+      { cause },
+    );
+  }
+  // This socket only sends: GRE that others send to this host is not for it.
+  socket.pauseRecv();
+  let broken: string | null = null;
+  socket.on("error", (error) => {
+    broken = error.message;
+  });
+  return {
+    send(arena, at, length, done) {
+      if (broken !== null) return done(broken);
+      const buffer = Buffer.from(arena.buffer, arena.byteOffset, arena.byteLength);
+      socket.send(buffer, at, length, target.address, (error) => done(error === null ? null : error.message));
+    },
+    close() {
+      if (broken === null) socket.close();
+    },
+  };
+}
+
+function loadModule(): RawSocketModule {
+  try {
+    return createRequire(import.meta.url)("raw-socket") as RawSocketModule;
+  } catch (cause) {
+    throw new OperationalError(
+      "no-raw-socket",
+      "--encapsulation gre needs package raw-socket, which was not built (npm rebuild raw-socket, with a compiler, says why); --encapsulation udp works without it",
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,38 @@
+import { type Libc, loadLibc } from "../linux/libc.ts";
+import { pathMtu } from "../linux/path-mtu.ts";
+import type { Target } from "./destination.ts";
+
+/** Taken where the kernel cannot be asked. */
+const ETHERNET_MTU = 1500;
+/** The most that an IP header's length field can say. */
+const MAX_IP_OCTETS = 65_535;
+const IPV4_OCTETS = 20;
+const IPV6_OCTETS = 40;
+const UDP_OCTETS = 8;
+/** Whatever the path says, the headers of a payload packet go into a copy. */
+const LEAST_ROOM = 128;
+
+/** Octets of a payload packet that a copy can carry to the target in one packet, after `greOctets` of GRE header. */
+export async function pathRoom(target: Target, greOctets: number): Promise<number> {
+  return roomOf(await mtuTo(target), target, greOctets);
+}
+
+/** The same when copies may be fragmented: all that one IP packet can hold. */
+export function largestRoom(target: Target, greOctets: number): number {
+  return roomOf(MAX_IP_OCTETS, target, greOctets);
+}
+
+function roomOf(mtu: number, { family, port }: Target, greOctets: number): number {
+  const delivery = (family === 6 ? IPV6_OCTETS : IPV4_OCTETS) + (port === null ? 0 : UDP_OCTETS);
+  return Math.max(LEAST_ROOM, Math.min(mtu, MAX_IP_OCTETS) - delivery - greOctets);
+}
+
+async function mtuTo(target: Target): Promise<number> {
+  let libc: Libc;
+  try {
+    libc = await loadLibc();
+  } catch {
+    return ETHERNET_MTU; // no koffi: said where the capture is opened, if it matters there
+  }
+  return pathMtu(libc, target.address) ?? ETHERNET_MTU;
+}

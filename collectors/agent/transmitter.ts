@@ -1,0 +1,121 @@
+/** Octets of all places together; a place is as long as the longest copy. */
+const ARENA_OCTETS = 8 * 2 ** 20;
+/** Places at a time: what one block of a packet ring can ask for at once, and then some. */
+const MAX_PLACES = 4096;
+/** Copies that are under way when a transmitter closes get this long. */
+const CLOSE_MS = 2000;
+
+/** What became of copies since the start. `sent + failed` are those given to `send` and no longer under way. */
+export interface TransmitterCounters {
+  /** Copies that the kernel took. */
+  readonly sent: number;
+  readonly sentOctets: number;
+  /** Copies that the kernel refused, such as with ENOBUFS or ECONNREFUSED. */
+  readonly failed: number;
+  /** Name of the latest refusal's error; null when there was none. */
+  readonly lastError: string | null;
+}
+
+/** Sends copies to the collector. Never blocks and never throws: what cannot be sent is counted. */
+export interface Transmitter {
+  /** Most octets of a copy. */
+  readonly capacity: number;
+  readonly counters: TransmitterCounters;
+  /** A place of `capacity` octets to write the next copy to; null when every place is under way, and the copy is lost. */
+  reserve(): Uint8Array | null;
+  /** Sends the first `length` octets of the place reserved last. */
+  send(length: number): void;
+  /** Resolves when at least half of the places are free: for senders that can wait, which traffic cannot. */
+  room(): Promise<void>;
+  /** Waits a little for copies under way, counts the rest as failed and closes the socket. */
+  close(): Promise<void>;
+}
+
+/** A socket that sends octets of the arena and says with `done` how it went: null, or the name of the error. */
+export interface SendSocket {
+  send(arena: Uint8Array, at: number, length: number, done: (error: string | null) => void): void;
+  close(): void;
+}
+
+/**
+ * A transmitter over a socket that takes one copy at a time and keeps a reference to its octets until it is sent. The
+ * bounded send queue is an arena of equal places.
+ */
+export class QueuedTransmitter implements Transmitter {
+  readonly capacity: number;
+  readonly counters = { sent: 0, sentOctets: 0, failed: 0, lastError: null as string | null };
+  private readonly socket: SendSocket;
+  private readonly arena: Uint8Array;
+  private readonly places: readonly Uint8Array[];
+  private readonly done: readonly ((error: string | null) => void)[];
+  private readonly lengths: Uint32Array;
+  /** Free places, a stack. */
+  private readonly free: Uint16Array;
+  private freeCount: number;
+  private waiting: { readonly places: number; readonly resolve: () => void }[] = [];
+
+  /** `capacity` is the most octets of a copy, 1 to 65,535. */
+  constructor(socket: SendSocket, capacity: number) {
+    this.socket = socket;
+    this.capacity = capacity;
+    const count = Math.min(MAX_PLACES, Math.floor(ARENA_OCTETS / capacity));
+    this.arena = new Uint8Array(count * capacity);
+    const numbers = Array.from({ length: count }, (_, place) => place);
+    this.places = numbers.map((place) => this.arena.subarray(place * capacity, (place + 1) * capacity));
+    this.done = numbers.map((place) => (error) => this.finished(place, error));
+    this.lengths = new Uint32Array(count);
+    this.free = Uint16Array.from(numbers.toReversed());
+    this.freeCount = count;
+  }
+
+  reserve(): Uint8Array | null {
+    if (this.freeCount === 0) return null;
+    return this.places[this.free[this.freeCount - 1] ?? 0] ?? null;
+  }
+
+  send(length: number): void {
+    const place = this.free[--this.freeCount] ?? 0;
+    this.lengths[place] = length;
+    const done = this.done[place];
+    if (done !== undefined) this.socket.send(this.arena, place * this.capacity, length, done);
+  }
+
+  room(): Promise<void> {
+    return this.freed(Math.ceil(this.places.length / 2));
+  }
+
+  async close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([this.freed(this.places.length), limit]);
+    clearTimeout(timer);
+    const left = this.places.length - this.freeCount;
+    if (left > 0) {
+      this.counters.failed += left;
+      this.counters.lastError = "closed";
+    }
+    this.socket.close();
+  }
+
+  private freed(places: number): Promise<void> {
+    if (this.freeCount >= places) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push({ places, resolve }));
+  }
+
+  private finished(place: number, error: string | null): void {
+    if (error === null) {
+      this.counters.sent++;
+      this.counters.sentOctets += this.lengths[place] ?? 0;
+    } else {
+      this.counters.failed++;
+      this.counters.lastError = error;
+    }
+    this.free[this.freeCount++] = place;
+    if (this.waiting.length === 0) return;
+    const ready = this.waiting.filter(({ places }) => this.freeCount >= places);
+    this.waiting = this.waiting.filter((waiter) => !ready.includes(waiter));
+    for (const { resolve } of ready) resolve();
+  }
+}
