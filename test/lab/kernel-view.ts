@@ -17,7 +17,7 @@ export interface KernelSubflow {
   readonly local: string;
   readonly remote: string;
   readonly token: string;
-  /** Payload octets, retransmissions included. */
+  /** Payload octets, retransmissions included; `ss` leaves out what is 0. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
 }
@@ -48,8 +48,8 @@ export function kernelView(network: Network, node: string, port: number): Kernel
     subflows: rows("-t").map((row) => ({
       ...ends(row),
       token: `0x${field(row, /\btoken:[0-9a-f]+\(id:\d+\)\/([0-9a-f]+)/)}`,
-      bytesSent: Number(field(row, /\bbytes_sent:(\d+)/)),
-      bytesReceived: Number(field(row, /\bbytes_received:(\d+)/)),
+      bytesSent: Number(/\bbytes_sent:(\d+)/.exec(row)?.[1] ?? 0),
+      bytesReceived: Number(/\bbytes_received:(\d+)/.exec(row)?.[1] ?? 0),
     })),
     counters: counters(network.exec(node, "nstat", "-asz", "MPTcpExt*")),
   };

@@ -22,8 +22,12 @@ MPTCP_INFO = 1
 CHUNK = 65536
 
 
+OUTPUT = threading.Lock()
+
+
 def say(**fields):
-    print(json.dumps(fields), flush=True)
+    with OUTPUT:
+        print(json.dumps(fields), flush=True)
 
 
 def make_socket(address):

@@ -17,6 +17,9 @@ export const ADDRESSES = {
   router: { ipv4: ["172.31.1.1", "172.31.2.1"], ipv6: ["2001:db8:301::1", "2001:db8:302::1"] },
 } as const;
 
+/** Of each path, in each direction. */
+const RATE = "100mbit";
+
 export const ROUTERS = ["router1", "router2"] as const;
 
 /** Builds the lab: client and server with kernel MPTCP and two disjoint paths, a router on each, and the collector. */
@@ -38,6 +41,25 @@ export function buildTwoPaths(): Network {
       { node: router, name: "mgmt", addresses: [`172.31.${n}.1/24`, `2001:db8:30${n}::1/64`] },
       { node: "collector", name: `mgmt${n}`, addresses: [`172.31.${n}.100/24`, `2001:db8:30${n}::100/64`] },
     );
+    // Without a limit the first path would carry all before the second is there.
+    for (const device of ["access", "core"]) {
+      network.exec(
+        router,
+        "tc",
+        "qdisc",
+        "add",
+        "dev",
+        device,
+        "root",
+        "tbf",
+        "rate",
+        RATE,
+        "burst",
+        "32k",
+        "latency",
+        "50ms",
+      );
+    }
     // Room for a whole packet of 1,500 octets behind its delivery headers.
     setMtu(network, index, 1700);
     // Client: by source address. Server: by destination, which is the client's address. Router: to the other core

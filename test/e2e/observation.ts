@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { TOPICS } from "../../schema/topics.ts";
+import type { Network } from "../lab/network.ts";
+import { PacketCount } from "../lab/packet-count.ts";
+import { type TransferOptions, type TransferTruth, transfer } from "../lab/transfer.ts";
+import { ADDRESSES, ROUTERS } from "../lab/two-paths.ts";
+import { Program } from "./program.ts";
+
+/** How agents and collector are run. */
+export interface ObservationOptions {
+  /** Tells this observation's records from those of others: the collector's name in them. */
+  readonly name: string;
+  readonly encapsulation: "udp" | "gre";
+  /** IP version between agents and collector. */
+  readonly delivery: "ipv4" | "ipv6";
+  /** A broker as the collector's node reaches it. */
+  readonly broker: string;
+  /** For tcpdump's files. */
+  readonly folder: string;
+}
+
+/** What an agent says at its end. */
+export interface AgentCounts {
+  readonly seen: number;
+  readonly selected: number;
+  readonly sent: number;
+  readonly cut: number;
+  readonly failed: number;
+  readonly dropped: number;
+  readonly lost: number;
+}
+
+/** What the collector says at its end. */
+export interface CollectorCounts {
+  readonly packetsIn: number;
+  /** By fate. */
+  readonly packets: Readonly<Record<string, number>>;
+  readonly sources: readonly { readonly packets: number; readonly kernelDrops: number | null }[];
+  readonly agentsLost: Readonly<Record<string, number>>;
+  readonly records: { readonly made: number; readonly acknowledged: number; readonly stored: number };
+  readonly faultPackets: number;
+}
+
+/** One transfer, as everybody saw it. */
+export interface Observation {
+  readonly truth: TransferTruth;
+  readonly records: readonly SessionRecord[];
+  readonly agents: readonly AgentCounts[];
+  readonly collector: CollectorCounts;
+  /** By router: TCP packets it forwarded, and copies that left it, as tcpdump counts them. */
+  readonly passed: readonly { readonly tcp: number; readonly copies: number }[];
+}
+
+/** After the peers closed their sockets the kernels still exchange the last FINs and ACKs. */
+const LAST_PACKETS_MS = 1000;
+
+/**
+ * Runs a collector, an agent on each router, and tcpdump beside them; lets client and server transfer; ends everything
+ * in order, and reads the records back from Kafka. Throws when a program does not start or end as it should.
+ */
+export async function observe(
+  network: Network,
+  options: ObservationOptions,
+  traffic: TransferOptions,
+): Promise<Observation> {
+  const { name, encapsulation, delivery, broker, folder } = options;
+  const rules = ROUTERS.flatMap((router, i) => [
+    "--agent",
+    `name=${router},address=${ADDRESSES.router[delivery][i]},key=${i + 1}`,
+  ]);
+  const listen = encapsulation === "udp" ? ["--listen-udp", "4754"] : ["--listen-gre"];
+  const sink = ["--sink", "kafka", "--brokers", broker, "--digest", "--name", name];
+  const collector = new Program(network, "collector", "collect", ...listen, ...rules, ...sink);
+  await collector.says(/listening on/);
+  const agents = ROUTERS.map((router, i) => {
+    const address = ADDRESSES.collector[delivery][i] ?? "";
+    const delivered = ["--collector", address, "--encapsulation", encapsulation, "--key", String(i + 1)];
+    return new Program(network, router, "agent", "--interface", "core", ...delivered);
+  });
+  await Promise.all(agents.map((agent) => agent.says(/started/)));
+  const copies = encapsulation === "udp" ? "udp dst port 4754" : "ip proto 47 or ip6 proto 47";
+  const counting = ROUTERS.map((router) => ({
+    tcp: new PacketCount(network, router, "core", "tcp", join(folder, `${name}-${router}-tcp.pcap`)),
+    copies: new PacketCount(network, router, "mgmt", copies, join(folder, `${name}-${router}-copies.pcap`)),
+  }));
+  await Promise.all(counting.flatMap((count) => [count.tcp.started(), count.copies.started()]));
+
+  const truth = await transfer(network, traffic);
+  await new Promise((resolve) => setTimeout(resolve, LAST_PACKETS_MS));
+
+  for (const agent of agents) await endWell(agent);
+  await Promise.all(counting.flatMap((count) => [count.tcp.finish(), count.copies.finish()]));
+  await endWell(collector);
+  const consume = ["consume", "--topic", TOPICS.sessions, "--brokers", broker, "--json", "--until-idle", "2000"];
+  const consumer = new Program(network, "collector", ...consume);
+  const status = await consumer.ended();
+  if (status !== 0) throw new Error(`rejoin consume ended with ${status}: ${consumer.errors}`);
+  const all = consumer.output.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as SessionRecord]));
+  return {
+    truth,
+    records: all.filter(({ observer }) => observer.name === name),
+    agents: agents.map((agent) => agent.logged(/ended$/) as unknown as AgentCounts),
+    collector: collector.logged(/totals at the end/) as unknown as CollectorCounts,
+    passed: counting.map((count) => ({ tcp: count.tcp.count(), copies: count.copies.count() })),
+  };
+}
+
+async function endWell(program: Program): Promise<void> {
+  const status = await program.stop();
+  if (status !== 0) throw new Error(`a program ended with ${status}: ${program.errors}`);
+}

@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { TOPICS } from "../../schema/topics.ts";
+import type { Network } from "../lab/network.ts";
+import type { TransferTruth } from "../lab/transfer.ts";
+import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS, setMtu } from "../lab/two-paths.ts";
+import { needs, type Requirement, titled } from "../support/requirements.ts";
+import { Broker, installBroker } from "./broker.ts";
+import { type Observation, observe } from "./observation.ts";
+
+const LAB: Requirement[] = [
+  "root",
+  "network namespaces",
+  "kernel MPTCP",
+  "ip",
+  "ss",
+  "nstat",
+  "ethtool",
+  "python3",
+  "tcpdump",
+];
+const reason = needs(...LAB, "Java 17", "mvn") ?? installBroker();
+
+/** Each encapsulation over each IP version, and each IP version inside both. */
+const WAYS = [
+  { encapsulation: "udp", delivery: "ipv4", family: "ipv4" },
+  { encapsulation: "udp", delivery: "ipv6", family: "ipv6" },
+  { encapsulation: "gre", delivery: "ipv4", family: "ipv6" },
+  { encapsulation: "gre", delivery: "ipv6", family: "ipv4" },
+] as const;
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+
+/** Every packet is accounted for, from the routers' interfaces to the last fate. */
+function expectAccount({ agents, collector, passed }: Observation): void {
+  agents.forEach((agent, i) => {
+    expect(agent.selected + agent.lost).toBe(passed[i]?.tcp);
+    expect(agent.sent).toBe(agent.selected - agent.failed - agent.dropped);
+    expect(agent.sent).toBe(passed[i]?.copies);
+  });
+  const received = sum(collector.sources.map(({ packets }) => packets));
+  const dropped = sum(collector.sources.map(({ kernelDrops }) => kernelDrops ?? 0));
+  expect(received + dropped).toBe(sum(agents.map(({ sent }) => sent)));
+  expect(collector.packetsIn).toBe(received);
+  expect(sum(Object.values(collector.packets))).toBe(collector.packetsIn);
+  expect(collector.faultPackets).toBe(0);
+  const { made, acknowledged, stored } = collector.records;
+  expect(made).toBe(acknowledged + stored);
+}
+
+/** What a session's last record must say, from what kernels and applications say. */
+function expectedSessions({ client, server, kernel }: TransferTruth): unknown[] {
+  return client.map(({ local, remote, token, sent, received }) => {
+    const responder = server.find((end) => String(end.remote) === String(local));
+    const socket = kernel.client.sessions.find((session) => session.token === token);
+    const subflows = kernel.client.subflows.filter((subflow) => subflow.token === token);
+    // The sockets were asked when all octets were sent: before them came only the IDSN itself.
+    const idsn = (next: bigint, octets: number) => String(BigInt.asUintN(64, next - BigInt(octets) - 1n));
+    return {
+      source: local.join(" "),
+      destination: remote.join(" "),
+      token: { initiator: token, responder: responder?.token },
+      idsn: {
+        initiator: idsn(socket?.writeSeq ?? 0n, sent.octets),
+        responder: idsn(socket?.rcvNxt ?? 0n, received.octets),
+      },
+      subflows: subflows.map((subflow) => `${subflow.local} -> ${subflow.remote}`).sort(),
+      initiator: { octets: sent.octets, sha256: sent.sha256, complete: true },
+      responder: { octets: received.octets, sha256: received.sha256, complete: true },
+    };
+  });
+}
+
+function recordedSession({ source, destination, mptcp }: SessionRecord): unknown {
+  const stream = ({ octets, sha256, complete }: SessionRecord["mptcp"]["stream"]["initiator"]) => ({
+    octets,
+    sha256,
+    complete,
+  });
+  const ends = (end: { ip: string; port: number }) => `${end.ip} ${end.port}`;
+  return {
+    source: ends(source),
+    destination: ends(destination),
+    token: mptcp.token,
+    idsn: mptcp.idsn,
+    subflows: mptcp.subflows.map((subflow) => `${ends(subflow.source)} -> ${ends(subflow.destination)}`).sort(),
+    initiator: stream(mptcp.stream.initiator),
+    responder: stream(mptcp.stream.responder),
+  };
+}
+
+const bySource = (a: unknown, b: unknown) => JSON.stringify(a).localeCompare(JSON.stringify(b));
+
+describe.skipIf(reason !== undefined)(
+  titled("a packet copied at the edge comes out as a session record", reason),
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-e2e-"));
+    let network: Network;
+    let broker: Broker;
+
+    beforeAll(() => {
+      network = buildTwoPaths();
+      joinFromSecondAddress(network);
+      broker = new Broker(network, "collector");
+      broker.start(TOPICS.sessions, TOPICS.agents);
+    });
+    afterAll(async () => {
+      broker?.wipe();
+      await network?.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    for (const { encapsulation, delivery, family } of WAYS) {
+      const missing = encapsulation === "gre" ? needs("raw-socket") : undefined;
+      const title = `over ${encapsulation} and ${delivery}: sessions of ${family} as the kernels know them`;
+      test.skipIf(missing !== undefined)(titled(title, missing), async () => {
+        const name = `${encapsulation}-${delivery}-${family}`;
+        const observation = await observe(
+          network,
+          { name, encapsulation, delivery, broker: broker.address, folder },
+          {
+            clientAddress: ADDRESSES.client[family][0],
+            serverAddress: ADDRESSES.server[family][0],
+            connections: 3,
+            fromClient: 1_000_000,
+            fromServer: 600_001,
+          },
+        );
+        expectAccount(observation);
+        expect(observation.agents.map(({ cut }) => cut)).toEqual([0, 0]);
+        expect(observation.collector.packets).toEqual({ "session/counted": observation.collector.packetsIn });
+
+        const ended = observation.records.filter(({ event }) => event.action === "session-ended");
+        expect(ended.map(recordedSession).sort(bySource)).toEqual(expectedSessions(observation.truth).sort(bySource));
+        expect(observation.truth.kernel.server.counters).toMatchObject({
+          MPJoinNoTokenFound: 0,
+          MPJoinAckHMacFailure: 0,
+        });
+        for (const { mptcp, event } of ended) {
+          expect(mptcp.close?.reason).toBe("fin");
+          expect(event.reason).toBeTypeOf("string");
+          expect(mptcp.subflows.map(({ agents }) => agents)).toEqual([["router1"], ["router2"]]);
+          expect(mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
+        }
+        expect(observation.records.filter(({ event }) => event.action === "session-opened")).toHaveLength(3);
+      });
+    }
+
+    test("a copy too long for the path is cut: a hole in the stream, and no packet less", async () => {
+      ROUTERS.forEach((_, index) => {
+        setMtu(network, index, 1400);
+      });
+      const observation = await observe(
+        network,
+        { name: "cut", encapsulation: "udp", delivery: "ipv4", broker: broker.address, folder },
+        {
+          clientAddress: ADDRESSES.client.ipv4[0],
+          serverAddress: ADDRESSES.server.ipv4[0],
+          connections: 1,
+          fromClient: 500_000,
+          fromServer: 100,
+        },
+      );
+      expectAccount(observation);
+      expect(sum(observation.agents.map(({ cut }) => cut))).toBeGreaterThan(300);
+      const [record] = observation.records.filter(({ event }) => event.action === "session-ended");
+      expect(record?.mptcp.stream.initiator).toMatchObject({ complete: false });
+      expect(record?.mptcp.stream.initiator.missing_octets).toBeGreaterThan(0);
+      expect(record?.mptcp.stream.responder).toMatchObject({ octets: 100, complete: true });
+    });
+  },
+);
