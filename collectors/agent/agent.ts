@@ -52,6 +52,8 @@ export interface AgentCounters {
   readonly cut: number;
   /** Copies that the kernel refused to send. */
   readonly failed: number;
+  /** Times the collector's host said that nobody listens there; each tells of one lost copy at least. */
+  readonly refused: number;
   /** Copies not made because the send queue was full. */
   readonly dropped: number;
   /** Packets that the kernel had no room for before the agent saw them. */
@@ -115,7 +117,7 @@ class RunningAgent implements Agent {
   private readonly log: Logger;
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
-  private failedBefore = 0;
+  private warned = { failed: 0, refused: 0 };
 
   constructor(
     config: AgentConfig,
@@ -143,10 +145,11 @@ class RunningAgent implements Agent {
 
   counters(): AgentCounters {
     const { seen, selected, dropped } = this.copier;
-    const { sent, failed } = this.transmitter.counters;
+    const { sent, failed, refused } = this.transmitter.counters;
     const { live, opened, evicted } = this.selection;
     const { cut } = this.encoder;
-    return { seen, selected, sent, cut, failed, dropped, lost: this.capture.lost(), flows: { live, opened, evicted } };
+    const lost = this.capture.lost();
+    return { seen, selected, sent, cut, failed, refused, dropped, lost, flows: { live, opened, evicted } };
   }
 
   async stop(): Promise<AgentCounters> {
@@ -161,7 +164,9 @@ class RunningAgent implements Agent {
     } finally {
       clearInterval(timer);
       await this.transmitter.close();
-      this.log.info(this.counters(), `agent ${this.config.name} ended`);
+      const counters = this.counters();
+      this.warn(counters);
+      this.log.info(counters, `agent ${this.config.name} ended`);
     }
     return this.counters();
   }
@@ -169,15 +174,22 @@ class RunningAgent implements Agent {
   private async report(): Promise<void> {
     const counters = this.counters();
     this.log.info(counters, `agent ${this.config.name} so far`);
-    if (counters.failed > this.failedBefore) {
-      const { lastError } = this.transmitter.counters;
-      this.log.warn(
-        `${counters.failed - this.failedBefore} copies could not be sent to ${this.target.address} (${lastError})`,
-      );
-      this.failedBefore = counters.failed;
-    }
+    this.warn(counters);
     // Routes change, and routers on the way report smaller MTUs; places in the send queue stay as long as they were.
     const room = this.transmitter.capacity - this.encoder.headerLength;
     this.encoder.room = Math.min(room, await roomOnPath(this.config, this.target, this.encoder));
+  }
+
+  /** Says what went wrong since the last time. */
+  private warn({ failed, refused }: AgentCounters): void {
+    const { address, port } = this.target;
+    const { lastError } = this.transmitter.counters;
+    if (failed > this.warned.failed) {
+      this.log.warn(`${failed - this.warned.failed} copies could not be sent to ${address} (${lastError})`);
+    }
+    if (refused > this.warned.refused) {
+      this.log.warn(`nobody listens at ${address} port ${port}; is the collector running?`);
+    }
+    this.warned = { failed, refused };
   }
 }

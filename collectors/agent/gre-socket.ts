@@ -41,6 +41,7 @@ export function openGreSocket(target: Target): SendSocket {
     broken = error.message;
   });
   return {
+    refused: 0, // a raw socket that is not connected is told of nothing
     send(arena, at, length, done) {
       if (broken !== null) return done(broken);
       const buffer = Buffer.from(arena.buffer, arena.byteOffset, arena.byteLength);

@@ -10,9 +10,11 @@ export interface TransmitterCounters {
   /** Copies that the kernel took. */
   readonly sent: number;
   readonly sentOctets: number;
-  /** Copies that the kernel refused, such as with ENOBUFS or ECONNREFUSED. */
+  /** Copies that the kernel refused, such as with ENOBUFS. */
   readonly failed: number;
-  /** Name of the latest refusal's error; null when there was none. */
+  /** Errors that came back for copies sent before: nobody listens there (ICMP port unreachable). Each tells of one copy at least. */
+  readonly refused: number;
+  /** Name of the error of the latest copy that failed; null when there was none. */
   readonly lastError: string | null;
 }
 
@@ -33,6 +35,8 @@ export interface Transmitter {
 
 /** A socket that sends octets of the arena and says with `done` how it went: null, or the name of the error. */
 export interface SendSocket {
+  /** Errors that came back for copies sent before. */
+  readonly refused: number;
   send(arena: Uint8Array, at: number, length: number, done: (error: string | null) => void): void;
   close(): void;
 }
@@ -43,7 +47,10 @@ export interface SendSocket {
  */
 export class QueuedTransmitter implements Transmitter {
   readonly capacity: number;
-  readonly counters = { sent: 0, sentOctets: 0, failed: 0, lastError: null as string | null };
+  private sent = 0;
+  private sentOctets = 0;
+  private failed = 0;
+  private lastError: string | null = null;
   private readonly socket: SendSocket;
   private readonly arena: Uint8Array;
   private readonly places: readonly Uint8Array[];
@@ -66,6 +73,11 @@ export class QueuedTransmitter implements Transmitter {
     this.lengths = new Uint32Array(count);
     this.free = Uint16Array.from(numbers.toReversed());
     this.freeCount = count;
+  }
+
+  get counters(): TransmitterCounters {
+    const { sent, sentOctets, failed, lastError } = this;
+    return { sent, sentOctets, failed, refused: this.socket.refused, lastError };
   }
 
   reserve(): Uint8Array | null {
@@ -93,8 +105,8 @@ export class QueuedTransmitter implements Transmitter {
     clearTimeout(timer);
     const left = this.places.length - this.freeCount;
     if (left > 0) {
-      this.counters.failed += left;
-      this.counters.lastError = "closed";
+      this.failed += left;
+      this.lastError = "closed";
     }
     this.socket.close();
   }
@@ -106,11 +118,11 @@ export class QueuedTransmitter implements Transmitter {
 
   private finished(place: number, error: string | null): void {
     if (error === null) {
-      this.counters.sent++;
-      this.counters.sentOctets += this.lengths[place] ?? 0;
+      this.sent++;
+      this.sentOctets += this.lengths[place] ?? 0;
     } else {
-      this.counters.failed++;
-      this.counters.lastError = error;
+      this.failed++;
+      this.lastError = error;
     }
     this.free[this.freeCount++] = place;
     if (this.waiting.length === 0) return;

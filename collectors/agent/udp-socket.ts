@@ -29,9 +29,13 @@ export async function openUdpSocket(target: Target): Promise<SendSocket> {
     );
   }
   socket.setSendBufferSize(SEND_BUFFER_OCTETS);
-  // What arrives here as an error belongs to a datagram sent earlier (a port unreachable); the next send reports it too.
-  socket.on("error", () => undefined);
+  let refused = 0;
+  // An error here answers a datagram sent earlier. It would come with the next send if nobody read the socket.
+  socket.on("error", () => refused++);
   return {
+    get refused() {
+      return refused;
+    },
     send(arena, at, length, done) {
       socket.send(arena, at, length, (error) => done(error === null ? null : errorName(error)));
     },

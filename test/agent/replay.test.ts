@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type AgentConfig, startAgent } from "../../collectors/agent/agent.ts";
+import { ACK, FIN, RST, SYN } from "../../src/wire/tcp.ts";
+import { pcapFile } from "../support/pcap.ts";
+import type { StatedPacket } from "../support/pcapng.ts";
+import { packetOf, type Segment } from "./frames.ts";
+import { Receiver } from "./receiver.ts";
+
+const SECOND = 1e6;
+const BEGIN = 1_790_000_000 * SECOND;
+const silent = pino({ level: "silent" });
+
+let folder: string;
+let receiver: Receiver;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "rejoin-agent-"));
+  receiver = await Receiver.open();
+});
+
+afterEach(() => {
+  receiver.close();
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, packets: readonly StatedPacket[]): string {
+  const path = join(folder, name);
+  writeFileSync(path, pcapFile(packets));
+  return path;
+}
+
+function config(files: readonly string[], changes: Partial<AgentConfig> = {}): AgentConfig {
+  return {
+    name: "test",
+    input: { kind: "replay", files, speed: Number.POSITIVE_INFINITY },
+    collector: { host: "127.0.0.1", port: receiver.port },
+    encapsulation: "udp",
+    key: null,
+    snap: null,
+    fragment: false,
+    maxFlows: 1024,
+    reportMs: 60_000,
+    ...changes,
+  };
+}
+
+/** A connection with options on its SYNs, then without: 200 segments of data, each way closed. */
+function conversation(clientPort: number, offset: number, mptcp: boolean, family: 4 | 6 = 4): StatedPacket[] {
+  const at = (n: number): Pick<Segment, "atMicros" | "clientPort" | "family"> => ({
+    atMicros: BEGIN + offset + n * 1000,
+    clientPort,
+    family,
+  });
+  return [
+    packetOf({ ...at(0), flags: SYN, option: mptcp }),
+    packetOf({ ...at(1), flags: SYN | ACK, back: true, option: mptcp }),
+    ...Array.from({ length: 200 }, (_, n) =>
+      packetOf({ ...at(2 + n), flags: ACK, seq: n, payload: 1 + ((n * 7) % 1400), back: n % 3 === 0 }),
+    ),
+    packetOf({ ...at(203), flags: FIN | ACK }),
+    packetOf({ ...at(204), flags: FIN | ACK, back: true }),
+    packetOf({ ...at(205), flags: ACK }),
+  ];
+}
+
+const payloadPackets = (packets: readonly StatedPacket[]): string[] =>
+  packets.map(({ octets }) => Buffer.from(octets).subarray(14).toString("hex"));
+
+describe("an agent that replays files", () => {
+  it("sends whole MPTCP flows, octet for octet, numbered from 0, and nothing else", async () => {
+    const mptcp = [conversation(1001, 0, true), conversation(1002, 300, true, 6)];
+    const plain = conversation(1003, 600, false);
+    const files = [file("a.pcap", mptcp[0] ?? []), file("b.pcap", mptcp[1] ?? []), file("c.pcap", plain)];
+    const agent = await startAgent(config(files, { key: 0xfeedbeef }), silent);
+    const counters = await agent.ended;
+    const copies = await receiver.received(410);
+
+    const expected = mptcp.flat().toSorted((a, b) => a.atMicros - b.atMicros);
+    expect(copies.map(({ packet }) => packet.toString("hex"))).toEqual(payloadPackets(expected));
+    expect(copies.map(({ sequence }) => sequence)).toEqual(copies.map((_, n) => n));
+    expect(new Set(copies.map(({ key }) => key))).toEqual(new Set([0xfeedbeef]));
+    expect(copies.every(({ protocol, packet }) => protocol === (packet[0] === 0x45 ? 0x0800 : 0x86dd))).toBe(true);
+    expect(counters).toEqual({
+      seen: 615,
+      selected: 410,
+      sent: 410,
+      cut: 0,
+      failed: 0,
+      refused: 0,
+      dropped: 0,
+      lost: 0,
+      flows: { live: 2, opened: 2, evicted: 0 },
+    });
+  });
+
+  it("cuts long packets to the snap length and counts them", async () => {
+    const packets = conversation(1001, 0, true);
+    const agent = await startAgent(config([file("a.pcap", packets)], { snap: 128 }), silent);
+    const counters = await agent.ended;
+    const copies = await receiver.received(205);
+    expect(copies.map(({ packet }) => packet.toString("hex"))).toEqual(
+      payloadPackets(packets).map((hex) => hex.slice(0, 256)),
+    );
+    expect(counters.cut).toBe(packets.filter(({ octets }) => octets.length - 14 > 128).length);
+  });
+
+  it("keeps the files' pace, at the factor asked for, and is stopped in the middle of it", async () => {
+    const packets = [0, 1, 2, 60].map((seconds) =>
+      packetOf({ atMicros: BEGIN + seconds * SECOND, flags: ACK, option: true }),
+    );
+    const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 10 } as const;
+    const begin = performance.now();
+    const agent = await startAgent(config([], { input }), silent);
+    await receiver.received(3);
+    const took = performance.now() - begin;
+    expect(took).toBeGreaterThan(190);
+    expect(took).toBeLessThan(2000);
+    expect((await agent.stop()).sent).toBe(3);
+    expect(performance.now() - begin).toBeLessThan(4000);
+  });
+
+  it("sends what a damaged file held and says what is wrong with it", async () => {
+    const path = join(folder, "cut.pcap");
+    writeFileSync(path, pcapFile(conversation(1001, 0, true)).subarray(0, -5));
+    const agent = await startAgent(config([path]), silent);
+    expect((await agent.ended).sent).toBe(204);
+    expect(agent.damage).toEqual([expect.stringContaining("cut.pcap")]);
+  });
+
+  it("refuses a file that is none before it sends anything", async () => {
+    const path = join(folder, "text.pcap");
+    writeFileSync(path, "not a capture");
+    await expect(startAgent(config([path]), silent)).rejects.toMatchObject({ code: "unreadable", exitStatus: 2 });
+  });
+
+  it("goes on when nobody listens, and counts how often it was told so", async () => {
+    const nobody = await Receiver.open();
+    const { port } = nobody;
+    nobody.close();
+    const packets = Array.from({ length: 20 }, (_, n) =>
+      packetOf({ atMicros: BEGIN + n * 10_000, flags: n === 19 ? RST : ACK, option: true }),
+    );
+    const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 1 } as const;
+    const agent = await startAgent(config([], { input, collector: { host: "127.0.0.1", port } }), silent);
+    const counters = await agent.ended;
+    expect(counters.refused).toBeGreaterThan(0);
+    expect(counters.sent + counters.failed).toBe(20);
+  });
+});

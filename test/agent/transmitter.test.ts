@@ -1,0 +1,116 @@
+import { expect, it } from "vitest";
+import { Copier } from "../../collectors/agent/copier.ts";
+import { QueuedTransmitter, type SendSocket } from "../../collectors/agent/transmitter.ts";
+import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
+import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
+import { PacketVector } from "../../src/vector.ts";
+import { LINKTYPE_ETHERNET } from "../../src/wire/link-type.ts";
+import { ACK } from "../../src/wire/tcp.ts";
+import { packetOf } from "./frames.ts";
+
+/** A socket as slow as the test wants: copies stay under way until the test lets them go. */
+class HeldSocket implements SendSocket {
+  readonly under: { readonly octets: Uint8Array; readonly done: (error: string | null) => void }[] = [];
+  readonly refused = 0;
+  closed = false;
+
+  send(arena: Uint8Array, at: number, length: number, done: (error: string | null) => void): void {
+    this.under.push({ octets: arena.subarray(at, at + length), done });
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** Places of 64 KiB: 128 of them fill the arena. */
+const CAPACITY = 65_536;
+const PLACES = 128;
+
+it("has a bound: copies beyond it are dropped and counted, and leave a gap in the numbers", () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  const encoder = new CopyEncoder({ key: null, room: 1500 });
+  const copier = new Copier(
+    new FlowSelection({ maxFlows: 64, idleMs: 1000, lingerMs: 1000, seed: 1 }),
+    encoder,
+    transmitter,
+  );
+  const { octets } = packetOf({ atMicros: 1, flags: ACK, option: true, payload: 9 });
+  const vector = new PacketVector();
+  const copyOnce = () => {
+    vector.use(Uint8Array.from(octets));
+    vector.add(0, octets.length, octets.length, 1, LINKTYPE_ETHERNET, 0);
+    copier.take(vector);
+  };
+  for (let n = 0; n < PLACES + 3; n++) copyOnce();
+  expect([copier.selected, copier.dropped, socket.under.length]).toEqual([PLACES + 3, 3, PLACES]);
+
+  socket.under[5]?.done(null);
+  copyOnce();
+  const sequences = socket.under.map(({ octets }) => Buffer.from(octets).readUInt32BE(4));
+  expect(sequences.toSpliced(5, 1)).toEqual([
+    0,
+    1,
+    2,
+    3,
+    4,
+    ...Array.from({ length: PLACES - 6 }, (_, n) => n + 6),
+    PLACES + 3,
+  ]);
+});
+
+it("keeps a copy's octets until the socket is done with them", () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  for (let n = 0; n < PLACES; n++) {
+    transmitter.reserve()?.fill(n, 0, 2);
+    transmitter.send(2);
+  }
+  expect(transmitter.reserve()).toBeNull();
+  expect(socket.under.map(({ octets }) => [...octets])).toEqual(Array.from({ length: PLACES }, (_, n) => [n, n]));
+});
+
+it("counts what was sent and what was refused, and remembers why", () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  for (const error of [null, "ENOBUFS", null]) {
+    transmitter.reserve();
+    transmitter.send(100);
+    socket.under.at(-1)?.done(error);
+  }
+  expect(transmitter.counters).toEqual({ sent: 2, sentOctets: 200, failed: 1, refused: 0, lastError: "ENOBUFS" });
+});
+
+it("lets a sender that can wait do so until half of the places are free", async () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  for (let n = 0; n < PLACES; n++) {
+    transmitter.reserve();
+    transmitter.send(1);
+  }
+  let ready = false;
+  const room = transmitter.room().then(() => {
+    ready = true;
+  });
+  for (let n = 0; n < PLACES / 2 - 1; n++) socket.under[n]?.done(null);
+  await Promise.resolve();
+  expect(ready).toBe(false);
+  socket.under[PLACES / 2]?.done(null);
+  await room;
+});
+
+it("closes after copies under way, or without them when they take too long, and counts those as failed", async () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  for (let n = 0; n < 3; n++) {
+    transmitter.reserve();
+    transmitter.send(1);
+  }
+  const closing = transmitter.close();
+  socket.under[0]?.done(null);
+  expect(socket.closed).toBe(false);
+  await closing;
+  expect(socket.closed).toBe(true);
+  expect(transmitter.counters).toMatchObject({ sent: 1, failed: 2, lastError: "closed" });
+});
