@@ -41,13 +41,13 @@ export function kernelView(network: Network, node: string, port: number): Kernel
   return {
     sessions: rows("-M").map((row) => ({
       ...ends(row),
-      token: `0x${field(row, /\btoken:([0-9a-f]+)/)}`,
+      token: token(field(row, /\btoken:([0-9a-f]+)/)),
       writeSeq: BigInt(`0x${field(row, /\bwrite_seq:([0-9a-f]+)/)}`),
       rcvNxt: BigInt(`0x${field(row, /\brcv_nxt:([0-9a-f]+)/)}`),
     })),
     subflows: rows("-t").map((row) => ({
       ...ends(row),
-      token: `0x${field(row, /\btoken:[0-9a-f]+\(id:\d+\)\/([0-9a-f]+)/)}`,
+      token: token(field(row, /\btoken:[0-9a-f]+\(id:\d+\)\/([0-9a-f]+)/)),
       bytesSent: Number(/\bbytes_sent:(\d+)/.exec(row)?.[1] ?? 0),
       bytesReceived: Number(/\bbytes_received:(\d+)/.exec(row)?.[1] ?? 0),
     })),
@@ -60,6 +60,11 @@ function ends(row: string): { local: string; remote: string } {
   const [, , local = "", remote = ""] = row.split(/\s+/);
   const plain = (end: string) => end.replace(/[[\]]|%\w+/g, "").replace(/:(\d+)$/, " $1");
   return { local: plain(local), remote: plain(remote) };
+}
+
+/** `ss` leaves out leading zeros. */
+function token(digits: string): string {
+  return `0x${digits.padStart(8, "0")}`;
 }
 
 function field(row: string, pattern: RegExp): string {
