@@ -44,7 +44,7 @@ class StreamSource implements OctetSource {
   taken = 0;
   private readonly stream: Readable;
   private readonly chunks: AsyncIterator<unknown>;
-  private chunk = new Uint8Array(0);
+  private chunk: Uint8Array = new Uint8Array(0);
 
   constructor(stream: Readable) {
     this.stream = stream;
@@ -55,7 +55,7 @@ class StreamSource implements OctetSource {
     while (this.chunk.length === 0) {
       const next = await this.chunks.next();
       if (next.done === true) return 0;
-      this.chunk = next.value instanceof Uint8Array ? new Uint8Array(next.value) : Buffer.from(String(next.value));
+      this.chunk = next.value instanceof Uint8Array ? next.value : Buffer.from(String(next.value));
     }
     const taken = this.chunk.subarray(0, length);
     into.set(taken, at);

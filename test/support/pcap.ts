@@ -1,0 +1,26 @@
+import { encodePcapHeader, type PcapFormat, putPcapRecord } from "../../src/capture-file/pcap-encoder.ts";
+import type { StatedPacket } from "./pcapng.ts";
+
+/** Little-endian Ethernet with microseconds, as tcpdump writes it on this machine. */
+export const USUAL_PCAP: PcapFormat = { linkType: 1, nanoseconds: false, littleEndian: true };
+
+/** A pcap file of these packets. */
+export function pcapFile(packets: readonly StatedPacket[], format: PcapFormat = USUAL_PCAP): Uint8Array {
+  const records = packets.map(({ atMicros, wire, octets }) => {
+    const record = new Uint8Array(16 + octets.length);
+    const at = putPcapRecord(format, new DataView(record.buffer), 0, atMicros, octets.length, wire);
+    record.set(octets, at);
+    return record;
+  });
+  return Buffer.concat([encodePcapHeader(format), ...records]);
+}
+
+/** Octets of a hexdump; offsets up to a colon and remarks after a bar are left out. */
+export function hex(dump: string): Uint8Array<ArrayBuffer> {
+  const digits = dump
+    .split("\n")
+    .map((line) => line.replace(/^.*:/, "").replace(/\|.*$/, ""))
+    .join("")
+    .replace(/\s+/g, "");
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
