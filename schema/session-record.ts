@@ -96,13 +96,18 @@ const endpoint = z
 
 const stream = z
   .object({
-    octets: count.describe("Data-level octets seen, each counted once"),
+    octets: count.describe(
+      "Data-level octets of the segments seen, each counted once; `cut_octets` of them only by their place",
+    ),
     contiguous: count.describe("Octets from the stream's first up to its first hole"),
     missing: z
       .array(z.object({ offset: count.describe("From 0, the stream's first octet"), length: z.int().positive() }))
       .max(MAX_MISSING)
       .describe("The first holes in the order of their offsets"),
     missing_octets: count.describe("Octets of all holes, also of those that `missing` does not list"),
+    cut_octets: count
+      .optional()
+      .describe("Of `missing_octets`, those of segments whose copies were cut before them; absent when there are none"),
     conflicting: count
       .nullable()
       .describe("Octets that came again and differed; null where octets that came twice were not compared"),

@@ -1,4 +1,12 @@
-import type { PacketVector } from "./vector.ts";
+import { randomBytes } from "node:crypto";
+import type { SessionRecord } from "../schema/session-record.ts";
+import { Agents } from "./decapsulate/agents.ts";
+import { Decapsulation } from "./decapsulate/decapsulate.ts";
+import { FATES } from "./fate.ts";
+import { SessionRecords } from "./record/session-records.ts";
+import { SessionStage } from "./session/session-stage.ts";
+import { SubflowStage } from "./subflow/subflow-stage.ts";
+import { type PacketVector, VECTOR_LENGTH } from "./vector.ts";
 
 /** One side of a session: 0 is the initiator (who sent the MP_CAPABLE SYN), 1 the responder. */
 export type Side = 0 | 1;
@@ -35,7 +43,9 @@ export interface PipelineOptions {
   /** Takes the octets of streams; null when nobody wants them. */
   readonly octets: OctetSink | null;
   /** Takes each record as it is made; the object belongs to the callee. Must not throw. */
-  readonly record: (record: object) => void;
+  readonly record: (record: SessionRecord) => void;
+  /** Most sessions and subflows at a time; DEFAULT_BOUNDS where absent. */
+  readonly bounds?: { readonly sessions: number; readonly subflows: number };
 }
 
 /** What a sender's sequence numbers tell (RFC 2890 section 2.2), since the start. */
@@ -58,6 +68,9 @@ export interface AgentLedger {
   readonly lastMicros: number;
 }
 
+/** 262,144 sessions of 256 octets and 1,048,576 subflows of 192; memory is taken as they come. */
+const DEFAULT_BOUNDS = { sessions: 2 ** 18, subflows: 2 ** 20 };
+
 /** Counts since the start; `packets` adds up over its fates to `packetsIn`. */
 export interface Totals {
   readonly packetsIn: number;
@@ -68,6 +81,8 @@ export interface Totals {
     readonly ended: number;
     readonly live: number;
     readonly partial: number;
+    /** Connections that asked for MPTCP and were never answered; no record is made of them. */
+    readonly halfOpen: number;
   };
   readonly endedBy: Readonly<Record<string, number>>;
   readonly subflows: { readonly initial: number; readonly joined: number; readonly orphan: number };
@@ -82,31 +97,69 @@ export interface Totals {
 
 /** The packet path: decapsulate -> subflow -> session -> record. Synchronous; knows no time but the packets'. */
 export class Pipeline {
-  private readonly options: PipelineOptions;
+  private readonly agents: Agents;
+  private readonly decapsulation: Decapsulation;
+  private readonly subflows: SubflowStage;
+  private readonly sessions: SessionStage;
+  private readonly records: SessionRecords;
+  /** Packets per fate. */
+  private readonly fates = new Float64Array(FATES.length);
 
+  /** Throws a RangeError when an agent rule's address is none. */
   constructor(options: PipelineOptions) {
-    this.options = options;
+    const bounds = options.bounds ?? DEFAULT_BOUNDS;
+    // Only the places in hash tables depend on it, never a record.
+    const seed = randomBytes(4).readUInt32LE();
+    this.agents = new Agents(options.agents);
+    this.decapsulation = new Decapsulation(this.agents);
+    this.subflows = new SubflowStage(bounds.subflows, seed);
+    this.records = new SessionRecords(options, (agent) => this.agents.name(agent));
+    this.sessions = new SessionStage(bounds.sessions, this.subflows, seed, this.records);
+    this.records.watch(this.sessions.sessions);
   }
 
-  /** Names an input and returns the number that its packets carry in `PacketVector.source`; `name` stands as agent for packets it copied itself. At most 65,535. */
-  addSource(_name: string): number {
-    return 0;
+  /**
+   * Names an input and returns the number that its packets carry in `PacketVector.source`; `name` stands as agent for
+   * packets it copied itself. At most 1,024 inputs and senders together are told apart.
+   */
+  addSource(name: string): number {
+    return this.agents.addSource(name);
   }
 
   /** Takes every packet of the vector to its fate. Never throws for what is in a packet. */
-  process(_vector: PacketVector): void {}
-
-  /** Lets packet time pass without packets, so that idle sessions end on a quiet line. Live sources call it about once a second. */
-  advance(_nowMicros: number): void {}
-
-  /** Ends every session that is still open, with this reason, and makes their records. */
-  finish(_reason: "end-of-input" | "shutdown"): void {}
-
-  totals(): Totals {
-    throw new Error(`not built yet ${this.options.observer.name}`);
+  process(vector: PacketVector): void {
+    this.decapsulation.process(vector);
+    this.subflows.process(vector);
+    this.records.block = vector.block;
+    this.sessions.process(vector);
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) this.fates[vector.fate[i]!]!++;
   }
 
+  /** Lets packet time pass without packets, so that idle sessions end on a quiet line. Live sources call it about once a second. */
+  advance(nowMicros: number): void {
+    this.sessions.advance(nowMicros);
+  }
+
+  /** Ends every session that is still open, with this reason, and makes their records. */
+  finish(reason: "end-of-input" | "shutdown"): void {
+    this.sessions.finish(reason);
+  }
+
+  /** Counts since the start. */
+  totals(): Totals {
+    const packets: Record<string, number> = {};
+    for (const [i, { stage, reason }] of FATES.entries()) {
+      if (this.fates[i] !== 0) packets[`${stage}/${reason}`] = this.fates[i]!;
+    }
+    return {
+      packetsIn: this.fates.reduce((sum, count) => sum + count, 0),
+      packets,
+      ...this.records.totals(),
+    };
+  }
+
+  /** Each sender's loss ledger since the start. */
   ledgers(): AgentLedger[] {
-    return [];
+    return this.agents.ledgers();
   }
 }

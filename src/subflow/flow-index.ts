@@ -34,6 +34,15 @@ export class FlowIndex {
     }
   }
 
+  /** Every record with this hash, whether it is the same or not: the caller looks at each. For rare look-ups. */
+  candidates(hash: number): number[] {
+    const found: number[] = [];
+    for (let i = hash & this.mask; this.slots[i * 2 + 1] !== 0; i = (i + 1) & this.mask) {
+      if (this.slots[i * 2] === hash) found.push(this.slots[i * 2 + 1]! - 1);
+    }
+    return found;
+  }
+
   /** Adds a record. The caller has seen that it is not there and that there are fewer records than `capacity`. */
   insert(hash: number, record: number): void {
     const slots = this.slots;

@@ -69,8 +69,8 @@ export function placePayload(
   const length = hot[at + table.MAPPING_LENGTH]!;
   // Signed: a retransmission may begin below the mapping.
   const inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
-  const skip = inside < 0 ? -inside : 0;
-  const from = inside < 0 ? 0 : inside;
+  const skip = Math.max(-inside, 0);
+  const from = Math.max(inside, 0);
   const covered = Math.min(payload - skip, length - from);
   if ((state & (table.STATE_MAPPING << higher)) === 0 || covered <= 0) {
     subflows.cold[unmapped]! += payload;
@@ -88,7 +88,6 @@ export function placePayload(
         : events.DSN_32;
   out.dataAt[i] = vector.payloadAt[i]! + skip;
   out.dataLength[i] = covered;
-  const captured = vector.payloadCaptured[i]! - skip;
-  out.dataCaptured[i] = captured < 0 ? 0 : captured < covered ? captured : covered;
+  out.dataCaptured[i] = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), covered);
   return events.DATA;
 }

@@ -37,9 +37,11 @@ export class SubflowEvents {
   readonly kind = new Uint16Array(VECTOR_LENGTH);
   /** Subflow of packet i, -1 when it has none. */
   readonly subflow = new Int32Array(VECTOR_LENGTH);
+  /** Subflow whose 4-tuple packet i took for another connection, -1 mostly. */
+  readonly replaced = new Int32Array(VECTOR_LENGTH);
   /** 1 when the higher endpoint of the flow key sent the packet. */
   readonly fromHigher = new Uint8Array(VECTOR_LENGTH);
-  /** Relative subflow sequence number of the first payload octet. */
+  /** Relative subflow sequence number of the segment; not set for a SYN. */
   readonly ssn = new Uint32Array(VECTOR_LENGTH);
   readonly dsnForm = new Uint8Array(VECTOR_LENGTH);
   readonly dsnHi = new Uint32Array(VECTOR_LENGTH);

@@ -40,6 +40,7 @@ export class SubflowStage {
     let opened = false;
     for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
       this.events.kind[i] = 0;
+      this.events.replaced[i] = -1;
       if (vector.fate[i] !== FATE_ALIVE) continue;
       let subflow = this.events.subflow[i]!;
       // Only what an earlier packet of this vector changed is looked up again.
@@ -56,6 +57,7 @@ export class SubflowStage {
       }
       if (subflow >= 0 && this.isNewFlow(vector, i, subflow)) {
         this.subflows.detach(subflow);
+        this.events.replaced[i] = subflow;
         subflow = -1;
         if (vector.mptcpAt[i] === 0) {
           vector.fate[i] = PLAIN_TCP;
@@ -147,13 +149,13 @@ export class SubflowStage {
     this.learnIsn(vector, i, subflow, higher);
 
     if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
+    const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
+    this.events.ssn[i] = ssn;
     if (vector.payloadLength[i] !== 0) {
-      const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
       const end = (ssn + vector.payloadLength[i]!) >>> 0;
       hot[base + table.STATE]! |= table.STATE_DATA;
       if (((end - hot[at + table.NEXT_SSN]!) | 0) > 0) hot[at + table.NEXT_SSN] = end;
       else this.subflows.cold[subflow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
-      this.events.ssn[i] = ssn;
       kind |= placePayload(this.subflows, this.events, vector, i, subflow, higher, ssn);
     }
     if (flags & tcp.FIN && (hot[base + table.STATE]! & (table.STATE_FIN << higher)) === 0) {

@@ -154,6 +154,8 @@ export class SubflowTable {
   /** Gives a subflow's place back. */
   release(subflow: number): void {
     this.detach(subflow);
+    // Later events of the vector under way may still name it.
+    this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.free.push(subflow);
     this.live--;
   }

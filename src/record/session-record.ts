@@ -1,0 +1,169 @@
+import {
+  ACTION_TYPES,
+  type AddressRecord,
+  type SessionRecord,
+  SIDES,
+  type SubflowRecord,
+} from "../../schema/session-record.ts";
+import type { StreamDigest } from "../reassembly/stream-digest.ts";
+import type { Close, CloseReason } from "../session/ending.ts";
+import { fallbackOf } from "../session/fallback.ts";
+import { firstSubflow } from "../session/identity.ts";
+import * as table from "../session/session-table.ts";
+import type { AdvertisedAddress, Sessions } from "../session/sessions.ts";
+import * as flow from "../subflow/subflow-table.ts";
+import { communityId } from "./community-id.ts";
+import { streamRecord } from "./stream-record.ts";
+import { endpointRecord, subflowRecord } from "./subflow-record.ts";
+import { timeText } from "./time-text.ts";
+
+/** What a record needs besides the session's state. */
+export interface RecordContext {
+  readonly sessionId: string;
+  readonly revision: number;
+  readonly observer: { readonly name: string; readonly version: string };
+  /** When the record is made, in packet time. */
+  readonly atMicros: number;
+  /** Null until the session has ended. */
+  readonly close: Close | null;
+  /** The initiator's and the responder's digest; null where none was asked for. */
+  readonly digests: readonly [StreamDigest | null, StreamDigest | null];
+  readonly agentName: (agent: number) => string;
+}
+
+/** `event.reason`: the end in words. */
+const CLOSE_WORDS: Record<CloseReason, string> = {
+  fin: "closed in order",
+  fastclose: "aborted by MP_FASTCLOSE",
+  reset: "every subflow was reset or closed, without DATA_FIN both ways",
+  replaced: "another connection took the address and port pair",
+  idle: "no packet for the idle time",
+  evicted: "given up for a newer session: the table of sessions was full",
+  "end-of-input": "the input ended while the session was open",
+  shutdown: "the collector stopped while the session was open",
+};
+
+/** A session's state as its record (schema/session-record.ts). */
+export function sessionRecord(sessions: Sessions, session: number, context: RecordContext): SessionRecord {
+  const { floats } = sessions.table;
+  const base = session * table.SESSION_WORDS;
+  const state = sessions.table.state(session);
+  const members = sessions.subflowsOf(session);
+  const first = firstSubflow(sessions, session);
+  const subflows = members.map((subflow, id) => subflowRecord(sessions, session, subflow, id, context.agentName));
+  const source = total(sessions, members, first, 0);
+  const destination = total(sessions, members, first, 1);
+  const start = floats[(base + table.SESSION_START) >> 1]!;
+  const end = sessions.lastMicros(session);
+  const action =
+    context.close !== null ? "session-ended" : context.revision === 1 ? "session-opened" : "session-updated";
+  const isIpv6 = (sessions.subflows.hot[first * flow.HOT_WORDS + flow.STATE]! & flow.STATE_IPV6) !== 0;
+  const shed = shedOf(sessions, session);
+  const sides = <T>(of: (side: 0 | 1) => T): { initiator: T; responder: T } => ({ initiator: of(0), responder: of(1) });
+  return {
+    "@timestamp": timeText(context.atMicros),
+    event: {
+      id: `${context.sessionId}-${context.revision}`,
+      kind: "event",
+      category: ["network"],
+      type: [ACTION_TYPES[action]],
+      dataset: "rejoin.session",
+      action,
+      start: timeText(start),
+      end: timeText(end),
+      duration: Math.max(0, Math.round((end - start) * 1000)),
+      ...(context.close === null ? {} : { reason: CLOSE_WORDS[context.close.reason] }),
+    },
+    network: {
+      transport: "tcp",
+      type: isIpv6 ? "ipv6" : "ipv4",
+      community_id: communityId(
+        isIpv6,
+        { address: sessions.addressWords(first, 0), port: source.port },
+        { address: sessions.addressWords(first, 1), port: destination.port },
+      ),
+      bytes: source.bytes + destination.bytes,
+      packets: source.packets + destination.packets,
+    },
+    source,
+    destination,
+    observer: { type: "rejoin", ...context.observer },
+    mptcp: {
+      session: { id: context.sessionId, revision: context.revision, evidence: evidenceOf(state) },
+      version: sessions.table.version(session),
+      token: sides((side) =>
+        state & (table.S_KEY << side) || (state & table.S_ORPHAN && side === 1)
+          ? `0x${sessions.tokenOf(session, side).toString(16).padStart(8, "0")}`
+          : null,
+      ),
+      idsn: sides((side) => idsnText(sessions, session, side)),
+      checksum_required: state & table.S_FLAGS ? (state & table.S_CHECKSUM) !== 0 : null,
+      fallback: fallbackRecord(sessions, session, members),
+      close: context.close,
+      stream: sides((side) => streamRecord(sessions, session, side, context.digests[side])),
+      addresses: (sessions.addresses.get(session) ?? []).map(addressRecord),
+      subflows,
+    },
+    ...(shed === null ? {} : { rejoin: { shed } }),
+  };
+}
+
+/** Addresses and port of the first subflow, counts over all. */
+function total(sessions: Sessions, members: readonly number[], first: number, side: 0 | 1): SubflowRecord["source"] {
+  const all = members.map((subflow) => endpointRecord(sessions, subflow, side));
+  return {
+    ...endpointRecord(sessions, first, side),
+    bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    packets: all.reduce((sum, { packets }) => sum + packets, 0),
+  };
+}
+
+/** What was seen of the handshake, by the S_ bits of a session. */
+export function evidenceOf(state: number): SessionRecord["mptcp"]["session"]["evidence"] {
+  return state & table.S_ORPHAN ? "orphan" : state & table.S_MIDSTREAM ? "midstream" : "handshake";
+}
+
+function idsnText(sessions: Sessions, session: number, side: number): string | null {
+  if ((sessions.table.state(session) & (table.S_IDSN << side)) === 0) return null;
+  const at = session * table.SESSION_WORDS + table.IDSN + side * 2;
+  const { words } = sessions.table;
+  return ((BigInt(words[at] ?? 0) << 32n) | BigInt(words[at + 1] ?? 0)).toString();
+}
+
+function fallbackRecord(
+  sessions: Sessions,
+  session: number,
+  members: readonly number[],
+): SessionRecord["mptcp"]["fallback"] {
+  const found = fallbackOf(sessions, session);
+  if (found === null) return null;
+  return { cause: found.cause, at: timeText(found.atMicros), subflow: Math.max(0, members.indexOf(found.subflow)) };
+}
+
+function addressRecord(address: AdvertisedAddress): AddressRecord {
+  const time = (micros: number | null): string | null => (micros === null ? null : timeText(micros));
+  return {
+    side: SIDES[address.side],
+    address_id: address.addressId,
+    ip: address.ip,
+    port: address.port,
+    at: time(address.atMicros),
+    removed_at: time(address.removedMicros),
+  };
+}
+
+/** What bounds kept out of the record, or null when nothing was. */
+function shedOf(sessions: Sessions, session: number): Record<string, number> | null {
+  const { words } = sessions.table;
+  const base = session * table.SESSION_WORDS;
+  const side = (field: number): number =>
+    words[base + table.SIDE + field]! + words[base + table.SIDE + table.SIDE_WORDS + field]!;
+  const all = {
+    subflows: words[base + table.SHED_SUBFLOWS]!,
+    addresses: words[base + table.SHED_ADDRESSES]!,
+    ranges: side(table.REFUSED_RANGES),
+    octets: side(table.UNPLACED),
+  };
+  const met = Object.entries(all).filter(([, shed]) => shed > 0);
+  return met.length === 0 ? null : Object.fromEntries(met);
+}

@@ -1,0 +1,156 @@
+import type { SessionRecord, Verdict } from "../../schema/session-record.ts";
+import type { PipelineOptions, Side, Totals } from "../pipeline.ts";
+import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
+import type { NewOctets } from "../session/data.ts";
+import type { Close } from "../session/ending.ts";
+import { sessionId } from "../session/identity.ts";
+import type { SessionObserver } from "../session/session-stage.ts";
+import * as table from "../session/session-table.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { evidenceOf, sessionRecord } from "./session-record.ts";
+
+type Digests = [StreamDigest | null, StreamDigest | null];
+const NO_DIGESTS: Digests = [null, null];
+
+/** Makes records of what happens to sessions, hands their octets on, and counts both. */
+export class SessionRecords implements SessionObserver {
+  /** The block of the vector under way: what `octets` points into. */
+  block: Uint8Array = new Uint8Array(0);
+  readonly octets: NewOctets | null;
+  private readonly options: PipelineOptions;
+  private readonly agentName: (agent: number) => string;
+  private sessions: Sessions | null = null;
+  /** Ids of live sessions whose octets or records were asked for; bounded by the session table. */
+  private readonly ids = new Map<number, string>();
+  private readonly digests = new Map<number, Digests>();
+  private readonly held = new HeldOctets();
+
+  private opened_ = 0;
+  private ended_ = 0;
+  private halfOpen = 0;
+  private partial = 0;
+  private records = 0;
+  private readonly endedBy: Record<string, number> = {};
+  private readonly subflows = { initial: 0, joined: 0, orphan: 0 };
+  private readonly octetCounts = { initiator: 0, responder: 0, missing: 0 };
+  private readonly joinVerdicts: Record<Verdict, number> = { verified: 0, failed: 0, unverifiable: 0 };
+
+  constructor(options: PipelineOptions, agentName: (agent: number) => string) {
+    this.options = options;
+    this.agentName = agentName;
+    const { octets: sink, digest } = options;
+    this.octets =
+      sink === null && !digest
+        ? null
+        : (session, side, offset, at, length) => {
+            sink?.octets(this.idOf(session), side, offset, this.block, at, length);
+            if (digest) this.digestOf(session, side)?.add(offset, this.block.subarray(at, at + length));
+          };
+  }
+
+  /** Says whose sessions are meant: the session stage is made with its observer. */
+  watch(sessions: Sessions): void {
+    this.sessions = sessions;
+  }
+
+  opened(session: number, atMicros: number): void {
+    this.opened_++;
+    if (this.options.revisions === "all") this.publish(session, null, atMicros);
+  }
+
+  updated(session: number, atMicros: number): void {
+    if (this.options.revisions === "all" && this.revisionOf(session) > 0) this.publish(session, null, atMicros);
+  }
+
+  ended(session: number, close: Close, atMicros: number): void {
+    const sessions = this.sessions;
+    if (sessions === null) return;
+    if (sessions.table.state(session) & table.S_ESTABLISHED) {
+      this.ended_++;
+      this.publish(session, close, Math.max(atMicros, sessions.lastMicros(session)));
+    } else this.halfOpen++;
+    this.ids.delete(session);
+    for (const digest of this.digests.get(session) ?? []) digest?.release();
+    this.digests.delete(session);
+  }
+
+  /** Counts since the start, but for the packets. */
+  totals(): Omit<Totals, "packetsIn" | "packets"> {
+    return {
+      sessions: {
+        opened: this.opened_,
+        ended: this.ended_,
+        live: this.opened_ - this.ended_,
+        partial: this.partial,
+        halfOpen: this.halfOpen,
+      },
+      endedBy: { ...this.endedBy },
+      subflows: { ...this.subflows },
+      octets: { ...this.octetCounts },
+      verdicts: { "join-hmac": { ...this.joinVerdicts } },
+      records: this.records,
+    };
+  }
+
+  private publish(session: number, close: Close | null, atMicros: number): void {
+    const sessions = this.sessions;
+    if (sessions === null) return;
+    const isPartial = evidenceOf(sessions.table.state(session)) !== "handshake";
+    const at = session * table.SESSION_WORDS + table.REVISION;
+    const record = sessionRecord(sessions, session, {
+      sessionId: this.idOf(session),
+      revision: ++sessions.table.words[at]!,
+      observer: this.options.observer,
+      atMicros,
+      close,
+      digests: this.options.digest ? [this.digestOf(session, 0), this.digestOf(session, 1)] : NO_DIGESTS,
+      agentName: this.agentName,
+    });
+    if (close !== null) this.count(record, isPartial);
+    if (isPartial && !this.options.partial) return;
+    this.records++;
+    this.options.record(record);
+  }
+
+  private count(record: SessionRecord, isPartial: boolean): void {
+    const { close, stream, subflows } = record.mptcp;
+    if (isPartial) {
+      this.partial++;
+      if (record.mptcp.session.evidence === "orphan") this.subflows.orphan += subflows.length;
+      return;
+    }
+    if (close !== null) this.endedBy[close.reason] = (this.endedBy[close.reason] ?? 0) + 1;
+    this.octetCounts.initiator += stream.initiator.octets;
+    this.octetCounts.responder += stream.responder.octets;
+    this.octetCounts.missing += stream.initiator.missing_octets + stream.responder.missing_octets;
+    for (const { kind, join } of subflows) {
+      if (kind === "initial") this.subflows.initial++;
+      if (kind === "joined") this.subflows.joined++;
+      if (join === null) continue;
+      this.joinVerdicts[join.hmac.initiator]++;
+      this.joinVerdicts[join.hmac.responder]++;
+    }
+  }
+
+  private idOf(session: number): string {
+    let id = this.ids.get(session);
+    if (id === undefined) {
+      id = this.sessions === null ? "" : sessionId(this.sessions, session);
+      this.ids.set(session, id);
+    }
+    return id;
+  }
+
+  private digestOf(session: number, side: Side): StreamDigest | null {
+    let digests = this.digests.get(session);
+    if (digests === undefined) {
+      digests = [new StreamDigest(this.held), new StreamDigest(this.held)];
+      this.digests.set(session, digests);
+    }
+    return digests[side];
+  }
+
+  private revisionOf(session: number): number {
+    return this.sessions?.table.words[session * table.SESSION_WORDS + table.REVISION] ?? 0;
+  }
+}

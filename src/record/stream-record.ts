@@ -1,0 +1,78 @@
+import { MAX_MISSING, type StreamRecord } from "../../schema/session-record.ts";
+import type { StreamDigest } from "../reassembly/stream-digest.ts";
+import * as table from "../session/session-table.ts";
+import type { Sessions } from "../session/sessions.ts";
+
+interface Hole {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What one side sent, as the record tells it. `digest` is null where none was asked for. */
+export function streamRecord(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  digest: StreamDigest | null,
+): StreamRecord {
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const { floats, words } = sessions.table;
+  const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
+  const finAt = floats[half + (table.FIN_OFFSET >> 1)]! - 1;
+  const cutOctets = floats[half + (table.CUT >> 1)]!;
+  const stream = session * 2 + side;
+  const holes = unseen(sessions, stream, contiguous, finAt);
+  const cuts = (sessions.cuts.get(stream)?.ranges ?? []).map(({ start, end }) => ({
+    offset: start,
+    length: end - start,
+  }));
+  const missing = [...holes.list, ...cuts].sort((a, b) => a.offset - b.offset);
+  const missingOctets = holes.octets + cutOctets;
+  const unplaced = words[half * 2 + table.UNPLACED]!;
+  return {
+    octets: floats[half + (table.OCTETS >> 1)]!,
+    contiguous: Math.min(contiguous, missing[0]?.offset ?? contiguous),
+    missing: missing.slice(0, MAX_MISSING),
+    missing_octets: missingOctets,
+    conflicting: null,
+    complete: finAt >= 0 && missingOctets === 0 && contiguous >= finAt && unplaced === 0,
+    ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
+    ...digestFields(
+      digest,
+      (sessions.table.state(session) & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session),
+    ),
+  };
+}
+
+/** The holes between what was seen, and up to the stream's end where that is known. */
+function unseen(
+  sessions: Sessions,
+  stream: number,
+  contiguous: number,
+  finAt: number,
+): { list: Hole[]; octets: number } {
+  const ranges = sessions.ranges.get(stream);
+  const list: Hole[] = [];
+  let octets = 0;
+  let at = contiguous;
+  const note = (end: number): void => {
+    octets += end - at;
+    if (list.length < MAX_MISSING) list.push({ offset: at, length: end - at });
+  };
+  for (let i = 0; ranges !== undefined && i < ranges.length; i++) {
+    note(ranges.start(i));
+    at = ranges.end(i);
+  }
+  if (finAt > at) note(finAt);
+  return { list, octets };
+}
+
+function digestFields(
+  digest: StreamDigest | null,
+  firstKnown: boolean,
+): Pick<StreamRecord, "sha256"> | Required<Pick<StreamRecord, "sha256_unavailable">> {
+  if (digest === null) return {};
+  if (!firstKnown) return { sha256_unavailable: "first-octet-unknown" };
+  const sha256 = digest.hex();
+  return sha256 === null ? { sha256_unavailable: "octets-shed" } : { sha256 };
+}

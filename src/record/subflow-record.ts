@@ -1,0 +1,96 @@
+import { SIDES, type SubflowRecord, type UnverifiableReason, type Verdict } from "../../schema/session-record.ts";
+import * as join from "../session/join-state.ts";
+import * as table from "../session/session-table.ts";
+import type { Sessions } from "../session/sessions.ts";
+import * as flow from "../subflow/subflow-table.ts";
+import { ipv4Text, ipv6Text } from "../wire/address.ts";
+import { communityId } from "./community-id.ts";
+import { timeText } from "./time-text.ts";
+
+type Endpoint = SubflowRecord["source"];
+type Join = NonNullable<SubflowRecord["join"]>;
+
+/** One subflow as the record tells it; `id` numbers it within its session, `agentName` names who copied it. */
+export function subflowRecord(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  id: number,
+  agentName: (agent: number) => string,
+): SubflowRecord {
+  const { hot, hotFloat, cold, coldFloat } = sessions.subflows;
+  const word = sessions.join(subflow);
+  const openerSide = word & join.OPENED_BY_RESPONDER ? 1 : 0;
+  const isJoined = (word & join.IS_JOINED) !== 0;
+  const isIpv6 = (hot[subflow * flow.HOT_WORDS + flow.STATE]! & flow.STATE_IPV6) !== 0;
+  const ends = [openerSide, 1 - openerSide].map((side) => ({
+    address: sessions.addressWords(subflow, side),
+    port: sessions.port(subflow, side),
+  })) as [{ address: Uint32Array; port: number }, { address: Uint32Array; port: number }];
+  const idOf = (seen: number, shift: number): number | null =>
+    word & join.IS_INITIAL ? 0 : word & seen ? (word >>> shift) & 255 : null;
+  const opener = idOf(join.SAW_SYN, join.OPENER_ADDRESS_ID);
+  const listener = idOf(join.SAW_SYN_ACK, join.LISTENER_ADDRESS_ID);
+  return {
+    id,
+    kind: word & join.IS_INITIAL ? "initial" : isJoined ? "joined" : "unknown",
+    opener: SIDES[openerSide] ?? "initiator",
+    source: endpointRecord(sessions, subflow, openerSide),
+    destination: endpointRecord(sessions, subflow, 1 - openerSide),
+    community_id: communityId(isIpv6, ends[0], ends[1]),
+    start: timeText(coldFloat[(subflow * flow.COLD_WORDS + flow.START_MICROS) >> 1]!),
+    end: timeText(hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!),
+    close: { reason: closeReason(sessions, session, subflow) },
+    address_id:
+      openerSide === 0 ? { initiator: opener, responder: listener } : { initiator: listener, responder: opener },
+    backup: (word & join.BACKUP) !== 0,
+    join: isJoined ? joinRecord(sessions, session, subflow) : null,
+    mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
+    agents: sessions.subflows.agentsOf(subflow).map(agentName).sort(),
+  };
+}
+
+/** The end of a subflow that belongs to this side of the session. */
+export function endpointRecord(sessions: Sessions, subflow: number, side: number): Endpoint {
+  const { hot, hotFloat } = sessions.subflows;
+  const base = subflow * flow.HOT_WORDS;
+  const higher = sessions.higherOf(subflow, side);
+  const words = sessions.addressWords(subflow, side);
+  return {
+    ip: hot[base + flow.STATE]! & flow.STATE_IPV6 ? ipv6Text([...words]) : ipv4Text(words[0] ?? 0),
+    port: sessions.port(subflow, side),
+    bytes: hotFloat[((base + flow.IP_OCTETS) >> 1) + higher]!,
+    packets: hot[flow.SubflowTable.direction(subflow, higher) + flow.PACKETS]!,
+  };
+}
+
+function closeReason(sessions: Sessions, session: number, subflow: number): SubflowRecord["close"]["reason"] {
+  const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+  if (sessions.join(subflow) & join.IS_REPLACED) return "replaced";
+  if (sessions.table.state(session) & table.S_FASTCLOSE) return "fastclose";
+  if (state & flow.STATE_RESET) return "reset";
+  return (state & (3 * flow.STATE_FIN)) === 3 * flow.STATE_FIN ? "fin" : "open";
+}
+
+function joinRecord(sessions: Sessions, session: number, subflow: number): Join {
+  const word = sessions.join(subflow);
+  const verdict = (position: number): Verdict => {
+    const bits = (word >>> position) & 3;
+    return bits === join.VERIFIED ? "verified" : bits === join.FAILED ? "failed" : "unverifiable";
+  };
+  const opener = verdict(join.OPENER_VERDICT);
+  const listener = verdict(join.LISTENER_VERDICT);
+  const hmac =
+    word & join.OPENED_BY_RESPONDER
+      ? { initiator: listener, responder: opener }
+      : { initiator: opener, responder: listener };
+  if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac };
+  return { hmac, unverifiable_reason: unverifiableReason(sessions, session, word) };
+}
+
+function unverifiableReason(sessions: Sessions, session: number, word: number): UnverifiableReason {
+  const keys = sessions.table.state(session) & (3 * table.S_KEY);
+  if (keys === 0) return "no-handshake";
+  if (keys !== 3 * table.S_KEY) return "key-unknown";
+  return word & join.SAW_SYN && word & join.SAW_SYN_ACK ? "segment-not-seen" : "one-direction";
+}

@@ -1,0 +1,123 @@
+import { RangeSet } from "../reassembly/range-set.ts";
+import * as events from "../subflow/subflow-events.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/**
+ * Octets that may lie between the contiguous part and a new one: far above what any window allows (RFC 8684 §3.3.5),
+ * so that a gap in the mirror is a hole and a number made up by somebody is refused.
+ */
+const MAX_AHEAD = 2 ** 40;
+
+/** Takes octets of a stream the first time they are seen; `at` is where they lie in the block of the packet. */
+export type NewOctets = (session: number, side: 0 | 1, offset: number, at: number, length: number) => void;
+
+/** The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. */
+export function streamOffset(
+  sessions: Sessions,
+  session: number,
+  side: number,
+  form: number,
+  dsnHi: number,
+  dsnLo: number,
+): number {
+  const { words, floats } = sessions.table;
+  const base = session * table.SESSION_WORDS;
+  if (form === events.DSN_RELATIVE) return dsnLo - 1;
+  const idsnLo = words[base + table.IDSN + side * 2 + 1]!;
+  if (form === events.DSN_64) {
+    // Exact below 2^53, wrap of the 64 bits included.
+    return ((dsnHi - words[base + table.IDSN + side * 2]!) | 0) * 0x100000000 + (dsnLo - idsnLo) - 1;
+  }
+  // RFC 8684 §3.3.1: the low half of a DSN is meant to be the nearest one to what is expected.
+  const highest = floats[(base + table.SIDE + side * table.SIDE_WORDS + table.HIGHEST) >> 1]!;
+  return highest + ((dsnLo - ((idsnLo + 1 + highest) % 0x100000000)) | 0);
+}
+
+/** The offset of a relative subflow sequence number in the stream of a session that fell back before any data. */
+export function fallbackOffset(sessions: Sessions, session: number, side: number, ssn: number): number {
+  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+  const highest = sessions.table.floats[(at + table.HIGHEST) >> 1]!;
+  return highest + ((ssn - ((1 + highest) % 0x100000000)) | 0);
+}
+
+/**
+ * Puts a piece of payload into its stream: `length` octets from `offset`, of which the copy holds the first `captured`.
+ * What was not there before is given to `isNew`; the first copy wins (docs/architecture.md).
+ */
+export function placeOctets(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  offset: number,
+  length: number,
+  captured: number,
+  at: number,
+  isNew: NewOctets | null,
+): void {
+  const { words, floats } = sessions.table;
+  const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+  const half = base >> 1;
+  const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
+  const end = offset + length;
+  if (end > floats[half + (table.HIGHEST >> 1)]!) {
+    if (end - contiguous > MAX_AHEAD) {
+      words[base + table.UNPLACED]! += length;
+      return;
+    }
+    floats[half + (table.HIGHEST >> 1)] = end;
+  }
+  if (end <= contiguous || end <= 0) return;
+  if (offset <= contiguous && words[base + table.OUT_OF_ORDER] === 0) {
+    takeNew(sessions, session, side, contiguous, end, offset + captured, at - offset, isNew);
+    floats[half + (table.CONTIGUOUS >> 1)] = end;
+    return;
+  }
+
+  const stream = session * 2 + side;
+  let ranges = sessions.ranges.get(stream);
+  if (ranges === undefined) {
+    ranges = new RangeSet();
+    sessions.ranges.set(stream, ranges);
+  }
+  const take = (from: number, to: number): void =>
+    takeNew(sessions, session, side, from, to, offset + captured, at - offset, isNew);
+  if (!ranges.add(Math.max(offset, contiguous), end, take)) {
+    words[base + table.REFUSED_RANGES]!++;
+    words[base + table.UNPLACED]! += length;
+    return;
+  }
+  floats[half + (table.CONTIGUOUS >> 1)] = ranges.advance(contiguous);
+  words[base + table.OUT_OF_ORDER] = ranges.length > 0 ? 1 : 0;
+}
+
+/** Counts and hands on [from, to), which is new. The copy holds octets up to `capturedEnd`; offset 0 would lie at `zeroAt`. */
+function takeNew(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  from: number,
+  to: number,
+  capturedEnd: number,
+  zeroAt: number,
+  isNew: NewOctets | null,
+): void {
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const floats = sessions.table.floats;
+  floats[half + (table.OCTETS >> 1)]! += to - from;
+  const present = Math.min(to, capturedEnd);
+  if (isNew !== null && present > from) isNew(session, side, from, zeroAt + from, present - from);
+  if (present >= to) return;
+  const cutFrom = Math.max(from, present);
+  floats[half + (table.CUT >> 1)]! += to - cutFrom;
+  const listedTo = floats[half + (table.CUT_LISTED_TO >> 1)]!;
+  if (listedTo === 0 || cutFrom < listedTo) {
+    floats[half + (table.CUT_LISTED_TO >> 1)] = sessions.cutsOf(session * 2 + side).add(cutFrom, to);
+  }
+}
+
+/** Notes the offset of a DATA_FIN (after a fallback: of the FIN): the stream's length. The first one wins. */
+export function takeFin(sessions: Sessions, session: number, side: number, offset: number): void {
+  const at = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET) >> 1;
+  if (sessions.table.floats[at] === 0 && offset >= 0) sessions.table.floats[at] = offset + 1;
+}

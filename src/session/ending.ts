@@ -1,0 +1,139 @@
+import type { CLOSE_REASONS } from "../../schema/session-record.ts";
+import * as flow from "../subflow/subflow-table.ts";
+import { fallbackOf } from "./fallback.ts";
+import { IS_REPLACED } from "./join-state.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** An entry of CLOSE_REASONS. */
+export type CloseReason = (typeof CLOSE_REASONS)[number];
+/** Why a session ended and which side ended it, null where none did. */
+export interface Close {
+  readonly reason: CloseReason;
+  readonly by: "initiator" | "responder" | "both" | null;
+}
+
+/** A closed session is kept this long for late copies of its last segments. */
+const LINGER_MICROS = 1_000_000;
+/** A session whose last subflow was reset may open another (break before make); Linux waits this long. */
+const RESET_LINGER_MICROS = 60_000_000;
+/** A SYN that is not answered: past the last repetition that stacks make within their first minute. */
+const HALF_OPEN_MICROS = 60_000_000;
+/** No packet on any subflow. */
+const IDLE_MICROS = 30 * 60_000_000;
+/** How often packet time is looked at. */
+const TICK_MICROS = 100_000;
+/** Each tick looks at this share of the table for idle sessions, so that each is seen every ten seconds. */
+const TICKS_PER_ROUND = 100;
+
+/** How a session would end if nothing more came: by its own doing, or null while it lives. */
+export function naturalClose(sessions: Sessions, session: number): Close | null {
+  const state = sessions.table.state(session);
+  const { words } = sessions.table;
+  const base = session * table.SESSION_WORDS;
+  if (state & table.S_FASTCLOSE) {
+    return { reason: "fastclose", by: state & table.S_FASTCLOSE_BY_RESPONDER ? "responder" : "initiator" };
+  }
+  if (words[base + table.OPEN_SUBFLOWS] !== 0) return null;
+  const fins = [0, 1].map((side) => hasFin(sessions, session, side));
+  if (fins[0] && fins[1]) return { reason: "fin", by: "both" };
+  const subflows = sessions.subflowsOf(session);
+  if (subflows.some((subflow) => sessions.join(subflow) & IS_REPLACED)) return { reason: "replaced", by: null };
+  const lastReset = subflows.findLast((subflow) => stateOf(sessions, subflow) & flow.STATE_RESET);
+  if (lastReset !== undefined) {
+    const higher = stateOf(sessions, lastReset) & flow.STATE_RESET_BY_HIGHER ? 1 : 0;
+    return { reason: "reset", by: sessions.sideOf(lastReset, higher) === 0 ? "initiator" : "responder" };
+  }
+  return { reason: "fin", by: fins[0] ? "initiator" : fins[1] ? "responder" : null };
+}
+
+const stateOf = (sessions: Sessions, subflow: number): number =>
+  sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+
+function hasFin(sessions: Sessions, session: number, side: number): boolean {
+  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET;
+  return sessions.table.floats[at >> 1] !== 0;
+}
+
+/** Decides, in packet time, when sessions are over. Calls `end` for each; `end` releases it. */
+export class Endings {
+  private readonly sessions: Sessions;
+  private readonly end: (session: number, close: Close) => void;
+  /** Sessions with a DEADLINE; bounded by the session table. */
+  private readonly closing = new Set<number>();
+  private hand = 0;
+  private nextTick = 0;
+  private newest = 0;
+
+  constructor(sessions: Sessions, end: (session: number, close: Close) => void) {
+    this.sessions = sessions;
+    this.end = end;
+  }
+
+  /** A session may be over: sets its deadline, or takes it back when a subflow is open again. */
+  consider(session: number, nowMicros: number): void {
+    const { floats } = this.sessions.table;
+    const at = (session * table.SESSION_WORDS + table.DEADLINE) >> 1;
+    const close = naturalClose(this.sessions, session);
+    if (close === null) {
+      floats[at] = 0;
+      this.closing.delete(session);
+      return;
+    }
+    const linger =
+      close.reason === "reset" && fallbackOf(this.sessions, session) === null ? RESET_LINGER_MICROS : LINGER_MICROS;
+    floats[at] = nowMicros + linger;
+    this.closing.add(session);
+  }
+
+  /** Forgets a session that has ended. */
+  forget(session: number): void {
+    this.closing.delete(session);
+  }
+
+  /** Ends what is due at this packet time. Time that steps back changes nothing. */
+  advance(nowMicros: number): void {
+    if (nowMicros > this.newest) this.newest = nowMicros;
+    if (this.newest < this.nextTick) return;
+    this.nextTick = this.newest + TICK_MICROS;
+    const { floats } = this.sessions.table;
+    for (const session of this.closing) {
+      const deadline = floats[(session * table.SESSION_WORDS + table.DEADLINE) >> 1]!;
+      if (deadline === 0) this.closing.delete(session);
+      else if (deadline <= this.newest) {
+        this.closing.delete(session);
+        this.end(session, naturalClose(this.sessions, session) ?? { reason: "idle", by: null });
+      }
+    }
+    this.sweep();
+  }
+
+  /** Ends a session now: as it ended by itself, or for this reason while it lives. */
+  finish(session: number, reason: "end-of-input" | "shutdown"): void {
+    this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null });
+  }
+
+  /** A half-open session to give up for a new one, looked for among the next of the table; -1 when there is none. */
+  victim(): number {
+    const { table: all } = this.sessions;
+    for (let looked = 0; looked < 256 && all.used > 0; looked++) {
+      this.hand = (this.hand + 1) % all.used;
+      const state = all.state(this.hand);
+      if (state & table.S_IN_USE && (state & (table.S_ESTABLISHED | table.S_ANSWERED)) === 0) return this.hand;
+    }
+    return -1;
+  }
+
+  private sweep(): void {
+    const { table: all } = this.sessions;
+    for (let left = Math.ceil(all.used / TICKS_PER_ROUND); left > 0; left--) {
+      this.hand = this.hand + 1 < all.used ? this.hand + 1 : 0;
+      const state = all.state(this.hand);
+      if ((state & table.S_IN_USE) === 0) continue;
+      const quiet = this.newest - this.sessions.lastMicros(this.hand);
+      if (quiet > (state & table.S_ESTABLISHED ? IDLE_MICROS : HALF_OPEN_MICROS)) {
+        this.end(this.hand, { reason: "idle", by: null });
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { PacketVector } from "../vector.ts";
+import { CAPABLE_CHECKSUM, type MptcpOptions } from "../wire/mptcp.ts";
+import * as tcp from "../wire/tcp.ts";
+import { digestKey } from "./keys.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/**
+ * Takes what a MP_CAPABLE says into its session (RFC 8684 §3.1, RFC 6824 §3.1). `side` is the sender's. Returns the
+ * sides whose token became known now.
+ */
+export function takeCapable(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  i: number,
+  options: MptcpOptions,
+): (0 | 1)[] {
+  const flags = vector.flags[i]!;
+  const isSyn = (flags & tcp.SYN) !== 0;
+  const isAnswer = isSyn && (flags & tcp.ACK) !== 0;
+  const state = sessions.table.state(session);
+  // The SYN asks for a version, the SYN/ACK and what follows it state the one agreed upon (RFC 8684 §3.1).
+  const agreed = !isSyn || isAnswer;
+  if (agreed || options.senderKeyAt !== 0) setVersion(sessions, session, options.capableVersion);
+  let bits = table.S_FLAGS;
+  if (options.capableFlags & CAPABLE_CHECKSUM) bits |= table.S_CHECKSUM;
+  if (isAnswer) bits |= table.S_ANSWERED;
+  if (!isSyn && options.receiverKeyAt !== 0) bits |= table.S_CAPABLE_ACK | table.S_ANSWERED;
+  sessions.table.set(session, bits);
+
+  const learnt: (0 | 1)[] = [];
+  const other = side === 0 ? 1 : 0;
+  if (options.senderKeyAt !== 0 && (state & (table.S_KEY << side)) === 0) {
+    learnKey(sessions, session, side, vector.view, options.senderKeyAt);
+    learnt.push(side);
+  }
+  if (options.receiverKeyAt !== 0 && (state & (table.S_KEY << other)) === 0) {
+    learnKey(sessions, session, other, vector.view, options.receiverKeyAt);
+    learnt.push(other);
+  }
+  return learnt;
+}
+
+function setVersion(sessions: Sessions, session: number, version: number): void {
+  if (sessions.table.state(session) & table.S_VERSION || version > 1) return;
+  sessions.table.set(session, table.S_VERSION | (version === 1 ? table.S_VERSION_1 : 0));
+}
+
+function learnKey(sessions: Sessions, session: number, side: number, view: DataView, keyAt: number): void {
+  const { words } = sessions.table;
+  const base = session * table.SESSION_WORDS;
+  words[base + table.SESSION_KEY + side * 2] = view.getUint32(keyAt);
+  words[base + table.SESSION_KEY + side * 2 + 1] = view.getUint32(keyAt + 4);
+  const digest = digestKey(sessions.table.key(session, side), sessions.table.version(session) ?? 1);
+  words[base + table.TOKEN + side] = digest.token;
+  words[base + table.IDSN + side * 2] = digest.idsnHi;
+  words[base + table.IDSN + side * 2 + 1] = digest.idsnLo;
+  sessions.table.set(session, (table.S_KEY | table.S_IDSN) << side);
+  sessions.indexToken(session, side);
+}

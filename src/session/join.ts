@@ -1,0 +1,132 @@
+import * as flow from "../subflow/subflow-table.ts";
+import type { PacketVector } from "../vector.ts";
+import type { MptcpOptions } from "../wire/mptcp.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as join from "./join-state.ts";
+import { joinHmac } from "./keys.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+const SYN_LENGTH = 12;
+const SYN_ACK_LENGTH = 16;
+const ACK_LENGTH = 24;
+
+/**
+ * The session that a MP_JOIN SYN means, as session * 2 + side of the token's owner, or -1. A token alone proves
+ * nothing: two hosts may have chosen the same one. So the owner must be known at the address the SYN goes to, or be
+ * the only one with this token; the HMACs decide in the end (`rightfulOwner`).
+ */
+export function findOwner(sessions: Sessions, subflow: number, token: number): number {
+  const candidates = sessions.withToken(token);
+  if (candidates.length < 2) return candidates[0] ?? -1;
+  return candidates.find((stream) => knowsAddress(sessions, stream, subflow)) ?? candidates[0] ?? -1;
+}
+
+/** Whether the listener's address of a new subflow is one at which the candidate's side is known. */
+function knowsAddress(sessions: Sessions, stream: number, subflow: number): boolean {
+  const session = stream >> 1;
+  const side = stream & 1;
+  const hot = sessions.subflows.hot;
+  const openerHigher = (hot[subflow * flow.HOT_WORDS + flow.STATE]! & flow.STATE_OPENER_HIGHER) !== 0;
+  const listenerAt = subflow * flow.HOT_WORDS + flow.KEY + (openerHigher ? 0 : 4);
+  return sessions.subflowsOf(session).some((known) => {
+    const words = sessions.addressWords(known, side);
+    return words.every((word, i) => word === hot[listenerAt + i]);
+  });
+}
+
+/** Takes what a MP_JOIN says into its subflow, and verifies the HMAC it carries where both keys and nonces are known. */
+export function takeJoin(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  vector: PacketVector,
+  i: number,
+  options: MptcpOptions,
+): void {
+  const cold = sessions.subflows.cold;
+  const base = subflow * flow.COLD_WORDS;
+  const isSyn = (vector.flags[i]! & tcp.SYN) !== 0;
+  if (options.joinLength === SYN_LENGTH && isSyn) {
+    cold[base + flow.JOIN_TOKEN] = options.joinToken;
+    cold[base + flow.NONCE] = options.joinNonce;
+    sessions.setJoin(subflow, join.SAW_SYN | (options.joinBackup ? join.BACKUP : 0));
+    sessions.setJoin(subflow, options.joinAddressId << join.OPENER_ADDRESS_ID);
+  } else if (options.joinLength === SYN_ACK_LENGTH && isSyn) {
+    if (sessions.join(subflow) & join.SAW_SYN_ACK) return;
+    cold[base + flow.NONCE + 1] = options.joinNonce;
+    cold[base + flow.SYN_ACK_HMAC] = vector.view.getUint32(options.joinHmacAt);
+    cold[base + flow.SYN_ACK_HMAC + 1] = vector.view.getUint32(options.joinHmacAt + 4);
+    sessions.setJoin(subflow, join.SAW_SYN_ACK | (options.joinBackup ? join.BACKUP : 0));
+    sessions.setJoin(subflow, options.joinAddressId << join.LISTENER_ADDRESS_ID);
+    verifySynAck(sessions, session, subflow);
+  } else if (options.joinLength === ACK_LENGTH && !isSyn) {
+    if (sessions.join(subflow) & join.SAW_ACK) return;
+    sessions.setJoin(subflow, join.SAW_ACK);
+    const sent = Buffer.from(vector.block.subarray(options.joinHmacAt, options.joinHmacAt + 20));
+    const expected = expectedHmac(sessions, session, subflow, true);
+    if (expected !== null) setVerdict(sessions, subflow, join.OPENER_VERDICT, sent.equals(expected.subarray(0, 20)));
+  }
+}
+
+/** Verifies the SYN/ACK's HMAC, which is kept, as soon as keys and nonces are all known. */
+export function verifySynAck(sessions: Sessions, session: number, subflow: number): void {
+  if ((sessions.join(subflow) & join.SAW_SYN_ACK) === 0) return;
+  const expected = expectedHmac(sessions, session, subflow, false);
+  if (expected === null) return;
+  setVerdict(sessions, subflow, join.LISTENER_VERDICT, isSynAckHmac(sessions, subflow, expected));
+}
+
+/**
+ * When the SYN/ACK's HMAC is wrong for the session that the token pointed at, another session with the same token may
+ * be meant: the stream (session * 2 + side) for which the HMAC is right, or -1.
+ */
+export function rightfulOwner(sessions: Sessions, subflow: number): number {
+  const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
+  const owner = sessions.withToken(token).find((stream) => {
+    const expected = expectedHmac(sessions, stream >> 1, subflow, false, (stream & 1) === 0);
+    return expected !== null && isSynAckHmac(sessions, subflow, expected);
+  });
+  return owner ?? -1;
+}
+
+function isSynAckHmac(sessions: Sessions, subflow: number, expected: Uint8Array): boolean {
+  const at = subflow * flow.COLD_WORDS + flow.SYN_ACK_HMAC;
+  const view = new DataView(expected.buffer, expected.byteOffset);
+  return view.getUint32(0) === sessions.subflows.cold[at] && view.getUint32(4) === sessions.subflows.cold[at + 1];
+}
+
+/** Null while a key or a nonce is unknown. */
+function expectedHmac(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  byOpener: boolean,
+  openedByResponder = (sessions.join(subflow) & join.OPENED_BY_RESPONDER) !== 0,
+): Buffer | null {
+  const keys = 3 * table.S_KEY;
+  const seen = join.SAW_SYN | join.SAW_SYN_ACK;
+  if ((sessions.table.state(session) & keys) !== keys || (sessions.join(subflow) & seen) !== seen) return null;
+  const nonceAt = subflow * flow.COLD_WORDS + flow.NONCE;
+  const cold = sessions.subflows.cold;
+  const senderSide = byOpener === openedByResponder ? 1 : 0;
+  return joinHmac(
+    sessions.table.version(session) ?? 1,
+    sessions.table.key(session, senderSide),
+    sessions.table.key(session, 1 - senderSide),
+    cold[nonceAt + (byOpener ? 0 : 1)]!,
+    cold[nonceAt + (byOpener ? 1 : 0)]!,
+  );
+}
+
+function setVerdict(sessions: Sessions, subflow: number, position: number, right: boolean): void {
+  sessions.setJoin(subflow, (right ? join.VERIFIED : join.FAILED) << position);
+}
+
+/** Whether an HMAC of this subflow is wrong: its octets are not the session's. */
+export function isRefused(joinWord: number): boolean {
+  return (
+    ((joinWord >>> join.LISTENER_VERDICT) & 3) === join.FAILED ||
+    ((joinWord >>> join.OPENER_VERDICT) & 3) === join.FAILED
+  );
+}

@@ -1,0 +1,40 @@
+import { createHash, createHmac } from "node:crypto";
+
+/** What a key yields, as big-endian words: the token, and the initial data sequence number (RFC 8684 §3.1, §3.2). */
+export interface KeyDigest {
+  readonly token: number;
+  readonly idsnHi: number;
+  readonly idsnLo: number;
+}
+
+/** Version 0 hashes with SHA-1 (RFC 6824 §3.2), version 1 with SHA-256 (RFC 8684 §3.2). */
+const hashName = (version: number): "sha1" | "sha256" => (version === 0 ? "sha1" : "sha256");
+
+/** Token (most significant 32 bits of the key's hash) and IDSN (least significant 64 bits) of an 8-octet key. */
+export function digestKey(key: Uint8Array, version: number): KeyDigest {
+  const hash = createHash(hashName(version)).update(key).digest();
+  return {
+    token: hash.readUInt32BE(0),
+    idsnHi: hash.readUInt32BE(hash.length - 8),
+    idsnLo: hash.readUInt32BE(hash.length - 4),
+  };
+}
+
+/**
+ * The HMAC of a join as its sender computes it: keyed with the sender's key then the receiver's, over the sender's nonce
+ * then the receiver's (RFC 8684 §3.2). The wire carries its leftmost 8 or 20 octets.
+ */
+export function joinHmac(
+  version: number,
+  senderKey: Uint8Array,
+  receiverKey: Uint8Array,
+  senderNonce: number,
+  receiverNonce: number,
+): Buffer {
+  const message = Buffer.alloc(8);
+  message.writeUInt32BE(senderNonce, 0);
+  message.writeUInt32BE(receiverNonce, 4);
+  return createHmac(hashName(version), Buffer.concat([senderKey, receiverKey]))
+    .update(message)
+    .digest();
+}

@@ -1,0 +1,336 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import * as events from "../subflow/subflow-events.ts";
+import type { SubflowStage } from "../subflow/subflow-stage.ts";
+import * as flow from "../subflow/subflow-table.ts";
+import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import * as mptcp from "../wire/mptcp.ts";
+import { SYN } from "../wire/tcp.ts";
+import { takeAddresses } from "./addresses.ts";
+import { fallbackOffset, type NewOctets, placeOctets, streamOffset, takeFin } from "./data.ts";
+import { type Close, Endings } from "./ending.ts";
+import { fallBack } from "./fallback.ts";
+import { takeCapable } from "./handshake.ts";
+import { findOwner, isRefused, rightfulOwner, takeJoin, verifySynAck } from "./join.ts";
+import * as join from "./join-state.ts";
+import * as table from "./session-table.ts";
+import { Sessions } from "./sessions.ts";
+
+const TABLE_FULL = fateOf("session/table-full");
+const MIDSTREAM = fateOf("session/midstream");
+const ORPHAN_JOIN = fateOf("session/orphan-join");
+const JOIN_REFUSED = fateOf("session/join-refused");
+const COUNTED = fateOf("session/counted");
+
+/** Whom the session stage tells what happened. A session's numbers are valid until `ended` returns. */
+export interface SessionObserver {
+  /** The session is one: its handshake is complete, or it fell back. */
+  opened(session: number, atMicros: number): void;
+  /** A subflow joined or closed, or an address was announced. */
+  updated(session: number, atMicros: number): void;
+  /** The session is over, and forgotten when the call returns; also called for half-open ones. */
+  ended(session: number, close: Close, atMicros: number): void;
+  /** Octets of a stream seen for the first time; null when nobody wants them. */
+  readonly octets: NewOctets | null;
+}
+
+/** The third stage: takes each subflow event to its session, verifies, reassembles, and decides fallback and end. */
+export class SessionStage {
+  readonly sessions: Sessions;
+  private readonly stage: SubflowStage;
+  private readonly observer: SessionObserver;
+  private readonly endings: Endings;
+  private readonly options = new mptcp.MptcpOptions();
+  private now = 0;
+
+  constructor(capacity: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
+    this.stage = stage;
+    this.observer = observer;
+    this.sessions = new Sessions(capacity, stage.subflows, seed);
+    this.endings = new Endings(this.sessions, (session, close) => this.end(session, close));
+  }
+
+  /** Gives every packet that still has none its fate. */
+  process(vector: PacketVector): void {
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+      if (this.stage.events.replaced[i]! >= 0) this.replace(this.stage.events.replaced[i]!);
+      if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, i);
+    }
+    if (vector.length > 0) this.advance(vector.atMicros[vector.length - 1]!);
+  }
+
+  /** Lets packet time pass. */
+  advance(nowMicros: number): void {
+    if (nowMicros > this.now) this.now = nowMicros;
+    this.endings.advance(nowMicros);
+  }
+
+  /** Ends every session; those that had not ended by themselves for this reason. */
+  finish(reason: "end-of-input" | "shutdown"): void {
+    const { table: all } = this.sessions;
+    for (let session = 0; session < all.used; session++) {
+      if (all.state(session) & table.S_IN_USE) this.endings.finish(session, reason);
+    }
+  }
+
+  /** Another connection has taken the 4-tuple of a subflow: it is over, however it looked. */
+  private replace(subflow: number): void {
+    const session = this.sessions.sessionOf(subflow);
+    if (session < 0 || this.sessions.join(subflow) & join.IS_CLOSED) return;
+    this.sessions.setJoin(subflow, join.IS_REPLACED);
+    this.sessions.closeSubflow(subflow);
+    this.endings.consider(session, this.now);
+  }
+
+  private take(vector: PacketVector, i: number): number {
+    const { events: seen, subflows } = this.stage;
+    const kind = seen.kind[i]!;
+    const subflow = seen.subflow[i]!;
+    if (kind & events.OPENED && !this.open(vector, i, subflow)) {
+      subflows.release(subflow);
+      return TABLE_FULL;
+    }
+    let session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
+    if (session < 0) return MIDSTREAM;
+    if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) {
+      this.takeRare(vector, i, subflow, kind);
+      session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
+    }
+    const state = this.sessions.table.state(session);
+    if (state & (table.S_ORPHAN | table.S_MIDSTREAM)) return state & table.S_ORPHAN ? ORPHAN_JOIN : MIDSTREAM;
+    if (kind & events.HAS_DSS && (state & table.S_CONFIRMED) === 0) this.confirm(session, vector.atMicros[i]!);
+    if (kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) {
+      if (isRefused(this.sessions.join(subflow))) return JOIN_REFUSED;
+      this.takeData(vector, i, session, subflow, kind);
+    }
+    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
+    return COUNTED;
+  }
+
+  /** Gives a new subflow to a session: its own, the one it joins, or one that stands for what was not seen. */
+  private open(vector: PacketVector, i: number, subflow: number): boolean {
+    const options = this.options;
+    const atMicros = vector.atMicros[i]!;
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    if (options.seen & (1 << mptcp.MP_CAPABLE)) {
+      const session = this.allocate(atMicros);
+      if (session < 0) return false;
+      this.sessions.setJoin(subflow, join.IS_INITIAL);
+      return this.sessions.attach(session, subflow);
+    }
+    if (options.seen & (1 << mptcp.MP_JOIN) && options.joinLength === 12 && vector.flags[i]! & SYN) {
+      const owner = findOwner(this.sessions, subflow, options.joinToken);
+      this.sessions.setJoin(subflow, join.IS_JOINED);
+      if (owner >= 0)
+        return (
+          this.attachJoin(owner, subflow) || this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros)
+        );
+      return this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros);
+    }
+    return this.openStandIn(subflow, table.S_MIDSTREAM, 0, atMicros);
+  }
+
+  /** @param owner session * 2 + side of the token's owner, who is the listener of the join */
+  private attachJoin(owner: number, subflow: number): boolean {
+    if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
+    if (!this.sessions.attach(owner >> 1, subflow)) return false;
+    this.endings.consider(owner >> 1, this.now);
+    return true;
+  }
+
+  private openStandIn(subflow: number, evidence: number, token: number, atMicros: number): boolean {
+    const session = this.allocate(atMicros);
+    if (session < 0) return false;
+    this.sessions.table.set(session, evidence | table.S_ESTABLISHED);
+    if (evidence === table.S_ORPHAN) {
+      this.sessions.table.words[session * table.SESSION_WORDS + table.TOKEN + 1] = token;
+      this.sessions.indexToken(session, 1);
+    }
+    this.sessions.attach(session, subflow);
+    this.observer.opened(session, atMicros);
+    return true;
+  }
+
+  private allocate(atMicros: number): number {
+    const session = this.sessions.table.allocate(atMicros);
+    if (session >= 0) return session;
+    const victim = this.endings.victim();
+    if (victim < 0) return -1;
+    this.end(victim, { reason: "evicted", by: null });
+    return this.sessions.table.allocate(atMicros);
+  }
+
+  private takeRare(vector: PacketVector, i: number, subflow: number, kind: number): void {
+    const session = this.sessions.sessionOf(subflow);
+    const state = this.sessions.table.state(session);
+    if (kind & events.OPTIONS) {
+      mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+      this.takeOptions(vector, i, session, subflow);
+    }
+    if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
+    const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
+    if (kind & events.SYN_ACK && isInitial && (this.sessions.table.state(session) & table.S_ANSWERED) === 0) {
+      const retried = (state & table.S_SYN_RETRIED_PLAIN) !== 0;
+      this.fallBackTo(
+        session,
+        subflow,
+        retried ? "syn-retried-without-option" : "syn-ack-without-option",
+        vector.atMicros[i]!,
+      );
+    }
+    if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", vector.atMicros[i]!);
+  }
+
+  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number): void {
+    const { options, sessions } = this;
+    const atMicros = vector.atMicros[i]!;
+    const side = sessions.sideOf(subflow, this.stage.events.fromHigher[i]!);
+    const joinWord = sessions.join(subflow);
+    if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
+      for (const learnt of takeCapable(sessions, session, side, vector, i, options)) this.adopt(session, learnt);
+      if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
+    }
+    if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
+      takeJoin(sessions, session, subflow, vector, i, options);
+      if (isRefused(sessions.join(subflow)) && !isRefused(joinWord)) session = this.correctOwner(session, subflow);
+      if (options.joinLength === 24) this.observer.updated(session, atMicros);
+    }
+    if (
+      options.seen & ((1 << mptcp.ADD_ADDR) | (1 << mptcp.REMOVE_ADDR)) &&
+      takeAddresses(sessions, session, side, vector, i)
+    ) {
+      this.observer.updated(session, atMicros);
+    }
+    if (options.seen & (1 << mptcp.MP_FASTCLOSE)) this.takeFastclose(vector, session, side);
+  }
+
+  /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
+  private correctOwner(session: number, subflow: number): number {
+    const owner = rightfulOwner(this.sessions, subflow);
+    if (owner < 0 || owner >> 1 === session) return session;
+    this.sessions.detach(session, subflow);
+    this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
+    if (!this.attachJoin(owner, subflow)) return session;
+    verifySynAck(this.sessions, owner >> 1, subflow);
+    return owner >> 1;
+  }
+
+  /** Orphan joins that carry the token which a session has just got are its own. */
+  private adopt(session: number, side: 0 | 1): void {
+    const { sessions } = this;
+    for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
+      const orphan = stream >> 1;
+      if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
+      for (const subflow of sessions.subflowsOf(orphan)) {
+        sessions.detach(orphan, subflow);
+        if (this.attachJoin(session * 2 + side, subflow)) verifySynAck(sessions, session, subflow);
+      }
+      this.endings.forget(orphan);
+      sessions.release(orphan);
+    }
+  }
+
+  /** RFC 8684 §3.5: the option carries the key of the host it is sent to, so that only a host of the session can send it. */
+  private takeFastclose(vector: PacketVector, session: number, side: 0 | 1): void {
+    const { words } = this.sessions.table;
+    const state = this.sessions.table.state(session);
+    const receiver = 1 - side;
+    const at = this.options.fastcloseKeyAt;
+    if (state & table.S_FASTCLOSE) return;
+    if (state & (table.S_KEY << receiver)) {
+      const keyAt = session * table.SESSION_WORDS + table.SESSION_KEY + receiver * 2;
+      if (vector.view.getUint32(at) !== words[keyAt] || vector.view.getUint32(at + 4) !== words[keyAt + 1]) return;
+    }
+    this.sessions.table.set(session, table.S_FASTCLOSE | (side === 1 ? table.S_FASTCLOSE_BY_RESPONDER : 0));
+    this.endings.consider(session, this.now);
+  }
+
+  private confirm(session: number, atMicros: number): void {
+    const state = this.sessions.table.state(session);
+    this.sessions.table.set(session, table.S_CONFIRMED | table.S_ESTABLISHED);
+    if ((state & table.S_ESTABLISHED) === 0) this.observer.opened(session, atMicros);
+  }
+
+  private fallBackTo(session: number, subflow: number, cause: Parameters<typeof fallBack>[3], atMicros: number): void {
+    const state = this.sessions.table.state(session);
+    fallBack(this.sessions, session, subflow, cause, atMicros);
+    this.sessions.table.set(session, table.S_ESTABLISHED);
+    if ((state & table.S_ESTABLISHED) === 0) this.observer.opened(session, atMicros);
+  }
+
+  private takeData(vector: PacketVector, i: number, session: number, subflow: number, kind: number): void {
+    const { sessions } = this;
+    const seen = this.stage.events;
+    const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
+    const initial = (sessions.join(subflow) & join.IS_INITIAL) !== 0;
+    // RFC 8684 §3.7: first data without an option, while nothing has shown that both sides speak MPTCP.
+    if (
+      kind & events.UNMAPPED_DATA &&
+      initial &&
+      seen.ssn[i] === 1 &&
+      (sessions.table.state(session) & table.S_CONFIRMED) === 0
+    ) {
+      this.fallBackTo(session, subflow, "ack-without-option", vector.atMicros[i]!);
+    }
+    if (sessions.isPlain(session)) {
+      const offset = fallbackOffset(sessions, session, side, seen.ssn[i]!);
+      const payload = vector.payloadLength[i]!;
+      if (payload > 0) {
+        placeOctets(
+          sessions,
+          session,
+          side,
+          offset,
+          payload,
+          vector.payloadCaptured[i]!,
+          vector.payloadAt[i]!,
+          this.observer.octets,
+        );
+      }
+      if (kind & events.CLOSED) takeFin(sessions, session, side, offset + payload);
+      return;
+    }
+    if (kind & events.DATA) {
+      const form = seen.dsnForm[i]!;
+      // Without the key the first mapping of the initial subflow tells where the stream begins: IDSN + 1 at ssn 1.
+      if (form === events.DSN_64 && initial && seen.ssn[i] === 1)
+        sessions.learnIdsn(session, side, seen.dsnHi[i]!, seen.dsnLo[i]!);
+      if (form === events.DSN_RELATIVE || sessions.table.state(session) & (table.S_IDSN << side)) {
+        const offset = streamOffset(sessions, session, side, form, seen.dsnHi[i]!, seen.dsnLo[i]!);
+        placeOctets(
+          sessions,
+          session,
+          side,
+          offset,
+          seen.dataLength[i]!,
+          seen.dataCaptured[i]!,
+          seen.dataAt[i]!,
+          this.observer.octets,
+        );
+      } else sessions.noteUnplaced(session, side, seen.dataLength[i]!);
+    }
+    if (kind & events.DATA_FIN && sessions.table.state(session) & (table.S_IDSN << side)) {
+      takeFin(
+        sessions,
+        session,
+        side,
+        streamOffset(sessions, session, side, seen.finForm[i]!, seen.finHi[i]!, seen.finLo[i]!),
+      );
+    }
+  }
+
+  private takeClose(session: number, subflow: number, atMicros: number): void {
+    const state = this.stage.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+    const bothFins = 3 * flow.STATE_FIN;
+    if ((state & flow.STATE_RESET) === 0 && (state & bothFins) !== bothFins) return;
+    const wasClosed = (this.sessions.join(subflow) & join.IS_CLOSED) !== 0;
+    this.sessions.closeSubflow(subflow);
+    this.endings.consider(session, Math.max(this.now, atMicros));
+    if (!wasClosed) this.observer.updated(session, atMicros);
+  }
+
+  private end(session: number, close: Close): void {
+    this.endings.forget(session);
+    this.observer.ended(session, close, this.now);
+    this.sessions.release(session);
+  }
+}

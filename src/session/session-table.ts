@@ -1,0 +1,144 @@
+/**
+ * A session is 256 octets in one typed array. Fields are word offsets from `session * SESSION_WORDS`; times, offsets
+ * and counts are float64 over two words. Stream offsets count from 0, the octet after IDSN.
+ */
+export const SESSION_WORDS = 64;
+/** Two words each: the initiator's key, the responder's. They leave this table for hashes only. */
+export const SESSION_KEY = 0;
+/** One word each. */
+export const TOKEN = 4;
+/** High and low word each. */
+export const IDSN = 6;
+/** S_ bits. */
+export const S_STATE = 10;
+export const SUBFLOWS = 11;
+/** Subflow + 1. */
+export const FIRST_SUBFLOW = 12;
+export const LAST_SUBFLOW = 13;
+/** Float64: µs of the first packet. */
+export const SESSION_START = 14;
+/** Float64: packet time at which a closing session ends; 0 while it lives. */
+export const DEADLINE = 16;
+/** Subflows that are not closed. */
+export const OPEN_SUBFLOWS = 18;
+/** Records made so far. */
+export const REVISION = 19;
+/** Index into FALLBACK_CAUSES + 1; the subflow; float64 of the time. */
+export const FALLBACK_CAUSE = 20;
+export const FALLBACK_SUBFLOW = 21;
+export const FALLBACK_MICROS = 22;
+/** Subflows and addresses that a bound kept out of the record. */
+export const SHED_SUBFLOWS = 24;
+export const SHED_ADDRESSES = 25;
+
+/** Per side, SIDE_WORDS each. */
+export const SIDE = 32;
+export const SIDE_WORDS = 16;
+/** Float64: octets from the first up to the first that was not seen. */
+export const CONTIGUOUS = 0;
+/** Float64: octets seen, each once. */
+export const OCTETS = 2;
+/** Float64: offset of the DATA_FIN + 1 (after a fallback: of the FIN); 0 while unknown. */
+export const FIN_OFFSET = 4;
+/** Float64: end of the highest octet seen; 32-bit DSNs are extended against it. */
+export const HIGHEST = 6;
+/** Float64: octets whose copies were cut before them. */
+export const CUT = 8;
+/** Octets beyond any window, or on ranges that a bound refused: seen and not placed. */
+export const UNPLACED = 10;
+/** Ranges that the bound on holes refused. */
+export const REFUSED_RANGES = 11;
+/** 1 while ranges beyond CONTIGUOUS are kept. */
+export const OUT_OF_ORDER = 12;
+/** Float64: cuts from this offset on are counted and no longer listed; 0 while the list has room. */
+export const CUT_LISTED_TO = 14;
+
+export const S_IN_USE = 1 << 0;
+/** The version is known; S_VERSION_1 says which. */
+export const S_VERSION = 1 << 1;
+export const S_VERSION_1 = 1 << 2;
+/** Per side (shift by 0 or 1). */
+export const S_KEY = 1 << 3;
+export const S_IDSN = 1 << 5;
+/** Handshake flags were seen; S_CHECKSUM says whether one asked for checksums. */
+export const S_FLAGS = 1 << 7;
+export const S_CHECKSUM = 1 << 8;
+/** The SYN/ACK carried MP_CAPABLE. */
+export const S_ANSWERED = 1 << 9;
+/** A segment after it showed that both sides speak MPTCP. */
+export const S_CONFIRMED = 1 << 10;
+/** The session is one (its first record is made or due); before, it is half-open. */
+export const S_ESTABLISHED = 1 << 11;
+export const S_FASTCLOSE = 1 << 12;
+export const S_FASTCLOSE_BY_RESPONDER = 1 << 13;
+/** Only joins were seen, or neither handshake nor joins. */
+export const S_ORPHAN = 1 << 14;
+export const S_MIDSTREAM = 1 << 15;
+/** The third ACK carried MP_CAPABLE. */
+export const S_CAPABLE_ACK = 1 << 16;
+/** Its 4-tuple was taken by another connection. */
+export const S_REPLACED = 1 << 17;
+export const S_SYN_RETRIED_PLAIN = 1 << 18;
+
+/** All sessions that are known. `allocate` returns -1 at the bound. */
+export class SessionTable {
+  readonly capacity: number;
+  readonly words: Uint32Array;
+  /** The same octets as `words`, as float64. */
+  readonly floats: Float64Array;
+  live = 0;
+  /** Sessions were at some time allocated below this number: what a sweep walks. */
+  used = 0;
+  private readonly free: number[] = [];
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.words = new Uint32Array(capacity * SESSION_WORDS);
+    this.floats = new Float64Array(this.words.buffer);
+  }
+
+  /** Makes a session, all zero but its start, or -1 when the table is full. */
+  allocate(atMicros: number): number {
+    const session = this.free.pop() ?? (this.used < this.capacity ? this.used++ : -1);
+    if (session < 0) return -1;
+    const base = session * SESSION_WORDS;
+    this.words.fill(0, base, base + SESSION_WORDS);
+    this.words[base + S_STATE] = S_IN_USE;
+    this.floats[(base + SESSION_START) >> 1] = atMicros;
+    this.live++;
+    return session;
+  }
+
+  /** Gives a session's place back; its keys are overwritten. */
+  release(session: number): void {
+    const base = session * SESSION_WORDS;
+    this.words.fill(0, base, base + SESSION_WORDS);
+    this.free.push(session);
+    this.live--;
+  }
+
+  /** The S_ bits of a session. */
+  state(session: number): number {
+    return this.words[session * SESSION_WORDS + S_STATE]!;
+  }
+
+  /** Sets S_ bits of a session. */
+  set(session: number, bits: number): void {
+    this.words[session * SESSION_WORDS + S_STATE]! |= bits;
+  }
+
+  /** A copy of the 8 octets of a side's key. */
+  key(session: number, side: number): Uint8Array {
+    const at = session * SESSION_WORDS + SESSION_KEY + side * 2;
+    const key = Buffer.alloc(8);
+    key.writeUInt32BE(this.words[at]!, 0);
+    key.writeUInt32BE(this.words[at + 1]!, 4);
+    return key;
+  }
+
+  /** 0, 1, or null while the version is unknown. */
+  version(session: number): 0 | 1 | null {
+    const state = this.state(session);
+    return state & S_VERSION ? (state & S_VERSION_1 ? 1 : 0) : null;
+  }
+}

@@ -1,0 +1,219 @@
+import { CutRanges } from "../reassembly/cut-ranges.ts";
+import type { RangeSet } from "../reassembly/range-set.ts";
+import { FlowIndex } from "../subflow/flow-index.ts";
+import * as flow from "../subflow/subflow-table.ts";
+import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
+import * as table from "./session-table.ts";
+
+/** Subflows of one session; a further join is refused and counted in its record. */
+export const MAX_SUBFLOWS_OF_SESSION = 256;
+/** Advertised addresses of one session; further ones are counted in its record. */
+export const MAX_ADDRESSES_OF_SESSION = 32;
+
+/** An address one side announced (ADD_ADDR) or took back (REMOVE_ADDR), RFC 8684 §3.4. */
+export interface AdvertisedAddress {
+  readonly side: 0 | 1;
+  readonly addressId: number;
+  readonly ip: string | null;
+  readonly port: number | null;
+  readonly atMicros: number | null;
+  removedMicros: number | null;
+}
+
+/**
+ * Everything known of live sessions: the table, the index of their tokens, and, for the few sessions that need them,
+ * ranges, cuts and addresses. A stream's number is session * 2 + side.
+ */
+export class Sessions {
+  readonly table: table.SessionTable;
+  readonly subflows: flow.SubflowTable;
+  readonly ranges = new Map<number, RangeSet>();
+  readonly cuts = new Map<number, CutRanges>();
+  readonly addresses = new Map<number, AdvertisedAddress[]>();
+  private readonly tokens: FlowIndex;
+  private readonly seed: number;
+
+  /** @param seed a secret number of this process: a host chooses its keys, and could choose tokens that collide */
+  constructor(capacity: number, subflows: flow.SubflowTable, seed: number) {
+    this.seed = seed;
+    this.table = new table.SessionTable(capacity);
+    this.subflows = subflows;
+    // Records are stream numbers; tokens are compared by whoever asks for candidates.
+    this.tokens = new FlowIndex(capacity * 2, () => false);
+  }
+
+  /** Makes `session + side` findable by its token. */
+  indexToken(session: number, side: number): void {
+    this.tokens.insert(this.mix(this.tokenOf(session, side)), session * 2 + side);
+  }
+
+  /** Streams (session * 2 + side) whose side has this token: mostly one, several when hosts chose the same. */
+  withToken(token: number): number[] {
+    return this.tokens.candidates(this.mix(token));
+  }
+
+  /** One to one, so that equal hashes are equal tokens. */
+  private mix(token: number): number {
+    const mixed = Math.imul(token ^ this.seed, 0x9e3779b1);
+    return (mixed ^ (mixed >>> 16)) >>> 0;
+  }
+
+  /** The token word of one side. */
+  tokenOf(session: number, side: number): number {
+    return this.table.words[session * table.SESSION_WORDS + table.TOKEN + side]!;
+  }
+
+  /** Puts a subflow into a session; false when the session has as many as the bound allows. */
+  attach(session: number, subflow: number): boolean {
+    const words = this.table.words;
+    const base = session * table.SESSION_WORDS;
+    if (words[base + table.SUBFLOWS]! >= MAX_SUBFLOWS_OF_SESSION) {
+      words[base + table.SHED_SUBFLOWS]!++;
+      return false;
+    }
+    const last = words[base + table.LAST_SUBFLOW]!;
+    if (last === 0) words[base + table.FIRST_SUBFLOW] = subflow + 1;
+    else this.subflows.cold[(last - 1) * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = subflow + 1;
+    this.subflows.cold[subflow * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = 0;
+    words[base + table.LAST_SUBFLOW] = subflow + 1;
+    words[base + table.SUBFLOWS]!++;
+    words[base + table.OPEN_SUBFLOWS]!++;
+    words[base + table.DEADLINE] = 0;
+    words[base + table.DEADLINE + 1] = 0;
+    this.subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = session + 1;
+    return true;
+  }
+
+  /** Takes a subflow out of a session that it does not belong to after all. */
+  detach(session: number, subflow: number): void {
+    const others = this.subflowsOf(session).filter((one) => one !== subflow);
+    const words = this.table.words;
+    const base = session * table.SESSION_WORDS;
+    words[base + table.FIRST_SUBFLOW] = (others[0] ?? -1) + 1;
+    words[base + table.LAST_SUBFLOW] = (others.at(-1) ?? -1) + 1;
+    for (const [i, one] of others.entries()) {
+      this.subflows.cold[one * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = (others[i + 1] ?? -1) + 1;
+    }
+    words[base + table.SUBFLOWS]!--;
+    if ((this.join(subflow) & IS_CLOSED) === 0) words[base + table.OPEN_SUBFLOWS]!--;
+  }
+
+  /** The subflows of a session in the order they were attached. */
+  subflowsOf(session: number): number[] {
+    const found: number[] = [];
+    let next = this.table.words[session * table.SESSION_WORDS + table.FIRST_SUBFLOW]!;
+    while (next !== 0) {
+      found.push(next - 1);
+      next = this.subflows.cold[(next - 1) * flow.COLD_WORDS + flow.NEXT_SUBFLOW]!;
+    }
+    return found;
+  }
+
+  /** The session of a subflow, -1 when it has none. */
+  sessionOf(subflow: number): number {
+    return this.subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
+  }
+
+  /** The JOIN word of a subflow (src/session/join-state.ts). */
+  join(subflow: number): number {
+    return this.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN]!;
+  }
+
+  /** Sets bits of a subflow's JOIN word. */
+  setJoin(subflow: number, bits: number): void {
+    this.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN]! |= bits;
+  }
+
+  /** Clears bits of a subflow's JOIN word. */
+  clearJoin(subflow: number, bits: number): void {
+    this.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN]! &= ~bits;
+  }
+
+  /** Whether a session was plain TCP from its first octet on: its stream is the TCP stream. */
+  isPlain(session: number): boolean {
+    const base = session * table.SESSION_WORDS;
+    return (
+      this.table.words[base + table.FALLBACK_CAUSE] !== 0 &&
+      (this.table.words[base + table.S_STATE]! & table.S_CONFIRMED) === 0
+    );
+  }
+
+  /** Takes a side's IDSN from the DSN of its first octet, where its key was not seen. */
+  learnIdsn(session: number, side: number, dsnHi: number, dsnLo: number): void {
+    if (this.table.state(session) & (table.S_IDSN << side)) return;
+    const at = session * table.SESSION_WORDS + table.IDSN + side * 2;
+    this.table.words[at] = dsnLo === 0 ? dsnHi - 1 : dsnHi;
+    this.table.words[at + 1] = dsnLo - 1;
+    this.table.set(session, table.S_IDSN << side);
+  }
+
+  /** Counts octets that cannot be placed because the stream's beginning is unknown. */
+  noteUnplaced(session: number, side: number, octets: number): void {
+    this.table.words[session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.UNPLACED]! += octets;
+  }
+
+  /** Which side of the session sends what the higher (1) or lower (0) endpoint of a subflow sends. */
+  sideOf(subflow: number, higher: number): 0 | 1 {
+    const state = this.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+    const byOpener = (higher === 1) === ((state & flow.STATE_OPENER_HIGHER) !== 0);
+    return byOpener === ((this.join(subflow) & OPENED_BY_RESPONDER) === 0) ? 0 : 1;
+  }
+
+  /** 1 when the subflow's higher endpoint belongs to this side of the session. */
+  higherOf(subflow: number, side: number): 0 | 1 {
+    return this.sideOf(subflow, 1) === side ? 1 : 0;
+  }
+
+  /** Four address words of one side's endpoint of a subflow. */
+  addressWords(subflow: number, side: number): Uint32Array {
+    const at = subflow * flow.HOT_WORDS + flow.KEY + this.higherOf(subflow, side) * 4;
+    return this.subflows.hot.subarray(at, at + 4);
+  }
+
+  /** The port of one side's endpoint of a subflow. */
+  port(subflow: number, side: number): number {
+    const ports = this.subflows.hot[subflow * flow.HOT_WORDS + flow.KEY + 8]!;
+    return this.higherOf(subflow, side) ? ports & 0xffff : ports >>> 16;
+  }
+
+  /** µs of a session's newest packet. */
+  lastMicros(session: number): number {
+    let last = this.table.floats[(session * table.SESSION_WORDS + table.SESSION_START) >> 1]!;
+    for (const subflow of this.subflowsOf(session)) {
+      last = Math.max(last, this.subflows.hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!);
+    }
+    return last;
+  }
+
+  /** The cuts of a stream, made when first asked for. */
+  cutsOf(stream: number): CutRanges {
+    let cuts = this.cuts.get(stream);
+    if (cuts === undefined) {
+      cuts = new CutRanges();
+      this.cuts.set(stream, cuts);
+    }
+    return cuts;
+  }
+
+  /** Notes that a subflow is closed; the session counts how many are not. */
+  closeSubflow(subflow: number): void {
+    if (this.join(subflow) & IS_CLOSED) return;
+    this.setJoin(subflow, IS_CLOSED);
+    this.table.words[this.sessionOf(subflow) * table.SESSION_WORDS + table.OPEN_SUBFLOWS]!--;
+  }
+
+  /** Forgets a session and its subflows. */
+  release(session: number): void {
+    const state = this.table.state(session);
+    for (const side of [0, 1]) {
+      if (state & (table.S_KEY << side) || state & table.S_ORPHAN) {
+        this.tokens.remove(this.mix(this.tokenOf(session, side)), session * 2 + side);
+      }
+      this.ranges.delete(session * 2 + side);
+      this.cuts.delete(session * 2 + side);
+    }
+    this.addresses.delete(session);
+    for (const subflow of this.subflowsOf(session)) this.subflows.release(subflow);
+    this.table.release(session);
+  }
+}
