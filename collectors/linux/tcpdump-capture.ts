@@ -49,6 +49,7 @@ export class TcpdumpCapture implements Capture {
     }
   }
 
+  /** tcpdump ends at once: packets that it has not read from the kernel by now are not seen. */
   stop(): void {
     for (const pipe of this.pipes) pipe.stop();
   }

@@ -1,0 +1,148 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import type { Capture } from "../../collectors/linux/capture.ts";
+import { loadLibc } from "../../collectors/linux/libc.ts";
+import { openCapture } from "../../collectors/linux/open-capture.ts";
+import { pathMtu } from "../../collectors/linux/path-mtu.ts";
+import { RingCapture } from "../../collectors/linux/ring-capture.ts";
+import { LINKTYPE_ETHERNET } from "../../src/wire/link-type.ts";
+import { needs, titled } from "../support/requirements.ts";
+
+const DATAGRAMS = 3000;
+const HEADERS = 14 + 20 + 8;
+
+/** What a capture saw of the datagrams that `send` made: their numbers in order, and each one's octets on the wire. */
+interface Seen {
+  readonly numbers: number[];
+  readonly wire: Set<number>;
+  readonly linkTypes: Set<number>;
+  readonly sources: Set<number>;
+  readonly atMicros: number[];
+}
+
+/** Sends numbered datagrams over loopback to a port that nobody else uses, and gathers those that the capture shows. */
+async function observe(capture: Capture, octets: number): Promise<Seen> {
+  const to = createSocket("udp4");
+  to.bind(0, "127.0.0.1");
+  await once(to, "listening");
+  const { port } = to.address();
+  const seen: Seen = { numbers: [], wire: new Set(), linkTypes: new Set(), sources: new Set(), atMicros: [] };
+  const running = capture.run((vector) => {
+    for (let i = 0; i < vector.length; i++) {
+      const at = vector.at[i] ?? 0;
+      const captured = vector.captured[i] ?? 0;
+      if (captured < HEADERS + 4 || vector.view.getUint8(at + 23) !== 17) continue;
+      if (vector.view.getUint16(at + 36) !== port) continue;
+      seen.numbers.push(vector.view.getUint32(at + HEADERS));
+      seen.wire.add(vector.wire[i] ?? 0);
+      seen.linkTypes.add(vector.linkType[i] ?? 0);
+      seen.sources.add(vector.source[i] ?? 0);
+      seen.atMicros.push(vector.atMicros[i] ?? 0);
+    }
+  });
+  const from = createSocket("udp4");
+  for (let n = 0; n < DATAGRAMS; n++) {
+    const datagram = Buffer.alloc(octets);
+    datagram.writeUInt32BE(n);
+    // `send` calls back before the event loop turns: without this the capture would have no turn until all are sent.
+    await new Promise((resolve) => from.send(datagram, port, "127.0.0.1", () => setImmediate(resolve)));
+  }
+  const end = Date.now() + 5000;
+  while (seen.numbers.length < DATAGRAMS && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+  from.close();
+  to.close();
+  capture.stop();
+  await running;
+  return seen;
+}
+
+const points = [{ name: "lo", source: 3 }];
+const everyNumber = Array.from({ length: DATAGRAMS }, (_, n) => n);
+
+describe.each([
+  { by: "ring", reason: needs("Linux", "root", "koffi") },
+  { by: "tcpdump", reason: needs("root", "tcpdump") },
+] as const)("capturing by $by", ({ by, reason }) => {
+  const open = (): Promise<Capture> =>
+    openCapture({ points, direction: "both", promiscuous: false, by, warn: () => undefined });
+
+  it.skipIf(reason)(
+    titled("shows every packet of the loopback device once, in order, with its time", reason),
+    async () => {
+      const begin = Date.now() * 1000;
+      const capture = await open();
+      const seen = await observe(capture, 40);
+      expect(seen.numbers).toEqual(everyNumber);
+      expect([...seen.wire]).toEqual([HEADERS + 40]);
+      expect([...seen.linkTypes]).toEqual([LINKTYPE_ETHERNET]);
+      expect([...seen.sources]).toEqual([3]);
+      expect(Math.min(...seen.atMicros)).toBeGreaterThan(begin - 1e6);
+      expect(Math.max(...seen.atMicros)).toBeLessThan(Date.now() * 1000 + 1e6);
+      expect(capture.lost()).toBe(0);
+    },
+  );
+
+  it.skipIf(reason)(titled("shows packets longer than any link's, round the whole ring", reason), async () => {
+    const seen = await observe(await open(), 16_000);
+    expect(seen.numbers).toEqual(everyNumber);
+    expect([...seen.wire]).toEqual([HEADERS + 16_000]);
+  });
+
+  it.skipIf(reason)(titled("refuses an interface that is not there", reason), async () => {
+    const unknown = openCapture({
+      points: [{ name: "nosuchdev", source: 0 }],
+      direction: "both",
+      promiscuous: false,
+      by,
+      warn: () => undefined,
+    });
+    await expect(unknown).rejects.toMatchObject({
+      name: "OperationalError",
+      message: expect.stringContaining("nosuchdev"),
+    });
+  });
+});
+
+const ringReason = needs("Linux", "root", "koffi");
+
+it.skipIf(ringReason)(titled("a ring that nobody empties counts what the kernel had to drop", ringReason), async () => {
+  const capture = new RingCapture(await loadLibc(), {
+    points,
+    direction: "both",
+    promiscuous: false,
+    onInterface: () => undefined,
+  });
+  const to = createSocket("udp4");
+  to.bind(0, "127.0.0.1");
+  await once(to, "listening");
+  const { port } = to.address();
+  // 16 MiB of ring take some 400 of these.
+  for (let n = 0; n < 600; n++)
+    await new Promise((resolve) => to.send(Buffer.alloc(40_000), port, "127.0.0.1", resolve));
+  expect(capture.lost()).toBeGreaterThan(50);
+  const lost = capture.lost();
+  let seen = 0;
+  const running = capture.run((vector) => {
+    for (let i = 0; i < vector.length; i++) {
+      if ((vector.wire[i] ?? 0) === HEADERS + 40_000) seen++;
+    }
+  });
+  capture.stop();
+  await running;
+  to.close();
+  expect(seen + lost).toBeGreaterThanOrEqual(600);
+  expect(capture.lost()).toBeGreaterThanOrEqual(lost);
+});
+
+const libcReason = needs("Linux", "koffi");
+
+it.skipIf(libcReason)(
+  titled("the path MTU of loopback is the loopback device's, over IPv4 and IPv6", libcReason),
+  async () => {
+    const libc = await loadLibc();
+    expect(pathMtu(libc, "127.0.0.1")).toBe(65_535); // the kernel goes no higher for IPv4
+    expect(pathMtu(libc, "::1")).toBe(65_536);
+    expect(pathMtu(libc, "not an address")).toBeNull();
+  },
+);
