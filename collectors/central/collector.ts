@@ -94,7 +94,6 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
         key: keyOf(record),
         value: encode(record, config.format),
         headers: headersOf(record, config.format),
-        atMs: Date.now(),
       },
     ]);
   const pipeline = new Pipeline({

@@ -41,6 +41,7 @@ interface Options {
 }
 
 const REPORT_MS = 60_000;
+const LINGER_MS = 500;
 const MIB = 1024 * 1024;
 
 const EXAMPLES = `
@@ -122,6 +123,8 @@ async function collect(options: Options): Promise<void> {
   const report = await collector.stop();
   logReport(log, report, "totals at the end");
   log.info(recordsLine(report.records));
+  // kafkajs may still be at an attempt that was given up, and would hold the process until it has counted to the end.
+  setTimeout(() => process.exit(), LINGER_MS).unref();
   // Whoever closed the pipe knows that it is closed: `rejoin collect ... | head` ends quietly.
   const readerGone = cause instanceof OperationalError && cause.code === READER_GONE;
   if (typeof cause !== "string" && !readerGone) throw cause;

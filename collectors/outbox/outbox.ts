@@ -13,8 +13,6 @@ export interface OutboxRecord {
   readonly key: string;
   readonly value: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
-  /** When the record was made, in milliseconds since 1970. */
-  readonly atMs: number;
 }
 
 /** What became of a record that a sink was given. `refused` is for good: the sink will never take it. */

@@ -4,6 +4,8 @@ export type KafkaRemedy =
   | "again"
   /** The same batch again, through a new producer object: reconnecting this one does not help. */
   | "new-producer"
+  /** The same where a topic has gone; otherwise again: a broker that has just started says so for a moment. */
+  | "check-topics"
   /** Smaller batches; a single record is refused for good. */
   | "split";
 
@@ -11,10 +13,14 @@ export type KafkaRemedy =
 const SPLIT_CODES = [10, 18];
 /**
  * OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH and UNKNOWN_PRODUCER_ID: what broker
- * and producer remember of each other has parted. UNKNOWN_TOPIC_OR_PARTITION: kafkajs goes on asking for a topic that
- * it has known once, and fails every other topic with it.
+ * and producer remember of each other has parted.
  */
-const NEW_PRODUCER_CODES = [45, 46, 47, 59, 3];
+const NEW_PRODUCER_CODES = [45, 46, 47, 59];
+/**
+ * UNKNOWN_TOPIC_OR_PARTITION. kafkajs goes on asking for every topic that it has known, and fails the others with the
+ * one that has gone, until there is a new producer.
+ */
+const CHECK_TOPICS_CODES = [3];
 
 /**
  * The remedy for an error of `producer.send`, by the protocol's error code. `retriable` of kafkajs is not asked: it is
@@ -24,6 +30,7 @@ export function remedyFor(error: unknown): KafkaRemedy {
   const code = protocolCode(error);
   if (code !== null && SPLIT_CODES.includes(code)) return "split";
   if (code !== null && NEW_PRODUCER_CODES.includes(code)) return "new-producer";
+  if (code !== null && CHECK_TOPICS_CODES.includes(code)) return "check-topics";
   return "again";
 }
 

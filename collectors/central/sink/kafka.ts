@@ -1,4 +1,4 @@
-import kafkajs, { type Admin, type Message, type PartitionMetadata, type Producer } from "kafkajs";
+import kafkajs, { type Admin, type KafkaConfig, type Message, type PartitionMetadata, type Producer } from "kafkajs";
 import type { Logger } from "pino";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { OperationalError } from "../../runtime/errors.ts";
@@ -50,6 +50,7 @@ export class KafkaSink implements Sink {
   private readonly options: KafkaSinkOptions;
   private readonly log: Logger;
   private readonly kafka: kafkajs.Kafka;
+  private readonly startingKafka: kafkajs.Kafka;
   private readonly choose = Partitioners.DefaultPartitioner();
   /** Of every topic in the options: bounded by that list. */
   private partitions = new Map<string, PartitionMetadata[]>();
@@ -58,19 +59,20 @@ export class KafkaSink implements Sink {
   constructor(options: KafkaSinkOptions, log: Logger) {
     this.options = options;
     this.log = log;
-    this.kafka = new Kafka({
+    const settings: KafkaConfig = {
       clientId: options.clientId,
       brokers: [...options.brokers],
-      retry: RETRY,
       connectionTimeout: CONNECT_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       // What matters is logged here, once; kafkajs would log each of its attempts.
       logLevel: logLevel.NOTHING,
-    });
+    };
+    this.kafka = new Kafka({ ...settings, retry: RETRY });
+    this.startingKafka = new Kafka({ ...settings, retry: START_RETRY });
   }
 
   async open(): Promise<void> {
-    const admin = this.kafka.admin({ retry: START_RETRY });
+    const admin = this.startingKafka.admin();
     const where = this.options.brokers.join(", ");
     try {
       await admin.connect();
@@ -134,19 +136,22 @@ export class KafkaSink implements Sink {
   }
 
   private async sendBatch(batch: Batch, outcomes: Map<OutboxRecord, Outcome>, signal: AbortSignal): Promise<void> {
-    const messages: Message[] = batch.records.map(({ key, value, headers, atMs }) => ({
+    // Part of what is frozen. Not the records' own time: a broker forgets, when it restarts, every producer whose last
+    // message is a day old by its timestamp, and takes the batch that it is sent again as a new one.
+    const timestamp = String(Date.now());
+    const messages: Message[] = batch.records.map(({ key, value, headers }) => ({
       key,
       value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
       headers: { ...headers },
       partition: batch.partition,
-      timestamp: String(atMs),
+      timestamp,
     }));
     const compression = this.options.compression === "gzip" ? CompressionTypes.GZIP : CompressionTypes.None;
     let tooLarge = false;
     const settled = await persist(
       `Kafka topic ${batch.topic}`,
       async () => {
-        this.producer ??= await this.connectProducer();
+        this.producer ??= await this.newProducer();
         try {
           await this.producer.send({ topic: batch.topic, acks: -1, compression, messages });
         } catch (error) {
@@ -155,7 +160,8 @@ export class KafkaSink implements Sink {
             tooLarge = true;
             return;
           }
-          if (remedy === "new-producer") await this.renew(error);
+          if (remedy === "new-producer" || (remedy === "check-topics" && (await this.lacksTopics())))
+            await this.close();
           throw error;
         }
       },
@@ -185,16 +191,22 @@ export class KafkaSink implements Sink {
     }
   }
 
-  private async renew(cause: unknown): Promise<void> {
-    this.log.warn(`Kafka: a new producer is needed: ${text(cause)}`);
-    await this.close();
-    const admin = this.kafka.admin({ retry: RETRY });
-    await admin.connect();
+  /** A producer after the first one. Rejects while a topic is missing: somebody may make it again. */
+  private async newProducer(): Promise<Producer> {
+    if (await this.lacksTopics()) throw new Error(`a topic is missing: one of ${this.options.topics.join(", ")}`);
+    return this.connectProducer();
+  }
+
+  /** Whether one of the topics is not there (any more); learns the partitions where all are. */
+  private async lacksTopics(): Promise<boolean> {
+    const admin = this.kafka.admin();
     try {
+      await admin.connect();
       await this.checkTopics(admin);
+      return false;
     } catch (error) {
-      // The collector is running: somebody may create the topic again.
-      throw new Error(text(error), { cause: error });
+      if (error instanceof OperationalError) return true;
+      throw error;
     } finally {
       await limited(admin.disconnect());
     }

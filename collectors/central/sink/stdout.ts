@@ -25,13 +25,14 @@ export class StreamSink implements Sink {
   async send(records: readonly OutboxRecord[]): Promise<Outcome[]> {
     const lines: Uint8Array[] = [];
     for (const { value } of records) lines.push(value, LINE_END);
+    // The callback comes when the octets are handed on; waiting for it bounds the stream's buffer. A stream that has
+    // been destroyed tells the callback only, a broken pipe tells both.
     await new Promise<void>((resolve) => {
-      if (this.gone !== null) resolve();
-      // The callback comes when the octets are handed on, or with the error; waiting for it bounds the stream's buffer.
-      else this.stream.write(Buffer.concat(lines), () => resolve());
+      this.stream.write(Buffer.concat(lines), (error) => {
+        if (error) this.gone ??= error;
+        resolve();
+      });
     });
-    // The callback of a failed write comes before the stream's "error" event.
-    await new Promise<void>((resolve) => setImmediate(resolve));
     if (this.gone !== null) {
       throw new OperationalError(READER_GONE, `standard output cannot be written: ${this.gone.message}`);
     }

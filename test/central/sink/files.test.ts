@@ -1,0 +1,157 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FileSink, type FileSinkOptions } from "../../../collectors/central/sink/files.ts";
+import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
+import { OperationalError } from "../../../collectors/runtime/errors.ts";
+import { titled } from "../../support/requirements.ts";
+
+const log = pino({ level: "silent" });
+const never = new AbortController().signal;
+const SESSIONS = "rejoin.sessions.v1";
+
+const record = (value: object, topic = SESSIONS): OutboxRecord => ({
+  recordClass: "ended",
+  topic,
+  key: "k",
+  value: Buffer.from(JSON.stringify(value)),
+  headers: {},
+});
+
+describe("FileSink", () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "rejoin-files-"));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const options = (more: Partial<FileSinkOptions> = {}): FileSinkOptions => ({
+    directory,
+    rotateOctets: 1_000_000,
+    rotateMs: 3_600_000,
+    keep: 3,
+    ...more,
+  });
+  const path = (name: string) => join(directory, name);
+  const rotated = () =>
+    readdirSync(directory)
+      .filter((name) => name.endsWith(".jsonl.gz"))
+      .sort();
+
+  test("one file for each topic, one line for each record", async () => {
+    const sink = new FileSink(options({ directory: path("new/deep") }), log);
+    await sink.open();
+    const outcomes = await sink.send([record({ a: 1 }), record({ b: 2 }, "rejoin.agents.v1"), record({ a: 3 })], never);
+    await sink.close();
+    expect(outcomes).toEqual(["acknowledged", "acknowledged", "acknowledged"]);
+    expect(readFileSync(path(`new/deep/${SESSIONS}.jsonl`), "utf8")).toBe('{"a":1}\n{"a":3}\n');
+    expect(readFileSync(path("new/deep/rejoin.agents.v1.jsonl"), "utf8")).toBe('{"b":2}\n');
+  });
+
+  test("rotates by size, compresses, and keeps so many", async () => {
+    const sink = new FileSink(options({ rotateOctets: 20 }), log);
+    await sink.open();
+    for (let n = 0; n < 12; n++) {
+      await sink.send([record({ n, pad: "xxxxxxxx" })], never);
+      // Rotated files carry the millisecond in their names.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await sink.close();
+    const kept = rotated();
+    expect(kept).toHaveLength(3);
+    const numbers = kept.map((name) => JSON.parse(gunzipSync(readFileSync(path(name))).toString()).n);
+    expect(numbers).toEqual([8, 9, 10]);
+    expect(JSON.parse(readFileSync(path(`${SESSIONS}.jsonl`), "utf8")).n).toBe(11);
+    expect(readdirSync(directory).filter((name) => name.endsWith(".part"))).toEqual([]);
+  });
+
+  test("rotates by age", async () => {
+    const sink = new FileSink(options({ rotateMs: 20 }), log);
+    await sink.open();
+    await sink.send([record({ n: 1 })], never);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await sink.send([record({ n: 2 })], never);
+    await sink.close();
+    expect(rotated()).toHaveLength(1);
+    expect(readFileSync(path(`${SESSIONS}.jsonl`), "utf8")).toBe('{"n":2}\n');
+  });
+
+  test("goes on where an earlier process stopped: a line cut short is removed, a plain rotated file compressed", async () => {
+    // Longer than what is read back at once.
+    const torn = `{"n":1,"torn":"${"x".repeat(100_000)}`;
+    writeFileSync(path(`${SESSIONS}.jsonl`), `{"n":0}\n${torn}`);
+    writeFileSync(path(`${SESSIONS}.2026-01-01T000000.000Z.jsonl`), '{"n":-1}\n');
+    writeFileSync(path(`${SESSIONS}.2026-01-01T000000.000Z.jsonl.gz.part`), "half");
+    const sink = new FileSink(options(), log);
+    await sink.open();
+    await sink.send([record({ n: 2 })], never);
+    await sink.close();
+    expect(readFileSync(path(`${SESSIONS}.jsonl`), "utf8")).toBe('{"n":0}\n{"n":2}\n');
+    expect(rotated()).toHaveLength(1);
+    expect(gunzipSync(readFileSync(path(rotated()[0] ?? ""))).toString()).toBe('{"n":-1}\n');
+  });
+
+  test("leaves files of others alone", async () => {
+    writeFileSync(path(`${SESSIONS}.notes.jsonl`), "mine");
+    writeFileSync(path(`${SESSIONS}.old.jsonl.gz`), "mine too");
+    const sink = new FileSink(options({ keep: 1 }), log);
+    await sink.open();
+    await sink.close();
+    expect(existsSync(path(`${SESSIONS}.notes.jsonl`))).toBe(true);
+    expect(existsSync(path(`${SESSIONS}.old.jsonl.gz`))).toBe(true);
+  });
+
+  test("a directory that cannot be used is one clear line", async () => {
+    writeFileSync(path("file"), "");
+    const attempt = new FileSink(options({ directory: path("file/below") }), log).open();
+    await expect(attempt).rejects.toThrow(OperationalError);
+    await expect(attempt).rejects.toThrow(/file\/below: cannot be made/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)(
+    "a directory without permission (skipped: root may write anywhere)",
+    async () => {
+      chmodSync(directory, 0o500);
+      await expect(new FileSink(options(), log).open()).rejects.toThrow(/cannot be written/);
+    },
+  );
+
+  const prlimit = spawnSync("prlimit", ["--version"]).status === 0 ? undefined : "needs prlimit";
+  test.skipIf(prlimit)(titled("a write cut short is undone, and done again when there is room", prlimit), async () => {
+    const sink = new FileSink(options(), log);
+    await sink.open();
+    await sink.send([record({ n: 1 })], never);
+    // As a full disk does, a file size limit takes the first part of what it is given.
+    const ignore = () => {};
+    process.on("SIGXFSZ", ignore);
+    const limit = (octets: string) => spawnSync("prlimit", ["--pid", String(process.pid), `--fsize=${octets}`]);
+    limit("1000:unlimited");
+    const sending = sink.send([record({ n: 2, pad: "x".repeat(800) }), record({ n: 3, pad: "y".repeat(800) })], never);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const during = readFileSync(path(`${SESSIONS}.jsonl`), "utf8");
+    limit("unlimited:unlimited");
+    expect(await sending).toEqual(["acknowledged", "acknowledged"]);
+    await sink.close();
+    process.off("SIGXFSZ", ignore);
+    expect(during).toBe('{"n":1}\n');
+    const numbers = readFileSync(path(`${SESSIONS}.jsonl`), "utf8")
+      .trim()
+      .split("\n");
+    expect(numbers.map((line) => JSON.parse(line).n)).toEqual([1, 2, 3]);
+  });
+
+  test("an outage ends when the signal says so: the records are unsent", async () => {
+    const sink = new FileSink(options(), log);
+    await sink.open();
+    rmSync(directory, { recursive: true });
+    const abort = new AbortController();
+    const sending = sink.send([record({ n: 2 }, "rejoin.agents.v1")], abort.signal);
+    setTimeout(() => abort.abort(), 50);
+    expect(await sending).toEqual(["unsent"]);
+    await sink.close();
+  });
+});

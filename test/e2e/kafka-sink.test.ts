@@ -1,0 +1,204 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Pump } from "../../collectors/central/pump.ts";
+import { KafkaSink, type KafkaSinkOptions } from "../../collectors/central/sink/kafka.ts";
+import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
+import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
+import { freePort, kafkaMissing, type LogMessage, TestKafka } from "../support/kafka.ts";
+import { titled } from "../support/requirements.ts";
+
+const missing = await kafkaMissing();
+const log = pino({ level: process.env.REJOIN_LOG ?? "silent" });
+const never = new AbortController().signal;
+
+/** Stands between clients and the broker, and can hold back what the broker answers. */
+class LateAnswers {
+  delayMs = 0;
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+
+  constructor(port: number, brokerPort: () => number) {
+    this.server = createServer((client) => {
+      const broker = connect(brokerPort(), "127.0.0.1");
+      for (const socket of [client, broker]) {
+        this.sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => {
+          this.sockets.delete(socket);
+          client.destroy();
+          broker.destroy();
+        });
+      }
+      client.pipe(broker);
+      broker.on("data", (chunk) => {
+        if (this.delayMs === 0) client.write(chunk);
+        else setTimeout(() => client.writable && client.write(chunk), this.delayMs);
+      });
+    }).listen(port, "127.0.0.1");
+  }
+
+  close(): void {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+const record = (topic: string, key: string, n: number, octets = 200): OutboxRecord => ({
+  recordClass: "ended",
+  topic,
+  key,
+  value: Buffer.from(JSON.stringify({ n, pad: "x".repeat(octets) })),
+  headers: { "content-type": "application/json", ce_id: `${key}-${n}` },
+});
+const numberOf = (message: LogMessage): number => JSON.parse(message.value.toString()).n;
+
+/** The numbers of each key in the order of the log. */
+function byKey(messages: readonly LogMessage[]): Map<string, number[]> {
+  const numbers = new Map<string, number[]>();
+  for (const message of messages) numbers.set(message.key, [...(numbers.get(message.key) ?? []), numberOf(message)]);
+  return numbers;
+}
+
+describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), () => {
+  let kafka: TestKafka;
+  let proxy: LateAnswers;
+  beforeAll(async () => {
+    const proxyPort = await freePort();
+    proxy = new LateAnswers(proxyPort, () => kafka.port);
+    kafka = await TestKafka.start(proxyPort);
+  });
+  afterAll(async () => {
+    proxy.close();
+    await kafka?.wipe();
+  });
+
+  const options = (topics: string[], more: Partial<KafkaSinkOptions> = {}): KafkaSinkOptions => ({
+    brokers: [kafka.address],
+    clientId: "test",
+    topics,
+    compression: "gzip",
+    ...more,
+  });
+
+  test.each(["none", "gzip"] as const)(
+    "keys, values, headers and times arrive as they were (%s)",
+    async (compression) => {
+      const topic = `plain-${compression}`;
+      await kafka.createTopic(topic, 3);
+      const sink = new KafkaSink(options([topic], { compression }), log);
+      await sink.open();
+      const records = Array.from({ length: 1500 }, (_, n) => record(topic, `key ${n % 20}`, n));
+      expect(new Set(await sink.send(records, never))).toEqual(new Set(["acknowledged"]));
+      await sink.close();
+      const messages = await kafka.readAll(topic);
+      expect(messages).toHaveLength(1500);
+      for (const [key, numbers] of byKey(messages)) {
+        expect(numbers).toEqual(records.filter((one) => one.key === key).map((_, i) => Number(key.slice(4)) + i * 20));
+      }
+      const first = messages.find((message) => numberOf(message) === 0);
+      expect(first?.headers).toEqual({ "content-type": "application/json", ce_id: "key 0-0" });
+      expect(new Set(messages.map(({ partition }) => partition)).size).toBe(3);
+    },
+  );
+
+  test("a broker killed again and again in mid-stream, its answers late: nothing lost, nothing twice, order kept", async () => {
+    const topic = "killed";
+    await kafka.createTopic(topic, 3);
+    const sink = new KafkaSink(options([topic]), log);
+    await sink.open();
+    const outbox = new MemoryOutbox({ maxRecords: 1_000_000, maxOctets: 1e9 });
+    const failures: unknown[] = [];
+    const pump = new Pump(outbox, sink, (error) => failures.push(error));
+    // An answer that is under way when the broker dies: the records are stored, and nobody knows.
+    proxy.delayMs = 150;
+    let n = 0;
+    const feed = setInterval(() => {
+      for (let i = 0; i < 50; i++) outbox.append([record(topic, `key ${n % 40}`, n++)]);
+    }, 10);
+    for (let kills = 0; kills < 4; kills++) {
+      await sleep(700 + 130 * kills);
+      await kafka.kill();
+      await sleep(300);
+      await kafka.restart();
+    }
+    await sleep(500);
+    clearInterval(feed);
+    proxy.delayMs = 0;
+    await pump.stop(60_000);
+    await sink.close();
+    expect(failures).toEqual([]);
+    expect(outbox.stats()).toMatchObject({ made: n, acknowledged: n, stored: 0, shed: {} });
+    const numbers = byKey(await kafka.readAll(topic));
+    for (let key = 0; key < 40; key++) {
+      const expected = Array.from({ length: Math.ceil((n - key) / 40) }, (_, i) => key + i * 40);
+      expect(numbers.get(`key ${key}`)).toEqual(expected);
+    }
+  });
+
+  test("a topic that is not there is one clear line, and is not created", async () => {
+    const sink = new KafkaSink(options(["nowhere"]), log);
+    await expect(sink.open()).rejects.toMatchObject({
+      code: "KAFKA_TOPIC_MISSING",
+      message: expect.stringMatching(/has no topic nowhere; create it first: kafka-topics.sh .*--topic nowhere/),
+    });
+    await expect(sink.open()).rejects.toMatchObject({ code: "KAFKA_TOPIC_MISSING" });
+  });
+
+  test("no broker is one clear line, soon", async () => {
+    const port = await freePort();
+    const started = Date.now();
+    const sink = new KafkaSink(options(["any"], { brokers: [`127.0.0.1:${port}`] }), log);
+    await expect(sink.open()).rejects.toMatchObject({
+      code: "KAFKA_UNREACHABLE",
+      message: expect.stringContaining(`Kafka at 127.0.0.1:${port} cannot be reached`),
+    });
+    expect(Date.now() - started).toBeLessThan(10_000);
+  });
+
+  test("a record too large is refused alone; its neighbours arrive", async () => {
+    const topic = "small";
+    await kafka.createTopic(topic, 1, { "max.message.bytes": "4000" });
+    const sink = new KafkaSink(options([topic], { compression: "none" }), log);
+    await sink.open();
+    const records = Array.from({ length: 40 }, (_, n) => record(topic, "key", n, n === 17 ? 5000 : 200));
+    const outcomes = await sink.send(records, never);
+    await sink.close();
+    expect(outcomes.map((outcome, n) => (outcome === "refused" ? n : -1)).filter((n) => n >= 0)).toEqual([17]);
+    const expected = Array.from({ length: 40 }, (_, n) => n).filter((n) => n !== 17);
+    expect((await kafka.readAll(topic)).map(numberOf)).toEqual(expected);
+  });
+
+  test("a topic deleted and made again: the sink comes back, and other topics go on", async () => {
+    await kafka.createTopic("stays", 1);
+    await kafka.createTopic("goes", 2);
+    const sink = new KafkaSink(options(["stays", "goes"]), log);
+    await sink.open();
+    await sink.send([record("stays", "k", 0), record("goes", "k", 0)], never);
+    await kafka.deleteTopic("goes");
+    const sending = sink.send([record("goes", "k", 1), record("stays", "k", 1)], never);
+    await sleep(1000);
+    await kafka.createTopic("goes", 2);
+    expect(await sending).toEqual(["acknowledged", "acknowledged"]);
+    await sink.close();
+    expect((await kafka.readAll("goes")).map(numberOf)).toEqual([1]);
+    expect((await kafka.readAll("stays")).map(numberOf)).toEqual([0, 1]);
+  });
+
+  test("an outage that outlasts the patience: the records are unsent", async () => {
+    await kafka.createTopic("outage", 1);
+    const sink = new KafkaSink(options(["outage"]), log);
+    await sink.open();
+    await kafka.kill();
+    const outbox = new MemoryOutbox({ maxRecords: 1000, maxOctets: 1e6 });
+    const pump = new Pump(outbox, sink, () => {});
+    outbox.append([record("outage", "k", 1)]);
+    const started = Date.now();
+    await pump.stop(1000);
+    await sink.close();
+    expect(Date.now() - started).toBeLessThan(8000);
+    expect(outbox.stats()).toMatchObject({ acknowledged: 0, stored: 0, shed: { "abandoned/ended": 1 } });
+    await kafka.restart();
+  });
+});

@@ -1,0 +1,171 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import kafkajs, { type Admin, type IHeaders } from "kafkajs";
+import { needs } from "./requirements.ts";
+
+const SCRIPT = fileURLToPath(new URL("kafka/kafka.sh", import.meta.url));
+
+/** A message as it stands in the log. */
+export interface LogMessage {
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: string;
+  readonly value: Buffer;
+  readonly headers: Record<string, string>;
+}
+
+/**
+ * Fetches the broker's jars where they are missing. Returns why no broker can be had here, such as `needs Java 17`;
+ * undefined when one can. Call it before `describe.skipIf`.
+ */
+export async function kafkaMissing(): Promise<string | undefined> {
+  const reason = needs("Java 17", "mvn");
+  if (reason !== undefined) return reason;
+  const output = await script("install", {});
+  return output === null ? undefined : `the broker's jars cannot be had: ${output.trim().split("\n").at(-1)}`;
+}
+
+/** One real broker on free ports of loopback, its data in a directory of its own. */
+export class TestKafka {
+  private readonly env: Record<string, string>;
+  private readonly kafka: kafkajs.Kafka;
+  readonly port: number;
+
+  private constructor(ports: readonly [number, number], advertised: number) {
+    const [port, controller] = ports;
+    this.port = port;
+    this.env = {
+      KAFKA_DATA: mkdtempSync(join(tmpdir(), "rejoin-kafka-")),
+      KAFKA_PORT: String(port),
+      KAFKA_CONTROLLER: String(controller),
+      KAFKA_ADVERTISED: String(advertised),
+    };
+    this.kafka = new kafkajs.Kafka({
+      clientId: "test",
+      brokers: [`127.0.0.1:${advertised}`],
+      logLevel: kafkajs.logLevel.NOTHING,
+      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 15, factor: 0.2, multiplier: 2 },
+    });
+  }
+
+  /**
+   * Starts a broker. With `proxyPort`, clients are told to come to that port of loopback, where the test has something
+   * that forwards to `port`.
+   */
+  static async start(proxyPort?: number): Promise<TestKafka> {
+    const ports: [number, number] = [await freePort(), await freePort()];
+    const broker = new TestKafka(ports, proxyPort ?? ports[0]);
+    await broker.restart();
+    return broker;
+  }
+
+  /** `host:port` that clients use. */
+  get address(): string {
+    return `127.0.0.1:${this.env.KAFKA_ADVERTISED}`;
+  }
+
+  /** Starts it again after `kill`; its data is what it was. */
+  async restart(): Promise<void> {
+    await this.must("start");
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    await this.must("kill");
+  }
+
+  /** Ends it and deletes its data. */
+  async wipe(): Promise<void> {
+    await this.must("wipe");
+    rmSync(this.env.KAFKA_DATA ?? "", { recursive: true, force: true });
+  }
+
+  /** Makes a topic; `settings` are the broker's, such as `max.message.bytes`. */
+  async createTopic(topic: string, numPartitions: number, settings: Record<string, string> = {}): Promise<void> {
+    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    await this.withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions, configEntries }] }));
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    await this.withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+  }
+
+  /** Every message of a topic, each partition's in the order of the log. */
+  async readAll(topic: string): Promise<LogMessage[]> {
+    const ends = await this.withAdmin((admin) => admin.fetchTopicOffsets(topic));
+    const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    const messages: LogMessage[] = [];
+    if (wanted === 0) return messages;
+    const consumer = this.kafka.consumer({ groupId: `read-${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`read ${messages.length} of ${wanted}`)), 60_000);
+      const eachMessage = async ({ partition, message }: kafkajs.EachMessagePayload) => {
+        const { offset, key, value, headers } = message;
+        messages.push({
+          partition,
+          offset,
+          key: String(key),
+          value: value ?? Buffer.alloc(0),
+          headers: texts(headers),
+        });
+        if (messages.length === wanted) {
+          clearTimeout(timer);
+          resolve();
+        }
+      };
+      consumer.run({ eachMessage }).catch(reject);
+    });
+    await consumer.disconnect();
+    return messages;
+  }
+
+  private async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      return await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  private async must(verb: string): Promise<void> {
+    const output = await script(verb, this.env);
+    if (output !== null) throw new Error(`kafka.sh ${verb}: ${output}`);
+  }
+}
+
+/** A port of loopback that nobody had a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Runs a verb of kafka.sh; null when it ended well, else what it said. */
+function script(verb: string, env: Record<string, string>): Promise<string | null> {
+  return new Promise((resolve) => {
+    const child = spawn(SCRIPT, [verb], { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    child.on("error", (error) => resolve(error.message));
+    // Not "close": the broker lives on and may hold what it inherited.
+    child.on("exit", (code) => resolve(code === 0 ? null : said || `exit status ${code}`));
+  });
+}
+
+function texts(headers: IHeaders | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value)]));
+}
