@@ -67,7 +67,7 @@ export class SessionRecords implements SessionObserver {
     if (sessions === null) return;
     if (sessions.table.state(session) & table.S_ESTABLISHED) {
       this.ended_++;
-      this.publish(session, close, Math.max(atMicros, sessions.lastMicros(session)));
+      this.publish(session, close, atMicros);
     } else this.halfOpen++;
     this.ids.delete(session);
     for (const digest of this.digests.get(session) ?? []) digest?.release();

@@ -55,17 +55,17 @@ function hasFin(sessions: Sessions, session: number, side: number): boolean {
   return sessions.table.floats[at >> 1] !== 0;
 }
 
-/** Decides, in packet time, when sessions are over. Calls `end` for each; `end` releases it. */
+/** Decides, in packet time, when sessions are over. Calls `end` for each with the time it ended; `end` releases it. */
 export class Endings {
   private readonly sessions: Sessions;
-  private readonly end: (session: number, close: Close) => void;
+  private readonly end: (session: number, close: Close, atMicros: number) => void;
   /** Sessions with a DEADLINE; bounded by the session table. */
   private readonly closing = new Set<number>();
   private hand = 0;
   private nextTick = 0;
   private newest = 0;
 
-  constructor(sessions: Sessions, end: (session: number, close: Close) => void) {
+  constructor(sessions: Sessions, end: (session: number, close: Close, atMicros: number) => void) {
     this.sessions = sessions;
     this.end = end;
   }
@@ -96,21 +96,25 @@ export class Endings {
     if (nowMicros > this.newest) this.newest = nowMicros;
     if (this.newest < this.nextTick) return;
     this.nextTick = this.newest + TICK_MICROS;
-    const { floats } = this.sessions.table;
-    for (const session of this.closing) {
-      const deadline = floats[(session * table.SESSION_WORDS + table.DEADLINE) >> 1]!;
-      if (deadline === 0) this.closing.delete(session);
-      else if (deadline <= this.newest) {
-        this.closing.delete(session);
-        this.end(session, naturalClose(this.sessions, session) ?? { reason: "idle", by: null });
-      }
+    for (const session of this.due()) {
+      this.end(session, naturalClose(this.sessions, session) ?? { reason: "idle", by: null }, this.deadline(session));
     }
     this.sweep();
   }
 
+  /** Sessions whose deadline is past, in its order: when ticks fall must not show in what comes out. */
+  private due(): number[] {
+    const due = [...this.closing].filter((session) => this.deadline(session) <= this.newest);
+    return due.sort((a, b) => this.deadline(a) - this.deadline(b));
+  }
+
+  private deadline(session: number): number {
+    return this.sessions.table.floats[(session * table.SESSION_WORDS + table.DEADLINE) >> 1]!;
+  }
+
   /** Ends a session now: as it ended by itself, or for this reason while it lives. */
   finish(session: number, reason: "end-of-input" | "shutdown"): void {
-    this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null });
+    this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null }, this.sessions.lastMicros(session));
   }
 
   /** A half-open session to give up for a new one, looked for among the next of the table; -1 when there is none. */
@@ -132,7 +136,7 @@ export class Endings {
       if ((state & table.S_IN_USE) === 0) continue;
       const quiet = this.newest - this.sessions.lastMicros(this.hand);
       if (quiet > (state & table.S_ESTABLISHED ? IDLE_MICROS : HALF_OPEN_MICROS)) {
-        this.end(this.hand, { reason: "idle", by: null });
+        this.end(this.hand, { reason: "idle", by: null }, this.newest);
       }
     }
   }

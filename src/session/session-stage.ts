@@ -40,19 +40,18 @@ export class SessionStage {
   private readonly observer: SessionObserver;
   private readonly endings: Endings;
   private readonly options = new mptcp.MptcpOptions();
-  private now = 0;
 
   constructor(capacity: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
     this.observer = observer;
     this.sessions = new Sessions(capacity, stage.subflows, seed);
-    this.endings = new Endings(this.sessions, (session, close) => this.end(session, close));
+    this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
   }
 
   /** Gives every packet that still has none its fate. */
   process(vector: PacketVector): void {
     for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
-      if (this.stage.events.replaced[i]! >= 0) this.replace(this.stage.events.replaced[i]!);
+      if (this.stage.events.replaced[i]! >= 0) this.replace(this.stage.events.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, i);
     }
     if (vector.length > 0) this.advance(vector.atMicros[vector.length - 1]!);
@@ -60,7 +59,6 @@ export class SessionStage {
 
   /** Lets packet time pass. */
   advance(nowMicros: number): void {
-    if (nowMicros > this.now) this.now = nowMicros;
     this.endings.advance(nowMicros);
   }
 
@@ -73,12 +71,12 @@ export class SessionStage {
   }
 
   /** Another connection has taken the 4-tuple of a subflow: it is over, however it looked. */
-  private replace(subflow: number): void {
+  private replace(subflow: number, atMicros: number): void {
     const session = this.sessions.sessionOf(subflow);
     if (session < 0 || this.sessions.join(subflow) & join.IS_CLOSED) return;
     this.sessions.setJoin(subflow, join.IS_REPLACED);
     this.sessions.closeSubflow(subflow);
-    this.endings.consider(session, this.now);
+    this.endings.consider(session, atMicros);
   }
 
   private take(vector: PacketVector, i: number): number {
@@ -122,7 +120,8 @@ export class SessionStage {
       this.sessions.setJoin(subflow, join.IS_JOINED);
       if (owner >= 0)
         return (
-          this.attachJoin(owner, subflow) || this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros)
+          this.attachJoin(owner, subflow, atMicros) ||
+          this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros)
         );
       return this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros);
     }
@@ -130,10 +129,10 @@ export class SessionStage {
   }
 
   /** @param owner session * 2 + side of the token's owner, who is the listener of the join */
-  private attachJoin(owner: number, subflow: number): boolean {
+  private attachJoin(owner: number, subflow: number, atMicros: number): boolean {
     if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
     if (!this.sessions.attach(owner >> 1, subflow)) return false;
-    this.endings.consider(owner >> 1, this.now);
+    this.endings.consider(owner >> 1, atMicros);
     return true;
   }
 
@@ -155,7 +154,7 @@ export class SessionStage {
     if (session >= 0) return session;
     const victim = this.endings.victim();
     if (victim < 0) return -1;
-    this.end(victim, { reason: "evicted", by: null });
+    this.end(victim, { reason: "evicted", by: null }, atMicros);
     return this.sessions.table.allocate(atMicros);
   }
 
@@ -186,12 +185,14 @@ export class SessionStage {
     const side = sessions.sideOf(subflow, this.stage.events.fromHigher[i]!);
     const joinWord = sessions.join(subflow);
     if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
-      for (const learnt of takeCapable(sessions, session, side, vector, i, options)) this.adopt(session, learnt);
+      for (const learnt of takeCapable(sessions, session, side, vector, i, options))
+        this.adopt(session, learnt, atMicros);
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
     }
     if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
       takeJoin(sessions, session, subflow, vector, i, options);
-      if (isRefused(sessions.join(subflow)) && !isRefused(joinWord)) session = this.correctOwner(session, subflow);
+      if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
+        session = this.correctOwner(session, subflow, atMicros);
       if (options.joinLength === 24) this.observer.updated(session, atMicros);
     }
     if (
@@ -200,29 +201,29 @@ export class SessionStage {
     ) {
       this.observer.updated(session, atMicros);
     }
-    if (options.seen & (1 << mptcp.MP_FASTCLOSE)) this.takeFastclose(vector, session, side);
+    if (options.seen & (1 << mptcp.MP_FASTCLOSE)) this.takeFastclose(vector, session, side, atMicros);
   }
 
   /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
-  private correctOwner(session: number, subflow: number): number {
+  private correctOwner(session: number, subflow: number, atMicros: number): number {
     const owner = rightfulOwner(this.sessions, subflow);
     if (owner < 0 || owner >> 1 === session) return session;
     this.sessions.detach(session, subflow);
     this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
-    if (!this.attachJoin(owner, subflow)) return session;
+    if (!this.attachJoin(owner, subflow, atMicros)) return session;
     verifySynAck(this.sessions, owner >> 1, subflow);
     return owner >> 1;
   }
 
   /** Orphan joins that carry the token which a session has just got are its own. */
-  private adopt(session: number, side: 0 | 1): void {
+  private adopt(session: number, side: 0 | 1, atMicros: number): void {
     const { sessions } = this;
     for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
       const orphan = stream >> 1;
       if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
       for (const subflow of sessions.subflowsOf(orphan)) {
         sessions.detach(orphan, subflow);
-        if (this.attachJoin(session * 2 + side, subflow)) verifySynAck(sessions, session, subflow);
+        if (this.attachJoin(session * 2 + side, subflow, atMicros)) verifySynAck(sessions, session, subflow);
       }
       this.endings.forget(orphan);
       sessions.release(orphan);
@@ -230,7 +231,7 @@ export class SessionStage {
   }
 
   /** RFC 8684 §3.5: the option carries the key of the host it is sent to, so that only a host of the session can send it. */
-  private takeFastclose(vector: PacketVector, session: number, side: 0 | 1): void {
+  private takeFastclose(vector: PacketVector, session: number, side: 0 | 1, atMicros: number): void {
     const { words } = this.sessions.table;
     const state = this.sessions.table.state(session);
     const receiver = 1 - side;
@@ -241,7 +242,7 @@ export class SessionStage {
       if (vector.view.getUint32(at) !== words[keyAt] || vector.view.getUint32(at + 4) !== words[keyAt + 1]) return;
     }
     this.sessions.table.set(session, table.S_FASTCLOSE | (side === 1 ? table.S_FASTCLOSE_BY_RESPONDER : 0));
-    this.endings.consider(session, this.now);
+    this.endings.consider(session, atMicros);
   }
 
   private confirm(session: number, atMicros: number): void {
@@ -324,13 +325,13 @@ export class SessionStage {
     if ((state & flow.STATE_RESET) === 0 && (state & bothFins) !== bothFins) return;
     const wasClosed = (this.sessions.join(subflow) & join.IS_CLOSED) !== 0;
     this.sessions.closeSubflow(subflow);
-    this.endings.consider(session, Math.max(this.now, atMicros));
+    this.endings.consider(session, atMicros);
     if (!wasClosed) this.observer.updated(session, atMicros);
   }
 
-  private end(session: number, close: Close): void {
+  private end(session: number, close: Close, atMicros: number): void {
     this.endings.forget(session);
-    this.observer.ended(session, close, this.now);
+    this.observer.ended(session, close, atMicros);
     this.sessions.release(session);
   }
 }
