@@ -11,6 +11,8 @@ import type { Capture, CapturePoint, Direction, TakeVector } from "./capture.ts"
 const WINDOW_OCTETS = 4 * MIN_WINDOW_OCTETS;
 /** Kernel buffer that each tcpdump asks for, KiB: as large as a packet ring. */
 const BUFFER_KIB = 16_384;
+/** tcpdump takes packets from the kernel in blocks that are handed over after a second at the latest. */
+const BLOCK_MS = 1100;
 /** What is kept of what a tcpdump says; the last lines tell why it ended. */
 const MAX_SAID = 4096;
 
@@ -49,7 +51,6 @@ export class TcpdumpCapture implements Capture {
     }
   }
 
-  /** tcpdump ends at once: packets that it has not read from the kernel by now are not seen. */
   stop(): void {
     for (const pipe of this.pipes) pipe.stop();
   }
@@ -70,7 +71,8 @@ class Pipe {
 
   constructor(point: CapturePoint, options: TcpdumpCaptureOptions) {
     this.point = point;
-    const words = ["-i", point.name, "-n", "-U", "--immediate-mode", "-s", "0", "-B", String(BUFFER_KIB), "-w", "-"];
+    // No --immediate-mode: its ring has slots of the snap length, few of them, and loses packets in every burst.
+    const words = ["-i", point.name, "-n", "-U", "-s", "0", "-B", String(BUFFER_KIB), "-w", "-"];
     if (options.direction === "in") words.push("-Q", "in");
     if (!options.promiscuous) words.push("-p");
     // A process group of its own, or a Ctrl-C at the terminal would end tcpdump before what it holds was asked for.
@@ -130,8 +132,11 @@ class Pipe {
   }
 
   stop(): void {
+    if (this.stopping) return;
     this.stopping = true;
-    this.child.kill("SIGTERM");
+    // At SIGTERM tcpdump leaves what lies in the kernel's blocks; all that has arrived by now is still to be seen.
+    const timer = setTimeout(() => this.child.kill("SIGTERM"), BLOCK_MS);
+    void this.ended.then(() => clearTimeout(timer));
   }
 
   /** As tcpdump said last; it is asked for the next time on the way. */

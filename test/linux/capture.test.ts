@@ -48,8 +48,11 @@ async function observe(capture: Capture, octets: number): Promise<Seen> {
     // `send` calls back before the event loop turns: without this the capture would have no turn until all are sent.
     await new Promise((resolve) => from.send(datagram, port, "127.0.0.1", () => setImmediate(resolve)));
   }
-  const end = Date.now() + 5000;
-  while (seen.numbers.length < DATAGRAMS && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+  // All of them, or as many as come: what the kernel dropped never does.
+  for (let before = -1; seen.numbers.length < DATAGRAMS && seen.numbers.length > before; ) {
+    before = seen.numbers.length;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+  }
   from.close();
   to.close();
   capture.stop();
@@ -83,10 +86,14 @@ describe.each([
     },
   );
 
-  it.skipIf(reason)(titled("shows packets longer than any link's, round the whole ring", reason), async () => {
-    const seen = await observe(await open(), 16_000);
-    expect(seen.numbers).toEqual(everyNumber);
+  it.skipIf(reason)(titled("shows packets longer than any link's, or counts them as lost", reason), async () => {
+    const capture = await open();
+    const seen = await observe(capture, 16_000);
+    expect(seen.numbers).toEqual([...new Set(seen.numbers)].toSorted((a, b) => a - b));
+    expect(seen.numbers.length + capture.lost()).toBeGreaterThanOrEqual(DATAGRAMS);
     expect([...seen.wire]).toEqual([HEADERS + 16_000]);
+    // Three times round the whole ring, which is emptied fast enough.
+    if (by === "ring") expect(capture.lost()).toBe(0);
   });
 
   it.skipIf(reason)(titled("refuses an interface that is not there", reason), async () => {
