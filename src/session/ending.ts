@@ -112,9 +112,16 @@ export class Endings {
     return this.sessions.table.floats[(session * table.SESSION_WORDS + table.DEADLINE) >> 1]!;
   }
 
-  /** Ends a session now: as it ended by itself, or for this reason while it lives. */
-  finish(session: number, reason: "end-of-input" | "shutdown"): void {
-    this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null }, this.sessions.lastMicros(session));
+  /** Ends every session, in the order of their last packets: as it ended by itself, or for this reason while it lives. */
+  finish(reason: "end-of-input" | "shutdown"): void {
+    const { table: all } = this.sessions;
+    const left: { session: number; last: number }[] = [];
+    for (let session = 0; session < all.used; session++) {
+      if (all.state(session) & table.S_IN_USE) left.push({ session, last: this.sessions.lastMicros(session) });
+    }
+    for (const { session, last } of left.sort((a, b) => a.last - b.last)) {
+      this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null }, last);
+    }
   }
 
   /** A half-open session to give up for a new one, looked for among the next of the table; -1 when there is none. */

@@ -64,10 +64,7 @@ export class SessionStage {
 
   /** Ends every session; those that had not ended by themselves for this reason. */
   finish(reason: "end-of-input" | "shutdown"): void {
-    const { table: all } = this.sessions;
-    for (let session = 0; session < all.used; session++) {
-      if (all.state(session) & table.S_IN_USE) this.endings.finish(session, reason);
-    }
+    this.endings.finish(reason);
   }
 
   /** Another connection has taken the 4-tuple of a subflow: it is over, however it looked. */
