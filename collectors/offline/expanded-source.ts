@@ -1,14 +1,13 @@
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
-import { Decompress } from "fzstd";
 import type { OctetSource } from "./octet-source.ts";
+import { CutShortError, ZstdExpander } from "./zstd-expander.ts";
 
 /**
- * Compressed octets expanded in one go. What comes out waits in memory, so this bounds it: at most 1,032 times as much
- * from gzip (32 MiB), 128 KiB from 4 octets of zstd (256 MiB, in a file made to do so).
+ * Compressed octets expanded in one go by node:zlib. What comes out waits in memory, so this bounds it: gzip makes at
+ * most 1,032 times as much (32 MiB), zstd 128 KiB of 4 octets (1 GiB, in a file made to do so).
  */
-const GZIP_CHUNK = 32_768;
-const ZSTD_CHUNK = 8_192;
+const STREAM_CHUNK = 32_768;
 /** Octets an expander hands over at once; what it holds when it meets damage is lost. */
 const OUTPUT_CHUNK = 65_536;
 
@@ -38,7 +37,7 @@ interface Expander {
 
 /** gzip, and zstd on a Node that has it: node:zlib, which works on another thread meanwhile. */
 class StreamExpander implements Expander {
-  readonly chunk = GZIP_CHUNK;
+  readonly chunk = STREAM_CHUNK;
   private readonly stream: Transform;
   /** Rejects the call under way: on damage the stream calls nobody back, it only emits the error. */
   private reject: (error: Error) => void = () => {};
@@ -68,27 +67,6 @@ class StreamExpander implements Expander {
   close(): void {
     this.stream.destroy();
   }
-}
-
-/** zstd in JavaScript, for Node before 22.15. */
-class ZstdExpander implements Expander {
-  readonly chunk = ZSTD_CHUNK;
-  private readonly decompressor: Decompress;
-
-  constructor(deliver: (octets: Uint8Array) => void) {
-    this.decompressor = new Decompress(deliver);
-  }
-
-  push(octets: Uint8Array): void {
-    // It keeps parts of what it is given, and the caller uses its buffer again.
-    this.decompressor.push(octets.slice());
-  }
-
-  finish(): void {
-    this.decompressor.push(new Uint8Array(0), true);
-  }
-
-  close(): void {}
 }
 
 function expanderFor(compression: Compression, deliver: (octets: Uint8Array) => void): Expander {
@@ -182,10 +160,9 @@ export class ExpandedSource implements OctetSource {
   }
 
   private explain(error: unknown): string {
-    const code = error instanceof Error && "code" in error ? error.code : null;
-    // fzstd numbers "ends unexpectedly" 5.
-    if (code === "Z_BUF_ERROR" || code === 5)
-      return `its ${this.compression} data is cut short: ends at octet ${this.taken}`;
+    const isShort =
+      error instanceof CutShortError || (error instanceof Error && "code" in error && error.code === "Z_BUF_ERROR");
+    if (isShort) return `its ${this.compression} data is cut short: ends at octet ${this.taken}`;
     const why = error instanceof Error ? error.message : String(error);
     return `its ${this.compression} data is damaged (${why}) before octet ${this.taken}`;
   }

@@ -82,7 +82,7 @@ for (const [name, compress, missing] of compressors) {
       const whole = compress(grain(4_000_000));
       const found = await expand(Buffer.from(whole).fill(0xff, whole.length - 30_000, whole.length - 29_000));
       expect(found.error).toContain(`its ${name} data is damaged`);
-      expect(found.plain.length).toBeGreaterThan(1_000_000);
+      expect(found.plain.length).toBeGreaterThan(500_000);
     });
   });
 }
