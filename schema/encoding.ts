@@ -7,7 +7,10 @@ export type Format = "msgpack" | "json";
 export type Decoded = { readonly ok: true; readonly record: object } | { readonly ok: false; readonly reason: string };
 
 /** One value out of a stream of MessagePack values, and the octet after it. */
-export type DecodedAt = Decoded & { readonly end: number };
+export interface DecodedAt {
+  readonly decoded: Decoded;
+  readonly end: number;
+}
 
 /**
  * Fields that are 64-bit integers: decimal strings in JSON, whose numbers are exact only to 2^53, and integers in
@@ -55,10 +58,10 @@ export function decodeAt(octets: Uint8Array, start: number): DecodedAt | null {
       end = start + (to ?? 0);
       return false;
     });
-    return { ...decoded, end };
+    return { decoded, end };
   } catch (error) {
     if (error instanceof Error && "incomplete" in error && error.incomplete === true && end === start) return null;
-    return { ok: false, reason: reasonOf(error, "msgpack"), end: octets.length };
+    return { decoded: { ok: false, reason: reasonOf(error, "msgpack") }, end: octets.length };
   }
 }
 

@@ -29,7 +29,9 @@ export async function* recordsOfFile(path: string): AsyncGenerator<Arrival> {
     }
   } catch (error) {
     const reason = damage(error, name);
+    // Half a record before the damage is part of it, not a fault of its own.
     yield { where: `${name} at octet ${octets}`, decoded: { ok: false, reason } };
+    return;
   }
   for (const { offset, decoded } of splitter?.finish() ?? []) yield { where: `${name} at octet ${offset}`, decoded };
 }

@@ -79,10 +79,12 @@ class ValueSplitter implements RecordSplitter {
     while (at < this.rest.length && !this.lost) {
       const value = decodeAt(this.rest, at);
       if (value === null) break;
+      const { decoded } = value;
       const offset = this.offset + at;
       at = value.end;
-      this.lost = !value.ok;
-      yield { offset, decoded: value.ok ? value : { ok: false, reason: `${value.reason}; nothing behind it is read` } };
+      this.lost = !decoded.ok;
+      const reason = decoded.ok ? "" : `${decoded.reason}; nothing behind it is read`;
+      yield { offset, decoded: decoded.ok ? decoded : { ok: false, reason } };
     }
     this.rest = this.rest.subarray(at);
     this.offset += at;

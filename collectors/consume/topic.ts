@@ -21,6 +21,8 @@ export interface TopicOptions {
 const CONNECTION_TIMEOUT_MS = 3000;
 /** How long a broker may hold back an answer when it has nothing new; bounds how late `untilIdleMs` is seen. */
 const FETCH_WAIT_MS = 500;
+/** After an outage the brokers wait this long for the member that was lost before they let it join anew. */
+const SESSION_TIMEOUT_MS = 10_000;
 /** Topics that are named when the one asked for is missing. */
 const MAX_TOPICS_TOLD = 8;
 
@@ -49,6 +51,7 @@ export async function followTopic(
   const consumer = kafka.consumer({
     groupId: options.group ?? `rejoin-consume-${randomUUID()}`,
     maxWaitTimeInMs: FETCH_WAIT_MS,
+    sessionTimeout: SESSION_TIMEOUT_MS,
     allowAutoTopicCreation: false,
   });
   try {
@@ -96,7 +99,11 @@ async function consumeUntilDone(
   await consumer.subscribe({ topic, fromBeginning: !fromEnd });
   await new Promise<void>((resolve, reject) => {
     let done = false;
+    let down = false;
+    let fetched = false;
     let idle: NodeJS.Timeout | undefined;
+    /** By partition, the offset after the last one taken; there are as many as partitions. */
+    const next = new Map<number, string>();
     const finish = () => {
       done = true;
       clearTimeout(idle);
@@ -107,14 +114,20 @@ async function consumeUntilDone(
       if (untilIdleMs !== null && !done) idle = setTimeout(finish, untilIdleMs);
     };
     signal.addEventListener("abort", finish, { once: true });
-    // Idle time counts from the first answer of the brokers: joining a group takes seconds.
-    const off = consumer.on(consumer.events.FETCH, () => {
-      off();
-      watchIdle();
+    consumer.on(consumer.events.GROUP_JOIN, () => {
+      // Without a group no broker remembers what was read before an outage.
+      if (group === null) for (const [partition, offset] of next) consumer.seek({ topic, partition, offset });
+    });
+    consumer.on(consumer.events.FETCH, () => {
+      down = false;
+      // Idle time counts from the first answer of the brokers: joining a group takes seconds.
+      if (!fetched) watchIdle();
+      fetched = true;
     });
     consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
-      if (restart) notice(`Kafka does not answer (${error.message}); trying again`);
-      else reject(error);
+      if (!restart) reject(error);
+      else if (!down) notice(`Kafka does not answer (${error.message}); trying again until it does`);
+      down = true;
     });
     const run = consumer.run({
       autoCommit: group !== null,
@@ -126,6 +139,7 @@ async function consumeUntilDone(
           const where = `${batch.topic}, partition ${batch.partition}, offset ${offset}`;
           const more = await take({ where, decoded: decodeMessage(value, headers) });
           resolveOffset(offset);
+          next.set(batch.partition, String(BigInt(offset) + 1n));
           if (!more) finish();
           await heartbeat();
         }

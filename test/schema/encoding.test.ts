@@ -92,8 +92,8 @@ describe("a stream of MessagePack values", () => {
   const octets = Buffer.concat([encode({ a: 1 }, "msgpack"), encode({ b: 2 }, "msgpack"), Buffer.from("82a1", "hex")]);
 
   it("is read value by value", () => {
-    expect(decodeAt(octets, 0)).toEqual({ ok: true, record: { a: 1 }, end: 4 });
-    expect(decodeAt(octets, 4)).toEqual({ ok: true, record: { b: 2 }, end: 8 });
+    expect(decodeAt(octets, 0)).toEqual({ decoded: { ok: true, record: { a: 1 } }, end: 4 });
+    expect(decodeAt(octets, 4)).toEqual({ decoded: { ok: true, record: { b: 2 } }, end: 8 });
   });
 
   it("asks for more where a value is not whole", () => {
@@ -102,7 +102,10 @@ describe("a stream of MessagePack values", () => {
   });
 
   it("ends where octets are no MessagePack", () => {
-    expect(decodeAt(Buffer.from("d4010181a16101", "hex"), 0)).toEqual({ ok: false, reason: "not MessagePack", end: 7 });
+    expect(decodeAt(Buffer.from("d4010181a16101", "hex"), 0)).toEqual({
+      decoded: { ok: false, reason: "not MessagePack" },
+      end: 7,
+    });
   });
 });
 

@@ -1,0 +1,176 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encode } from "../../schema/encoding.ts";
+
+/** The build, not the sources: `npm test` makes it first. */
+const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const NAMES = ["session-opened", "session-ended", "session-orphan", "agent"];
+const records: object[] = NAMES.map((name) =>
+  JSON.parse(readFileSync(new URL(`../../schema/examples/${name}.json`, import.meta.url), "utf8")),
+);
+const jsonLines = records.map((record) => `${JSON.stringify(record)}\n`).join("");
+const messagePack = Buffer.concat(records.map((record) => encode(record, "msgpack")));
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "rejoin-consume-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: string | Uint8Array): string {
+  writeFileSync(join(folder, name), content);
+  return name;
+}
+
+function consume(args: readonly string[], input: string | Uint8Array = "") {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [REJOIN, "consume", ...args], {
+    cwd: folder,
+    input,
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  return { status, stdout, stderr };
+}
+
+describe("records come out as they went in", () => {
+  it.each([
+    ["JSON lines", jsonLines],
+    ["MessagePack", messagePack],
+    ["JSON lines, gzip", gzipSync(jsonLines)],
+    ["MessagePack, gzip", gzipSync(messagePack)],
+    [
+      "two gzip members, as a rotated file has them",
+      Buffer.concat([gzipSync(jsonLines.slice(0, 999)), gzipSync(jsonLines.slice(999))]),
+    ],
+  ])("%s", (_name, content) => {
+    const expected = { status: 0, stdout: jsonLines, stderr: "" };
+    expect(consume(["--json", file("records", content)])).toEqual(expected);
+    expect(consume(["--json", "-"], content)).toEqual(expected);
+  });
+
+  it("in a table of 120 columns, with a heading for each kind of record", () => {
+    const { status, stdout } = consume([file("records", messagePack)]);
+    expect(status).toBe(0);
+    expect(stdout.split("\n").map((line) => line.slice(0, 23))).toEqual([
+      "START UTC      SESSION ",
+      "11-22 20:08:12 q3mZ0aX9",
+      "11-22 20:08:12 q3mZ0aX9",
+      "11-22 20:08:12 orphan_Y",
+      "UNTIL UTC      AGENT   ",
+      "11-22 20:09:00 router1 ",
+      "",
+    ]);
+  });
+
+  it("in full with --detail, at most --count of them over all files", () => {
+    const { status, stdout } = consume(["--detail", "--count", "5", file("one", jsonLines), file("two", messagePack)]);
+    expect(status).toBe(0);
+    expect(stdout.match(/^(session|UNTIL) \S+/gm)).toEqual([
+      "session q3mZ0aX9cT1kVb7e",
+      "session q3mZ0aX9cT1kVb7e",
+      "session orphan_Yk2c8Vw1sR",
+      "UNTIL UTC",
+      "session q3mZ0aX9cT1kVb7e",
+    ]);
+  });
+
+  it("with datasets and fields that this version does not know", () => {
+    const later = '{"event":{"dataset":"rejoin.later"},"x":1}\n';
+    const more = `${JSON.stringify({ ...records[1], added: { "\u009b": [1] } })}\n`;
+    expect(consume(["--json", "-"], later + more)).toEqual({
+      status: 0,
+      stdout: later + more.replace("\u009b", "\\u009b"),
+      stderr: "",
+    });
+  });
+});
+
+describe("what is broken is told, counted and skipped", () => {
+  it("line by line in JSON", () => {
+    const wrong = JSON.stringify({ ...records[1], mptcp: { session: { id: "x" } } });
+    const { status, stdout, stderr } = consume(["--json", "-"], `${jsonLines}nope\n{}\n${wrong}\n${jsonLines}`);
+    expect(status).toBe(1);
+    expect(stdout).toBe(jsonLines + jsonLines);
+    const at = jsonLines.length;
+    expect(stderr).toBe(
+      [
+        `rejoin: standard input at octet ${at}: not JSON`,
+        `rejoin: standard input at octet ${at + 5}: not a record: event.dataset is missing`,
+        `rejoin: standard input at octet ${at + 8}: not a rejoin.session record: mptcp.session.id: Invalid string: must match pattern /^[A-Za-z0-9_-]{8,64}$/`,
+        "rejoin: 3 of 11 records could not be read",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("up to a tenth fault one by one", () => {
+    const { status, stderr } = consume(["-"], jsonLines + "nope\n".repeat(1000));
+    expect(status).toBe(1);
+    expect(stderr.match(/not JSON/g)).toHaveLength(10);
+    expect(stderr).toMatch(/rejoin: 1000 of 1004 records could not be read\n$/);
+  });
+
+  it.each([
+    ["MessagePack cut short", messagePack.subarray(0, -9), /^rejoin: cut at octet \d+: MessagePack ends too early\n/],
+    [
+      "gzip cut short",
+      gzipSync(jsonLines).subarray(0, -9),
+      /^rejoin: cut at octet \d+: the gzip data ends too early\n/,
+    ],
+    ["gzip damaged", gzipSync(jsonLines).fill(0x55, 400, 500), /^rejoin: cut at octet \d+: the gzip data is damaged\n/],
+  ])("%s", (_name, content, message) => {
+    const { status, stderr } = consume([file("cut", content)]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(message);
+    expect(stderr.match(/\n/g)).toHaveLength(2);
+  });
+});
+
+describe("one line and status 2 for", () => {
+  it.each<[string, string[], string]>([
+    ["no file", ["missing"], "cannot read missing: there is no such file"],
+    ["a directory", ["."], "cannot read .: it is a directory; name the files in it"],
+    ["text", ["text"], "text holds neither JSON lines nor MessagePack records; captures are read with: rejoin read"],
+    ["no arguments", [], "name files to read, - for standard input, or a --topic; see rejoin consume --help"],
+    ["a topic and a file", ["--topic", "t", "text"], "give either --topic or files, not both: text"],
+    ["a Kafka option without a topic", ["--until-idle", "9", "text"], "--until-idle needs --topic"],
+    ["--json with --detail", ["--json", "--detail"], "option '--json' cannot be used with option '--detail'"],
+    [
+      "a broker without a port",
+      ["--topic", "t", "--brokers", "localhost"],
+      `option '--brokers <HOST:PORT,...>' argument 'localhost' is invalid. "localhost" is not HOST:PORT.`,
+    ],
+    [
+      "a broker that does not answer",
+      ["--topic", "t", "--brokers", "127.0.0.1:1"],
+      "no Kafka broker answers at 127.0.0.1:1; check --brokers and that the broker runs",
+    ],
+  ])("%s", (_name, args, line) => {
+    file("text", "hello\n");
+    mkdirSync(join(folder, "sub"), { recursive: true });
+    expect(consume(args)).toEqual({ status: 2, stdout: "", stderr: `rejoin: ${line}\n` });
+  });
+});
+
+it("an empty file has no records, and that is no fault", () => {
+  expect(consume([file("empty", ""), file("blank", "\n\n")])).toEqual({ status: 0, stdout: "", stderr: "" });
+});
+
+it("ends quietly when the reader of its output has gone", async () => {
+  const child = spawn(process.execPath, [REJOIN, "consume", "--json", file("long", jsonLines.repeat(3000))], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  child.stdout.once("data", () => child.stdout.destroy());
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
