@@ -105,7 +105,11 @@ export class Endings {
   /** Sessions whose deadline is past, in its order: when ticks fall must not show in what comes out. */
   private due(): number[] {
     const due = [...this.closing].filter((session) => this.deadline(session) <= this.newest);
-    return due.sort((a, b) => this.deadline(a) - this.deadline(b));
+    return due.sort((a, b) => this.deadline(a) - this.deadline(b) || this.start(a) - this.start(b));
+  }
+
+  private start(session: number): number {
+    return this.sessions.table.floats[(session * table.SESSION_WORDS + table.SESSION_START) >> 1]!;
   }
 
   private deadline(session: number): number {
@@ -114,12 +118,16 @@ export class Endings {
 
   /** Ends every session, in the order of their last packets: as it ended by itself, or for this reason while it lives. */
   finish(reason: "end-of-input" | "shutdown"): void {
+    this.nextTick = 0;
+    this.advance(this.newest);
     const { table: all } = this.sessions;
     const left: { session: number; last: number }[] = [];
     for (let session = 0; session < all.used; session++) {
       if (all.state(session) & table.S_IN_USE) left.push({ session, last: this.sessions.lastMicros(session) });
     }
-    for (const { session, last } of left.sort((a, b) => a.last - b.last)) {
+    for (const { session, last } of left.sort(
+      (a, b) => a.last - b.last || this.start(a.session) - this.start(b.session),
+    )) {
       this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null }, last);
     }
   }
