@@ -39,6 +39,8 @@ export interface Segment {
 export class PacketWriter {
   /** Packets written, by agent. */
   readonly packets: [number, number] = [0, 0];
+  /** Payload octets that the snap length cut off. */
+  cutOctets = 0;
   private readonly file: number;
   private readonly snap: number;
   private readonly microsPerPacket: number;
@@ -81,6 +83,7 @@ export class PacketWriter {
     const headers = HEADERS + segment.optionsLength;
     const wire = headers + payload;
     const captured = Math.min(wire, this.snap);
+    this.cutOctets += wire - captured;
     if (this.used + RECORD_HEADER + wire > BUFFER_OCTETS) this.flush();
     const { view, buffer } = this;
     const micros = this.micros;

@@ -20,8 +20,8 @@ export interface Truth {
   readonly fileOctets: number;
   readonly sessions: number;
   readonly subflows: { readonly initial: number; readonly joined: number };
-  /** Stream octets of all sessions, by side. */
-  readonly octets: { readonly initiator: number; readonly responder: number };
+  /** Stream octets of all sessions, by side, and how many of both were cut off. */
+  readonly octets: { readonly initiator: number; readonly responder: number; readonly missing: number };
 }
 
 const FIN = 0x01;
@@ -71,7 +71,7 @@ export function writeTraffic(path: string, workload: Workload): Truth {
     fileOctets,
     sessions: sessions.length,
     subflows: { initial: all - joined, joined },
-    octets: { initiator: octets[0], responder: octets[1] },
+    octets: { initiator: octets[0], responder: octets[1], missing: writer.cutOctets },
   };
 }
 
