@@ -1,4 +1,8 @@
+import { ACK, FIN, SYN } from "../../src/wire/tcp.ts";
 import type { StatedPacket } from "../support/pcapng.ts";
+
+/** Time of the first packet of every conversation, microseconds since 1970. */
+export const BEGIN = 1_790_000_000_000_000;
 
 /** What a test says about one Ethernet frame with a TCP segment. */
 export interface Segment {
@@ -47,3 +51,26 @@ function ip(family: 4 | 6, back: boolean, tcp: Buffer): Buffer {
   header.writeUInt16BE(tcp.length, 4);
   return Buffer.concat([header, tcp]);
 }
+
+/** A connection with options on its SYNs, then without: 200 segments of data, closed by both ends; 205 frames, `offset` microseconds after BEGIN. */
+export function conversation(clientPort: number, offset: number, mptcp: boolean, family: 4 | 6 = 4): StatedPacket[] {
+  const at = (n: number): Pick<Segment, "atMicros" | "clientPort" | "family"> => ({
+    atMicros: BEGIN + offset + n * 1000,
+    clientPort,
+    family,
+  });
+  return [
+    packetOf({ ...at(0), flags: SYN, option: mptcp }),
+    packetOf({ ...at(1), flags: SYN | ACK, back: true, option: mptcp }),
+    ...Array.from({ length: 200 }, (_, n) =>
+      packetOf({ ...at(2 + n), flags: ACK, seq: n, payload: 1 + ((n * 7) % 1300), back: n % 3 === 0 }),
+    ),
+    packetOf({ ...at(203), flags: FIN | ACK }),
+    packetOf({ ...at(204), flags: FIN | ACK, back: true }),
+    packetOf({ ...at(205), flags: ACK }),
+  ];
+}
+
+/** The frames without their link layer, as hexadecimal text. */
+export const payloadPackets = (packets: readonly StatedPacket[]): string[] =>
+  packets.map(({ octets }) => Buffer.from(octets).subarray(14).toString("hex"));

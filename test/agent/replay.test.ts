@@ -4,14 +4,13 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentConfig, startAgent } from "../../collectors/agent/agent.ts";
-import { ACK, FIN, RST, SYN } from "../../src/wire/tcp.ts";
+import { ACK, RST } from "../../src/wire/tcp.ts";
 import { pcapFile } from "../support/pcap.ts";
 import type { StatedPacket } from "../support/pcapng.ts";
-import { packetOf, type Segment } from "./frames.ts";
+import { BEGIN, conversation, packetOf, payloadPackets } from "./frames.ts";
 import { Receiver } from "./receiver.ts";
 
 const SECOND = 1e6;
-const BEGIN = 1_790_000_000 * SECOND;
 const silent = pino({ level: "silent" });
 
 let folder: string;
@@ -47,28 +46,6 @@ function config(files: readonly string[], changes: Partial<AgentConfig> = {}): A
     ...changes,
   };
 }
-
-/** A connection with options on its SYNs, then without: 200 segments of data, each way closed. */
-function conversation(clientPort: number, offset: number, mptcp: boolean, family: 4 | 6 = 4): StatedPacket[] {
-  const at = (n: number): Pick<Segment, "atMicros" | "clientPort" | "family"> => ({
-    atMicros: BEGIN + offset + n * 1000,
-    clientPort,
-    family,
-  });
-  return [
-    packetOf({ ...at(0), flags: SYN, option: mptcp }),
-    packetOf({ ...at(1), flags: SYN | ACK, back: true, option: mptcp }),
-    ...Array.from({ length: 200 }, (_, n) =>
-      packetOf({ ...at(2 + n), flags: ACK, seq: n, payload: 1 + ((n * 7) % 1400), back: n % 3 === 0 }),
-    ),
-    packetOf({ ...at(203), flags: FIN | ACK }),
-    packetOf({ ...at(204), flags: FIN | ACK, back: true }),
-    packetOf({ ...at(205), flags: ACK }),
-  ];
-}
-
-const payloadPackets = (packets: readonly StatedPacket[]): string[] =>
-  packets.map(({ octets }) => Buffer.from(octets).subarray(14).toString("hex"));
 
 describe("an agent that replays files", () => {
   it("sends whole MPTCP flows, octet for octet, numbered from 0, and nothing else", async () => {

@@ -1,0 +1,198 @@
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PcapDecoder } from "../../src/capture-file/pcap-decoder.ts";
+import { PacketVector } from "../../src/vector.ts";
+import { ACK } from "../../src/wire/tcp.ts";
+import { Program } from "../e2e/program.ts";
+import { Network } from "../lab/network.ts";
+import { PacketCount } from "../lab/packet-count.ts";
+import { pcapFile } from "../support/pcap.ts";
+import type { StatedPacket } from "../support/pcapng.ts";
+import { needs, titled } from "../support/requirements.ts";
+import { BEGIN, conversation, packetOf, payloadPackets } from "./frames.ts";
+import { type Copy, copyOf } from "./receiver.ts";
+
+const INJECT = fileURLToPath(new URL("inject.py", import.meta.url));
+const LISTEN = `
+import socket, time
+listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+listener.bind(("::", 4754))
+print("listening", flush=True)
+time.sleep(600)`;
+const MPTCP = [...conversation(1001, 0, true), ...conversation(1002, 300, true, 6)];
+const TRAFFIC = [...MPTCP, ...conversation(1003, 600, false)];
+
+let folder: string;
+let network: Network;
+
+/** tap -(in0)- edge -(out0)- core: frames come in at `in0`, copies leave through `out0`. */
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "rejoin-agent-"));
+  if (reason !== undefined) return;
+  network = new Network("tap", "edge", "core");
+  network.link({ node: "tap", name: "tap0", addresses: [] }, { node: "edge", name: "in0", addresses: [] });
+  network.link(
+    { node: "core", name: "core0", addresses: ["10.9.0.2/24", "fd09::2/64"] },
+    { node: "edge", name: "out0", addresses: ["10.9.0.1/24", "fd09::1/64"] },
+  );
+  // Somebody listens, or the kernel of the core would refuse copies.
+  await once(network.spawn("core", "python3", ["-c", LISTEN]).stdout, "data");
+  // A link without chatter of the kernels': every packet on it is the test's.
+  network.sysctl("tap", "net.ipv6.conf.tap0.disable_ipv6=1");
+  network.sysctl("edge", "net.ipv6.conf.in0.disable_ipv6=1");
+});
+
+afterEach(async () => {
+  await network?.close();
+  rmSync(folder, { recursive: true });
+});
+
+function inject(node: string, device: string, packets: readonly StatedPacket[]): void {
+  const file = join(folder, "inject.pcap");
+  writeFileSync(file, pcapFile(packets));
+  network.exec(node, "python3", INJECT, file, device);
+}
+
+/** The packets of an Ethernet capture, from their IP header. */
+function captured(file: string): Buffer[] {
+  const octets = Uint8Array.from(readFileSync(file));
+  const vector = new PacketVector();
+  const decoder = new PcapDecoder();
+  const packets: Buffer[] = [];
+  vector.use(octets);
+  for (let at = 0, next = -1; at !== next; ) {
+    at = Math.max(next, 0);
+    next = decoder.decode(vector, at, octets.length);
+    for (let i = 0; i < vector.length; i++) {
+      const from = (vector.at[i] ?? 0) + 14;
+      packets.push(Buffer.from(octets.subarray(from, (vector.at[i] ?? 0) + (vector.captured[i] ?? 0))));
+    }
+    vector.clear();
+  }
+  return packets;
+}
+
+/** The GRE in IPv4 or IPv6 packets without extension headers, out of UDP or not. */
+function copies(file: string): Copy[] {
+  return captured(file).map((packet) => {
+    const version = (packet[0] ?? 0) >> 4;
+    const protocol = version === 4 ? packet[9] : packet[6];
+    return copyOf(packet.subarray((version === 4 ? 20 : 40) + (protocol === 17 ? 8 : 0)));
+  });
+}
+
+async function recording(node: string, device: string, filter: string): Promise<PacketCount> {
+  const count = new PacketCount(network, node, device, filter, join(folder, `${device}.pcap`));
+  await count.started();
+  return count;
+}
+
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+}
+
+const reason = needs("Linux", "root", "network namespaces", "ethtool", "tcpdump", "python3", "koffi", "raw-socket");
+
+describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout: 60_000 }, () => {
+  it.each([
+    { encapsulation: "udp", collector: "10.9.0.2", filter: "udp port 4754" },
+    { encapsulation: "udp", collector: "fd09::2", filter: "udp port 4754" },
+    { encapsulation: "gre", collector: "10.9.0.2", filter: "ip proto 47" },
+    { encapsulation: "gre", collector: "fd09::2", filter: "ip6 proto 47" },
+  ])(
+    "sees every packet and sends MPTCP whole by $encapsulation to $collector",
+    async ({ encapsulation, collector, filter }) => {
+      const there = await recording("core", "core0", `${filter} and dst host ${collector}`);
+      const beside = await recording("edge", "in0", "");
+      const to = ["--collector", collector, "--encapsulation", encapsulation, "--key", "0xabcd"];
+      const agent = new Program(network, "edge", "agent", "--interface", "in0", ...to);
+      await agent.says(/agent .* started/);
+      inject("tap", "tap0", TRAFFIC);
+      await settle();
+      expect(await agent.stop()).toBe(0);
+      await Promise.all([there.finish(), beside.finish()]);
+
+      const counters = agent.logged(/ended/);
+      expect(counters).toMatchObject({ selected: 410, sent: 410, cut: 0, failed: 0, dropped: 0, lost: 0 });
+      expect(counters.seen).toBe(beside.count());
+      expect(counters.seen).toBe(615);
+      const sent = copies(there.file);
+      expect(sent.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 410 }, (_, n) => n));
+      expect(sent.map(({ packet }) => packet.toString("hex"))).toEqual(payloadPackets(MPTCP));
+      expect(new Set(sent.map(({ key }) => key))).toEqual(new Set([0xabcd]));
+    },
+  );
+
+  // 1,500 octets of IPv4: as long as the link takes without a delivery header.
+  const full = [0, 1, 2].map((n) => packetOf({ atMicros: BEGIN + n, flags: ACK, option: true, payload: 1452 }));
+
+  it("cuts a copy that the path does not take, unless it is told to fragment", async () => {
+    const agent = new Program(network, "edge", "agent", "--interface", "in0", "--collector", "10.9.0.2", "--key", "1");
+    const whole = new Program(network, "edge", "agent", "--interface", "in0", "--collector", "10.9.0.2", "--fragment");
+    await Promise.all([agent.says(/started/), whole.says(/started/)]);
+    const there = await recording("core", "core0", "ip and dst host 10.9.0.2");
+    inject("tap", "tap0", full);
+    await settle();
+    await Promise.all([agent.stop(), whole.stop(), there.finish()]);
+
+    expect(agent.logged(/ended/)).toMatchObject({ sent: 3, cut: 3, failed: 0 });
+    expect(whole.logged(/ended/)).toMatchObject({ sent: 3, cut: 0, failed: 0 });
+    const packets = captured(there.file);
+    const fragments = packets.filter((packet) => (packet.readUInt16BE(6) & 0x3fff) !== 0);
+    const rest = packets.filter((packet) => (packet.readUInt16BE(6) & 0x3fff) === 0);
+    expect(fragments).toHaveLength(6);
+    expect(rest.map((packet) => packet.length)).toEqual([1500, 1500, 1500]);
+    // The collector sees the cut: the payload packet still says its length.
+    for (const packet of rest) {
+      const { packet: payload } = copyOf(packet.subarray(28));
+      expect([payload.length, payload.readUInt16BE(2)]).toEqual([1500 - 28 - 12, 1500]);
+    }
+  });
+
+  it("does not copy its own copies where it captures on the interface it sends through", async () => {
+    const agent = new Program(network, "edge", "agent", "--interface", "out0", "--collector", "10.9.0.2");
+    const gre = new Program(network, "edge", "agent", "-i", "out0", "-c", "10.9.0.2", "-e", "gre");
+    await Promise.all([agent.says(/started/), gre.says(/started/)]);
+    inject("core", "core0", MPTCP);
+    await settle();
+    await Promise.all([agent.stop(), gre.stop()]);
+    expect(agent.logged(/ended/)).toMatchObject({ selected: 410, sent: 410 });
+    expect(gre.logged(/ended/)).toMatchObject({ selected: 410, sent: 410 });
+  });
+
+  it("with several interfaces copies what arrives, and not again what leaves", async () => {
+    const agent = new Program(network, "edge", "agent", "--interface", "in0", "out0", "--collector", "10.9.0.2");
+    await agent.says(/started/);
+    inject("tap", "tap0", MPTCP.slice(0, 205));
+    inject("edge", "in0", MPTCP.slice(205));
+    await settle();
+    await agent.stop();
+    expect(agent.logged(/ended/)).toMatchObject({ selected: 205, sent: 205 });
+  });
+
+  it("says when its interface goes, and captures on the one that comes in its place", async () => {
+    const agent = new Program(network, "edge", "agent", "--interface", "in0", "--collector", "10.9.0.2");
+    await agent.says(/started/);
+    inject("tap", "tap0", MPTCP.slice(0, 100));
+    network.ip("edge", "link", "del", "in0");
+    await agent.says(/interface in0 is gone/);
+    network.link({ node: "tap", name: "tap0", addresses: [] }, { node: "edge", name: "in0", addresses: [] });
+    await agent.says(/interface in0 is back/);
+    inject("tap", "tap0", MPTCP.slice(0, 205));
+    await settle();
+    await agent.stop();
+    expect(agent.logged(/ended/)).toMatchObject({ selected: 305, sent: 305 });
+  });
+
+  it("captures through tcpdump as well", async () => {
+    const agent = new Program(network, "edge", "agent", "-i", "in0", "-c", "10.9.0.2", "--capture", "tcpdump");
+    await agent.says(/started/);
+    inject("tap", "tap0", TRAFFIC);
+    expect(await agent.stop()).toBe(0);
+    expect(agent.logged(/ended/)).toMatchObject({ selected: 410, sent: 410, lost: 0 });
+  });
+});
