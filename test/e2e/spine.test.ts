@@ -131,7 +131,9 @@ describe.skipIf(reason !== undefined)(
         );
         expectAccount(observation);
         expect(observation.agents.map(({ cut }) => cut)).toEqual([0, 0]);
-        expect(observation.collector.packets).toEqual({ "session/counted": observation.collector.packetsIn });
+        // The second router's copies may overtake the first's: then a join comes before its session.
+        const { "session/counted": counted = 0, "session/orphan-join": early = 0 } = observation.collector.packets;
+        expect(counted + early).toBe(observation.collector.packetsIn);
 
         const ended = observation.records.filter(({ event }) => event.action === "session-ended");
         expect(ended.map(recordedSession).sort(bySource)).toEqual(expectedSessions(observation.truth).sort(bySource));

@@ -2,6 +2,9 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import type { Network, NodeProcess } from "./network.ts";
 
+/** Longer than any packet of the lab; tcpdump divides its buffer into places of this size. */
+const SNAP = "2048";
+
 /** tcpdump beside the programs under test: an independent count of what passed an interface, kept as a capture file. */
 export class PacketCount {
   readonly file: string;
@@ -18,6 +21,8 @@ export class PacketCount {
       "root",
       "-U",
       "--immediate-mode",
+      "-s",
+      SNAP,
       "-B",
       "16384",
       "-w",
