@@ -161,15 +161,15 @@ class Model {
 }
 
 it("selects what a plain model selects, packet for packet, over random traffic", () => {
-  const address = fc.constantFrom([10, 0, 0, 1], [10, 0, 0, 2], [192, 168, 255, 7]);
+  // Few ends, so that packets meet in the same flows.
+  const address = fc.constantFrom([10, 0, 0, 1], [10, 0, 0, 2]);
   const address6 = fc.constantFrom(
-    [...Array<number>(15).fill(0), 1],
-    [0x20, 1, ...Array<number>(13).fill(0), 2],
     [10, 0, 0, 1, ...Array<number>(12).fill(0)],
+    [0x20, 1, ...Array<number>(13).fill(0), 2],
   );
   const rest = {
-    sourcePort: fc.constantFrom(1, 2, 65_535),
-    destinationPort: fc.constantFrom(1, 2, 65_535),
+    sourcePort: fc.constantFrom(1, 65_535),
+    destinationPort: fc.constant(1),
     flags: fc.constantFrom(SYN, SYN | ACK, ACK, ACK, ACK, FIN | ACK, RST, FIN),
     seq: fc.constantFrom(1, 2),
     option: fc.boolean(),
@@ -178,7 +178,7 @@ it("selects what a plain model selects, packet for packet, over random traffic",
     fc.record({ family: fc.constant(4 as const), source: address, destination: address, ...rest }),
     fc.record({ family: fc.constant(6 as const), source: address6, destination: address6, ...rest }),
   );
-  const step = fc.record({ packet, gapMs: fc.constantFrom(0, 1, 500, 1999, 2001, 59_000, 61_000) });
+  const step = fc.record({ packet, gapMs: fc.constantFrom(0, 0, 1, 1, 300, 300, 1100, 2001, 61_000) });
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 300 }), fc.integer({ min: 1, max: 64 }), (steps, size) => {
       let micros = 1e9;
