@@ -34,11 +34,11 @@ export class FileSink implements Sink {
 
   async open(): Promise<void> {
     const { directory } = this.options;
-    try {
-      await mkdir(directory, { recursive: true });
-    } catch (error) {
+    // One level only: with `recursive` Node goes round in circles where a file system takes no directories, as /proc.
+    await mkdir(directory).catch((error) => {
+      if (error.code === "EEXIST") return;
       throw new OperationalError("SINK_DIRECTORY", `${directory}: cannot be made: ${reason(error)}`, { cause: error });
-    }
+    });
     // The one sure way to learn whether the directory can be written is to write there.
     const probe = new RotatedFile("rejoin.sessions.v1", this.options, this.log);
     try {

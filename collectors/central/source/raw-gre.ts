@@ -27,6 +27,12 @@ interface RawSocket extends EventEmitter {
   getOption(level: number, option: number, value: Buffer, length: number): number;
 }
 
+/**
+ * Sockets that are open, one for each source. Nothing in raw-socket keeps a socket alive: one that only waiting
+ * code refers to is collected, that code waits for ever, and the process may end without a word.
+ */
+const openSockets = new Set<RawSocket>();
+
 /** Receives GRE (IP protocol 47) of one IP version, at every address of the machine. Needs root or CAP_NET_RAW. */
 export class RawGreSource implements Source {
   readonly name: string;
@@ -35,7 +41,6 @@ export class RawGreSource implements Source {
   private readonly arrivals: Arrivals;
   private readonly log: Logger;
   private readonly headers = new DeliveryHeaders(PROTOCOL_GRE);
-  /** Held as long as it is open: an unreferenced one is collected, and the process ends without a word. */
   private socket: RawSocket | null = null;
   private lastDrops: number | null = null;
 
@@ -65,6 +70,7 @@ export class RawGreSource implements Source {
         { cause: error },
       );
     }
+    openSockets.add(this.socket);
     this.socket.on("message", (message: Buffer, address: string) => this.take(message, address));
     this.socket.on("error", (error: Error) => this.log.error(`${this.name}: ${error.message}`));
     this.checkBuffer(raw, this.socket);
@@ -80,6 +86,7 @@ export class RawGreSource implements Source {
       socket.once("close", resolve);
       socket.close();
     });
+    openSockets.delete(socket);
     this.arrivals.flush();
   }
 

@@ -43,13 +43,13 @@ describe("FileSink", () => {
       .sort();
 
   test("one file for each topic, one line for each record", async () => {
-    const sink = new FileSink(options({ directory: path("new/deep") }), log);
+    const sink = new FileSink(options({ directory: path("new") }), log);
     await sink.open();
     const outcomes = await sink.send([record({ a: 1 }), record({ b: 2 }, "rejoin.agents.v1"), record({ a: 3 })], never);
     await sink.close();
     expect(outcomes).toEqual(["acknowledged", "acknowledged", "acknowledged"]);
-    expect(readFileSync(path(`new/deep/${SESSIONS}.jsonl`), "utf8")).toBe('{"a":1}\n{"a":3}\n');
-    expect(readFileSync(path("new/deep/rejoin.agents.v1.jsonl"), "utf8")).toBe('{"b":2}\n');
+    expect(readFileSync(path(`new/${SESSIONS}.jsonl`), "utf8")).toBe('{"a":1}\n{"a":3}\n');
+    expect(readFileSync(path("new/rejoin.agents.v1.jsonl"), "utf8")).toBe('{"b":2}\n');
   });
 
   test("rotates by size, compresses, and keeps so many", async () => {
@@ -110,6 +110,10 @@ describe("FileSink", () => {
     const attempt = new FileSink(options({ directory: path("file/below") }), log).open();
     await expect(attempt).rejects.toThrow(OperationalError);
     await expect(attempt).rejects.toThrow(/file\/below: cannot be made/);
+    await expect(new FileSink(options({ directory: path("file") }), log).open()).rejects.toThrow(
+      /file: cannot be written/,
+    );
+    await expect(new FileSink(options({ directory: "/proc/rejoin" }), log).open()).rejects.toThrow(/cannot be made/);
   });
 
   test.skipIf(process.getuid?.() === 0)(

@@ -7,8 +7,8 @@ const { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNumberOfRetries
 
 /** An error of the protocol as kafkajs hands it out: wrapped when it gave up. */
 const protocol = (code: number) =>
-  new KafkaJSNonRetriableError("wrapped", {
-    cause: new KafkaJSProtocolError({ name: "x", message: "x", type: "X", code } as unknown as Error),
+  Object.assign(new KafkaJSNonRetriableError("wrapped"), {
+    cause: new KafkaJSProtocolError(Object.assign(new Error("refused"), { type: "REFUSED", code })),
   });
 
 test.each([

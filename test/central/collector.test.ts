@@ -1,0 +1,206 @@
+import { createSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
+import { pino } from "pino";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  COLLECTOR_DEFAULTS,
+  type Collector,
+  type CollectorConfig,
+  startCollector,
+} from "../../collectors/central/collector.ts";
+import type { Sink } from "../../collectors/central/sink/sink.ts";
+import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
+import { OperationalError } from "../../collectors/runtime/errors.ts";
+import { agentRecord } from "../../schema/agent-record.ts";
+import { decode } from "../../schema/encoding.ts";
+import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { TOPICS } from "../../schema/topics.ts";
+import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
+
+const log = pino({ level: "silent" });
+const LOOPBACK = { host: "127.0.0.1", port: 0 };
+
+/** Keeps what it is given; `hold` lets it wait as a sink does through an outage. */
+class Kept implements Sink {
+  readonly records: OutboxRecord[] = [];
+  hold: Promise<unknown> | null = null;
+  closed = false;
+  async open(): Promise<void> {}
+  async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
+    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    if (this.hold !== null) await Promise.race([this.hold, aborted]);
+    if (signal.aborted) return records.map(() => "unsent");
+    this.records.push(...records);
+    return records.map(() => "acknowledged");
+  }
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  of(topic: string): object[] {
+    return this.records
+      .filter((record) => record.topic === topic)
+      .map(({ value, headers }) => {
+        const decoded = decode(value, headers["content-type"] === "application/json" ? "json" : "msgpack");
+        if (!decoded.ok) throw new Error(decoded.reason);
+        return decoded.record;
+      });
+  }
+}
+
+const start = (sink: Sink, more: Partial<CollectorConfig> = {}): Promise<Collector> =>
+  startCollector({ ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], digest: true, ...more }, sink, log);
+const received = (collector: Collector) => () =>
+  collector.report().sources.reduce((sum, { packets }) => sum + packets, 0);
+
+describe("collector", () => {
+  let copies: Copy[];
+  let truth: {
+    client_token: string;
+    c2s: { sent_bytes: number; sent_sha256: string };
+    s2c: { sent_bytes: number; sent_sha256: string };
+    subflows: unknown[];
+  };
+  beforeAll(async () => {
+    copies = await copiesOf([capturePath("join-client/router1.pcap.gz"), capturePath("join-client/router2.pcap.gz")]);
+    truth = JSON.parse(readFileSync(capturePath("join-client/truth.json"), "utf8")).sessions[0];
+  });
+
+  test.each([
+    ["127.0.0.1", "127.0.0.1", "json"],
+    ["::1", "::1", "msgpack"],
+    ["::", "127.0.0.1", "json"],
+  ] as const)("listening on %s, copies to %s, as %s, come out as the session that was", async (host, to, format) => {
+    const sink = new Kept();
+    const collector = await start(sink, { listenUdp: [{ host, port: 0 }], format });
+    await sendOverUdp(copies, to, collector.udpPorts[0] ?? 0, received(collector));
+    const { totals, records, agents, sources, faultPackets } = await collector.stop();
+
+    const sessions = sink.of(TOPICS.sessions).map((record) => sessionRecord.parse(record));
+    expect(sessions.map(({ event }) => event.action)).toEqual(
+      expect.arrayContaining(["session-opened", "session-ended"]),
+    );
+    const last = sessions.at(-1) as SessionRecord;
+    expect(last.event.action).toBe("session-ended");
+    expect(last.mptcp.token.initiator).toBe(truth.client_token);
+    expect(last.mptcp.subflows).toHaveLength(truth.subflows.length);
+    expect(last.mptcp.stream.initiator).toMatchObject({
+      octets: truth.c2s.sent_bytes,
+      sha256: truth.c2s.sent_sha256,
+      complete: true,
+    });
+    expect(last.mptcp.stream.responder).toMatchObject({
+      octets: truth.s2c.sent_bytes,
+      sha256: truth.s2c.sent_sha256,
+      complete: true,
+    });
+
+    // Everything is accounted for: packets by fate, records by what became of them, sequence numbers by agent.
+    expect(totals.packetsIn).toBe(copies.length);
+    expect(sources).toMatchObject([{ packets: copies.length, kernelDrops: 0 }]);
+    expect(records).toMatchObject({
+      made: sink.records.length,
+      acknowledged: sink.records.length,
+      stored: 0,
+      shed: {},
+    });
+    expect(faultPackets).toBe(0);
+    const senders = agents.filter(({ address }) => address !== null);
+    expect(senders.map(({ key, lost }) => [key, lost]).sort()).toEqual([
+      [1, 0],
+      [2, 0],
+    ]);
+    expect(senders.map(({ address }) => address)).toEqual([to, to]);
+    const ledgers = sink.of(TOPICS.agents).map((record) => agentRecord.parse(record));
+    expect(ledgers.reduce((sum, ledger) => sum + ledger.rejoin.agent.packets, 0)).toBe(copies.length);
+    expect(sink.closed).toBe(true);
+  });
+
+  test("stop takes what the socket had queued, and ends open sessions with the reason shutdown", async () => {
+    const sink = new Kept();
+    const collector = await start(sink, { revisions: "ended" });
+    // The first copies, without the end of the session; nobody waits for their arrival.
+    const first = copies.slice(0, 60);
+    const socket = createSocket("udp4");
+    const port = collector.udpPorts[0] ?? 0;
+    await Promise.all(first.map(({ octets }) => new Promise((r) => socket.send(octets, port, "127.0.0.1", r))));
+    const { totals } = await collector.stop();
+    socket.close();
+    expect(totals.packetsIn).toBe(first.length);
+    expect(sink.of(TOPICS.sessions)).toMatchObject([{ mptcp: { close: { reason: "shutdown" } } }]);
+  });
+
+  test("who is not on the list is refused, by address and by key", async () => {
+    const sink = new Kept();
+    const agents = [{ name: "router1", address: "127.0.0.1", key: 1 }];
+    const collector = await start(sink, { agents });
+    await sendOverUdp(copies.slice(0, 200), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    const { totals, agents: ledgers } = await collector.stop();
+    const others = copies.slice(0, 200).filter(({ file }) => file === 1).length;
+    expect(others).toBeGreaterThan(0);
+    expect(totals.packets["decapsulate/agent-unknown"]).toBe(others);
+    expect(ledgers.filter(({ address }) => address !== null).map(({ name }) => name)).toEqual(["router1"]);
+  });
+
+  test("what is not GRE is counted by its reason", async () => {
+    const collector = await start(new Kept());
+    const junk = ["", "00", "0000", "20000800", "00000800".padEnd(60, "f"), "0001080000"].map((text) => ({
+      file: 0,
+      octets: Buffer.from(text, "hex"),
+    }));
+    junk.push({ file: 0, octets: Buffer.alloc(60_000, 0x45) });
+    await sendOverUdp(junk, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    const { totals } = await collector.stop();
+    expect(totals.packetsIn).toBe(junk.length);
+    expect(Object.values(totals.packets).reduce((sum, count) => sum + count, 0)).toBe(junk.length);
+    expect(totals.packets["decapsulate/gre-truncated"]).toBeGreaterThan(0);
+  });
+
+  test("a sink that is away: packets go on, records wait, and what cannot wait is counted", async () => {
+    const sink = new Kept();
+    sink.hold = new Promise(() => {});
+    const collector = await start(sink, { outbox: { maxRecords: 2, maxOctets: 1e6 }, drainMs: 300 });
+    await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    const started = Date.now();
+    const { totals, records } = await collector.stop();
+    expect(Date.now() - started).toBeLessThan(2500);
+    expect(totals.packetsIn).toBe(copies.length);
+    const shed = Object.values(records.shed).reduce((sum, count) => sum + count, 0);
+    expect(records).toMatchObject({ acknowledged: 0, stored: 0 });
+    expect(shed).toBe(records.made);
+    expect(sink.closed).toBe(true);
+  });
+
+  test("a sink that gives up is told, and the collector can still be stopped", async () => {
+    const sink = new Kept();
+    sink.hold = Promise.reject(new OperationalError("GONE", "gone for good"));
+    sink.hold.catch(() => {});
+    const collector = await start(sink);
+    await sendOverUdp(copies.slice(0, 100), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    expect(await collector.sinkFailure).toMatchObject({ code: "GONE" });
+    const { records } = await collector.stop();
+    expect(records.acknowledged + Object.values(records.shed).reduce((sum, count) => sum + count, 0)).toBe(
+      records.made,
+    );
+  });
+
+  test("a port that somebody has is one clear line, and nothing stays open", async () => {
+    const sink = new Kept();
+    const first = await start(new Kept());
+    const port = first.udpPorts[0] ?? 0;
+    const second = start(sink, { listenUdp: [LOOPBACK, { host: "127.0.0.1", port }] });
+    await expect(second).rejects.toThrow(
+      `udp 127.0.0.1:${port}: the port is in use by another program; stop it or choose another with --listen-udp`,
+    );
+    expect(sink.closed).toBe(true);
+    await first.stop();
+    const third = await start(new Kept(), { listenUdp: [{ host: "127.0.0.1", port }] });
+    await third.stop();
+  });
+
+  test("an address of another machine is one clear line", async () => {
+    await expect(start(new Kept(), { listenUdp: [{ host: "192.0.2.1", port: 0 }] })).rejects.toThrow(
+      /192\.0\.2\.1 is no address of this machine/,
+    );
+  });
+});

@@ -1,0 +1,210 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decode } from "../../schema/encoding.ts";
+import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { TOPICS } from "../../schema/topics.ts";
+import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
+import { kafkaMissing, TestKafka } from "../support/kafka.ts";
+import { titled } from "../support/requirements.ts";
+
+const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const missing = await kafkaMissing();
+
+/** `rejoin collect` as it is installed, listening on a free port of loopback. */
+class Collect {
+  errors = "";
+  output = "";
+  private readonly child: ChildProcessWithoutNullStreams;
+
+  constructor(...args: readonly string[]) {
+    this.child = spawn(process.execPath, [REJOIN, "collect", "--listen-udp", "127.0.0.1:0", ...args]);
+    this.child.stderr.setEncoding("utf8").on("data", (text) => {
+      this.errors += text;
+    });
+    this.child.stdout.setEncoding("utf8").on("data", (text) => {
+      this.output += text;
+    });
+  }
+
+  async port(): Promise<number> {
+    return Number(await this.says(/listening on udp 127\.0\.0\.1:(\d+)/));
+  }
+
+  async says(pattern: RegExp): Promise<string> {
+    for (let waits = 0; waits < 1000; waits++) {
+      const match = pattern.exec(this.errors);
+      if (match !== null) return match[1] ?? match[0];
+      if (this.child.exitCode !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`did not say ${pattern}: ${this.errors}`);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Closes the reading end of its standard output. */
+  stopReading(): void {
+    this.child.stdout.destroy();
+  }
+
+  async ended(): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "close");
+    return this.child.exitCode;
+  }
+}
+
+/** Sends without word of arrival, slowly enough for a buffer of any size. */
+async function send(copies: readonly Copy[], port: number): Promise<void> {
+  for (let at = 0; at < copies.length; at += 20) {
+    let polls = 0;
+    await sendOverUdp(copies.slice(at, at + 20), "127.0.0.1", port, () => (polls++ === 0 ? 0 : 20));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+let directory: string;
+let copies: Copy[];
+let token: string;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "rejoin-collect-"));
+  copies = await copiesOf([capturePath("join-client/router1.pcap.gz"), capturePath("join-client/router2.pcap.gz")]);
+  token = JSON.parse(readFileSync(capturePath("join-client/truth.json"), "utf8")).sessions[0].client_token;
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const sessionsIn = (lines: string): SessionRecord[] =>
+  lines
+    .split("\n")
+    .filter((line) => line.includes('"rejoin.session"'))
+    .map((line) => sessionRecord.parse(JSON.parse(line)));
+
+describe("rejoin collect", () => {
+  test("standard output: one record per line and nothing else; SIGTERM drains and ends with 0", async () => {
+    const collect = new Collect("--sink", "stdout");
+    await send(copies, await collect.port());
+    collect.kill("SIGTERM");
+    expect(await collect.ended()).toBe(0);
+    const sessions = sessionsIn(collect.output);
+    expect(sessions.at(-1)).toMatchObject({
+      event: { action: "session-ended" },
+      mptcp: { token: { initiator: token } },
+    });
+    for (const line of collect.output.trimEnd().split("\n")) JSON.parse(line);
+    expect(collect.errors).toMatch(/records: (\d+) made = \1 acknowledged \+ 0 stored \+ 0 shed/);
+  });
+
+  test("files are the default", async () => {
+    const collect = new Collect("--dir", join(directory, "records"), "--revisions", "ended");
+    await send(copies.slice(0, 100), await collect.port());
+    collect.kill("SIGINT");
+    expect(await collect.ended()).toBe(0);
+    const sessions = sessionsIn(readFileSync(join(directory, "records", `${TOPICS.sessions}.jsonl`), "utf8"));
+    expect(sessions).toMatchObject([{ mptcp: { close: { reason: "shutdown" } } }]);
+  });
+
+  test("a reader that goes away ends it quietly", async () => {
+    const collect = new Collect("--sink", "stdout");
+    const port = await collect.port();
+    collect.stopReading();
+    await send(copies.slice(0, 100), port);
+    expect(await collect.ended()).toBe(0);
+    expect(collect.errors).not.toMatch(/ at .*\.js:|EPIPE/);
+  });
+
+  test("a busy port is one clear line and status 2", async () => {
+    const first = new Collect("--sink", "stdout");
+    const port = await first.port();
+    const second = new Collect("--sink", "stdout", "--listen-udp", `127.0.0.1:${port}`);
+    expect(await second.ended()).toBe(2);
+    const lines = second.errors.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+    expect(lines).toEqual([
+      `rejoin: udp 127.0.0.1:${port}: the port is in use by another program; stop it or choose another with --listen-udp`,
+    ]);
+    first.kill("SIGTERM");
+    expect(await first.ended()).toBe(0);
+  });
+});
+
+describe.skipIf(missing)(titled("rejoin collect to Kafka", missing), () => {
+  let kafka: TestKafka;
+  beforeAll(async () => {
+    kafka = await TestKafka.start();
+    await kafka.createTopic(TOPICS.sessions, 3);
+    await kafka.createTopic(TOPICS.agents, 1);
+  });
+  afterAll(() => kafka?.wipe());
+
+  test.each(["msgpack", "json"] as const)(
+    "sessions and ledgers arrive as %s, keyed and with headers",
+    async (format) => {
+      const name = `as-${format}`;
+      const collect = new Collect("--sink", "kafka", "--brokers", kafka.address, "--format", format, "--name", name);
+      await send(copies, await collect.port());
+      collect.kill("SIGTERM");
+      expect(await collect.ended()).toBe(0);
+      const messages = (await kafka.readAll(TOPICS.sessions)).filter(
+        ({ headers }) => headers.ce_source === `/rejoin/${name}`,
+      );
+      const records = messages.map(({ key, value, headers }) => {
+        const decoded = decode(value, format);
+        if (!decoded.ok) throw new Error(decoded.reason);
+        const record = sessionRecord.parse(decoded.record);
+        expect(key).toBe(record.mptcp.session.id);
+        expect(headers).toMatchObject({
+          ce_id: record.event.id,
+          ce_specversion: "1.0",
+          ce_type: "rejoin.session.v1",
+        });
+        return record;
+      });
+      expect(records.map(({ mptcp }) => mptcp.session.revision)).toEqual(records.map((_, i) => i + 1));
+      expect(records.at(-1)).toMatchObject({
+        event: { action: "session-ended" },
+        mptcp: { token: { initiator: token } },
+      });
+      const ledgers = (await kafka.readAll(TOPICS.agents)).filter(
+        ({ headers }) => headers.ce_source === `/rejoin/${name}`,
+      );
+      expect(new Set(ledgers.map(({ key }) => key)).size).toBe(2);
+    },
+  );
+
+  test("a broker that is gone at the end: what could not be sent is counted, within the bound", async () => {
+    const collect = new Collect("--sink", "kafka", "--brokers", kafka.address, "--drain-seconds", "1");
+    const port = await collect.port();
+    await kafka.kill();
+    await send(copies.slice(0, 100), port);
+    const started = Date.now();
+    collect.kill("SIGTERM");
+    expect(await collect.ended()).toBe(0);
+    expect(Date.now() - started).toBeLessThan(9000);
+    expect(collect.errors).toMatch(/records: (\d+) made = 0 acknowledged \+ 0 stored \+ \1 shed \(abandoned/);
+    await kafka.restart();
+  });
+
+  test("a second signal ends it at once", async () => {
+    const collect = new Collect("--sink", "kafka", "--brokers", kafka.address, "--drain-seconds", "60");
+    const port = await collect.port();
+    await kafka.kill();
+    await send(copies.slice(0, 100), port);
+    collect.kill("SIGTERM");
+    await collect.says(/draining/);
+    collect.kill("SIGTERM");
+    expect(await collect.ended()).toBe(143);
+    await kafka.restart();
+  });
+
+  test("topics that are missing are one clear line and status 2", async () => {
+    await kafka.deleteTopic(TOPICS.agents);
+    const collect = new Collect("--sink", "kafka", "--brokers", kafka.address);
+    expect(await collect.ended()).toBe(2);
+    expect(collect.errors).toMatch(/^rejoin: Kafka at \S+ has no topic rejoin\.agents\.v1; create it first: .*\n$/);
+  });
+});
