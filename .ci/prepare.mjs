@@ -24,6 +24,7 @@ const PROGRAMS = {
   "g++": "g++",
   java: "openjdk-17-jre-headless",
   mvn: "maven",
+  openssl: "openssl",
   python3: "python3",
 };
 
