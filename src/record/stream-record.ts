@@ -21,7 +21,7 @@ export function streamRecord(
   const finAt = floats[half + (table.FIN_OFFSET >> 1)]! - 1;
   const cutOctets = floats[half + (table.CUT >> 1)]!;
   const stream = session * 2 + side;
-  const holes = unseen(sessions, stream, contiguous, finAt);
+  const holes = unseen(sessions, stream, words[half * 2 + table.OUT_OF_ORDER]!, contiguous, finAt);
   const cuts = (sessions.cuts.get(stream)?.ranges ?? []).map(({ start, end }) => ({
     offset: start,
     length: end - start,
@@ -48,10 +48,10 @@ export function streamRecord(
 function unseen(
   sessions: Sessions,
   stream: number,
+  ranges: number,
   contiguous: number,
   finAt: number,
 ): { list: Hole[]; octets: number } {
-  const ranges = sessions.ranges.get(stream);
   const list: Hole[] = [];
   let octets = 0;
   let at = contiguous;
@@ -59,9 +59,9 @@ function unseen(
     octets += end - at;
     if (list.length < MAX_MISSING) list.push({ offset: at, length: end - at });
   };
-  for (let i = 0; ranges !== undefined && i < ranges.length; i++) {
-    note(ranges.start(i));
-    at = ranges.end(i);
+  for (let i = 0; i < ranges; i++) {
+    note(sessions.outOfOrder.start(stream, ranges, i));
+    at = sessions.outOfOrder.end(stream, ranges, i);
   }
   if (finAt > at) note(finAt);
   return { list, octets };

@@ -1,4 +1,3 @@
-import { RangeSet } from "../reassembly/range-set.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -75,20 +74,19 @@ export function placeOctets(
   }
 
   const stream = session * 2 + side;
-  let ranges = sessions.ranges.get(stream);
-  if (ranges === undefined) {
-    ranges = new RangeSet();
-    sessions.ranges.set(stream, ranges);
-  }
-  const take = (from: number, to: number): void =>
-    takeNew(sessions, session, side, from, to, offset + captured, at - offset, isNew);
-  if (!ranges.add(Math.max(offset, contiguous), end, take)) {
+  const { outOfOrder } = sessions;
+  const ranges = outOfOrder.add(stream, words[base + table.OUT_OF_ORDER]!, Math.max(offset, contiguous), end);
+  if (ranges < 0) {
     words[base + table.REFUSED_RANGES]!++;
-    words[base + table.UNPLACED]! += length;
+    words[base + table.UNPLACED]! += end - offset;
     return;
   }
-  floats[half + (table.CONTIGUOUS >> 1)] = ranges.advance(contiguous);
-  words[base + table.OUT_OF_ORDER] = ranges.length > 0 ? 1 : 0;
+  for (let piece = 0; piece < outOfOrder.pieceCount; piece++) {
+    const from = outOfOrder.pieces[piece * 2]!;
+    takeNew(sessions, session, side, from, outOfOrder.pieces[piece * 2 + 1]!, offset + captured, at - offset, isNew);
+  }
+  words[base + table.OUT_OF_ORDER] = outOfOrder.advance(stream, ranges, contiguous);
+  floats[half + (table.CONTIGUOUS >> 1)] = outOfOrder.reached;
 }
 
 /** Counts and hands on [from, to), which is new. The copy holds octets up to `capturedEnd`; offset 0 would lie at `zeroAt`. */

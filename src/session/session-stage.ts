@@ -40,6 +40,8 @@ export class SessionStage {
   private readonly observer: SessionObserver;
   private readonly endings: Endings;
   private readonly options = new mptcp.MptcpOptions();
+  /** Keeps the sums of touched lines, so that the loads are not optimised away. */
+  private readonly touched = new Uint32Array(1);
 
   constructor(capacity: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
@@ -50,11 +52,30 @@ export class SessionStage {
 
   /** Gives every packet that still has none its fate. */
   process(vector: PacketVector): void {
+    this.touch(vector);
     for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
       if (this.stage.events.replaced[i]! >= 0) this.replace(this.stage.events.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, i);
     }
     if (vector.length > 0) this.advance(vector.atMicros[vector.length - 1]!);
+  }
+
+  /** Loads the lines of all sessions of the vector before they are needed, so that the loads overlap. */
+  private touch(vector: PacketVector): void {
+    const { events: seen, subflows } = this.stage;
+    const { words } = this.sessions.table;
+    let sum = 0;
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+      if (vector.fate[i] !== FATE_ALIVE) continue;
+      const subflow = seen.subflow[i]!;
+      const session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
+      if (session < 0) continue;
+      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+      const base = session * table.SESSION_WORDS;
+      sum += words[base]! + words[base + table.SIDE + side * table.SIDE_WORDS]!;
+      sum += this.sessions.outOfOrder.touch(session * 2 + side);
+    }
+    this.touched[0] = sum;
   }
 
   /** Lets packet time pass. */

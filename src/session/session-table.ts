@@ -48,7 +48,7 @@ export const CUT = 8;
 export const UNPLACED = 10;
 /** Ranges that the bound on holes refused. */
 export const REFUSED_RANGES = 11;
-/** 1 while ranges beyond CONTIGUOUS are kept. */
+/** Ranges kept beyond CONTIGUOUS (src/reassembly/out-of-order.ts). */
 export const OUT_OF_ORDER = 12;
 /** Float64: cuts from this offset on are counted and no longer listed; 0 while the list has room. */
 export const CUT_LISTED_TO = 14;

@@ -1,5 +1,5 @@
 import { CutRanges } from "../reassembly/cut-ranges.ts";
-import type { RangeSet } from "../reassembly/range-set.ts";
+import { OutOfOrder } from "../reassembly/out-of-order.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
@@ -21,13 +21,13 @@ export interface AdvertisedAddress {
 }
 
 /**
- * Everything known of live sessions: the table, the index of their tokens, and, for the few sessions that need them,
- * ranges, cuts and addresses. A stream's number is session * 2 + side.
+ * Everything known of live sessions: the table, the index of their tokens, ranges out of order, and, for the few
+ * sessions that need them, cuts and addresses. A stream's number is session * 2 + side.
  */
 export class Sessions {
   readonly table: table.SessionTable;
   readonly subflows: flow.SubflowTable;
-  readonly ranges = new Map<number, RangeSet>();
+  readonly outOfOrder: OutOfOrder;
   readonly cuts = new Map<number, CutRanges>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   private readonly tokens: FlowIndex;
@@ -38,8 +38,9 @@ export class Sessions {
     this.seed = seed;
     this.table = new table.SessionTable(capacity);
     this.subflows = subflows;
+    this.outOfOrder = new OutOfOrder(capacity * 2);
     // Records are stream numbers; tokens are compared by whoever asks for candidates.
-    this.tokens = new FlowIndex(capacity * 2, () => false);
+    this.tokens = new FlowIndex(() => false);
   }
 
   /** Makes `session + side` findable by its token. */
@@ -116,17 +117,17 @@ export class Sessions {
 
   /** The JOIN word of a subflow (src/session/join-state.ts). */
   join(subflow: number): number {
-    return this.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN]!;
+    return this.subflows.hot[subflow * flow.HOT_WORDS + flow.JOIN]!;
   }
 
   /** Sets bits of a subflow's JOIN word. */
   setJoin(subflow: number, bits: number): void {
-    this.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN]! |= bits;
+    this.subflows.hot[subflow * flow.HOT_WORDS + flow.JOIN]! |= bits;
   }
 
   /** Clears bits of a subflow's JOIN word. */
   clearJoin(subflow: number, bits: number): void {
-    this.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN]! &= ~bits;
+    this.subflows.hot[subflow * flow.HOT_WORDS + flow.JOIN]! &= ~bits;
   }
 
   /** Whether a session was plain TCP from its first octet on: its stream is the TCP stream. */
@@ -209,7 +210,7 @@ export class Sessions {
       if (state & (table.S_KEY << side) || state & table.S_ORPHAN) {
         this.tokens.remove(this.mix(this.tokenOf(session, side)), session * 2 + side);
       }
-      this.ranges.delete(session * 2 + side);
+      this.outOfOrder.release(session * 2 + side);
       this.cuts.delete(session * 2 + side);
     }
     this.addresses.delete(session);

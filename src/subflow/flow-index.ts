@@ -1,21 +1,18 @@
+const FIRST_SLOTS = 1024;
+
 /**
  * Finds a record by its flow key: open addressing with linear probing over [tag, record + 1] pairs, at most half full,
- * so that one cache line decides most look-ups. The records themselves stay where they are; only pairs move.
+ * so that one cache line decides most look-ups. It doubles as records come; its owner bounds their number. The records
+ * themselves stay where they are; only pairs move.
  */
 export class FlowIndex {
-  private readonly slots: Uint32Array;
-  private readonly mask: number;
+  private slots = new Uint32Array(2 * FIRST_SLOTS);
+  private mask = FIRST_SLOTS - 1;
+  private length = 0;
   private readonly isSame: (record: number, key: number) => boolean;
 
-  /**
-   * @param capacity most records there will be; the table has at least twice as many slots
-   * @param isSame whether a record has the flow key with this number, for tags that are equal
-   */
-  constructor(capacity: number, isSame: (record: number, key: number) => boolean) {
-    let slots = 16;
-    while (slots < capacity * 2) slots *= 2;
-    this.slots = new Uint32Array(slots * 2);
-    this.mask = slots - 1;
+  /** @param isSame whether a record has the flow key with this number, for tags that are equal */
+  constructor(isSame: (record: number, key: number) => boolean) {
     this.isSame = isSame;
   }
 
@@ -43,8 +40,13 @@ export class FlowIndex {
     return found;
   }
 
-  /** Adds a record. The caller has seen that it is not there and that there are fewer records than `capacity`. */
+  /** Adds a record. The caller has seen that it is not there. */
   insert(hash: number, record: number): void {
+    if (++this.length * 2 > this.mask) this.grow();
+    this.place(hash, record);
+  }
+
+  private place(hash: number, record: number): void {
     const slots = this.slots;
     let i = hash & this.mask;
     while (slots[i * 2 + 1] !== 0) i = (i + 1) & this.mask;
@@ -74,5 +76,14 @@ export class FlowIndex {
     }
     slots[gap * 2] = 0;
     slots[gap * 2 + 1] = 0;
+    this.length--;
+  }
+
+  /** Tags are whole hashes, so that no record need be looked at. */
+  private grow(): void {
+    const old = this.slots;
+    this.slots = new Uint32Array(old.length * 2);
+    this.mask = this.mask * 2 + 1;
+    for (let i = 0; i < old.length; i += 2) if (old[i + 1] !== 0) this.place(old[i]!, old[i + 1]! - 1);
   }
 }

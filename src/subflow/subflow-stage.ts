@@ -137,8 +137,8 @@ export class SubflowStage {
 
     hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
-    if (hot[at + table.PACKETS]!++ === 0) this.subflows.noteAgent(subflow, vector.agent[i]!);
-    else if (this.agentChanged(subflow, vector.agent[i]!)) this.subflows.noteAgent(subflow, vector.agent[i]!);
+    hot[at + table.PACKETS]!++;
+    this.subflows.noteAgent(subflow, vector.agent[i]!);
 
     if (flags & tcp.SYN) return this.followSyn(vector, i, subflow, higher);
     if (flags & tcp.RST) {
@@ -153,7 +153,6 @@ export class SubflowStage {
     this.events.ssn[i] = ssn;
     if (vector.payloadLength[i] !== 0) {
       const end = (ssn + vector.payloadLength[i]!) >>> 0;
-      hot[base + table.STATE]! |= table.STATE_DATA;
       if (((end - hot[at + table.NEXT_SSN]!) | 0) > 0) hot[at + table.NEXT_SSN] = end;
       else this.subflows.cold[subflow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
       kind |= placePayload(this.subflows, this.events, vector, i, subflow, higher, ssn);
@@ -163,10 +162,6 @@ export class SubflowStage {
       kind |= events.CLOSED;
     }
     return kind;
-  }
-
-  private agentChanged(subflow: number, agent: number): boolean {
-    return (this.subflows.cold[subflow * table.COLD_WORDS + table.AGENTS]! & 0xffff) !== agent + 1;
   }
 
   private followSyn(vector: PacketVector, i: number, subflow: number, higher: number): number {

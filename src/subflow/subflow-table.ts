@@ -13,8 +13,8 @@ export const KEY = 0;
 export const STATE = 9;
 /** Session + 1; 0 while the session stage has not said. */
 export const SESSION = 10;
-/** Hash of the flow key. */
-export const HASH = 11;
+/** What the session stage keeps of a subflow (src/session/join-state.ts). */
+export const JOIN = 11;
 /** Float64: µs of the newest packet. */
 export const LAST_MICROS = 12;
 /** Float64, two of them: IP octets from the lower and from the higher endpoint. */
@@ -58,16 +58,16 @@ export const STATE_SYN_ACK = 1 << 15;
 export const STATE_SYN_RETRIED_PLAIN = 1 << 16;
 /** The opening SYN was seen. */
 export const STATE_SYN = 1 << 17;
-/** A segment with payload was seen. */
-export const STATE_DATA = 1 << 18;
+/** From this bit up: the agent of the newest packet + 1. */
+export const STATE_AGENT_SHIFT = 20;
 
 export const COLD_WORDS = 16;
 /** Float64: µs of the first packet. */
 export const START_MICROS = 0;
 /** Next subflow of the session + 1. */
 export const NEXT_SUBFLOW = 2;
-/** JOIN_ bits, verdicts and address ids (src/session/join.ts). */
-export const JOIN = 3;
+/** Hash of the flow key. */
+export const HASH = 3;
 /** Token of the MP_JOIN SYN. */
 export const JOIN_TOKEN = 4;
 /** Nonces of opener and listener. */
@@ -107,7 +107,7 @@ export class SubflowTable {
     this.coldFloat = new Float64Array(this.cold.buffer);
     const hot = this.hot;
     const words = keys.words;
-    this.index = new FlowIndex(capacity, (subflow, i) => {
+    this.index = new FlowIndex((subflow, i) => {
       const a = subflow * HOT_WORDS;
       const b = i * KEY_WORDS;
       return (
@@ -135,7 +135,7 @@ export class SubflowTable {
     this.cold.fill(0, cold, cold + COLD_WORDS);
     for (let word = 0; word < KEY_WORDS - 1; word++) this.hot[base + KEY + word] = keys.words[i * KEY_WORDS + word]!;
     this.hot[base + STATE] = keys.words[i * KEY_WORDS + 9] === 6 ? STATE_IPV6 : 0;
-    this.hot[base + HASH] = keys.hash[i]!;
+    this.cold[cold + HASH] = keys.hash[i]!;
     this.hotFloat[(base + LAST_MICROS) >> 1] = atMicros;
     this.coldFloat[(cold + START_MICROS) >> 1] = atMicros;
     this.index.insert(keys.hash[i]!, subflow);
@@ -147,7 +147,7 @@ export class SubflowTable {
   detach(subflow: number): void {
     const base = subflow * HOT_WORDS;
     if (this.hot[base + STATE]! & STATE_DETACHED) return;
-    this.index.remove(this.hot[base + HASH]!, subflow);
+    this.index.remove(this.cold[subflow * COLD_WORDS + HASH]!, subflow);
     this.hot[base + STATE]! |= STATE_DETACHED;
   }
 
@@ -160,8 +160,11 @@ export class SubflowTable {
     this.live--;
   }
 
-  /** Notes that an agent copied this subflow. */
+  /** Notes that an agent copied this subflow: mostly the one that copied the packet before. */
   noteAgent(subflow: number, agent: number): void {
+    const at = subflow * HOT_WORDS + STATE;
+    if (this.hot[at]! >>> STATE_AGENT_SHIFT === agent + 1) return;
+    this.hot[at] = (this.hot[at]! & ((1 << STATE_AGENT_SHIFT) - 1)) | ((agent + 1) << STATE_AGENT_SHIFT);
     const base = subflow * COLD_WORDS + AGENTS;
     for (let half = 0; half < MAX_AGENTS_OF_SUBFLOW; half++) {
       const word = base + (half >> 1);

@@ -1,0 +1,140 @@
+/** Ranges a stream keeps in its own cache line; a stream with more has an array of its own. */
+const NEAR_RANGES = 4;
+/** Ranges kept per stream; one more is refused, and its octets count as not placed. */
+export const MAX_RANGES = 4096;
+
+/**
+ * The ranges of streams that lie beyond their contiguous part: per stream sorted, disjoint, never adjacent. Offsets
+ * only, integers below 2^53; octets are kept elsewhere. The caller keeps each stream's number of ranges (`length`),
+ * in a line it touches anyway.
+ */
+export class OutOfOrder {
+  /** After `add`: the pieces that were not there before, [start, end) in pairs, in order. */
+  readonly pieces = new Float64Array(2 * (MAX_RANGES + 1));
+  pieceCount = 0;
+  /** After `advance`: how far the contiguous part reaches. */
+  reached = 0;
+  private readonly near: Float64Array;
+  /** Streams with more than NEAR_RANGES; bounded by the session table. */
+  private readonly far = new Map<number, Float64Array>();
+
+  /** @param streams how many streams there can be; they are numbered from 0 */
+  constructor(streams: number) {
+    this.near = new Float64Array(streams * NEAR_RANGES * 2);
+  }
+
+  /** Loads the line that `add` will need. */
+  touch(stream: number): number {
+    return this.near[stream * NEAR_RANGES * 2]!;
+  }
+
+  /** Adds [start, end) to a stream of `length` ranges; returns the new length, or -1, adding nothing, at the bound. */
+  add(stream: number, length: number, start: number, end: number): number {
+    const isFar = length > NEAR_RANGES;
+    const pairs = isFar ? this.far.get(stream)! : this.near;
+    const base = isFar ? 0 : stream * NEAR_RANGES * 2;
+    const first = firstEndingAtOrAfter(pairs, base, length, start);
+    let last = first;
+    this.pieceCount = 0;
+    let at = start;
+    for (; last < length && pairs[base + last * 2]! <= end; last++) {
+      if (pairs[base + last * 2]! > at) this.piece(at, pairs[base + last * 2]!);
+      at = Math.max(at, pairs[base + last * 2 + 1]!);
+    }
+    if (at < end) this.piece(at, end);
+    if (last === first) {
+      if (length === MAX_RANGES) return -1;
+      return this.insert(stream, length, first, start, end);
+    }
+    pairs[base + first * 2] = Math.min(start, pairs[base + first * 2]!);
+    pairs[base + first * 2 + 1] = at > end ? at : end;
+    if (last - first > 1) {
+      pairs.copyWithin(base + (first + 1) * 2, base + last * 2, base + length * 2);
+      return this.shortened(stream, length, length - (last - first - 1));
+    }
+    return length;
+  }
+
+  /** Takes out the ranges that begin at or before `offset`; returns the new length and sets `reached`. */
+  advance(stream: number, length: number, offset: number): number {
+    const isFar = length > NEAR_RANGES;
+    const pairs = isFar ? this.far.get(stream)! : this.near;
+    const base = isFar ? 0 : stream * NEAR_RANGES * 2;
+    let reached = offset;
+    let taken = 0;
+    for (; taken < length && pairs[base + taken * 2]! <= reached; taken++) {
+      reached = Math.max(reached, pairs[base + taken * 2 + 1]!);
+    }
+    this.reached = reached;
+    if (taken === 0) return length;
+    pairs.copyWithin(base, base + taken * 2, base + length * 2);
+    return this.shortened(stream, length, length - taken);
+  }
+
+  /** The start of range i of a stream of `length` ranges. */
+  start(stream: number, length: number, i: number): number {
+    return length > NEAR_RANGES ? this.far.get(stream)![i * 2]! : this.near[(stream * NEAR_RANGES + i) * 2]!;
+  }
+
+  /** The end (one past the last octet) of range i of a stream of `length` ranges. */
+  end(stream: number, length: number, i: number): number {
+    return length > NEAR_RANGES ? this.far.get(stream)![i * 2 + 1]! : this.near[(stream * NEAR_RANGES + i) * 2 + 1]!;
+  }
+
+  /** Forgets a stream. */
+  release(stream: number): void {
+    this.far.delete(stream);
+  }
+
+  private piece(start: number, end: number): void {
+    this.pieces[this.pieceCount * 2] = start;
+    this.pieces[this.pieceCount * 2 + 1] = end;
+    this.pieceCount++;
+  }
+
+  private insert(stream: number, length: number, i: number, start: number, end: number): number {
+    let pairs = this.near;
+    let base = stream * NEAR_RANGES * 2;
+    if (length >= NEAR_RANGES) {
+      pairs = this.roomFor(stream, length);
+      base = 0;
+    }
+    pairs.copyWithin(base + (i + 1) * 2, base + i * 2, base + length * 2);
+    pairs[base + i * 2] = start;
+    pairs[base + i * 2 + 1] = end;
+    return length + 1;
+  }
+
+  /** An array of the stream's own with room for one more range. */
+  private roomFor(stream: number, length: number): Float64Array {
+    const known = this.far.get(stream);
+    if (known !== undefined && known.length >= (length + 1) * 2) return known;
+    const larger = new Float64Array((length + 1) * 4);
+    const near = stream * NEAR_RANGES * 2;
+    larger.set(known ?? this.near.subarray(near, near + length * 2));
+    this.far.set(stream, larger);
+    return larger;
+  }
+
+  /** Brings ranges that have become few back into their line. */
+  private shortened(stream: number, before: number, length: number): number {
+    if (before > NEAR_RANGES && length <= NEAR_RANGES) {
+      this.near.set(this.far.get(stream)!.subarray(0, length * 2), stream * NEAR_RANGES * 2);
+      this.far.delete(stream);
+    }
+    return length;
+  }
+}
+
+function firstEndingAtOrAfter(pairs: Float64Array, base: number, length: number, offset: number): number {
+  // Most segments lie at the end.
+  if (length > 0 && pairs[base + length * 2 - 1]! < offset) return length;
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (pairs[base + middle * 2 + 1]! < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
