@@ -8,7 +8,7 @@ import { Copier } from "./copier.ts";
 import { type Destination, type Encapsulation, resolveDestination, type Target } from "./destination.ts";
 import { openGreSocket } from "./gre-socket.ts";
 import { largestRoom, pathRoom } from "./path-room.ts";
-import { Replay } from "./replay.ts";
+import { Replay, type ReplayOptions } from "./replay.ts";
 import { QueuedTransmitter, type Transmitter } from "./transmitter.ts";
 import { openUdpSocket } from "./udp-socket.ts";
 
@@ -28,7 +28,7 @@ export interface AgentConfig {
         readonly promiscuous: boolean;
         readonly by: "auto" | "ring" | "tcpdump";
       }
-    | { readonly kind: "replay"; readonly files: readonly string[]; readonly speed: number };
+    | ({ readonly kind: "replay" } & Pick<ReplayOptions, "files" | "speed" | "begin">);
   readonly collector: Destination;
   readonly encapsulation: Encapsulation;
   /** RFC 2890 key, 0 to 2^32 - 1; null for none. */

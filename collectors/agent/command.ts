@@ -129,7 +129,7 @@ function configure(options: AgentOptions): AgentConfig {
 function inputOf(options: AgentOptions): AgentConfig["input"] {
   const { interface: names, replay: files } = options;
   if (names !== undefined && files !== undefined) throw usage("--interface and --replay exclude each other");
-  if (files !== undefined) return { kind: "replay", files, speed: options.speed };
+  if (files !== undefined) return { kind: "replay", files, speed: options.speed, begin: null };
   if (names === undefined) throw usage("say where packets come from: --interface NAME, or --replay FILE");
   const distinct = [...new Set(names)];
   return {

@@ -8,10 +8,20 @@ import { OperationalError } from "../runtime/errors.ts";
 /** A packet that is due within this time is sent now: timers are no finer. */
 const TIMER_MICROS = 1000;
 
+/** Ties packet time to this process's time, so that replays of several agents are played as one observation. */
+export interface ReplayBegin {
+  /** Packet time, microseconds since 1970. */
+  readonly packetMicros: number;
+  /** When it is played, by `performance.now()`. */
+  readonly atMs: number;
+}
+
 export interface ReplayOptions {
   readonly files: readonly string[];
   /** Times the pace at which the packets were captured; infinite for as fast as they can be sent. */
   readonly speed: number;
+  /** Null: the files' first packet is sent at once. */
+  readonly begin: ReplayBegin | null;
   /** Waits until there is room to send more; a replay is in no hurry. */
   readonly room: () => Promise<void>;
 }
@@ -85,8 +95,7 @@ export class Replay implements Capture {
       await room();
       await setImmediate();
     };
-    const beginMicros = any.input.nextMicros;
-    const begin = performance.now();
+    const begin = this.options.begin ?? { packetMicros: any.input.nextMicros, atMs: performance.now() };
     for (
       let reading = earliest(readings);
       reading !== null && !this.stopped.signal.aborted;
@@ -95,8 +104,8 @@ export class Replay implements Capture {
       const { input } = reading;
       const { vector } = input;
       const i = reading.next++;
-      const dueMs = ((vector.atMicros[i] ?? 0) - beginMicros) / 1000 / speed;
-      const waitMs = dueMs - (performance.now() - begin);
+      const dueMs = ((vector.atMicros[i] ?? 0) - begin.packetMicros) / 1000 / speed;
+      const waitMs = dueMs - (performance.now() - begin.atMs);
       if (waitMs * 1000 > TIMER_MICROS) {
         if (batch.length > 0) await hand();
         await this.pause(waitMs);

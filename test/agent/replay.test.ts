@@ -35,7 +35,7 @@ function file(name: string, packets: readonly StatedPacket[]): string {
 function config(files: readonly string[], changes: Partial<AgentConfig> = {}): AgentConfig {
   return {
     name: "test",
-    input: { kind: "replay", files, speed: Number.POSITIVE_INFINITY },
+    input: { kind: "replay", files, speed: Number.POSITIVE_INFINITY, begin: null },
     collector: { host: "127.0.0.1", port: receiver.port },
     encapsulation: "udp",
     key: null,
@@ -89,7 +89,7 @@ describe("an agent that replays files", () => {
     const packets = [0, 1, 2, 60].map((seconds) =>
       packetOf({ atMicros: BEGIN + seconds * SECOND, flags: ACK, option: true }),
     );
-    const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 10 } as const;
+    const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 10, begin: null } as const;
     const begin = performance.now();
     const agent = await startAgent(config([], { input }), silent);
     await receiver.received(3);
@@ -98,6 +98,20 @@ describe("an agent that replays files", () => {
     expect(took).toBeLessThan(2000);
     expect((await agent.stop()).sent).toBe(3);
     expect(performance.now() - begin).toBeLessThan(4000);
+  });
+
+  it("is played together with others from a common beginning", async () => {
+    const begin = { packetMicros: BEGIN, atMs: performance.now() + 100 };
+    const start = (name: string, key: number, times: readonly number[]) => {
+      const packets = times.map((ms) => packetOf({ atMicros: BEGIN + ms * 1000, flags: ACK, option: true }));
+      return startAgent(
+        config([], { key, input: { kind: "replay", files: [file(name, packets)], speed: 1, begin } }),
+        silent,
+      );
+    };
+    const agents = await Promise.all([start("late.pcap", 2, [60, 180]), start("early.pcap", 1, [0, 120])]);
+    await Promise.all(agents.map(({ ended }) => ended));
+    expect((await receiver.received(4)).map(({ key }) => key)).toEqual([1, 2, 1, 2]);
   });
 
   it("sends what a damaged file held and says what is wrong with it", async () => {
@@ -121,7 +135,7 @@ describe("an agent that replays files", () => {
     const packets = Array.from({ length: 20 }, (_, n) =>
       packetOf({ atMicros: BEGIN + n * 10_000, flags: n === 19 ? RST : ACK, option: true }),
     );
-    const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 1 } as const;
+    const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 1, begin: null } as const;
     const agent = await startAgent(config([], { input, collector: { host: "127.0.0.1", port } }), silent);
     const counters = await agent.ended;
     expect(counters.refused).toBeGreaterThan(0);
