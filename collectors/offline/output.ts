@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { OperationalError } from "../runtime/errors.ts";
 
 /** Characters that are written together. */
@@ -38,6 +39,8 @@ export class Output {
     if (this.stream.writableNeedDrain && !this.closed) {
       await Promise.race([once(this.stream, "drain"), once(this.stream, "close")]).catch(() => {});
     }
+    // A write that failed is known one turn later; and signals want to be let in, for reading itself never waits.
+    await setImmediate();
     if (this.failure !== null) {
       throw new OperationalError("output-unwritable", `standard output: cannot be written (${this.failure.message})`);
     }

@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import type { Readable, Writable } from "node:stream";
-import { setImmediate } from "node:timers/promises";
 import { Pipeline } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import { VERSION } from "../runtime/version.ts";
@@ -85,8 +84,6 @@ async function run(
   const turn = async () => {
     await output.flush();
     progress?.update(takenFrom(inputs), packets);
-    // Lets signals and the news of a closed output in: reading itself never waits.
-    await setImmediate();
     return !output.closed;
   };
   try {
@@ -95,8 +92,6 @@ async function run(
       pipeline.finish("end-of-input");
       report.end(pipeline.totals());
       await output.flush();
-      // A reader that went away during the last write is known one turn later.
-      await setImmediate();
     }
   } finally {
     progress?.erase();

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, writeSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { OctetSink, Side } from "../../src/pipeline.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -37,11 +37,12 @@ export class StreamFiles implements OctetSink {
   /** Octets not written after a failure. */
   private shed = 0;
 
-  /** Makes `directory` where it does not exist. Throws an OperationalError when nothing can be written there. */
+  /** Makes `directory` in a folder that exists. Throws an OperationalError when nothing can be written there. */
   constructor(directory: string) {
     this.directory = directory;
     try {
-      mkdirSync(directory, { recursive: true });
+      // Not `recursive`: Node 20 never comes back from that where the parent refuses with ENOENT, as /proc does.
+      if (!existsSync(directory)) mkdirSync(directory);
       accessSync(directory, constants.W_OK | constants.X_OK);
     } catch (error) {
       throw this.failed(directory, error);

@@ -15,6 +15,7 @@ export function renderSummary(totals: Totals): string {
     `${grouped(sessions.opened)} opened, ${grouped(sessions.ended)} ended${endings(totals.endedBy)}`,
   ]);
   if (sessions.partial > 0) lines.push(["", `${grouped(sessions.partial)} without a handshake (--partial shows them)`]);
+  if (sessions.halfOpen > 0) lines.push(["", `${grouped(sessions.halfOpen)} more asked for MPTCP and got no answer`]);
   lines.push([
     "subflows",
     `${grouped(subflows.initial)} initial, ${grouped(subflows.joined)} joined, ${grouped(subflows.orphan)} orphan`,

@@ -14,9 +14,9 @@ export function folder(): string {
 }
 
 /** Writes a file into the folder and returns its path. */
-export function put(directory: string, name: string, octets: Uint8Array | string): string {
+export function put(directory: string, name: string, octets: Uint8Array | string, mode = 0o644): string {
   const path = join(directory, name);
-  writeFileSync(path, octets);
+  writeFileSync(path, octets, { mode });
   return path;
 }
 

@@ -16,7 +16,7 @@ describe("stream files", () => {
     const property = fc.property(
       fc.uniqueArray(piece, { maxLength: 700, selector: (p) => `${p.id} ${p.side} ${p.slot}` }),
       (pieces) => {
-        const dir = join(folder(), "made", "for-it");
+        const dir = join(folder(), "made");
         const files = new StreamFiles(dir);
         const expected = new Map<string, Buffer>();
         for (const { id, side, slot, long } of pieces) {

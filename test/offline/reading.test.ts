@@ -1,0 +1,221 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { type ReadOptions, read } from "../../collectors/offline/reading.ts";
+import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { needs, titled } from "../support/requirements.ts";
+import { folder, pcapAt, put, streams } from "./files.ts";
+
+const CAPTURE = fileURLToPath(new URL("../captures/join-client/", import.meta.url));
+const ROUTERS = [join(CAPTURE, "router1.pcap.gz"), join(CAPTURE, "router2.pcap.gz")];
+
+/** Reads in this process: status, what was written, and the records where they were asked for. */
+async function reading(paths: readonly string[], options: ReadOptions = {}, stdin?: Uint8Array) {
+  const { texts, ...io } = streams(stdin);
+  const status = await read(paths, options, io);
+  const lines = options.json === true ? texts.out.trimEnd().split("\n") : [];
+  const records = lines.flatMap((line): SessionRecord[] => {
+    const parsed = sessionRecord.safeParse(JSON.parse(line || "null"));
+    return parsed.success ? [parsed.data] : [];
+  });
+  return { status, ...texts, lines, records };
+}
+
+function sha256(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+describe("reading two routers' files", () => {
+  it("gives one session per line, and nothing else", async () => {
+    const { status, lines, records, err } = await reading(ROUTERS, { json: true, digest: true });
+    expect([status, err, lines.length, records.length]).toEqual([0, "", 1, 1]);
+    expect(records[0]?.mptcp.subflows.map(({ agents }) => agents)).toEqual([["router1"], ["router2"], ["router2"]]);
+  });
+
+  it("gives the same records in either order of the files, and from standard input", async () => {
+    const { out } = await reading(ROUTERS, { json: true, digest: true });
+    expect((await reading([...ROUTERS].reverse(), { json: true, digest: true })).out).toBe(out);
+    const [first = "", second = ""] = ROUTERS;
+    const mixed = await reading(["-", second], { json: true, digest: true }, gunzipSync(readFileSync(first)));
+    expect(mixed.out).toBe(out.replaceAll('"router1"', '"stdin"'));
+  });
+
+  it("writes both streams as their digests say", async () => {
+    const dir = join(folder(), "streams");
+    const { records } = await reading(ROUTERS, { json: true, digest: true, streams: dir });
+    expect(readdirSync(dir).length).toBe(2);
+    for (const { mptcp } of records) {
+      for (const side of ["initiator", "responder"] as const) {
+        expect(sha256(join(dir, `${mptcp.session.id}.${side}`))).toBe(mptcp.stream[side].sha256);
+      }
+    }
+  });
+
+  it("leaves zeros where one router's file is missing", async () => {
+    const dir = folder();
+    const { records } = await reading(ROUTERS.slice(0, 1), { json: true, streams: dir });
+    const { session, stream } = records[0]?.mptcp ?? {};
+    const octets = readFileSync(join(dir, `${session?.id}.responder`));
+    const hole = stream?.responder.missing[0] ?? { offset: 0, length: 0 };
+    expect(hole.length).toBeGreaterThan(0);
+    expect(octets.subarray(hole.offset, hole.offset + hole.length).every((octet) => octet === 0)).toBe(true);
+  });
+
+  it("prints a table for people", async () => {
+    const { status, out, err } = await reading(ROUTERS);
+    expect([status, err]).toEqual([0, ""]);
+    expect(out).toMatch(
+      /^START UTC .*\n.* 10\.10\.1\.2:\d+ → 10\.20\.1\.2:5001 .*\n\n1 session of 3 subflows in [\d,]+ packets\n$/,
+    );
+  });
+
+  it("counts", async () => {
+    const { status, out } = await reading(ROUTERS, { summary: true });
+    expect(status).toBe(0);
+    expect(out).toMatch(
+      /^packets {4}[\d,]+\n(.*\n)*sessions {3}1 opened, 1 ended \(\w+ 1\)\nsubflows {3}1 initial, 2 joined, 0 orphan\n/,
+    );
+    const { lines } = await reading(ROUTERS, { summary: true, json: true });
+    expect(lines.length).toBe(1);
+    const totals = JSON.parse(lines[0] ?? "");
+    expect(totals.sessions.ended).toBe(1);
+    const fates: number[] = Object.values(totals.packets);
+    expect(fates.reduce((sum, packets) => sum + packets, 0)).toBe(totals.packetsIn);
+  });
+});
+
+describe("exit status", () => {
+  it("is 0 for captures without MPTCP, or without packets", async () => {
+    const dir = folder();
+    const { status, out } = await reading([put(dir, "a.pcap", pcapAt([1, 2])), put(dir, "b.pcap", pcapAt([]))]);
+    expect([status, out]).toEqual([0, "0 sessions of 0 subflows in 2 packets\n"]);
+  });
+
+  it("is 1 for a file that was cut short, after what could be read of it", async () => {
+    const [first = "", second = ""] = ROUTERS;
+    const octets = gunzipSync(readFileSync(first));
+    const cut = put(folder(), "router1.pcap", octets.subarray(0, octets.length - 10));
+    const { status, records, err } = await reading([cut, second], { json: true });
+    expect([status, records.length]).toEqual([1, 1]);
+    expect(err).toMatch(/^rejoin: .*router1\.pcap: ends after \d+ octets of a packet record, at offset \d+\n$/);
+  });
+
+  it("is 1 for a damaged gzip", async () => {
+    const [first = ""] = ROUTERS;
+    const cut = put(folder(), "router1.pcap.gz", readFileSync(first).subarray(0, 40_000));
+    const { status, records, err } = await reading([cut], { json: true });
+    expect([status, records.length]).toEqual([1, 1]);
+    expect(err).toMatch(/^rejoin: .*: its gzip data is cut short: ends at octet 40000\n$/);
+  });
+
+  it("is 2 when one file cannot be read at all: then none is, and every such file is named", async () => {
+    const dir = folder();
+    mkdirSync(join(dir, "sub"));
+    const text = put(dir, "notes.txt", "not packets\n");
+    const { status, out, err } = await reading([...ROUTERS, text, join(dir, "sub"), join(dir, "none")], { json: true });
+    expect([status, out]).toEqual([2, ""]);
+    expect(
+      err
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(": ")[1]),
+    ).toEqual([text, join(dir, "sub"), join(dir, "none")]);
+  });
+
+  const root = needs("root");
+  it.skipIf(root === undefined)("is 2 without permission (not as root)", async () => {
+    const path = put(folder(), "a.pcap", pcapAt([1]), 0);
+    expect(await reading([path])).toMatchObject({
+      status: 2,
+      err: `rejoin: ${path}: no permission to read it; run as a user who may, or change its mode\n`,
+    });
+  });
+
+  it("is 0 and quiet when the reader of standard output goes away", async () => {
+    const stdout = new PassThrough();
+    const gone = Object.assign(new Error("write EPIPE"), { code: "EPIPE" });
+    stdout.write = () => {
+      process.nextTick(() => stdout.emit("error", gone));
+      return true;
+    };
+    const { texts, ...io } = streams();
+    expect(await read(ROUTERS, { json: true }, { ...io, stdout })).toBe(0);
+    expect(texts.err).toBe("");
+  });
+});
+
+it("says what is wrong with the streams folder and with standard output", async () => {
+  const file = put(folder(), "file", "");
+  await expect(reading(ROUTERS, { streams: join(file, "x") })).rejects.toThrow(
+    /ENOTDIR.*name another --streams folder/,
+  );
+  const stdout = new Writable({ write: (_chunk, _encoding, done) => done(new Error("no space left on device")) });
+  const io = streams();
+  await expect(read(ROUTERS, {}, { ...io, stdout })).rejects.toThrow(
+    "standard output: cannot be written (no space left on device)",
+  );
+});
+
+it("draws progress on a terminal, and takes it away before what follows", async () => {
+  const { texts, ...io } = streams();
+  await read(ROUTERS, {}, { ...io, stderr: Object.assign(io.stderr, { isTTY: true }) });
+  const drawn = texts.err.split("\r\u001b[K");
+  expect(drawn[1]).toMatch(/^\d+ % of .* left$/);
+  expect([drawn[0], drawn.at(-1)]).toEqual(["", ""]);
+});
+
+const MAIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const unmet = existsSync(MAIN) ? needs("zstd") : "needs the build in dist";
+describe.skipIf(unmet)(titled("rejoin read, the program", unmet), () => {
+  const run = (args: readonly string[], input?: Uint8Array) =>
+    spawnSync(process.execPath, [MAIN, "read", ...args], {
+      encoding: "utf8",
+      ...(input === undefined ? {} : { input }),
+    });
+
+  it("reads zstd from a pipe as it reads the file", () => {
+    const [first = ""] = ROUTERS;
+    const { stdout: zstd } = spawnSync("zstd", ["-c", "-q"], {
+      input: gunzipSync(readFileSync(first)),
+      maxBuffer: 1 << 30,
+    });
+    const piped = run(["--json", "--digest", "-"], zstd);
+    expect([piped.status, piped.stderr]).toEqual([0, ""]);
+    expect(piped.stdout).toBe(run(["--json", "--digest", first]).stdout.replaceAll('"router1"', '"stdin"'));
+  });
+
+  it("ends with 2 and one line for a wrong command line", () => {
+    for (const args of [[], ["--nonsense", "x"], ["--streams"]]) {
+      const { status, stdout, stderr } = run(args);
+      expect([status, stdout]).toEqual([2, ""]);
+      expect(stderr).toMatch(/^rejoin: [^\n]+\n$/);
+    }
+  });
+
+  it("ends quietly when its reader has enough", () => {
+    const script = `"$0" "$1" read --json ${ROUTERS.join(" ")} | true; echo "\${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", script, process.execPath, MAIN], { encoding: "utf8" });
+    expect([stdout, stderr]).toEqual(["0\n", ""]);
+  });
+
+  it("has a page with examples", () => {
+    const { status, stdout } = run(["--help"]);
+    expect(status).toBe(0);
+    for (const word of [
+      "--json",
+      "--summary",
+      "--streams <dir>",
+      "--digest",
+      "--partial",
+      "Exit status",
+      "Examples:",
+    ]) {
+      expect(stdout).toContain(word);
+    }
+  });
+});
