@@ -22,16 +22,14 @@ export function streamRecord(
   const cutOctets = floats[half + (table.CUT >> 1)]!;
   const stream = session * 2 + side;
   const holes = unseen(sessions, stream, words[half * 2 + table.OUT_OF_ORDER]!, contiguous, finAt);
-  const cuts = (sessions.cuts.get(stream)?.ranges ?? []).map(({ start, end }) => ({
-    offset: start,
-    length: end - start,
-  }));
+  const cuts = cutRanges(sessions, stream, words[half * 2 + table.CUT_RANGES]!);
+  const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   const missing = [...holes.list, ...cuts].sort((a, b) => a.offset - b.offset);
   const missingOctets = holes.octets + cutOctets;
   const unplaced = words[half * 2 + table.UNPLACED]!;
   return {
     octets: floats[half + (table.OCTETS >> 1)]!,
-    contiguous: Math.min(contiguous, missing[0]?.offset ?? contiguous),
+    contiguous: firstCut === 0 ? contiguous : Math.min(contiguous, firstCut - 1),
     missing: missing.slice(0, MAX_MISSING),
     missing_octets: missingOctets,
     conflicting: null,
@@ -42,6 +40,14 @@ export function streamRecord(
       (sessions.table.state(session) & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session),
     ),
   };
+}
+
+/** The cuts that are listed: the first few that came. */
+function cutRanges(sessions: Sessions, stream: number, count: number): Hole[] {
+  return Array.from({ length: count }, (_, i) => {
+    const offset = sessions.cuts.start(stream, count, i);
+    return { offset, length: sessions.cuts.end(stream, count, i) - offset };
+  });
 }
 
 /** The holes between what was seen, and up to the stream's end where that is known. */

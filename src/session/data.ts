@@ -1,3 +1,4 @@
+import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -108,9 +109,11 @@ function takeNew(
   if (present >= to) return;
   const cutFrom = Math.max(from, present);
   floats[half + (table.CUT >> 1)]! += to - cutFrom;
-  const listedTo = floats[half + (table.CUT_LISTED_TO >> 1)]!;
-  if (listedTo === 0 || cutFrom < listedTo) {
-    floats[half + (table.CUT_LISTED_TO >> 1)] = sessions.cutsOf(session * 2 + side).add(cutFrom, to);
+  const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
+  if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;
+  const listed = sessions.table.words[half * 2 + table.CUT_RANGES]!;
+  if (listed < NEAR_RANGES) {
+    sessions.table.words[half * 2 + table.CUT_RANGES] = sessions.cuts.add(session * 2 + side, listed, cutFrom, to);
   }
 }
 

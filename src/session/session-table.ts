@@ -48,10 +48,12 @@ export const CUT = 8;
 export const UNPLACED = 10;
 /** Ranges that the bound on holes refused. */
 export const REFUSED_RANGES = 11;
-/** Ranges kept beyond CONTIGUOUS (src/reassembly/out-of-order.ts). */
+/** Ranges kept beyond CONTIGUOUS (src/reassembly/stream-ranges.ts). */
 export const OUT_OF_ORDER = 12;
-/** Float64: cuts from this offset on are counted and no longer listed; 0 while the list has room. */
-export const CUT_LISTED_TO = 14;
+/** Cuts that are listed: the first NEAR_RANGES that came; all are counted in CUT. */
+export const CUT_RANGES = 13;
+/** Float64: offset of the lowest octet whose copy was cut before it + 1; 0 when there is none. */
+export const FIRST_CUT = 14;
 
 export const S_IN_USE = 1 << 0;
 /** The version is known; S_VERSION_1 says which. */

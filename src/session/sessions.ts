@@ -1,5 +1,4 @@
-import { CutRanges } from "../reassembly/cut-ranges.ts";
-import { OutOfOrder } from "../reassembly/out-of-order.ts";
+import { NEAR_RANGES, StreamRanges } from "../reassembly/stream-ranges.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
@@ -7,6 +6,8 @@ import * as table from "./session-table.ts";
 
 /** Subflows of one session; a further join is refused and counted in its record. */
 export const MAX_SUBFLOWS_OF_SESSION = 256;
+/** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
+export const MAX_RANGES = 4096;
 /** Advertised addresses of one session; further ones are counted in its record. */
 export const MAX_ADDRESSES_OF_SESSION = 32;
 
@@ -21,14 +22,15 @@ export interface AdvertisedAddress {
 }
 
 /**
- * Everything known of live sessions: the table, the index of their tokens, ranges out of order, and, for the few
- * sessions that need them, cuts and addresses. A stream's number is session * 2 + side.
+ * Everything known of live sessions: the table, the index of their tokens, ranges, and advertised
+ * addresses. A stream's number is session * 2 + side.
  */
 export class Sessions {
   readonly table: table.SessionTable;
   readonly subflows: flow.SubflowTable;
-  readonly outOfOrder: OutOfOrder;
-  readonly cuts = new Map<number, CutRanges>();
+  /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
+  readonly outOfOrder: StreamRanges;
+  readonly cuts: StreamRanges;
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   private readonly tokens: FlowIndex;
   private readonly seed: number;
@@ -38,7 +40,8 @@ export class Sessions {
     this.seed = seed;
     this.table = new table.SessionTable(capacity);
     this.subflows = subflows;
-    this.outOfOrder = new OutOfOrder(capacity * 2);
+    this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
+    this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
     // Records are stream numbers; tokens are compared by whoever asks for candidates.
     this.tokens = new FlowIndex(() => false);
   }
@@ -186,16 +189,6 @@ export class Sessions {
     return last;
   }
 
-  /** The cuts of a stream, made when first asked for. */
-  cutsOf(stream: number): CutRanges {
-    let cuts = this.cuts.get(stream);
-    if (cuts === undefined) {
-      cuts = new CutRanges();
-      this.cuts.set(stream, cuts);
-    }
-    return cuts;
-  }
-
   /** Notes that a subflow is closed; the session counts how many are not. */
   closeSubflow(subflow: number): void {
     if (this.join(subflow) & IS_CLOSED) return;
@@ -211,7 +204,6 @@ export class Sessions {
         this.tokens.remove(this.mix(this.tokenOf(session, side)), session * 2 + side);
       }
       this.outOfOrder.release(session * 2 + side);
-      this.cuts.delete(session * 2 + side);
     }
     this.addresses.delete(session);
     for (const subflow of this.subflowsOf(session)) this.subflows.release(subflow);

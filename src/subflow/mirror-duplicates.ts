@@ -2,8 +2,8 @@ import type { PacketVector } from "../vector.ts";
 import { VECTOR_LENGTH } from "../vector.ts";
 import { timestampValue } from "../wire/tcp.ts";
 
-/** Sets of WAYS packets each that are remembered; a set forgets its oldest. 2 MB. */
-const SETS = 32768;
+/** Sets of WAYS packets each that are remembered; a set forgets its oldest. 512 KiB, to stay in the cache. */
+const SETS = 8192;
 const WAYS = 4;
 /** Per packet: two words of fingerprint, agent + 1, milliseconds modulo 2^32. */
 const ENTRY_WORDS = 4;

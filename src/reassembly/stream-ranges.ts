@@ -1,25 +1,29 @@
 /** Ranges a stream keeps in its own cache line; a stream with more has an array of its own. */
-const NEAR_RANGES = 4;
-/** Ranges kept per stream; one more is refused, and its octets count as not placed. */
-export const MAX_RANGES = 4096;
+export const NEAR_RANGES = 4;
 
 /**
- * The ranges of streams that lie beyond their contiguous part: per stream sorted, disjoint, never adjacent. Offsets
+ * Ranges of streams, such as those beyond the contiguous part: per stream sorted, disjoint, never adjacent. Offsets
  * only, integers below 2^53; octets are kept elsewhere. The caller keeps each stream's number of ranges (`length`),
  * in a line it touches anyway.
  */
-export class OutOfOrder {
+export class StreamRanges {
   /** After `add`: the pieces that were not there before, [start, end) in pairs, in order. */
-  readonly pieces = new Float64Array(2 * (MAX_RANGES + 1));
+  readonly pieces: Float64Array;
   pieceCount = 0;
   /** After `advance`: how far the contiguous part reaches. */
   reached = 0;
+  private readonly limit: number;
   private readonly near: Float64Array;
   /** Streams with more than NEAR_RANGES; bounded by the session table. */
   private readonly far = new Map<number, Float64Array>();
 
-  /** @param streams how many streams there can be; they are numbered from 0 */
-  constructor(streams: number) {
+  /**
+   * @param streams how many streams there can be; they are numbered from 0
+   * @param limit ranges kept per stream, at least NEAR_RANGES; one more is refused
+   */
+  constructor(streams: number, limit: number) {
+    this.limit = limit;
+    this.pieces = new Float64Array(2 * (limit + 1));
     this.near = new Float64Array(streams * NEAR_RANGES * 2);
   }
 
@@ -43,7 +47,7 @@ export class OutOfOrder {
     }
     if (at < end) this.piece(at, end);
     if (last === first) {
-      if (length === MAX_RANGES) return -1;
+      if (length === this.limit) return -1;
       return this.insert(stream, length, first, start, end);
     }
     pairs[base + first * 2] = Math.min(start, pairs[base + first * 2]!);
