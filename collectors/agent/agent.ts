@@ -28,7 +28,11 @@ export interface AgentConfig {
         readonly promiscuous: boolean;
         readonly by: "auto" | "ring" | "tcpdump";
       }
-    | ({ readonly kind: "replay" } & Pick<ReplayOptions, "files" | "speed" | "begin">);
+    | ({
+        readonly kind: "replay";
+        /** Waits until more may be sent, for a reason outside the agent; absent where there is none. */
+        readonly hold?: () => Promise<void>;
+      } & Pick<ReplayOptions, "files" | "speed" | "begin">);
   readonly collector: Destination;
   readonly encapsulation: Encapsulation;
   /** RFC 2890 key, 0 to 2^32 - 1; null for none. */
@@ -102,7 +106,13 @@ async function roomOnPath(config: AgentConfig, target: Target, encoder: CopyEnco
 }
 
 function openInput({ input }: AgentConfig, transmitter: Transmitter, log: Logger): Promise<Capture> {
-  if (input.kind === "replay") return Replay.open({ ...input, room: () => transmitter.room() });
+  if (input.kind === "replay") {
+    const room = async () => {
+      await transmitter.room();
+      await input.hold?.();
+    };
+    return Replay.open({ ...input, room });
+  }
   const points = input.names.map((name, source) => ({ name, source }));
   return openCapture({ ...input, points, warn: (line) => log.warn(line) });
 }
