@@ -34,7 +34,11 @@ export const FATES = [
   { stage: "subflow", reason: "table-full", meaning: "opens a subflow, and the table of subflows is full" },
   { stage: "session", reason: "table-full", meaning: "opens a session, and the table of sessions is full" },
   { stage: "session", reason: "midstream", meaning: "MPTCP of a subflow whose handshake was not seen" },
-  { stage: "session", reason: "orphan-join", meaning: "a subflow that joins a session that is not known" },
+  {
+    stage: "session",
+    reason: "orphan-join",
+    meaning: "joins a session not known at that time; told in its record if its handshake came soon after",
+  },
   { stage: "session", reason: "join-refused", meaning: "a joined subflow whose HMAC is wrong" },
   { stage: "session", reason: "counted", meaning: "taken into a session's record" },
 ] as const satisfies readonly { stage: string; reason: string; meaning: string }[];

@@ -130,7 +130,6 @@ export class Pipeline {
   process(vector: PacketVector): void {
     this.decapsulation.process(vector);
     this.subflows.process(vector);
-    this.records.block = vector.block;
     this.sessions.process(vector);
     for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) this.fates[vector.fate[i]!]!++;
   }

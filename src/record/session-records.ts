@@ -14,8 +14,6 @@ const NO_DIGESTS: Digests = [null, null];
 
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
 export class SessionRecords implements SessionObserver {
-  /** The block of the vector under way: what `octets` points into. */
-  block: Uint8Array = new Uint8Array(0);
   readonly octets: NewOctets | null;
   private readonly options: PipelineOptions;
   private readonly agentName: (agent: number) => string;
@@ -42,9 +40,9 @@ export class SessionRecords implements SessionObserver {
     this.octets =
       sink === null && !digest
         ? null
-        : (session, side, offset, at, length) => {
-            sink?.octets(this.idOf(session), side, offset, this.block, at, length);
-            if (digest) this.digestOf(session, side)?.add(offset, this.block.subarray(at, at + length));
+        : (session, side, offset, block, at, length) => {
+            sink?.octets(this.idOf(session), side, offset, block, at, length);
+            if (digest) this.digestOf(session, side)?.add(offset, block.subarray(at, at + length));
           };
   }
 
@@ -66,7 +64,7 @@ export class SessionRecords implements SessionObserver {
     const sessions = this.sessions;
     if (sessions === null) return;
     if (sessions.table.state(session) & table.S_ESTABLISHED) {
-      this.ended_++;
+      if (evidenceOf(sessions.table.state(session)) === "handshake") this.ended_++;
       this.publish(session, close, atMicros);
     } else this.halfOpen++;
     this.ids.delete(session);

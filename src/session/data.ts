@@ -9,8 +9,15 @@ import type { Sessions } from "./sessions.ts";
  */
 const MAX_AHEAD = 2 ** 40;
 
-/** Takes octets of a stream the first time they are seen; `at` is where they lie in the block of the packet. */
-export type NewOctets = (session: number, side: 0 | 1, offset: number, at: number, length: number) => void;
+/** Takes octets of a stream the first time they are seen; `length` octets of `block` from `at`. Valid during the call. */
+export type NewOctets = (
+  session: number,
+  side: 0 | 1,
+  offset: number,
+  block: Uint8Array,
+  at: number,
+  length: number,
+) => void;
 
 /** The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. */
 export function streamOffset(
@@ -52,6 +59,7 @@ export function placeOctets(
   offset: number,
   length: number,
   captured: number,
+  block: Uint8Array,
   at: number,
   isNew: NewOctets | null,
 ): void {
@@ -69,7 +77,7 @@ export function placeOctets(
   }
   if (end <= contiguous || end <= 0) return;
   if (offset <= contiguous && words[base + table.OUT_OF_ORDER] === 0) {
-    takeNew(sessions, session, side, contiguous, end, offset + captured, at - offset, isNew);
+    takeNew(sessions, session, side, contiguous, end, offset + captured, block, at - offset, isNew);
     floats[half + (table.CONTIGUOUS >> 1)] = end;
     return;
   }
@@ -84,7 +92,17 @@ export function placeOctets(
   }
   for (let piece = 0; piece < outOfOrder.pieceCount; piece++) {
     const from = outOfOrder.pieces[piece * 2]!;
-    takeNew(sessions, session, side, from, outOfOrder.pieces[piece * 2 + 1]!, offset + captured, at - offset, isNew);
+    takeNew(
+      sessions,
+      session,
+      side,
+      from,
+      outOfOrder.pieces[piece * 2 + 1]!,
+      offset + captured,
+      block,
+      at - offset,
+      isNew,
+    );
   }
   words[base + table.OUT_OF_ORDER] = outOfOrder.advance(stream, ranges, contiguous);
   floats[half + (table.CONTIGUOUS >> 1)] = outOfOrder.reached;
@@ -98,6 +116,7 @@ function takeNew(
   from: number,
   to: number,
   capturedEnd: number,
+  block: Uint8Array,
   zeroAt: number,
   isNew: NewOctets | null,
 ): void {
@@ -105,7 +124,7 @@ function takeNew(
   const floats = sessions.table.floats;
   floats[half + (table.OCTETS >> 1)]! += to - from;
   const present = Math.min(to, capturedEnd);
-  if (isNew !== null && present > from) isNew(session, side, from, zeroAt + from, present - from);
+  if (isNew !== null && present > from) isNew(session, side, from, block, zeroAt + from, present - from);
   if (present >= to) return;
   const cutFrom = Math.max(from, present);
   floats[half + (table.CUT >> 1)]! += to - cutFrom;

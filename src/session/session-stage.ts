@@ -10,6 +10,7 @@ import { fallbackOffset, type NewOctets, placeOctets, streamOffset, takeFin } fr
 import { type Close, Endings } from "./ending.ts";
 import { fallBack } from "./fallback.ts";
 import { takeCapable } from "./handshake.ts";
+import { HeldPackets } from "./held-packets.ts";
 import { findOwner, isRefused, rightfulOwner, takeJoin, verifySynAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -23,7 +24,7 @@ const COUNTED = fateOf("session/counted");
 
 /** Whom the session stage tells what happened. A session's numbers are valid until `ended` returns. */
 export interface SessionObserver {
-  /** The session is one: its handshake is complete, or it fell back. */
+  /** The session is one: its handshake is complete, or it fell back. Not called for stand-ins (orphan, midstream). */
   opened(session: number, atMicros: number): void;
   /** A subflow joined or closed, or an address was announced. */
   updated(session: number, atMicros: number): void;
@@ -40,6 +41,7 @@ export class SessionStage {
   private readonly observer: SessionObserver;
   private readonly endings: Endings;
   private readonly options = new mptcp.MptcpOptions();
+  private readonly held = new HeldPackets();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
 
@@ -55,7 +57,7 @@ export class SessionStage {
     this.touch(vector);
     for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
       if (this.stage.events.replaced[i]! >= 0) this.replace(this.stage.events.replaced[i]!, vector.atMicros[i]!);
-      if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, i);
+      if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, this.stage.events, i);
     }
     if (vector.length > 0) this.advance(vector.atMicros[vector.length - 1]!);
   }
@@ -97,8 +99,8 @@ export class SessionStage {
     this.endings.consider(session, atMicros);
   }
 
-  private take(vector: PacketVector, i: number): number {
-    const { events: seen, subflows } = this.stage;
+  private take(vector: PacketVector, seen: events.SubflowEvents, i: number): number {
+    const { subflows } = this.stage;
     const kind = seen.kind[i]!;
     const subflow = seen.subflow[i]!;
     if (kind & events.OPENED && !this.open(vector, i, subflow)) {
@@ -107,19 +109,36 @@ export class SessionStage {
     }
     let session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
     if (session < 0) return MIDSTREAM;
+    if (this.sessions.table.state(session) & table.S_ORPHAN) return this.hold(vector, seen, i, session);
     if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) {
-      this.takeRare(vector, i, subflow, kind);
+      this.takeRare(vector, seen, i, subflow, kind);
       session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
     }
     const state = this.sessions.table.state(session);
-    if (state & (table.S_ORPHAN | table.S_MIDSTREAM)) return state & table.S_ORPHAN ? ORPHAN_JOIN : MIDSTREAM;
+    if (state & table.S_MIDSTREAM) return MIDSTREAM;
     if (kind & events.HAS_DSS && (state & table.S_CONFIRMED) === 0) this.confirm(session, vector.atMicros[i]!);
     if (kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) {
       if (isRefused(this.sessions.join(subflow))) return JOIN_REFUSED;
-      this.takeData(vector, i, session, subflow, kind);
+      this.takeData(vector, seen, i, session, subflow, kind);
     }
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
     return COUNTED;
+  }
+
+  /** Keeps what an orphan join says until the handshake of its session comes, which may be under way from another agent. */
+  private hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): number {
+    const kind = seen.kind[i]!;
+    if (kind & events.OPTIONS) {
+      mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+      if (this.options.seen & (1 << mptcp.MP_JOIN)) {
+        takeJoin(this.sessions, session, seen.subflow[i]!, vector, i, this.options);
+      }
+    }
+    if ((kind & ~events.HAS_DSS) !== 0 && !this.held.hold(vector, seen, i, this.observer.octets !== null)) {
+      this.sessions.noteUnplaced(session, 0, vector.payloadLength[i]!);
+    }
+    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, seen.subflow[i]!, vector.atMicros[i]!);
+    return ORPHAN_JOIN;
   }
 
   /** Gives a new subflow to a session: its own, the one it joins, or one that stands for what was not seen. */
@@ -162,9 +181,7 @@ export class SessionStage {
       this.sessions.table.words[session * table.SESSION_WORDS + table.TOKEN + 1] = token;
       this.sessions.indexToken(session, 1);
     }
-    this.sessions.attach(session, subflow);
-    this.observer.opened(session, atMicros);
-    return true;
+    return this.sessions.attach(session, subflow);
   }
 
   private allocate(atMicros: number): number {
@@ -176,12 +193,12 @@ export class SessionStage {
     return this.sessions.table.allocate(atMicros);
   }
 
-  private takeRare(vector: PacketVector, i: number, subflow: number, kind: number): void {
+  private takeRare(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number, kind: number): void {
     const session = this.sessions.sessionOf(subflow);
     const state = this.sessions.table.state(session);
     if (kind & events.OPTIONS) {
       mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
-      this.takeOptions(vector, i, session, subflow);
+      this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!);
     }
     if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
     const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
@@ -197,14 +214,14 @@ export class SessionStage {
     if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", vector.atMicros[i]!);
   }
 
-  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number): void {
+  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number, higher: number): void {
     const { options, sessions } = this;
     const atMicros = vector.atMicros[i]!;
-    const side = sessions.sideOf(subflow, this.stage.events.fromHigher[i]!);
+    const side = sessions.sideOf(subflow, higher);
     const joinWord = sessions.join(subflow);
+    let learnt: (0 | 1)[] = [];
     if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
-      for (const learnt of takeCapable(sessions, session, side, vector, i, options))
-        this.adopt(session, learnt, atMicros);
+      learnt = takeCapable(sessions, session, side, vector, i, options);
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
     }
     if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
@@ -220,6 +237,11 @@ export class SessionStage {
       this.observer.updated(session, atMicros);
     }
     if (options.seen & (1 << mptcp.MP_FASTCLOSE)) this.takeFastclose(vector, session, side, atMicros);
+    // Last, because packets that are replayed use `options` anew; and with both keys, for the HMACs.
+    if (learnt.length > 0 && (sessions.table.state(session) & (3 * table.S_KEY)) === 3 * table.S_KEY) {
+      this.adopt(session, 0, atMicros);
+      this.adopt(session, 1, atMicros);
+    }
   }
 
   /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
@@ -239,9 +261,18 @@ export class SessionStage {
     for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
       const orphan = stream >> 1;
       if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
+      sessions.inherit(session, side, orphan);
       for (const subflow of sessions.subflowsOf(orphan)) {
         sessions.detach(orphan, subflow);
-        if (this.attachJoin(session * 2 + side, subflow, atMicros)) verifySynAck(sessions, session, subflow);
+        sessions.clearJoin(subflow, join.IS_CLOSED | join.SAW_SYN | join.SAW_SYN_ACK | join.SAW_ACK);
+        if (!this.attachJoin(session * 2 + side, subflow, atMicros)) continue;
+        const { vector, events: seen } = this.held;
+        this.held.replay(subflow, () => {
+          // It is no new subflow any more.
+          seen.kind[0]! &= ~events.OPENED;
+          this.take(vector, seen, 0);
+        });
+        this.takeClose(session, subflow, atMicros);
       }
       this.endings.forget(orphan);
       sessions.release(orphan);
@@ -276,9 +307,15 @@ export class SessionStage {
     if ((state & table.S_ESTABLISHED) === 0) this.observer.opened(session, atMicros);
   }
 
-  private takeData(vector: PacketVector, i: number, session: number, subflow: number, kind: number): void {
+  private takeData(
+    vector: PacketVector,
+    seen: events.SubflowEvents,
+    i: number,
+    session: number,
+    subflow: number,
+    kind: number,
+  ): void {
     const { sessions } = this;
-    const seen = this.stage.events;
     const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
     const initial = (sessions.join(subflow) & join.IS_INITIAL) !== 0;
     // RFC 8684 §3.7: first data without an option, while nothing has shown that both sides speak MPTCP.
@@ -301,6 +338,7 @@ export class SessionStage {
           offset,
           payload,
           vector.payloadCaptured[i]!,
+          vector.block,
           vector.payloadAt[i]!,
           this.observer.octets,
         );
@@ -322,6 +360,7 @@ export class SessionStage {
           offset,
           seen.dataLength[i]!,
           seen.dataCaptured[i]!,
+          vector.block,
           seen.dataAt[i]!,
           this.observer.octets,
         );
@@ -349,6 +388,9 @@ export class SessionStage {
 
   private end(session: number, close: Close, atMicros: number): void {
     this.endings.forget(session);
+    if (this.sessions.table.state(session) & table.S_ORPHAN) {
+      for (const subflow of this.sessions.subflowsOf(session)) this.held.forget(subflow);
+    }
     this.observer.ended(session, close, atMicros);
     this.sessions.release(session);
   }

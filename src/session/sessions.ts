@@ -151,6 +151,15 @@ export class Sessions {
     this.table.set(session, table.S_IDSN << side);
   }
 
+  /** What an orphan, whose joins turn out to be this session's, leaves to it besides its subflows. */
+  inherit(session: number, side: number, orphan: number): void {
+    const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
+    const { floats, words } = this.table;
+    floats[startOf(session)] = Math.min(floats[startOf(session)]!, floats[startOf(orphan)]!);
+    const unplaced = words[orphan * table.SESSION_WORDS + table.SIDE + table.UNPLACED]!;
+    if (unplaced > 0) this.noteUnplaced(session, side, unplaced);
+  }
+
   /** Counts octets that cannot be placed because the stream's beginning is unknown. */
   noteUnplaced(session: number, side: number, octets: number): void {
     this.table.words[session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.UNPLACED]! += octets;
