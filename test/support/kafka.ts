@@ -43,6 +43,7 @@ export class TestKafka {
       KAFKA_PORT: String(port),
       KAFKA_CONTROLLER: String(controller),
       KAFKA_ADVERTISED: String(advertised),
+      KAFKA_OWNER: String(process.pid),
     };
     this.kafka = new kafkajs.Kafka({
       clientId: "test",

@@ -53,7 +53,7 @@ export class KafkaSink implements Sink {
   private readonly startingKafka: kafkajs.Kafka;
   private readonly choose = Partitioners.DefaultPartitioner();
   /** Of every topic in the options: bounded by that list. */
-  private partitions = new Map<string, PartitionMetadata[]>();
+  private readonly partitions = new Map<string, PartitionMetadata[]>();
   private producer: Producer | null = null;
 
   constructor(options: KafkaSinkOptions, log: Logger) {
@@ -84,7 +84,14 @@ export class KafkaSink implements Sink {
       );
     }
     try {
-      await this.checkTopics(admin);
+      const missing = await this.learnTopics(admin);
+      if (missing.length > 0) {
+        throw new OperationalError(
+          "KAFKA_TOPIC_MISSING",
+          `Kafka at ${where} has no topic ${missing.join(", ")}; create it first: kafka-topics.sh ` +
+            `--bootstrap-server ${this.options.brokers[0]} --create --topic ${missing[0]} --partitions 12`,
+        );
+      }
     } finally {
       await limited(admin.disconnect());
     }
@@ -100,7 +107,14 @@ export class KafkaSink implements Sink {
 
   async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
     const outcomes = new Map<OutboxRecord, Outcome>();
-    for (const batch of this.batches(records)) await this.sendBatch(batch, outcomes, signal);
+    let rest = records;
+    while (rest.length > 0 && !signal.aborted) {
+      for (const batch of this.batches(rest)) {
+        // A new producer starts its numbering anew, and may have found other partitions: the rest is divided again.
+        if (!(await this.sendBatch(batch, outcomes, signal))) break;
+      }
+      rest = rest.filter((record) => !outcomes.has(record));
+    }
     return records.map((record) => outcomes.get(record) ?? "unsent");
   }
 
@@ -135,7 +149,8 @@ export class KafkaSink implements Sink {
     return batches;
   }
 
-  private async sendBatch(batch: Batch, outcomes: Map<OutboxRecord, Outcome>, signal: AbortSignal): Promise<void> {
+  /** Sends a batch until every record has its outcome. False: it was given up, for a new producer or at the signal. */
+  private async sendBatch(batch: Batch, outcomes: Map<OutboxRecord, Outcome>, signal: AbortSignal): Promise<boolean> {
     // Part of what is frozen. Not the records' own time: a broker forgets, when it restarts, every producer whose last
     // message is a day old by its timestamp, and takes the batch that it is sent again as a new one.
     const timestamp = String(Date.now());
@@ -147,20 +162,29 @@ export class KafkaSink implements Sink {
       timestamp,
     }));
     const compression = this.options.compression === "gzip" ? CompressionTypes.GZIP : CompressionTypes.None;
-    let tooLarge = false;
-    const settled = await persist(
+    let answer: "taken" | "too large" | "new producer" = "taken";
+    const answered = await persist(
       `Kafka topic ${batch.topic}`,
       async () => {
-        this.producer ??= await this.newProducer();
+        if (this.producer === null) {
+          this.producer = await this.newProducer(batch.topic);
+          answer = "new producer";
+          return;
+        }
         try {
-          await this.producer.send({ topic: batch.topic, acks: -1, compression, messages });
+          const stored = await this.producer.send({ topic: batch.topic, acks: -1, compression, messages });
+          // kafkajs sends nothing and reports success where it finds no such partition (any more).
+          if (!stored.some(({ partition }) => partition === batch.partition)) {
+            await this.close();
+            throw new Error(`partition ${batch.partition} has gone`);
+          }
         } catch (error) {
           const remedy = remedyFor(error);
           if (remedy === "split") {
-            tooLarge = true;
+            answer = "too large";
             return;
           }
-          if (remedy === "new-producer" || (remedy === "check-topics" && (await this.lacksTopics())))
+          if (remedy === "new-producer" || (remedy === "check-topics" && (await this.missingTopics()).length > 0))
             await this.close();
           throw error;
         }
@@ -168,17 +192,23 @@ export class KafkaSink implements Sink {
       signal,
       this.log,
     );
-    if (!settled) return;
-    if (!tooLarge) {
+    // TypeScript does not see that the attempt assigns it.
+    const said = answer as "taken" | "too large" | "new producer";
+    if (!answered || said === "new producer") return false;
+    if (said === "taken") {
       for (const record of batch.records) outcomes.set(record, "acknowledged");
-    } else if (batch.records.length === 1) {
-      this.refuse(batch, outcomes);
-    } else {
-      // Refused whole, so none of it is in the log, and the halves may take its sequence numbers.
-      const half = batch.records.length >> 1;
-      await this.sendBatch({ ...batch, records: batch.records.slice(0, half) }, outcomes, signal);
-      await this.sendBatch({ ...batch, records: batch.records.slice(half) }, outcomes, signal);
+      return true;
     }
+    if (batch.records.length === 1) {
+      this.refuse(batch, outcomes);
+      return true;
+    }
+    // Refused whole, so none of it is in the log, and the halves may take its sequence numbers.
+    const half = batch.records.length >> 1;
+    return (
+      (await this.sendBatch({ ...batch, records: batch.records.slice(0, half) }, outcomes, signal)) &&
+      (await this.sendBatch({ ...batch, records: batch.records.slice(half) }, outcomes, signal))
+    );
   }
 
   private refuse(batch: Batch, outcomes: Map<OutboxRecord, Outcome>): void {
@@ -191,40 +221,31 @@ export class KafkaSink implements Sink {
     }
   }
 
-  /** A producer after the first one. Rejects while a topic is missing: somebody may make it again. */
-  private async newProducer(): Promise<Producer> {
-    if (await this.lacksTopics()) throw new Error(`a topic is missing: one of ${this.options.topics.join(", ")}`);
+  /** A producer after the first one. Rejects while `topic` is missing; somebody may make it again. */
+  private async newProducer(topic: string): Promise<Producer> {
+    if ((await this.missingTopics()).includes(topic)) throw new Error(`there is no topic ${topic} any more`);
     return this.connectProducer();
   }
 
-  /** Whether one of the topics is not there (any more); learns the partitions where all are. */
-  private async lacksTopics(): Promise<boolean> {
+  /** Which of the topics are not there (any more). */
+  private async missingTopics(): Promise<string[]> {
     const admin = this.kafka.admin();
     try {
       await admin.connect();
-      await this.checkTopics(admin);
-      return false;
-    } catch (error) {
-      if (error instanceof OperationalError) return true;
-      throw error;
+      return await this.learnTopics(admin);
     } finally {
       await limited(admin.disconnect());
     }
   }
 
-  /** Learns the partitions of all topics. Asking for a topic that is not there may create it, so existence comes first. */
-  private async checkTopics(admin: Admin): Promise<void> {
+  /** Learns the partitions of the topics that are there and returns the others. To ask for one might create it. */
+  private async learnTopics(admin: Admin): Promise<string[]> {
     const present = new Set(await admin.listTopics());
-    const missing = this.options.topics.filter((topic) => !present.has(topic));
-    if (missing.length > 0) {
-      throw new OperationalError(
-        "KAFKA_TOPIC_MISSING",
-        `Kafka at ${this.options.brokers.join(", ")} has no topic ${missing.join(", ")}; create it first: ` +
-          `kafka-topics.sh --bootstrap-server ${this.options.brokers[0]} --create --topic ${missing[0]} --partitions 12`,
-      );
-    }
-    const { topics } = await admin.fetchTopicMetadata({ topics: [...this.options.topics] });
-    this.partitions = new Map(topics.map(({ name, partitions }) => [name, partitions]));
+    const { topics } = await admin.fetchTopicMetadata({
+      topics: this.options.topics.filter((name) => present.has(name)),
+    });
+    for (const { name, partitions } of topics) this.partitions.set(name, partitions);
+    return this.options.topics.filter((name) => !present.has(name));
   }
 
   private async connectProducer(): Promise<Producer> {

@@ -10,6 +10,7 @@
 # KAFKA_PORT        port of clients                              (default: 29092)
 # KAFKA_CONTROLLER  port of the broker's own controller          (default: KAFKA_PORT + 1)
 # KAFKA_ADVERTISED  port that clients are told, when a test has put a proxy in front (default: KAFKA_PORT)
+# KAFKA_OWNER       process id of a test run: when it has gone without a word, the broker is wiped
 # KAFKA_SETTINGS    further broker settings, "key=value key=value"
 set -euo pipefail
 
@@ -91,6 +92,14 @@ start_broker() {
     ((SECONDS < end)) || fail "the broker is not up after $start_limit_s s, see $data/broker.log"
     sleep 0.1
   done
+  watch_owner
+}
+
+# A test run that is killed leaves no broker behind.
+watch_owner() {
+  [[ ${KAFKA_OWNER:-} ]] || return 0
+  setsid bash -c 'while kill -0 "$1"; do kill -0 "$2" || exit; sleep 1; done; exec "$3" wipe' watch \
+    "$KAFKA_OWNER" "$(<"$data/pid")" "$here/kafka.sh" >/dev/null 2>&1 </dev/null &
 }
 
 end_broker() { # SIGNAL

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { LedgerRecords } from "../../collectors/central/ledger-record.ts";
+import { agentRecord } from "../../schema/agent-record.ts";
+import type { AgentLedger } from "../../src/pipeline.ts";
+
+const ledger = (counts: Partial<AgentLedger>): AgentLedger => ({
+  name: "router1",
+  address: "192.0.2.1",
+  key: 7,
+  packets: 0,
+  octets: 0,
+  lost: 0,
+  late: 0,
+  duplicate: 0,
+  restarted: 0,
+  firstMicros: 0,
+  lastMicros: 0,
+  ...counts,
+});
+
+test("records are of intervals: they add up to the ledger, also when a late packet takes a loss back", () => {
+  const records = new LedgerRecords({ name: "collector", version: "1" }, 1000);
+  const lost = [5, 3, 3, 9].map((count, i) => {
+    const [record] = records.next([ledger({ packets: 10 * (i + 1), lost: count })], 2000 + i * 1000);
+    return agentRecord.parse(record).rejoin.agent;
+  });
+  expect(lost.map((counts) => counts.packets)).toEqual([10, 10, 10, 10]);
+  expect(lost.map((counts) => counts.lost)).toEqual([5, 0, 0, 4]);
+});
+
+test("intervals follow each other without a gap", () => {
+  const records = new LedgerRecords({ name: "collector", version: "1" }, 1000);
+  const [first] = records.next([ledger({})], 61_000);
+  const [second] = records.next([ledger({})], 121_000);
+  expect(first?.event).toMatchObject({ start: "1970-01-01T00:00:01.000Z", duration: 60_000_000_000 });
+  expect(second?.event.start).toBe(first?.event.end);
+  expect(second?.event.id).not.toBe(first?.event.id);
+});
+
+test("senders that share a name are counted apart; sources that copy themselves have no ledger", () => {
+  const records = new LedgerRecords({ name: "collector", version: "1" }, 0);
+  const ledgers = [
+    ledger({ packets: 1 }),
+    ledger({ packets: 2, key: null }),
+    ledger({ packets: 4, address: "2001:db8::1" }),
+    ledger({ packets: 8, address: null }),
+  ];
+  records.next(ledgers, 1);
+  const next = records.next(
+    ledgers.map((one) => ({ ...one, packets: one.packets * 2 })),
+    2,
+  );
+  expect(next.map((record) => record.rejoin.agent.packets)).toEqual([1, 2, 4]);
+});
