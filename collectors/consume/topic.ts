@@ -23,6 +23,8 @@ const CONNECTION_TIMEOUT_MS = 3000;
 const FETCH_WAIT_MS = 500;
 /** After an outage the brokers wait this long for the member that was lost before they let it join anew. */
 const SESSION_TIMEOUT_MS = 10_000;
+/** A failure that is over sooner is not told: a new cluster needs a moment for its first group. */
+const OUTAGE_TOLD_MS = 3000;
 /** Topics that are named when the one asked for is missing. */
 const MAX_TOPICS_TOLD = 8;
 
@@ -99,7 +101,8 @@ async function consumeUntilDone(
   await consumer.subscribe({ topic, fromBeginning: !fromEnd });
   await new Promise<void>((resolve, reject) => {
     let done = false;
-    let down = false;
+    /** Runs from the first failure to the next answer. */
+    let outage: NodeJS.Timeout | undefined;
     let fetched = false;
     let idle: NodeJS.Timeout | undefined;
     /** By partition, the offset after the last one taken; there are as many as partitions. */
@@ -107,6 +110,7 @@ async function consumeUntilDone(
     const finish = () => {
       done = true;
       clearTimeout(idle);
+      clearTimeout(outage);
       resolve();
     };
     const watchIdle = () => {
@@ -119,15 +123,21 @@ async function consumeUntilDone(
       if (group === null) for (const [partition, offset] of next) consumer.seek({ topic, partition, offset });
     });
     consumer.on(consumer.events.FETCH, () => {
-      down = false;
+      clearTimeout(outage);
+      outage = undefined;
       // Idle time counts from the first answer of the brokers: joining a group takes seconds.
       if (!fetched) watchIdle();
       fetched = true;
     });
     consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+      // An outage is no idle time: what waits behind it is still wanted.
+      clearTimeout(idle);
+      fetched = false;
       if (!restart) reject(error);
-      else if (!down) notice(`Kafka does not answer (${error.message}); trying again until it does`);
-      down = true;
+      else if (!done) {
+        const line = `Kafka does not answer (${error.message}); trying again until it does`;
+        outage ??= setTimeout(notice, OUTAGE_TOLD_MS, line);
+      }
     });
     const run = consumer.run({
       autoCommit: group !== null,

@@ -54,6 +54,7 @@ const stream: fc.Arbitrary<StreamRecord> = fc
       contiguous: count,
       missing: fc.array(fc.record({ offset: count, length: count.filter((n) => n > 0) }), { maxLength: MAX_MISSING }),
       missing_octets: count,
+      cut_octets: count,
       conflicting: nullable(count),
       complete: fc.boolean(),
       sha256: hex(64),
