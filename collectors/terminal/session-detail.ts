@@ -61,7 +61,8 @@ function stream(record: StreamRecord, style: Style): string {
   if (record.complete) parts.push(style.good("complete"));
   if (record.missing_octets > 0) {
     const from = hole === undefined ? "" : `, the first hole at ${grouped(hole.offset)}`;
-    parts.push(style.doubt(`${counted(record.missing_octets, "octet")} missing${from}`));
+    const cut = record.cut_octets === undefined ? "" : ` (${grouped(record.cut_octets)} cut off their copies)`;
+    parts.push(style.doubt(`${counted(record.missing_octets, "octet")} missing${cut}${from}`));
   } else if (!record.complete) parts.push(style.quiet("its end was not seen"));
   if (record.conflicting !== null && record.conflicting > 0) {
     parts.push(style.bad(`${counted(record.conflicting, "octet")} came again and differed`));
