@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import type { Style } from "../terminal/style.ts";
-import { clip, counted, fill, grouped } from "../terminal/text.ts";
+import { counted, fill, grouped } from "../terminal/text.ts";
 import { captureFiles, type DemoResult, type Outcome, ROUTERS } from "./demo.ts";
 import { isOf } from "./endpoints.ts";
 import { sessionsOf } from "./one-place.ts";
@@ -80,20 +80,20 @@ export function accountLines({ agents, report }: DemoResult, style: Style): stri
 export function nextLines(program: string, folder: string, style: Style): string[] {
   const from = (path: string) => relative(process.cwd(), path) || ".";
   const rejoin = `node ${from(program)}`;
-  const [router1 = "", router2 = ""] = captureFiles(from(folder));
+  const captures = `${from(folder)}/*.pcap.gz`;
   return [
     "",
     style.strong("What to try next"),
-    "  the same from the files, as a table; add --json --digest for the records:",
-    `    ${rejoin} read ${router1} ${router2}`,
-    "  one router alone: joins of sessions it knows nothing of:",
-    `    ${rejoin} read --partial ${router2}`,
-    "  what each side sent, octet by octet, into the folder streams:",
-    `    ${rejoin} read --streams streams ${router1} ${router2}`,
-    "  a collector of your own, and in a second terminal an agent for it:",
+    "  the same out of the files, as a table:",
+    `    ${rejoin} read ${captures}`,
+    "  every session in full, with the digests:",
+    `    ${rejoin} read --json --digest ${captures} | ${rejoin} consume --detail -`,
+    "  one router alone, which saw joins of sessions it knows nothing of:",
+    `    ${rejoin} read --partial ${from(folder)}/router2.pcap.gz`,
+    "  what each side sent, in order, into the folder streams:",
+    `    ${rejoin} read --streams streams ${captures}`,
+    "  a collector of your own, and in a second terminal an agent that feeds it:",
     `    ${rejoin} collect --listen-udp 127.0.0.1:4754 --sink stdout`,
-    `    ${rejoin} agent --replay ${router1} ${router2} --collector 127.0.0.1`,
-    "  your own traffic:",
-    `    sudo tcpdump -i any -U -w - tcp | ${rejoin} read -`,
-  ].map((line) => clip(line, 200));
+    `    ${rejoin} agent --collector 127.0.0.1 --replay ${captures}`,
+  ];
 }

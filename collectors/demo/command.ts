@@ -30,6 +30,8 @@ export function command(): Command {
 async function demo(): Promise<number> {
   const style = styleFor(process.stdout, process.env);
   const say = (line: string) => void process.stdout.write(`${line}\n`);
+  // Nobody reads any more, as after `| head`: there is nothing left to show.
+  process.stdout.on("error", () => process.exit());
   const log = createLog("demo");
   log.level = process.env.REJOIN_LOG ?? "warn";
   const folder = capturesFolder();

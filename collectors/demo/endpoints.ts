@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { type SessionRecord, SIDES } from "../../schema/session-record.ts";
+import { OperationalError } from "../runtime/errors.ts";
 
 const stream = z.object({ octets: z.int(), sha256: z.string() });
 
@@ -19,9 +20,15 @@ const file = z.object({
 /** What the two hosts of a recorded session said of it; a stream is null where no program knows how much was sent. */
 export type EndpointsView = z.infer<typeof file>["sessions"][number];
 
-/** Reads `endpoints.json` of the demo's captures. Throws when it is not there or has another shape. */
+/** Reads `endpoints.json` of the demo's captures. Throws an OperationalError when it is not there or has another shape. */
 export function readEndpoints(path: string): EndpointsView[] {
-  return file.parse(JSON.parse(readFileSync(path, "utf8"))).sessions;
+  try {
+    return file.parse(JSON.parse(readFileSync(path, "utf8"))).sessions;
+  } catch (cause) {
+    throw new OperationalError("demo-captures", `${path}: cannot be read; the demo needs the whole repository`, {
+      cause,
+    });
+  }
 }
 
 /** Whether a record is of the session that these hosts had. */

@@ -20,6 +20,8 @@ export class Story {
   private readonly style: Style;
   private readonly told = new Map<string, Told>();
   private beginMs: number | null = null;
+  /** A session ends a little before its end is known: time is never told backwards. */
+  private latestMs = 0;
 
   constructor(style: Style) {
     this.style = style;
@@ -66,7 +68,8 @@ export class Story {
   }
 
   private line(record: SessionRecord, what: string, who: string, by: readonly string[], verdict: string): string {
-    const seconds = (Date.parse(record["@timestamp"]) - (this.beginMs ?? 0)) / 1000;
+    this.latestMs = Math.max(this.latestMs, Date.parse(record["@timestamp"]));
+    const seconds = (this.latestMs - (this.beginMs ?? 0)) / 1000;
     const id = record.mptcp.session.id.slice(0, 8);
     const cells = layout([`${seconds.toFixed(1)} s`, id, what, who, by.join("+"), verdict]);
     const { quiet, strong, good, bad, doubt } = this.style;
