@@ -12,7 +12,7 @@ export interface Source {
   readonly name: string;
   /** Takes the socket. Throws an `OperationalError` of one line when it cannot be had. */
   start(): Promise<void>;
-  /** Hands over what the kernel has queued, for at most STOP_LIMIT_MS, then gives the socket back. Never rejects. */
+  /** Hands over what the kernel has queued, for at most a second, then gives the socket back. Never rejects. */
   stop(): Promise<void>;
   counters(): SourceCounters;
 }
@@ -20,7 +20,7 @@ export interface Source {
 /** A stopping source takes packets until none has come for this long: what was queued before is handed over. */
 const QUIET_MS = 20;
 /** A line that is never quiet is left after this long. */
-export const STOP_LIMIT_MS = 1000;
+const STOP_LIMIT_MS = 1000;
 
 /** Waits until `packets()` has stood still for QUIET_MS, at most STOP_LIMIT_MS. */
 export async function quiet(packets: () => number): Promise<void> {
