@@ -81,7 +81,11 @@ async function bindLibc(): Promise<Libc> {
       errorName: () => getSystemErrorName(-koffi.errno()),
     };
   } catch (cause) {
-    throw unavailable(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause), cause);
+    const missing = cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND";
+    throw unavailable(
+      missing ? "it is not installed; `npm install` brings it" : String(cause).split("\n", 1).join(),
+      cause,
+    );
   }
 }
 

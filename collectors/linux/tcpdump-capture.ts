@@ -153,8 +153,12 @@ class Pipe {
   }
 
   private failure(): OperationalError {
-    const lines = this.said.trim().split("\n");
-    const last = lines.findLast((line) => line.length > 0) ?? "it said nothing";
-    return new OperationalError("capture", `cannot capture on ${this.point.name} with tcpdump: ${last}`);
+    const last = this.said.trim().split("\n").at(-1) || "it said nothing";
+    const advice = /ENOENT/.test(last)
+      ? "; it is not installed"
+      : /permi/i.test(last)
+        ? "; capturing needs root or the capability CAP_NET_RAW"
+        : "";
+    return new OperationalError("capture", `cannot capture on ${this.point.name} with tcpdump: ${last}${advice}`);
   }
 }
