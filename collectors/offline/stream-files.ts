@@ -63,7 +63,6 @@ export class StreamFiles implements OctetSink {
       }
       if (length > BUFFER_OCTETS) {
         writeAll(file.descriptor, block, at, length, offset);
-        file.offset = offset + length;
         return;
       }
       file.buffer.set(block.subarray(at, at + length), file.filled);
@@ -94,7 +93,7 @@ export class StreamFiles implements OctetSink {
   private fileOf(name: string): OpenFile {
     const known = this.open.get(name);
     if (known !== undefined) {
-      // Last used: to the end of the order. The newest file, mostly, is there already, but cannot be told so cheaply.
+      // Last used: to the end of the order.
       this.open.delete(name);
       this.open.set(name, known);
       return known;

@@ -78,6 +78,14 @@ for (const [name, compress, missing] of compressors) {
       expect(found.plain.equals(plain.subarray(0, found.plain.length))).toBe(true);
     });
 
+    it("tells a wrong checksum", async () => {
+      const whole = Buffer.from(compress(grain(100_000)));
+      const checksumAt = whole.length - (name === "gzip" ? 8 : 4);
+      whole.writeUInt32LE((whole.readUInt32LE(checksumAt) ^ 1) >>> 0, checksumAt);
+      const found = await expand(whole);
+      expect(found.error).toMatch(new RegExp(`its ${name} data is damaged .*check`));
+    });
+
     it("gives what precedes damage", async () => {
       const whole = compress(grain(4_000_000));
       const found = await expand(Buffer.from(whole).fill(0xff, whole.length - 30_000, whole.length - 29_000));
@@ -93,12 +101,6 @@ describe("gzip", () => {
       const found = await expand(Buffer.concat([gzipSync(grain(200_000)), new Uint8Array(padding)]));
       expect([found.error, found.plain.length]).toEqual([null, 200_000]);
     }
-  });
-
-  it("tells a wrong checksum", async () => {
-    const whole = gzipSync(grain(1_000));
-    const found = await expand(Buffer.from(whole).fill(0, whole.length - 8, whole.length - 4));
-    expect(found.error).toContain("its gzip data is damaged (incorrect data check)");
   });
 });
 

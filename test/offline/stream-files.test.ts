@@ -41,6 +41,17 @@ describe("stream files", () => {
     fc.assert(property, { numRuns: 15 });
   });
 
+  it("are opened again where more are written at a time than may be open", () => {
+    const dir = folder();
+    const files = new StreamFiles(dir);
+    for (const [round, text] of ["first ", "second"].entries()) {
+      for (let id = 0; id < 600; id++) files.octets(`s${id}`, 1, round * 6, Buffer.from(text), 0, 6);
+    }
+    files.close();
+    const texts = readdirSync(dir).map((name) => readFileSync(join(dir, name), "utf8"));
+    expect([texts.length, new Set(texts)]).toEqual([600, new Set(["first second"])]);
+  });
+
   it("replace what an earlier run left, and only that", () => {
     const dir = folder();
     put(dir, "a.initiator", "much longer than what comes now");
