@@ -65,17 +65,18 @@ export class SessionStage {
   /** Loads the lines of all sessions of the vector before they are needed, so that the loads overlap. */
   private touch(vector: PacketVector): void {
     const { events: seen, subflows } = this.stage;
+    const { hot } = subflows;
     const { words } = this.sessions.table;
+    const { outOfOrder } = this.sessions;
+    const count = Math.min(vector.length, VECTOR_LENGTH);
     let sum = 0;
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+    for (let i = 0; i < count; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
-      const subflow = seen.subflow[i]!;
-      const session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
+      const session = hot[seen.subflow[i]! * flow.HOT_WORDS + flow.SESSION]! - 1;
       if (session < 0) continue;
-      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
       const base = session * table.SESSION_WORDS;
-      sum += words[base]! + words[base + table.SIDE + side * table.SIDE_WORDS]!;
-      sum += this.sessions.outOfOrder.touch(session * 2 + side);
+      sum ^= words[base]! ^ words[base + table.SIDE]! ^ words[base + table.SIDE + table.SIDE_WORDS]!;
+      sum ^= outOfOrder.touch(session * 2);
     }
     this.touched[0] = sum;
   }

@@ -16,9 +16,21 @@ export class FlowIndex {
     this.isSame = isSame;
   }
 
-  /** Loads the line that `find` will need; the sum of many calls keeps the loads from being optimised away. */
-  touch(hash: number): number {
-    return this.slots[(hash & this.mask) * 2 + 1]!;
+  /**
+   * Loads the lines that `find` will need for the first `count` hashes, in a loop so short that the loads overlap, and
+   * leaves in `guess` the record that each will most likely find, -1 for none. Returns a sum that keeps it from being
+   * optimised away.
+   */
+  touch(hashes: Uint32Array, count: number, guess: Int32Array): number {
+    const slots = this.slots;
+    const mask = this.mask;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const record = slots[(hashes[i]! & mask) * 2 + 1]! - 1;
+      guess[i] = record;
+      sum ^= record;
+    }
+    return sum;
   }
 
   /** The record with this hash for which `isSame(record, key)`, or -1. */

@@ -27,8 +27,8 @@ export class MirrorDuplicates {
     this.seed = seed | 0;
   }
 
-  /** Computes the fingerprint of packet i and loads its set; the result only keeps the load from being optimised away. */
-  touch(vector: PacketVector, i: number, flowHash: number): number {
+  /** Computes the fingerprint of packet i. */
+  read(vector: PacketVector, i: number, flowHash: number): void {
     const view = vector.view;
     const tcpAt = vector.tcpAt[i]!;
     const optionsEnd = vector.optionsEnd[i]!;
@@ -49,10 +49,17 @@ export class MirrorDuplicates {
     a = (a ^ (a >>> 16) ^ b) >>> 0;
     this.first[i] = a;
     this.second[i] = b >>> 0;
-    return this.table[(a & (SETS - 1)) * SET_WORDS]!;
   }
 
-  /** Whether packet i, already touched, is a copy of one seen before; if not it is remembered. */
+  /** Loads the sets of the first `count` packets; the sum keeps that from being optimised away. */
+  touch(count: number): number {
+    const { first, table } = this;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= table[(first[i]! & (SETS - 1)) * SET_WORDS]!;
+    return sum;
+  }
+
+  /** Whether packet i, already read, is a copy of one seen before; if not it is remembered. */
   isCopy(vector: PacketVector, i: number): boolean {
     const table = this.table;
     const a = this.first[i]!;

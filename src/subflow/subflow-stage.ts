@@ -83,21 +83,21 @@ export class SubflowStage {
   /** Stage by stage over the vector, so that the loads of 64 packets overlap. */
   private resolve(vector: PacketVector): void {
     const { keys, subflows, duplicates, events } = this;
-    let sum = 0;
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+    const count = Math.min(vector.length, VECTOR_LENGTH);
+    for (let i = 0; i < count; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
       keys.read(vector, i);
       events.fromHigher[i] = keys.fromHigher[i]!;
-      sum += subflows.index.touch(keys.hash[i]!);
-      sum += duplicates.touch(vector, i, keys.hash[i]!);
+      duplicates.read(vector, i, keys.hash[i]!);
     }
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
-      if (vector.fate[i] !== FATE_ALIVE) continue;
-      const subflow = subflows.index.find(keys.hash[i]!, i);
-      events.subflow[i] = subflow;
-      if (subflow >= 0) sum += subflows.hot[subflow * table.HOT_WORDS + table.DIRECTION]!;
+    // Keys of packets that are no longer under way are stale: they are touched in vain, and looked up by nobody.
+    this.touched[0] =
+      subflows.index.touch(keys.hash, count, events.subflow) ^
+      duplicates.touch(count) ^
+      subflows.touch(events.subflow, count);
+    for (let i = 0; i < count; i++) {
+      if (vector.fate[i] === FATE_ALIVE) events.subflow[i] = subflows.index.find(keys.hash[i]!, i);
     }
-    this.touched[0] = sum;
   }
 
   private isDetached(subflow: number): boolean {
