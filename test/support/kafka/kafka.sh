@@ -86,13 +86,13 @@ start_broker() {
   # A session of its own, so that ^C at a test run leaves the end to the test.
   setsid "${java[@]}" kafka.Kafka "$settings" >>"$data/broker.log" 2>&1 </dev/null &
   echo $! >"$data/pid"
+  watch_owner
   local end=$((SECONDS + start_limit_s))
   until open_port "$port"; do
     kill -0 "$(<"$data/pid")" 2>/dev/null || fail "the broker died while starting, see $data/broker.log"
     ((SECONDS < end)) || fail "the broker is not up after $start_limit_s s, see $data/broker.log"
     sleep 0.1
   done
-  watch_owner
 }
 
 # A test run that is killed leaves no broker behind.
