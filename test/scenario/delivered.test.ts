@@ -102,7 +102,7 @@ describe("captures delivered by GRE", () => {
       `${scenario} by %s: the same ids and streams, agents by outer address and key`,
       async (...row) => {
         const [, deliver, names] = row;
-        const plain = await observe(routerFiles(scenario));
+        const plain = await reading;
         const found = await delivered(scenario, deliver);
         expect(essence(found)).toEqual(essence(plain));
         expect(found.records.map(({ mptcp }) => mptcp.subflows.map(({ agents }) => agents))).toEqual(
