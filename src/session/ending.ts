@@ -39,7 +39,8 @@ export function naturalClose(sessions: Sessions, session: number): Close | null 
   if (fins[0] && fins[1]) return { reason: "fin", by: "both" };
   const subflows = sessions.subflowsOf(session);
   if (subflows.some((subflow) => sessions.join(subflow) & IS_REPLACED)) return { reason: "replaced", by: null };
-  const lastReset = subflows.findLast((subflow) => stateOf(sessions, subflow) & flow.STATE_RESET);
+  const resets = subflows.filter((subflow) => stateOf(sessions, subflow) & flow.STATE_RESET);
+  const lastReset = resets.sort((a, b) => lastMicros(sessions, a) - lastMicros(sessions, b)).at(-1);
   if (lastReset !== undefined) {
     const higher = stateOf(sessions, lastReset) & flow.STATE_RESET_BY_HIGHER ? 1 : 0;
     return { reason: "reset", by: sessions.sideOf(lastReset, higher) === 0 ? "initiator" : "responder" };
@@ -49,6 +50,9 @@ export function naturalClose(sessions: Sessions, session: number): Close | null 
 
 const stateOf = (sessions: Sessions, subflow: number): number =>
   sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+
+const lastMicros = (sessions: Sessions, subflow: number): number =>
+  sessions.subflows.hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!;
 
 function hasFin(sessions: Sessions, session: number, side: number): boolean {
   const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET;
