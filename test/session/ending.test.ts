@@ -1,0 +1,255 @@
+import { describe, expect, it } from "vitest";
+import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { BEGIN, Conversation } from "../support/conversation.ts";
+import { ACK, FIN, option, RST, SYN } from "../support/packets.ts";
+import { type Run, run } from "../support/pipeline-run.ts";
+
+const only = ({ records }: Run): SessionRecord => {
+  expect(records).toHaveLength(1);
+  return sessionRecord.parse(records[0]);
+};
+
+/** A packet of somebody else, which lets packet time pass. */
+const later = (talk: Conversation, seconds: number) => {
+  talk.wait(seconds);
+  return new Conversation({
+    atMicros: talk.atMicros,
+    ends: [
+      { ip: "10.7.0.1", port: 1 },
+      { ip: "10.7.0.2", port: 2 },
+    ],
+  }).open(["syn"]).packets;
+};
+
+const closeOf = (found: Run): unknown[] => found.records.map(({ mptcp }) => mptcp.close);
+
+describe("MP_FASTCLOSE", () => {
+  it.each([0, 1] as const)("from side %i with the other's key ends the session", (side) => {
+    const talk = new Conversation().open().send(0, "abc");
+    const key = talk.keys[side === 0 ? 1 : 0];
+    talk.segment(talk.initial, side, RST | ACK, [option.fastclose(key), option.reset(0)]);
+    const record = only(run(talk.packets));
+    expect(record.mptcp.close).toEqual({ reason: "fastclose", by: side === 0 ? "initiator" : "responder" });
+    expect(record.mptcp.subflows[0]?.close.reason).toBe("fastclose");
+    expect(record.event.reason).toMatch(/MP_FASTCLOSE/);
+  });
+
+  it("with another key ends nothing", () => {
+    const talk = new Conversation().open().send(0, "abc");
+    talk
+      .segment(talk.initial, 0, ACK, [option.fastclose(talk.keys[0])])
+      .send(0, "def")
+      .close();
+    const { mptcp } = only(run(talk.packets));
+    expect(mptcp.close?.reason).toBe("fin");
+    expect(mptcp.stream.initiator.octets).toBe(6);
+  });
+});
+
+describe("RST", () => {
+  it("of one subflow closes that subflow and no more", () => {
+    const talk = new Conversation().open();
+    const second = talk.join();
+    talk.send(0, "a").reset(1, second).send(0, "b").close();
+    const { mptcp } = only(run(talk.packets));
+    expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
+    expect(mptcp.subflows.map(({ close }) => close.reason)).toEqual(["fin", "reset"]);
+    expect(mptcp.stream.initiator).toMatchObject({ octets: 2, complete: true });
+  });
+
+  it("of every subflow is a reset, by who sent the last", () => {
+    const talk = new Conversation().open();
+    const second = talk.join();
+    talk.send(0, "a").reset(0, second).reset(1);
+    const found = run([...talk.packets, ...later(talk, 120)]);
+    expect(only(found).mptcp.close).toEqual({ reason: "reset", by: "responder" });
+  });
+
+  it("of the only subflow, and a join within a minute: the session lives on", () => {
+    const talk = new Conversation().open().send(0, "a").reset(0).wait(30);
+    const second = talk.join();
+    talk.send(0, "b", { on: second }).close(second);
+    const { mptcp } = only(run(talk.packets));
+    expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
+    expect(mptcp.stream.initiator).toMatchObject({ octets: 2, complete: true });
+  });
+});
+
+describe("ends by time", () => {
+  it("FINs without DATA_FINs close a session in order of neither", () => {
+    const talk = new Conversation().open().send(0, "a").fins();
+    expect(only(run(talk.packets)).mptcp.close).toEqual({ reason: "fin", by: null });
+  });
+
+  it("a closed session ends a second later, in packet time", () => {
+    const talk = new Conversation().open().send(0, "a").close();
+    const ended = talk.atMicros - 1000;
+    const record = only(run([...talk.packets, ...later(talk, 5)]));
+    const seconds = (Date.parse(record["@timestamp"]) * 1000 - ended) / 1e6;
+    expect(Math.abs(seconds - 1)).toBeLessThan(0.1);
+    expect(Date.parse(record.event.end)).toBe(Math.floor(ended / 1000));
+  });
+
+  it("a session without a packet for half an hour is idle", () => {
+    const talk = new Conversation().open().send(0, "a");
+    const steps = Array.from({ length: 400 }, () => later(talk, 6)).flat();
+    const found = run([...talk.packets, ...steps], {}, 1);
+    expect(closeOf(found)[0]).toEqual({ reason: "idle", by: null });
+  });
+
+  it("an unanswered SYN is given up after a minute", () => {
+    const talk = new Conversation().open(["syn"]);
+    const steps = Array.from({ length: 40 }, () => later(talk, 6)).flat();
+    const found = run([...talk.packets, ...steps], {}, 1);
+    expect(found.totals.sessions.halfOpen).toBeGreaterThanOrEqual(2);
+    expect(found.records).toEqual([]);
+  });
+
+  it("the end of the input ends the rest, as that", () => {
+    const talk = new Conversation().open().send(0, "a");
+    expect(closeOf(run(talk.packets))).toEqual([{ reason: "end-of-input", by: null }]);
+  });
+
+  it("packet time that steps back ends nothing", () => {
+    const talk = new Conversation().open().send(0, "a");
+    const back = talk.packets.map((packet, i) => ({ ...packet, atMicros: BEGIN - i * 1e6 }));
+    expect(closeOf(run(back))).toEqual([{ reason: "end-of-input", by: null }]);
+  });
+});
+
+describe("fallback", () => {
+  it("no option in the SYN/ACK: the TCP octets are the stream", () => {
+    const talk = new Conversation().open(["syn"]);
+    const on = talk.initial;
+    talk.segment(on, 1, SYN | ACK).segment(on, 0, ACK);
+    talk.segment(on, 0, ACK, [], Buffer.from("plain ")).segment(on, 0, ACK, [], Buffer.from("octets"));
+    talk.segment(on, 1, ACK, [], Buffer.from("answer"));
+    talk
+      .segment(on, 0, FIN | ACK)
+      .segment(on, 1, FIN | ACK)
+      .segment(on, 0, ACK);
+    const found = run(talk.packets);
+    const { mptcp } = only(found);
+    expect(mptcp.fallback).toMatchObject({ cause: "syn-ack-without-option", subflow: 0 });
+    expect(mptcp.subflows).toHaveLength(1);
+    expect(mptcp.stream).toMatchObject({
+      initiator: { octets: 12, complete: true },
+      responder: { octets: 6, complete: true },
+    });
+    expect(found.streams.of(mptcp.session.id, 0, 12).toString()).toBe("plain octets");
+    expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
+  });
+
+  it("the SYN repeated without its option", () => {
+    const talk = new Conversation().open(["syn"]);
+    const on = talk.initial;
+    talk
+      .segment(on, 0, SYN)
+      .segment(on, 1, SYN | ACK)
+      .segment(on, 0, ACK);
+    talk.segment(on, 0, ACK, [], Buffer.from("x"));
+    expect(only(run(talk.packets)).mptcp.fallback?.cause).toBe("syn-retried-without-option");
+  });
+
+  it("no option on the third ACK and first data", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    const on = talk.initial;
+    talk.segment(on, 0, ACK).segment(on, 0, ACK, [], Buffer.from("abc")).segment(on, 1, ACK, [], Buffer.from("de"));
+    const found = run(talk.packets);
+    const { mptcp } = only(found);
+    expect(mptcp.fallback?.cause).toBe("ack-without-option");
+    expect(mptcp.stream).toMatchObject({ initiator: { octets: 3 }, responder: { octets: 2 } });
+  });
+
+  it("a third ACK without the option, data with a DSS: no fallback", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    talk.segment(talk.initial, 0, ACK).send(0, "abc");
+    expect(only(run(talk.packets)).mptcp).toMatchObject({ fallback: null, stream: { initiator: { octets: 3 } } });
+  });
+});
+
+describe("bounds", () => {
+  /** Conversations of as many clients, each a second after the last. */
+  const many = (count: number, parts?: readonly ("syn" | "syn-ack" | "ack")[]) =>
+    Array.from({ length: count }, (_, n) =>
+      new Conversation({
+        keys: [Buffer.alloc(8, n + 1), Buffer.alloc(8, n + 101)],
+        ends: [
+          { ip: `10.1.0.${n + 1}`, port: 40_000 },
+          { ip: "10.2.0.2", port: 443 },
+        ],
+        atMicros: BEGIN + n * 1e6,
+      }).open(parts),
+    );
+
+  it("of sessions: half-open ones make room", () => {
+    const half = many(4, ["syn"]);
+    const whole = many(8).slice(4);
+    for (const talk of whole) talk.send(0, "x");
+    const packets = [...half, ...whole].flatMap((talk) => talk.packets);
+    const found = run(packets, { bounds: { sessions: 4, subflows: 64 } });
+    expect(found.records).toHaveLength(4);
+    expect(closeOf(found)).toEqual(Array(4).fill({ reason: "end-of-input", by: null }));
+    expect(found.totals.sessions).toMatchObject({ opened: 4, ended: 4, live: 0, halfOpen: 4 });
+  });
+
+  it("of sessions: an established one is never given up; the new one is refused and counted", () => {
+    const talks = many(6);
+    for (const talk of talks) talk.send(0, "x");
+    const found = run(
+      talks.flatMap((talk) => talk.packets),
+      { bounds: { sessions: 4, subflows: 64 } },
+    );
+    expect(found.records.map(({ source }) => source.ip)).toEqual(["10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4"]);
+    expect(found.totals.packets["session/table-full"]).toBeGreaterThan(0);
+    expect(Object.values(found.totals.packets).reduce((sum, count) => sum + count, 0)).toBe(found.totals.packetsIn);
+  });
+
+  it("of subflows: refused and counted", () => {
+    const talks = many(6);
+    const found = run(
+      talks.flatMap((talk) => talk.packets),
+      { bounds: { sessions: 64, subflows: 4 } },
+    );
+    expect(found.records).toHaveLength(4);
+    expect(found.totals.packets["subflow/table-full"]).toBeGreaterThan(0);
+  });
+
+  it("room is given back: many more sessions than the bound, one after another", () => {
+    const talks = Array.from({ length: 30 }, (_, n) =>
+      new Conversation({
+        keys: [Buffer.alloc(8, n + 1), Buffer.alloc(8, n + 101)],
+        isn: [n * 1e6, n * 2e6],
+        atMicros: BEGIN + n * 10e6,
+      })
+        .open()
+        .send(0, "x")
+        .close(),
+    );
+    const found = run(
+      talks.flatMap((talk) => talk.packets),
+      { bounds: { sessions: 2, subflows: 2 } },
+      1,
+    );
+    expect(found.records).toHaveLength(30);
+    expect(new Set(closeOf(found).map((close) => JSON.stringify(close))).size).toBe(1);
+  });
+
+  it("of subflows in one session: 256, and the rest is told in the record", () => {
+    const talk = new Conversation().open().send(0, "x");
+    for (let n = 0; n < 300; n++) {
+      talk.join({
+        nonces: [n, n + 1000],
+        ends: [
+          { ip: "10.1.9.1", port: 1000 + n },
+          { ip: "10.2.0.2", port: 443 },
+        ],
+      });
+    }
+    const found = run(talk.packets);
+    const record = found.records.find(({ mptcp }) => mptcp.session.evidence === "handshake");
+    expect(record?.mptcp.subflows).toHaveLength(256);
+    expect(record?.rejoin?.shed?.subflows).toBe(300 - 255);
+    for (const one of found.records) sessionRecord.parse(one);
+  });
+});
