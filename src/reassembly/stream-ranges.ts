@@ -1,3 +1,5 @@
+import { asFloats, cacheLineWords } from "../cache-lines.ts";
+
 /** Ranges a stream keeps in its own cache line; a stream with more has an array of its own. */
 export const NEAR_RANGES = 4;
 
@@ -24,7 +26,7 @@ export class StreamRanges {
   constructor(streams: number, limit: number) {
     this.limit = limit;
     this.pieces = new Float64Array(2 * (limit + 1));
-    this.near = new Float64Array(streams * NEAR_RANGES * 2);
+    this.near = asFloats(cacheLineWords(streams * NEAR_RANGES * 4));
   }
 
   /** Loads the line that `add` will need. */

@@ -22,7 +22,7 @@ export function streamRecord(
   const cutOctets = floats[half + (table.CUT >> 1)]!;
   const stream = session * 2 + side;
   const holes = unseen(sessions, stream, words[half * 2 + table.OUT_OF_ORDER]!, contiguous, finAt);
-  const cuts = cutRanges(sessions, stream, words[half * 2 + table.CUT_RANGES]!);
+  const cuts = cutRanges(sessions, stream, words[half * 2 + table.CUT_RANGES]! & 0xff);
   const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   const missing = [...holes.list, ...cuts].sort((a, b) => a.offset - b.offset);
   const missingOctets = holes.octets + cutOctets;

@@ -1,4 +1,3 @@
-import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -8,6 +7,9 @@ import type { Sessions } from "./sessions.ts";
  * so that a gap in the mirror is a hole and a number made up by somebody is refused.
  */
 const MAX_AHEAD = 2 ** 40;
+
+/** Cut segments whose places a record lists: where every segment is cut, the list would tell nothing. */
+const LISTED_CUTS = 16;
 
 /** Takes octets of a stream the first time they are seen; `length` octets of `block` from `at`. Valid during the call. */
 export type NewOctets = (
@@ -130,14 +132,21 @@ function takeNew(
   floats[half + (table.CUT >> 1)]! += to - cutFrom;
   const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;
-  const listed = sessions.table.words[half * 2 + table.CUT_RANGES]!;
-  if (listed < NEAR_RANGES) {
-    sessions.table.words[half * 2 + table.CUT_RANGES] = sessions.cuts.add(session * 2 + side, listed, cutFrom, to);
-  }
+  const at = half * 2 + table.CUT_RANGES;
+  const listed = sessions.table.words[at]!;
+  if (listed >>> 8 === LISTED_CUTS) return;
+  const ranges = sessions.cuts.add(session * 2 + side, listed & 0xff, cutFrom, to);
+  sessions.table.words[at] = ((listed & ~0xff) + 0x100) | (ranges < 0 ? listed & 0xff : ranges);
 }
 
-/** Notes the offset of a DATA_FIN (after a fallback: of the FIN): the stream's length. The first one wins. */
+/**
+ * Notes the offset of a DATA_FIN (after a fallback: of the FIN): the stream's length. The first one wins; one beyond any
+ * window is refused, as octets there are.
+ */
 export function takeFin(sessions: Sessions, session: number, side: number, offset: number): void {
-  const at = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET) >> 1;
-  if (sessions.table.floats[at] === 0 && offset >= 0) sessions.table.floats[at] = offset + 1;
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const { floats } = sessions.table;
+  const at = half + (table.FIN_OFFSET >> 1);
+  if (floats[at] !== 0 || offset < 0 || offset - floats[half + (table.CONTIGUOUS >> 1)]! > MAX_AHEAD) return;
+  floats[at] = offset + 1;
 }

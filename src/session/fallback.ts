@@ -17,6 +17,7 @@ export function fallBack(
   const base = session * table.SESSION_WORDS;
   if (words[base + table.FALLBACK_CAUSE] !== 0) return;
   words[base + table.FALLBACK_CAUSE] = FALLBACK_CAUSES.indexOf(cause) + 1;
+  sessions.table.set(session, table.S_FALLBACK);
   words[base + table.FALLBACK_SUBFLOW] = subflow;
   floats[(base + table.FALLBACK_MICROS) >> 1] = atMicros;
 }

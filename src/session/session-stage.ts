@@ -76,7 +76,7 @@ export class SessionStage {
       if (session < 0) continue;
       const base = session * table.SESSION_WORDS;
       sum ^= words[base]! ^ words[base + table.SIDE]! ^ words[base + table.SIDE + table.SIDE_WORDS]!;
-      sum ^= outOfOrder.touch(session * 2);
+      sum ^= outOfOrder.touch(session * 2) ^ outOfOrder.touch(session * 2 + 1);
     }
     this.touched[0] = sum;
   }

@@ -1,3 +1,5 @@
+import { asFloats, cacheLineWords } from "../cache-lines.ts";
+
 /**
  * A session is 256 octets in one typed array. Fields are word offsets from `session * SESSION_WORDS`; times, offsets
  * and counts are float64 over two words. Stream offsets count from 0, the octet after IDSN.
@@ -50,7 +52,7 @@ export const UNPLACED = 10;
 export const REFUSED_RANGES = 11;
 /** Ranges kept beyond CONTIGUOUS (src/reassembly/stream-ranges.ts). */
 export const OUT_OF_ORDER = 12;
-/** Cuts that are listed: the first NEAR_RANGES that came; all are counted in CUT. */
+/** Cuts that are listed: ranges in the low 8 bits, cut segments taken into them above; all are counted in CUT. */
 export const CUT_RANGES = 13;
 /** Float64: offset of the lowest octet whose copy was cut before it + 1; 0 when there is none. */
 export const FIRST_CUT = 14;
@@ -81,6 +83,8 @@ export const S_CAPABLE_ACK = 1 << 16;
 /** Its 4-tuple was taken by another connection. */
 export const S_REPLACED = 1 << 17;
 export const S_SYN_RETRIED_PLAIN = 1 << 18;
+/** The session is plain TCP; FALLBACK_ says why. */
+export const S_FALLBACK = 1 << 19;
 
 /** All sessions that are known. `allocate` returns -1 at the bound. */
 export class SessionTable {
@@ -95,8 +99,8 @@ export class SessionTable {
 
   constructor(capacity: number) {
     this.capacity = capacity;
-    this.words = new Uint32Array(capacity * SESSION_WORDS);
-    this.floats = new Float64Array(this.words.buffer);
+    this.words = cacheLineWords(capacity * SESSION_WORDS);
+    this.floats = asFloats(this.words);
   }
 
   /** Makes a session, all zero but its start, or -1 when the table is full. */

@@ -135,11 +135,7 @@ export class Sessions {
 
   /** Whether a session was plain TCP from its first octet on: its stream is the TCP stream. */
   isPlain(session: number): boolean {
-    const base = session * table.SESSION_WORDS;
-    return (
-      this.table.words[base + table.FALLBACK_CAUSE] !== 0 &&
-      (this.table.words[base + table.S_STATE]! & table.S_CONFIRMED) === 0
-    );
+    return (this.table.state(session) & (table.S_FALLBACK | table.S_CONFIRMED)) === table.S_FALLBACK;
   }
 
   /** Takes a side's IDSN from the DSN of its first octet, where its key was not seen. */

@@ -1,3 +1,4 @@
+import { cacheLineWords } from "../cache-lines.ts";
 import type { PacketVector } from "../vector.ts";
 import { VECTOR_LENGTH } from "../vector.ts";
 import { timestampValue } from "../wire/tcp.ts";
@@ -18,7 +19,7 @@ const WINDOW_MILLIS = 2000;
  * non-zero IPv4 identification is the same too: stacks give a retransmission a new one.
  */
 export class MirrorDuplicates {
-  private readonly table = new Uint32Array(SETS * SET_WORDS);
+  private readonly table = cacheLineWords(SETS * SET_WORDS);
   private readonly first = new Uint32Array(VECTOR_LENGTH);
   private readonly second = new Uint32Array(VECTOR_LENGTH);
   private readonly seed: number;

@@ -1,3 +1,4 @@
+import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 
@@ -101,10 +102,10 @@ export class SubflowTable {
 
   constructor(capacity: number, keys: FlowKeys) {
     this.capacity = capacity;
-    this.hot = new Uint32Array(capacity * HOT_WORDS);
-    this.hotFloat = new Float64Array(this.hot.buffer);
-    this.cold = new Uint32Array(capacity * COLD_WORDS);
-    this.coldFloat = new Float64Array(this.cold.buffer);
+    this.hot = cacheLineWords(capacity * HOT_WORDS);
+    this.hotFloat = asFloats(this.hot);
+    this.cold = cacheLineWords(capacity * COLD_WORDS);
+    this.coldFloat = asFloats(this.cold);
     const hot = this.hot;
     const words = keys.words;
     this.index = new FlowIndex((subflow, i) => {
@@ -148,8 +149,8 @@ export class SubflowTable {
     const hot = this.hot;
     let sum = 0;
     for (let i = 0; i < count; i++) {
-      const base = (subflows[i]! & 0x7fffffff) * HOT_WORDS;
-      if (subflows[i]! >= 0) sum ^= hot[base]! ^ hot[base + HOT_WORDS / 2]!;
+      const base = Math.imul(subflows[i]!, HOT_WORDS);
+      if (base >= 0) sum ^= hot[base]! ^ hot[base + HOT_WORDS / 2]!;
     }
     return sum;
   }
