@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { FATES } from "../../src/fate.ts";
+import type { PipelineOptions } from "../../src/pipeline.ts";
+import { BEGIN, Conversation } from "../support/conversation.ts";
+import { ACK, ip, SYN, segment, tcp } from "../support/packets.ts";
+import { hex } from "../support/pcap.ts";
+import { type RunPacket, run } from "../support/pipeline-run.ts";
+
+const ETHERNET = 1;
+const GRE = 47;
+const UDP = 17;
+
+const A = { ip: "10.1.0.1", port: 40_000 };
+const B = { ip: "10.2.0.2", port: 443 };
+
+/** A packet that the next assertion is about. */
+const packet = (octets: Uint8Array, linkType?: number): RunPacket => ({
+  atMicros: BEGIN,
+  wire: octets.length,
+  octets,
+  ...(linkType === undefined ? {} : { linkType }),
+});
+
+const ethernet = (dump: string): RunPacket => packet(hex(`020000000001 020000000002 ${dump}`), ETHERNET);
+
+/** An IPv4 packet from agent 10.9.0.n with these octets as GRE. */
+const gre = (dump: string | Uint8Array, n = 1): RunPacket =>
+  packet(ip(GRE, `10.9.0.${n}`, "10.9.0.100", typeof dump === "string" ? hex(dump) : dump));
+
+const plain = segment({ from: A, to: B, flags: ACK });
+
+/** GRE inside GRE: `depth` delivery headers around a TCP segment. */
+const nested = (depth: number): Uint8Array => {
+  let inside: Uint8Array = plain;
+  for (let n = 0; n < depth; n++) inside = ip(GRE, A.ip, B.ip, Buffer.concat([hex("0000 0800"), inside]));
+  return inside;
+};
+
+const withDataOffset = (words: number): Uint8Array => {
+  const octets = tcp({ from: A, to: B, flags: ACK });
+  octets[12] = words << 4;
+  return ip(6, A.ip, B.ip, octets);
+};
+
+const ONE_EACH = { sessions: 1, subflows: 64 };
+
+/** The last packet of each row has the fate. */
+const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options?: Partial<PipelineOptions>][] = [
+  ["decapsulate/link-type-unknown", () => [packet(plain, 147)]],
+  ["decapsulate/link-truncated", () => [packet(hex("020000000001 020000000002 08"), ETHERNET)]],
+  ["decapsulate/not-ip", () => [ethernet("0806 | ARP\n 0001 0800")]],
+  ["decapsulate/vlan-depth", () => [ethernet("8100 0001 88a8 0002 8100 0003 0800")]],
+  ["decapsulate/ipv4-truncated", () => [packet(plain.subarray(0, 19))]],
+  ["decapsulate/ipv4-malformed", () => [packet(Uint8Array.of(0x44, ...plain.subarray(1)))]],
+  ["decapsulate/ipv6-truncated", () => [packet(hex("60000000 0014 06 40 20010db8"))]],
+  ["decapsulate/ipv6-malformed", () => [ethernet(`86dd ${"40".padEnd(80, "0")}`)]],
+  ["decapsulate/fragment", () => [packet(hex("4500 0028 0001 2000 40 06 0000 0a010001 0a020002 00000000"))]],
+  ["decapsulate/udp-truncated", () => [packet(ip(UDP, A.ip, B.ip, hex("c000 1292 00")))]],
+  ["decapsulate/gre-truncated", () => [gre("3000 0800 00000001")]],
+  ["decapsulate/gre-version", () => [gre("2001 880b 00000000")]],
+  ["decapsulate/gre-routed", () => [gre("4000 0800 00000000")]],
+  ["decapsulate/gre-checksum", () => [gre("8000 0800 dead 0000 4500")]],
+  ["decapsulate/gre-protocol", () => [gre("0000 883e 4500")]],
+  ["decapsulate/tunnel-depth", () => [packet(nested(5))]],
+  [
+    "decapsulate/agent-unknown",
+    () => [gre(Buffer.concat([hex("0000 0800"), plain]))],
+    { agents: [{ name: "other", address: "10.9.0.2", key: null }] },
+  ],
+  [
+    "decapsulate/agent-table-full",
+    () =>
+      Array.from({ length: 1024 }, (_, key) => {
+        const header = hex("2000 0800 00000000");
+        new DataView(header.buffer).setUint32(4, key);
+        return gre(Buffer.concat([header, plain]));
+      }),
+  ],
+  ["decapsulate/not-tcp", () => [packet(ip(1, A.ip, B.ip, hex("0800 0000")))]],
+  ["decapsulate/tcp-truncated", () => [packet(plain.subarray(0, 39))]],
+  ["decapsulate/tcp-malformed", () => [packet(withDataOffset(4))]],
+  [
+    "subflow/mirror-duplicate",
+    () => {
+      const [syn] = new Conversation().open(["syn"]).packets;
+      return syn === undefined ? [] : [syn, { ...syn, source: 1, atMicros: syn.atMicros + 10 }];
+    },
+  ],
+  ["subflow/plain-tcp", () => [packet(segment({ from: A, to: B, flags: SYN }))]],
+  [
+    "subflow/table-full",
+    () => {
+      const talk = new Conversation().open();
+      talk.join();
+      return talk.packets.slice(0, 4);
+    },
+    { bounds: { sessions: 64, subflows: 1 } },
+  ],
+  [
+    "session/table-full",
+    () => {
+      const talk = new Conversation().open().send(0, "x");
+      const ends = [
+        { ip: "10.1.0.7", port: 1 },
+        { ip: "10.1.0.8", port: 2 },
+      ] as const;
+      return [...talk.packets, ...new Conversation({ ends, atMicros: talk.atMicros }).open(["syn"]).packets];
+    },
+    { bounds: ONE_EACH },
+  ],
+  ["session/midstream", () => new Conversation().send(0, "x").packets],
+  [
+    "session/orphan-join",
+    () => {
+      const talk = new Conversation();
+      talk.join();
+      return talk.packets;
+    },
+  ],
+  [
+    "session/join-refused",
+    () => {
+      const talk = new Conversation().open();
+      return talk.send(0, "x", { on: talk.join({ wrong: "opener" }) }).packets;
+    },
+  ],
+  ["session/counted", () => new Conversation().open().send(0, "x").packets],
+];
+
+describe("fates", () => {
+  it.each(ROWS)("%s", (fate, packets, options) => {
+    const found = run(packets(), options, 1);
+    const { stage, reason } = FATES[found.fates.at(-1) ?? 0] ?? {};
+    expect(`${stage}/${reason}`).toBe(fate);
+    expect(Object.values(found.totals.packets).reduce((sum, count) => sum + count, 0)).toBe(found.totals.packetsIn);
+  });
+
+  it("are all reached above, and no packet stays alive", () => {
+    const names = FATES.map(({ stage, reason }) => `${stage}/${reason}`);
+    expect(["pipeline/alive", ...ROWS.map(([fate]) => fate)]).toEqual(names);
+  });
+});
