@@ -19,7 +19,7 @@ Examples:
 export function command(): Command {
   return new Command("demo")
     .description(
-      "Shows rejoin at work: a collector on loopback, and two agents that replay what two routers saw of recorded\nMultipath TCP sessions.",
+      "Shows rejoin at work: a collector on loopback, and two agents that replay what two routers saw of MPTCP sessions.",
     )
     .addHelpText("after", HELP)
     .action(async () => {
