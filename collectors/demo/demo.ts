@@ -5,6 +5,7 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { type Agent, type AgentCounters, startAgent } from "../agent/agent.ts";
 import { COLLECTOR_DEFAULTS, type CollectorReport, startCollector } from "../central/collector.ts";
 import type { Style } from "../terminal/style.ts";
+import { counted } from "../terminal/text.ts";
 import { disagreements, type EndpointsView, isOf, readEndpoints } from "./endpoints.ts";
 import { beginOf } from "./one-place.ts";
 import { Pace } from "./pace.ts";
@@ -80,7 +81,10 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
   );
   const agents: Agent[] = [];
   try {
-    say(`${ROUTERS.length} agents send copies of what ${ROUTERS.join(" and ")} saw to ${collector.listening.join()}`);
+    say(
+      `${counted(views.length, "recorded MPTCP session")} over two routers. An agent replays what each router saw and`,
+    );
+    say(`copies it, as GRE-in-UDP on loopback, to a collector at ${collector.listening.join()}.`);
     say("");
     say(story.heading());
     const { hold } = new Pace(
