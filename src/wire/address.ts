@@ -31,8 +31,8 @@ export function parseAddress(text: string): { family: 4 | 6; words: [number, num
   if (!text.includes(":")) return null;
   const halves = text.split("::");
   if (halves.length > 2) return null;
-  const head = parseGroups(halves[0] ?? "");
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "") : [];
+  const head = parseGroups(halves[0] ?? "", halves.length === 1);
+  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
   if (head === null || tail === null) return null;
   const zeros = 8 - head.length - tail.length;
   if (halves.length === 2 ? zeros < 1 : zeros !== 0) return null;
@@ -42,17 +42,19 @@ export function parseAddress(text: string): { family: 4 | 6; words: [number, num
 }
 
 function parseIpv4(text: string): number | null {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return null;
+  // No leading zeros: some parsers read what follows one as octal.
+  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return null;
   const octets = text.split(".").map(Number);
   return octets.every((octet) => octet < 256) ? octets.reduce((word, octet) => word * 256 + octet, 0) : null;
 }
 
-/** The 16-bit groups of a part of an IPv6 address; its last two may be written as an IPv4 address (RFC 4291 §2.2). */
-function parseGroups(text: string): number[] | null {
+/** The 16-bit groups of a part of an IPv6 address; the last two of the address may be written as IPv4 (RFC 4291 §2.2). */
+function parseGroups(text: string, isLast: boolean): number[] | null {
   if (text === "") return [];
   const groups: number[] = [];
-  for (const part of text.split(":")) {
-    const ipv4 = parseIpv4(part);
+  const parts = text.split(":");
+  for (const [i, part] of parts.entries()) {
+    const ipv4 = isLast && i === parts.length - 1 ? parseIpv4(part) : null;
     if (ipv4 !== null) groups.push(ipv4 >>> 16, ipv4 & 0xffff);
     else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16));
     else return null;

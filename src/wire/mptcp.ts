@@ -141,8 +141,9 @@ function decodeDss(view: DataView, at: number, length: number, out: MptcpOptions
     // The checksum is there when both sides asked for it; the length tells.
     if (at + length >= i + 2) i += 2;
   }
+  if (i > at + length) return false;
   out.dss = bits;
-  return i <= at + length;
+  return true;
 }
 
 /**
