@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+import { digestKey, joinHmac } from "../../src/session/keys.ts";
+import { hex } from "../support/pcap.ts";
+
+const KEY_A = hex("0706050403020100");
+const KEY_B = hex("0f0e0d0c0b0a0908");
+
+describe("what keys yield", () => {
+  // python3: d = hashlib.sha1(bytes.fromhex("0706050403020100")).digest(); d[:4].hex(), d[-8:].hex(); then sha256
+  it.each([
+    [0, 0x9c62f634, 0x4c2288a5, 0x4513dd15],
+    [1, 0x033fc8b9, 0x4c63560d, 0x71b8a821],
+  ])("version %i: token and IDSN", (version, token, idsnHi, idsnLo) => {
+    expect(digestKey(KEY_A, version)).toEqual({ token, idsnHi, idsnLo });
+  });
+
+  // python3: hmac.new(key_a + key_b, bytes.fromhex("0102030405060708"), hashlib.sha1).hexdigest(); then sha256
+  it.each([
+    [0, "bfa80d00795d72fd1531f8e1472d902d140c6fbe"],
+    [1, "c762015f08668ddecd8e5cf52f879d6f8ab187b4180f932da2330d9c1bd5ee8b"],
+  ])("version %i: the HMAC of a join", (version, expected) => {
+    expect(joinHmac(version, KEY_A, KEY_B, 0x01020304, 0x05060708).toString("hex")).toBe(expected);
+  });
+});

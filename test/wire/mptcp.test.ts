@@ -1,0 +1,181 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import * as mptcp from "../../src/wire/mptcp.ts";
+import { hex } from "../support/pcap.ts";
+
+/** Decodes options from octet 1 on, so that no place in them is 0, which means absent. */
+function decode(dump: string): mptcp.MptcpOptions {
+  const octets = hex(`00 ${dump}`);
+  const options = new mptcp.MptcpOptions();
+  mptcp.decodeMptcp(new DataView(octets.buffer), 1, octets.length, options);
+  return options;
+}
+
+const seen = (...subtypes: number[]): number => subtypes.reduce((bits, subtype) => bits | (1 << subtype), 0);
+
+describe("MP_CAPABLE (RFC 8684 §3.1, RFC 6824 §3.1)", () => {
+  const A = "0706050403020100";
+  const B = "0f0e0d0c0b0a0908";
+
+  it.each<[name: string, dump: string, version: number, flags: number, senderKeyAt: number, receiverKeyAt: number]>([
+    ["version 1 SYN", "1e04 01 01", 1, 0x01, 0, 0],
+    ["version 1 SYN/ACK", `1e0c 01 01 ${A}`, 1, 0x01, 5, 0],
+    ["version 1 third ACK", `1e14 01 01 ${A} ${B}`, 1, 0x01, 5, 13],
+    ["version 0 SYN, checksums asked for", `1e0c 00 81 ${A}`, 0, 0x81, 5, 0],
+    ["version 0 third ACK", `1e14 00 81 ${A} ${B}`, 0, 0x81, 5, 13],
+  ])("%s", (_, dump, capableVersion, capableFlags, senderKeyAt, receiverKeyAt) => {
+    expect(decode(dump)).toMatchObject({
+      seen: seen(mptcp.MP_CAPABLE),
+      capableMapping: false,
+      dss: 0,
+      ...{ capableVersion, capableFlags, senderKeyAt, receiverKeyAt },
+    });
+  });
+
+  it.each([
+    ["22 octets", `1e16 01 01 ${A} ${B} 0578`],
+    ["24 octets, with a checksum", `1e18 01 81 ${A} ${B} 0578 beef`],
+  ])("first data of %s is a mapping from subflow offset 1", (_, dump) => {
+    expect(decode(dump)).toMatchObject({ capableMapping: true, dss: mptcp.DSS_MAPPING, ssn: 1, dataLength: 0x578 });
+  });
+
+  it.each([3, 5, 8, 16, 21, 23, 26])("a length of %i is none", (length) => {
+    expect(decode(`1e${length.toString(16).padStart(2, "0")} 01 ${"00".repeat(length - 3)}`).seen).toBe(0);
+  });
+});
+
+describe("MP_JOIN (RFC 8684 §3.2)", () => {
+  it("SYN: token and nonce", () => {
+    expect(decode("1e0c 11 07 deadbeef 01020304")).toMatchObject({
+      seen: seen(mptcp.MP_JOIN),
+      ...{
+        joinLength: 12,
+        joinBackup: true,
+        joinAddressId: 7,
+        joinToken: 0xdeadbeef,
+        joinNonce: 0x01020304,
+        joinHmacAt: 0,
+      },
+    });
+  });
+
+  it("SYN/ACK: truncated HMAC and nonce", () => {
+    expect(decode("1e10 10 09 1122334455667788 0a0b0c0d")).toMatchObject({
+      ...{ joinLength: 16, joinBackup: false, joinAddressId: 9, joinToken: 0, joinNonce: 0x0a0b0c0d, joinHmacAt: 5 },
+    });
+  });
+
+  it("third ACK: HMAC of 160 bits", () => {
+    expect(decode(`1e18 10 00 ${"ab".repeat(20)}`)).toMatchObject({ joinLength: 24, joinNonce: 0, joinHmacAt: 5 });
+  });
+
+  it.each([8, 14, 20, 28])("a length of %i is none", (length) => {
+    expect(decode(`1e${length.toString(16).padStart(2, "0")} 10 ${"00".repeat(length - 3)}`).seen).toBe(0);
+  });
+});
+
+describe("DSS (RFC 8684 §3.3.1)", () => {
+  it.each<[name: string, dump: string, fields: Partial<mptcp.MptcpOptions>]>([
+    ["data ACK of 4", "1e08 20 01 00000005", { dss: 0x01 }],
+    ["data ACK of 8", "1e0c 20 03 0000000100000005", { dss: 0x03 }],
+    ["DSN of 4", "1e0e 20 04 00000009 00000011 0020", { dss: 0x04, dsnHi: 0, dsnLo: 9, ssn: 0x11, dataLength: 0x20 }],
+    ["DSN of 4, checksum", "1e10 20 04 00000009 00000011 0020 beef", { dsnLo: 9, ssn: 0x11, dataLength: 0x20 }],
+    ["DSN of 8", "1e12 20 0c 0000000700000009 00000011 0020", { dsnHi: 7, dsnLo: 9, ssn: 0x11, dataLength: 0x20 }],
+    ["ACK of 4, DSN of 4", "1e12 20 05 ffffffff 00000009 00000011 0020", { dsnHi: 0, dsnLo: 9, ssn: 0x11 }],
+    ["ACK of 4, DSN of 8", "1e16 20 0d ffffffff 0000000700000009 00000011 0020", { dsnHi: 7, dsnLo: 9, ssn: 0x11 }],
+    ["ACK of 8, DSN of 4", "1e16 20 07 ffffffffffffffff 00000009 00000011 0020", { dsnHi: 0, dsnLo: 9, ssn: 0x11 }],
+    [
+      "ACK of 8, DSN of 8",
+      "1e1a 20 0f ffffffffffffffff 0000000700000009 00000011 0020",
+      { dsnHi: 7, dsnLo: 9, ssn: 0x11 },
+    ],
+    ["all, and a checksum", "1e1c 20 0f ffffffffffffffff 0000000700000009 00000011 0020 beef", { dsnHi: 7, ssn: 0x11 }],
+    ["DATA_FIN alone", "1e12 20 1c 0000000700000009 00000000 0001", { dss: 0x1c, ssn: 0, dataLength: 1 }],
+    ["infinite mapping", "1e12 20 0c 0000000700000009 00000001 0000", { dss: 0x0c, dataLength: 0 }],
+    ["reserved bits are not kept", "1e08 20 e1 00000005", { dss: 0x01 }],
+  ])("%s", (_, dump, fields) => {
+    const { seen: found, ...rest } = decode(dump);
+    expect(found).toBe(seen(mptcp.DSS));
+    expect(rest).toMatchObject(fields);
+  });
+
+  it.each([
+    ["an ACK that does not fit", "1e06 20 01 0000"],
+    ["a mapping that does not fit", "1e0c 20 04 00000009 00000011"],
+    ["a mapping of 8 octets where 4 fit", "1e0e 20 0c 00000009 00000011 0020"],
+  ])("%s is no DSS", (_, dump) => {
+    expect(decode(dump)).toMatchObject({ seen: 0, dss: 0 });
+  });
+});
+
+describe("several options in one segment", () => {
+  const FASTCLOSE = "1e0c 70 00 0f0e0d0c0b0a0908";
+  const DSS_ACK = "1e08 20 01 00000005";
+
+  it.each<[name: string, dump: string, subtypes: number[]]>([
+    ["MP_FASTCLOSE and MP_TCPRST", `${FASTCLOSE} 1e04 80 00`, [7, 8]],
+    ["DSS and MP_FAIL", `${DSS_ACK} 1e0c 60 00 0000000000000005`, [2, 6]],
+    ["DSS and MP_PRIO, NOPs between", `${DSS_ACK} 01 01 1e03 51`, [2, 5]],
+    ["DSS and REMOVE_ADDR", `${DSS_ACK} 1e05 40 0102`, [2, 4]],
+    ["another option between", `${DSS_ACK} 080a0000000100000002 1e03 51`, [2, 5]],
+    ["the first of two DSS", `${DSS_ACK} 1e0c 20 03 0000000100000005`, [2]],
+  ])("%s", (_, dump, subtypes) => {
+    expect(decode(dump).seen).toBe(seen(...subtypes));
+  });
+
+  it("the key of MP_FASTCLOSE stands where it says", () => {
+    expect(decode(`${DSS_ACK} ${FASTCLOSE}`).fastcloseKeyAt).toBe(1 + 8 + 4);
+  });
+
+  it.each<[name: string, garbage: string]>([
+    ["cut option", "1e0c 70 00 0f0e"],
+    ["option of length 0", "1e00 70 00"],
+    ["option of length 2", "1e02 70 00"],
+    ["other option of length 1", "0501 ffff"],
+    ["kind at the very end", "1e"],
+    ["end of options, then octets", "00 1e03 51"],
+    ["MP_FASTCLOSE of 10 octets", "1e0a 70 00 0f0e0d0c0b0a"],
+  ])("garbage after them leaves them alone: %s", (_, garbage) => {
+    expect(decode(`${DSS_ACK} ${garbage}`)).toMatchObject({ seen: seen(mptcp.DSS), dss: 1 });
+  });
+
+  it("nothing of one segment's options shows in the next one's", () => {
+    const options = new mptcp.MptcpOptions();
+    const read = (dump: string) => {
+      const octets = hex(`00 ${dump}`);
+      mptcp.decodeMptcp(new DataView(octets.buffer), 1, octets.length, options);
+    };
+    read("1e16 01 01 0706050403020100 0f0e0d0c0b0a0908 0578");
+    read("1e03 51");
+    expect(options).toMatchObject({ seen: seen(5), dss: 0, capableMapping: false });
+  });
+
+  it("any octets are decoded without reading past their end", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 44 }), fc.nat(44), (octets, from) => {
+        // The end of options often lies before the end of the block; here it never does, so that reading on throws.
+        const own = Uint8Array.from(octets);
+        const at = Math.min(from, own.length);
+        const options = new mptcp.MptcpOptions();
+        mptcp.decodeMptcp(new DataView(own.buffer), at, own.length, options);
+        for (const place of [3, 4]) {
+          mptcp.eachOption(new DataView(own.buffer), at, own.length, place, (optionAt, length) => {
+            expect(optionAt + length).toBeLessThanOrEqual(own.length);
+          });
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    const near = fc.array(
+      fc.tuple(fc.constantFrom(30, 30, 30, 1, 8), fc.nat(30), fc.nat(255), fc.uint8Array({ maxLength: 26 })),
+      { maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(near, (list) => {
+        const own = Uint8Array.from(list.flatMap(([kind, length, third, rest]) => [kind, length, third, ...rest]));
+        mptcp.decodeMptcp(new DataView(own.buffer), 0, own.length, new mptcp.MptcpOptions());
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
