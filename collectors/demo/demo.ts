@@ -103,7 +103,8 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
         encapsulation: "udp" as const,
         key: i + 1,
         snap: null,
-        fragment: false,
+        // Loopback takes packets of any length, but without koffi nobody knows: copies would be cut to 1500.
+        fragment: true,
         maxFlows: 1024,
         reportMs: AGENTS_MS,
       };
