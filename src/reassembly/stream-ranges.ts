@@ -29,9 +29,12 @@ export class StreamRanges {
     this.near = asFloats(cacheLineWords(streams * NEAR_RANGES * 4));
   }
 
-  /** Loads the line that `add` will need. */
-  touch(stream: number): number {
-    return this.near[stream * NEAR_RANGES * 2]!;
+  /** Loads the lines that `add` will need for the first `count` streams; the sum keeps that from being optimised away. */
+  touch(streams: Uint32Array, count: number): number {
+    const near = this.near;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += near[streams[i]! * NEAR_RANGES * 2]!;
+    return sum;
   }
 
   /** Adds [start, end) to a stream of `length` ranges; returns the new length, or -1, adding nothing, at the bound. */
@@ -55,7 +58,7 @@ export class StreamRanges {
     pairs[base + first * 2] = Math.min(start, pairs[base + first * 2]!);
     pairs[base + first * 2 + 1] = at > end ? at : end;
     if (last - first > 1) {
-      pairs.copyWithin(base + (first + 1) * 2, base + last * 2, base + length * 2);
+      move(pairs, base + (first + 1) * 2, base + last * 2, base + length * 2);
       return this.shortened(stream, length, length - (last - first - 1));
     }
     return length;
@@ -73,7 +76,7 @@ export class StreamRanges {
     }
     this.reached = reached;
     if (taken === 0) return length;
-    pairs.copyWithin(base, base + taken * 2, base + length * 2);
+    move(pairs, base, base + taken * 2, base + length * 2);
     return this.shortened(stream, length, length - taken);
   }
 
@@ -105,7 +108,7 @@ export class StreamRanges {
       pairs = this.roomFor(stream, length);
       base = 0;
     }
-    pairs.copyWithin(base + (i + 1) * 2, base + i * 2, base + length * 2);
+    move(pairs, base + (i + 1) * 2, base + i * 2, base + length * 2);
     pairs[base + i * 2] = start;
     pairs[base + i * 2 + 1] = end;
     return length + 1;
@@ -130,6 +133,13 @@ export class StreamRanges {
     }
     return length;
   }
+}
+
+/** `copyWithin`, whose call costs more than moving the few numbers there mostly are. */
+function move(pairs: Float64Array, to: number, from: number, end: number): void {
+  if (end - from > 16) pairs.copyWithin(to, from, end);
+  else if (to < from) for (let i = 0; i < end - from; i++) pairs[to + i] = pairs[from + i]!;
+  else for (let i = end - from - 1; i >= 0; i--) pairs[to + i] = pairs[from + i]!;
 }
 
 function firstEndingAtOrAfter(pairs: Float64Array, base: number, length: number, offset: number): number {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import * as flow from "../subflow/subflow-table.ts";
 import { IS_INITIAL } from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -35,5 +35,5 @@ export function sessionId(sessions: Sessions, session: number): string {
       parts.push(hot[flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN]!);
     }
   }
-  return createHash("sha256").update(parts.join(" ")).digest("hex").slice(0, ID_DIGITS);
+  return hash("sha256", parts.join(" "), "hex").slice(0, ID_DIGITS);
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 
 /** What a key yields, as big-endian words: the token, and the initial data sequence number (RFC 8684 §3.1, §3.2). */
 export interface KeyDigest {
@@ -12,12 +12,10 @@ const hashName = (version: number): "sha1" | "sha256" => (version === 0 ? "sha1"
 
 /** Token (most significant 32 bits of the key's hash) and IDSN (least significant 64 bits) of an 8-octet key. */
 export function digestKey(key: Uint8Array, version: number): KeyDigest {
-  const hash = createHash(hashName(version)).update(key).digest();
-  return {
-    token: hash.readUInt32BE(0),
-    idsnHi: hash.readUInt32BE(hash.length - 8),
-    idsnLo: hash.readUInt32BE(hash.length - 4),
-  };
+  // As text: node:crypto makes a Buffer at four times the cost.
+  const hex = hash(hashName(version), key, "hex");
+  const word = (at: number): number => Number.parseInt(hex.slice(at, at + 8), 16);
+  return { token: word(0), idsnHi: word(hex.length - 16), idsnLo: word(hex.length - 8) };
 }
 
 /**

@@ -44,6 +44,8 @@ export class SessionStage {
   private readonly held = new HeldPackets();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
+  /** Streams (session * 2 + side) of the vector's packets. */
+  private readonly streams = new Uint32Array(VECTOR_LENGTH);
 
   constructor(capacity: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
@@ -62,21 +64,24 @@ export class SessionStage {
     if (vector.length > 0) this.advance(vector.atMicros[vector.length - 1]!);
   }
 
-  /** Loads the lines of all sessions of the vector before they are needed, so that the loads overlap. */
+  /** Loads the lines of all sessions of the vector before they are needed, in loops so short that the loads overlap. */
   private touch(vector: PacketVector): void {
     const { events: seen, subflows } = this.stage;
     const { hot } = subflows;
     const { words } = this.sessions.table;
-    const { outOfOrder } = this.sessions;
-    const count = Math.min(vector.length, VECTOR_LENGTH);
-    let sum = 0;
-    for (let i = 0; i < count; i++) {
+    const { streams } = this;
+    let count = 0;
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
-      const session = hot[seen.subflow[i]! * flow.HOT_WORDS + flow.SESSION]! - 1;
-      if (session < 0) continue;
-      const base = session * table.SESSION_WORDS;
-      sum ^= words[base]! ^ words[base + table.SIDE]! ^ words[base + table.SIDE + table.SIDE_WORDS]!;
-      sum ^= outOfOrder.touch(session * 2) ^ outOfOrder.touch(session * 2 + 1);
+      const subflow = seen.subflow[i]!;
+      const session = hot[subflow * flow.HOT_WORDS + flow.SESSION]!;
+      if (session === 0) continue;
+      streams[count++] = session * 2 - 2 + this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+    }
+    let sum = this.sessions.outOfOrder.touch(streams, count);
+    for (let i = 0; i < count; i++) sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS]!;
+    for (let i = 0; i < count; i++) {
+      sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
     }
     this.touched[0] = sum;
   }

@@ -17,18 +17,20 @@ export class FlowIndex {
   }
 
   /**
-   * Loads the lines that `find` will need for the first `count` hashes, in a loop so short that the loads overlap, and
-   * leaves in `guess` the record that each will most likely find, -1 for none. Returns a sum that keeps it from being
-   * optimised away.
+   * Leaves in `guess` the record that each of the first `count` hashes will most likely find, -1 for none, so that the
+   * records can be loaded before they are compared. Slots are loaded in a loop of their own, so short that the loads
+   * overlap. Returns a sum that keeps it from being optimised away.
    */
-  touch(hashes: Uint32Array, count: number, guess: Int32Array): number {
+  guess(hashes: Uint32Array, count: number, guess: Int32Array): number {
     const slots = this.slots;
     const mask = this.mask;
     let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= slots[(hashes[i]! & mask) * 2]!;
     for (let i = 0; i < count; i++) {
-      const record = slots[(hashes[i]! & mask) * 2 + 1]! - 1;
-      guess[i] = record;
-      sum ^= record;
+      const hash = hashes[i]!;
+      let at = hash & mask;
+      while (slots[at * 2] !== hash && slots[at * 2 + 1] !== 0) at = (at + 1) & mask;
+      guess[i] = slots[at * 2 + 1]! - 1;
     }
     return sum;
   }

@@ -92,7 +92,7 @@ export class SubflowStage {
     }
     // Keys of packets that are no longer under way are stale: they are touched in vain, and looked up by nobody.
     this.touched[0] =
-      subflows.index.touch(keys.hash, count, events.subflow) ^
+      subflows.index.guess(keys.hash, count, events.subflow) ^
       duplicates.touch(count) ^
       subflows.touch(events.subflow, count);
     for (let i = 0; i < count; i++) {
