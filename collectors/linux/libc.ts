@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { getSystemErrorName } from "node:util";
 import { OperationalError } from "../runtime/errors.ts";
 
@@ -39,6 +40,20 @@ export interface Libc {
   errorName(): string;
 }
 
+/**
+ * What is used of package koffi. Its own types are missing where the package is, and the build must not fail there.
+ * `Call` is the prototype in TypeScript.
+ */
+interface Koffi {
+  load(path: null): { func<Call>(prototype: string): Call };
+  view(address: bigint, length: number): ArrayBuffer;
+  errno(): number;
+}
+
+type Mmap = (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint;
+type Munmap = (address: bigint, length: number) => number;
+type Poll = { async(fds: bigint, count: number, timeoutMs: number, done: () => void): void };
+
 let loaded: Promise<Libc> | null = null;
 
 /**
@@ -53,11 +68,13 @@ export function loadLibc(): Promise<Libc> {
 async function bindLibc(): Promise<Libc> {
   if (process.platform !== "linux") throw unavailable(`this is ${process.platform}, not Linux`, undefined);
   try {
-    const { default: koffi } = await import("koffi");
+    const koffi = createRequire(import.meta.url)("koffi") as Koffi;
     const library = koffi.load(null);
-    const mmap = library.func("void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)");
-    const munmap = library.func("int munmap(void *address, size_t length)");
-    const poll = library.func("int poll(void *fds, ulong count, int timeout)");
+    const mmap = library.func<Mmap>(
+      "void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)",
+    );
+    const munmap = library.func<Munmap>("int munmap(void *address, size_t length)");
+    const poll = library.func<Poll>("int poll(void *fds, ulong count, int timeout)");
     return {
       socket: library.func("int socket(int domain, int type, int protocol)"),
       bind: library.func("int bind(int fd, void *address, uint length)"),
@@ -69,7 +86,7 @@ async function bindLibc(): Promise<Libc> {
       interfaceIndex: library.func("uint if_nametoindex(str name)"),
       map(fd, length) {
         const flags = fd === null ? MAP_PRIVATE_ANONYMOUS : MAP_SHARED;
-        const address: bigint = mmap(null, length, PROT_READ_WRITE, flags, fd ?? -1, 0);
+        const address = mmap(null, length, PROT_READ_WRITE, flags, fd ?? -1, 0);
         return address === MAP_FAILED ? null : { address, buffer: koffi.view(address, length) };
       },
       unmap(mapping) {
@@ -81,7 +98,7 @@ async function bindLibc(): Promise<Libc> {
       errorName: () => getSystemErrorName(-koffi.errno()),
     };
   } catch (cause) {
-    const missing = cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND";
+    const missing = cause instanceof Error && "code" in cause && cause.code === "MODULE_NOT_FOUND";
     throw unavailable(
       missing ? "it is not installed; `npm install` brings it" : String(cause).split("\n", 1).join(),
       cause,
