@@ -17,7 +17,10 @@ const ACK_LENGTH = 24;
  * the only one with this token; the HMACs decide in the end (`rightfulOwner`).
  */
 export function findOwner(sessions: Sessions, subflow: number, token: number): number {
-  const candidates = sessions.withToken(token);
+  const all = sessions.withToken(token);
+  // Other joins that wait for a handshake are company for want of a session.
+  const known = all.filter((stream) => (sessions.table.state(stream >> 1) & table.S_ORPHAN) === 0);
+  const candidates = known.length > 0 ? known : all;
   if (candidates.length < 2) return candidates[0] ?? -1;
   return candidates.find((stream) => knowsAddress(sessions, stream, subflow)) ?? candidates[0] ?? -1;
 }
@@ -88,6 +91,15 @@ export function rightfulOwner(sessions: Sessions, subflow: number): number {
     return expected !== null && isSynAckHmac(sessions, subflow, expected);
   });
   return owner ?? -1;
+}
+
+/**
+ * Whether an orphan join with the token of this stream (session * 2 + side) can be its session's: not when the SYN/ACK's
+ * HMAC was seen and is another session's.
+ */
+export function mayJoin(sessions: Sessions, stream: number, subflow: number): boolean {
+  const expected = expectedHmac(sessions, stream >> 1, subflow, false, (stream & 1) === 0);
+  return expected === null || isSynAckHmac(sessions, subflow, expected);
 }
 
 function isSynAckHmac(sessions: Sessions, subflow: number, expected: Uint8Array): boolean {

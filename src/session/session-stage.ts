@@ -11,7 +11,7 @@ import { type Close, Endings } from "./ending.ts";
 import { fallBack } from "./fallback.ts";
 import { takeCapable } from "./handshake.ts";
 import { HeldPackets } from "./held-packets.ts";
-import { findOwner, isRefused, rightfulOwner, takeJoin, verifySynAck } from "./join.ts";
+import { findOwner, isRefused, mayJoin, rightfulOwner, takeJoin, verifySynAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
@@ -256,7 +256,10 @@ export class SessionStage {
     if (owner < 0 || owner >> 1 === session) return session;
     this.sessions.detach(session, subflow);
     this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
-    if (!this.attachJoin(owner, subflow, atMicros)) return session;
+    if (!this.attachJoin(owner, subflow, atMicros)) {
+      this.sessions.attach(session, subflow);
+      return session;
+    }
     verifySynAck(this.sessions, owner >> 1, subflow);
     return owner >> 1;
   }
@@ -267,11 +270,17 @@ export class SessionStage {
     for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
       const orphan = stream >> 1;
       if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
+      const own = sessions.subflowsOf(orphan).filter((subflow) => mayJoin(sessions, session * 2 + side, subflow));
+      if (own.length === 0) continue;
       sessions.inherit(session, side, orphan);
-      for (const subflow of sessions.subflowsOf(orphan)) {
+      for (const subflow of own) {
         sessions.detach(orphan, subflow);
         sessions.clearJoin(subflow, join.IS_CLOSED | join.SAW_SYN | join.SAW_SYN_ACK | join.SAW_ACK);
-        if (!this.attachJoin(session * 2 + side, subflow, atMicros)) continue;
+        if (!this.attachJoin(session * 2 + side, subflow, atMicros)) {
+          this.held.forget(subflow);
+          this.stage.subflows.release(subflow);
+          continue;
+        }
         const { vector, events: seen } = this.held;
         this.held.replay(subflow, () => {
           // It is no new subflow any more.
@@ -280,6 +289,7 @@ export class SessionStage {
         });
         this.takeClose(session, subflow, atMicros);
       }
+      if (sessions.subflowsOf(orphan).length > 0) continue;
       this.endings.forget(orphan);
       sessions.release(orphan);
     }
