@@ -136,13 +136,18 @@ export class Endings {
     }
   }
 
-  /** A half-open session to give up for a new one, looked for among the next of the table; -1 when there is none. */
+  /**
+   * A session to give up for a new one, looked for among the next of the table: half-open, or one that stands for what
+   * was not seen, which anybody can make us open with a forged segment. -1 when there is none.
+   */
   victim(): number {
     const { table: all } = this.sessions;
+    const answered = table.S_ESTABLISHED | table.S_ANSWERED;
     for (let looked = 0; looked < 256 && all.used > 0; looked++) {
       this.hand = (this.hand + 1) % all.used;
       const state = all.state(this.hand);
-      if (state & table.S_IN_USE && (state & (table.S_ESTABLISHED | table.S_ANSWERED)) === 0) return this.hand;
+      if ((state & table.S_IN_USE) === 0) continue;
+      if ((state & answered) === 0 || state & (table.S_ORPHAN | table.S_MIDSTREAM)) return this.hand;
     }
     return -1;
   }

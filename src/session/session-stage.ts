@@ -180,7 +180,8 @@ export class SessionStage {
   }
 
   private openStandIn(subflow: number, evidence: number, token: number, atMicros: number): boolean {
-    const session = this.allocate(atMicros);
+    // Nobody makes room for what was not seen to begin.
+    const session = this.sessions.table.allocate(atMicros);
     if (session < 0) return false;
     this.sessions.table.set(session, evidence | table.S_ESTABLISHED);
     if (evidence === table.S_ORPHAN) {
