@@ -205,6 +205,24 @@ describe("bounds", () => {
     expect(Object.values(found.totals.packets).reduce((sum, count) => sum + count, 0)).toBe(found.totals.packetsIn);
   });
 
+  it("of sessions: what stands for joins and flows not seen to begin makes room, and never takes it", () => {
+    const forged = Array.from({ length: 6 }, (_, n) => {
+      const talk = new Conversation({ atMicros: BEGIN });
+      talk.join({ token: n, ends: [{ ip: "10.1.9.1", port: 1000 + n }, talk.initial.ends[1]] });
+      return talk;
+    });
+    const half = many(1, ["syn"]);
+    const talks = many(4).slice(1);
+    for (const talk of talks) talk.send(0, "x");
+    const found = run(
+      [...half, ...forged, ...talks].flatMap((talk) => talk.packets),
+      { bounds: { sessions: 4, subflows: 64 }, partial: false },
+    );
+    expect(found.records).toHaveLength(3);
+    expect(found.totals.packets["session/table-full"]).toBe(3);
+    expect(found.totals.packets["session/counted"]).toBe(1 + 3 * 4);
+  });
+
   it("of subflows: refused and counted", () => {
     const talks = many(6);
     const found = run(

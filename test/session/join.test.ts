@@ -151,6 +151,32 @@ describe("joins of sessions that are not known", () => {
     expect(mptcp.session.id).toBe(only(run(direct.send(0, "x").packets)).mptcp.session.id);
   });
 
+  it("more of them than a session takes: the rest is told in the record, and leaves nothing behind", () => {
+    const talk = new Conversation().open();
+    const handshake = talk.packets.splice(0);
+    for (let n = 0; n < 300; n++) {
+      const ends = [
+        { ip: "10.1.9.1", port: 1000 + n },
+        { ip: "10.2.0.2", port: 443 },
+      ] as const;
+      talk.join({ nonces: [n, n + 1000], ends });
+    }
+    const joins = talk.packets.splice(0);
+    talk.send(0, "x").close();
+    // All of the table is needed again by the next session, whose octets must be its own.
+    const next = new Conversation({
+      keys: [Buffer.alloc(8, 3), Buffer.alloc(8, 4)],
+      isn: [5, 6],
+      atMicros: talk.atMicros,
+    });
+    next.open().send(0, "next");
+    const bounds = { sessions: 3, subflows: 301 };
+    const { records } = run([...joins, ...handshake, ...talk.packets, ...next.packets], { bounds }, 1);
+    const whole = records.filter(({ mptcp }) => mptcp.session.evidence === "handshake");
+    expect(whole.map(({ mptcp }) => mptcp.stream.initiator.octets)).toEqual([1, 4]);
+    expect(whole[0]?.mptcp.subflows).toHaveLength(256);
+  });
+
   it("a packet of a subflow whose SYN was not seen is midstream", () => {
     const talk = new Conversation().open().send(0, "a").send(0, "b");
     const found = run(talk.packets.slice(3));

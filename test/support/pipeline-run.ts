@@ -12,11 +12,15 @@ export interface RunPacket extends StatedPacket {
 /** LINKTYPE_RAW: the packet begins with its IP header. */
 const RAW_IP = 101;
 
+/** Octets kept per stream; a forged sequence number may mean far more. */
+const MAX_STREAM = 64 * 1024 * 1024;
+
 /** The octets of streams as an `OctetSink` puts them together; holes stay zero. */
 export class CollectedStreams {
   private readonly streams = new Map<string, [Buffer, Buffer]>();
 
   octets(id: string, side: 0 | 1, offset: number, block: Uint8Array, at: number, length: number): void {
+    if (offset + length > MAX_STREAM) return;
     const pair = this.streams.get(id) ?? [Buffer.alloc(0), Buffer.alloc(0)];
     if (pair[side].length < offset + length) {
       pair[side] = Buffer.concat([pair[side]], Math.max(offset + length, pair[side].length * 2));
@@ -49,6 +53,8 @@ export function keeping(
 ): PipelineOptions {
   return {
     observer: { name: "test", version: "0" },
+    // Small: tables are made anew for every run.
+    bounds: { sessions: 2048, subflows: 4096 },
     agents: null,
     partial: true,
     revisions: "ended",

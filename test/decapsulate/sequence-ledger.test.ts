@@ -1,0 +1,65 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { SequenceLedger } from "../../src/decapsulate/sequence-ledger.ts";
+
+/** What the ledger says after these numbers. */
+function after(...sequences: number[]): Record<string, number> {
+  const ledger = new SequenceLedger();
+  for (const sequence of sequences) ledger.count(sequence);
+  const { lost, late, duplicate, restarted } = ledger;
+  return { lost, late, duplicate, restarted };
+}
+
+const NONE = { lost: 0, late: 0, duplicate: 0, restarted: 0 };
+
+describe("sequence ledger (RFC 2890 §2.2)", () => {
+  it.each<[name: string, sequences: number[], told: object]>([
+    ["in order", [0, 1, 2, 3], {}],
+    ["a stream joined in the middle", [7_000, 7_001], {}],
+    ["one lost", [0, 1, 3], { lost: 1 }],
+    ["many lost", [0, 10], { lost: 9 }],
+    ["late, and no longer lost", [0, 2, 1, 3], { late: 1 }],
+    ["a duplicate", [0, 1, 1, 2], { duplicate: 1 }],
+    ["a duplicate of an older one", [0, 1, 2, 3, 1], { duplicate: 1 }],
+    ["late, then again", [0, 2, 1, 1], { late: 1, duplicate: 1 }],
+    ["the wrap", [0xfffffffe, 0xffffffff, 0, 1], {}],
+    ["a loss over the wrap", [0xfffffffe, 1], { lost: 2 }],
+    ["late over the wrap", [0xffffffff, 1, 0], { late: 1 }],
+    ["a restart far back", [5_000, 5_001, 0, 1, 2], { restarted: 1 }],
+    ["a restart after few packets", [0, 1, 2, 0, 1, 2], { restarted: 1 }],
+    ["loss before a restart stays", [0, 2, 4, 9_000, 0, 1], { lost: 1 + 1 + 8_995, restarted: 1 }],
+  ])("%s", (_, sequences, told) => {
+    expect(after(...sequences)).toEqual({ ...NONE, ...told });
+  });
+
+  it("agrees with a set of all numbers seen, whatever is lost, swapped and doubled within the window", () => {
+    const start = fc.oneof(fc.constant(0), fc.constant(0xfffffff0), fc.integer({ min: 1, max: 0xffffffff }));
+    const step = fc.record({ back: fc.oneof(fc.constant(0), fc.nat(60)), lose: fc.nat(3), again: fc.boolean() });
+    fc.assert(
+      fc.property(start, fc.array(step, { minLength: 1, maxLength: 400 }), (first, steps) => {
+        const numbers = [0];
+        let next = 1;
+        for (const { back, lose, again } of steps) {
+          next += lose;
+          // Never before the first one: that would be no loss of this stream.
+          numbers.splice(Math.max(1, numbers.length - back), 0, next++);
+          if (again) numbers.push(next - 1);
+        }
+        const ledger = new SequenceLedger();
+        const seen = new Set<number>();
+        let [late, duplicate, newest] = [0, 0, 0];
+        for (const number of numbers) {
+          const sequence = (first + number) >>> 0;
+          // A zero that comes again is a restart.
+          if (seen.has(number) && sequence === 0) continue;
+          ledger.count(sequence);
+          if (seen.has(number)) duplicate++;
+          else if (number < newest) late++;
+          seen.add(number);
+          newest = Math.max(newest, number);
+        }
+        expect(ledger).toMatchObject({ lost: newest + 1 - seen.size, late, duplicate, restarted: 0 });
+      }),
+    );
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { Conversation } from "../support/conversation.ts";
+import { run } from "../support/pipeline-run.ts";
+
+/** Two keys with the token 0xc4f2f3bd in version 1, and two with 0x1066f42b in version 0, found by trying some 80,000. */
+const TWINS = {
+  1: ["00005e550000a907", "00005e55000146ad"],
+  0: ["00005e550000553a", "00005e5500006731"],
+} as const;
+
+/** Two sessions of two clients with two servers that chose keys of one token. */
+function twins(version: 0 | 1): [Conversation, Conversation] {
+  const [a, b] = [1, 2].map((n) => {
+    const ends = [
+      { ip: `10.1.0.${n}`, port: 40_000 },
+      { ip: `10.2.0.${n}`, port: 443 },
+    ] as const;
+    const key = Buffer.from(TWINS[version][n === 1 ? 0 : 1], "hex");
+    return new Conversation({ version, ends, keys: [Buffer.alloc(8, n), key], isn: [n * 1000, n * 2000] });
+  });
+  if (a === undefined || b === undefined) throw new Error("two of them");
+  a.open().send(0, "first");
+  b.atMicros = a.atMicros;
+  b.open().send(0, "second");
+  return [a, b];
+}
+
+describe("two servers with one token", () => {
+  it.each([0, 1] as const)("version %i: a join goes to the server whose address it is sent to", (version) => {
+    const [a, b] = twins(version);
+    expect(a.token(1)).toBe(b.token(1));
+    for (const [n, talk] of [a, b].entries()) {
+      const on = talk.join({
+        ends: [
+          { ip: `10.1.9.${n + 1}`, port: 50_000 },
+          { ip: `10.2.0.${n + 1}`, port: 443 },
+        ],
+      });
+      talk.send(0, "!", { on });
+    }
+    const { records, totals } = run([...a.packets, ...b.packets]);
+    expect(
+      records.map(({ source, mptcp }) => [source.ip, mptcp.subflows.length, mptcp.stream.initiator.octets]),
+    ).toEqual([
+      ["10.1.0.1", 2, 6],
+      ["10.1.0.2", 2, 7],
+    ]);
+    expect(totals.verdicts["join-hmac"]).toEqual({ verified: 4, failed: 0, unverifiable: 0 });
+  });
+
+  it.each([0, 1] as const)("version %i: at an address nobody knows, the HMAC decides", (version) => {
+    const [a, b] = twins(version);
+    for (const [n, talk] of [a, b].entries()) {
+      const on = talk.join({
+        nonces: [n + 5, n + 6],
+        ends: [
+          { ip: "10.1.9.1", port: 50_000 + n },
+          { ip: "10.9.9.9", port: 443 },
+        ],
+      });
+      talk.send(0, "!", { on });
+    }
+    const { records, totals } = run([...a.packets, ...b.packets]);
+    expect(
+      records.map(({ source, mptcp }) => [source.ip, mptcp.subflows.length, mptcp.stream.initiator.octets]),
+    ).toEqual([
+      ["10.1.0.1", 2, 6],
+      ["10.1.0.2", 2, 7],
+    ]);
+    expect(totals.verdicts["join-hmac"]).toEqual({ verified: 4, failed: 0, unverifiable: 0 });
+  });
+
+  it("a join before either handshake waits for the one whose HMACs are right", () => {
+    const [a, b] = twins(1);
+    const before = b.packets.splice(0);
+    const on = b.join();
+    b.send(0, "!", { on });
+    // The other server's handshake comes first, with the token that the join carries.
+    const { records } = run([...b.packets, ...a.packets, ...before]);
+    const of = (ip: string) => records.find(({ source }) => source.ip === ip)?.mptcp;
+    expect(of("10.1.0.1")?.subflows).toHaveLength(1);
+    expect(of("10.1.0.2")?.subflows).toHaveLength(2);
+    expect(of("10.1.0.2")?.stream.initiator.octets).toBe(7);
+  });
+});

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { BEGIN } from "../support/conversation.ts";
+import { ACK, option, SYN, segment } from "../support/packets.ts";
+import { type RunPacket, run } from "../support/pipeline-run.ts";
+
+const V4 = [
+  { ip: "10.1.0.1", port: 40_000 },
+  { ip: "10.2.0.2", port: 443 },
+] as const;
+const V6 = [
+  { ip: "2001:db8::1", port: 40_000 },
+  { ip: "2001:db8::2", port: 443 },
+] as const;
+
+interface Copy {
+  readonly ends?: typeof V4 | typeof V6;
+  readonly ipId?: number;
+  readonly source?: number;
+  readonly millis?: number;
+  readonly seq?: number;
+  readonly timestamp?: number;
+  readonly dataAck?: number;
+}
+
+/** A data segment of a flow whose SYN came first. */
+function data({ ends = V4, ipId = 7, source = 0, millis = 0, seq = 101, timestamp = 1, dataAck = 5 }: Copy): RunPacket {
+  const [from, to] = ends;
+  const options = [option.timestamp(timestamp), option.dss({ ack: dataAck })];
+  const octets = segment({ from, to, flags: ACK, seq, ack: 1, options, payload: Buffer.from("data"), ipId });
+  return { atMicros: BEGIN + 1000 + millis * 1000, wire: octets.length, octets, source };
+}
+
+/** How many of the packets after the first are told to be copies. */
+function copies(...packets: Copy[]): number {
+  const [from, to] = packets[0]?.ends ?? V4;
+  const octets = segment({ from, to, flags: SYN, seq: 100, options: [option.capable(1)], ipId: 1 });
+  const syn: RunPacket = { atMicros: BEGIN, wire: octets.length, octets };
+  return run([syn, ...packets.map(data)], {}, 1).totals.packets["subflow/mirror-duplicate"] ?? 0;
+}
+
+describe("mirror duplicates", () => {
+  it.each<[name: string, packets: Copy[], told: number]>([
+    ["the copy of another agent", [{}, { source: 1 }], 1],
+    ["copies of three agents", [{}, { source: 1 }, { source: 2 }], 2],
+    ["the same agent's second copy, with the same identification", [{}, {}], 1],
+    ["a retransmission with another identification", [{}, { ipId: 8 }], 0],
+    ["a retransmission with another timestamp", [{}, { timestamp: 2 }], 0],
+    ["two acknowledgments that differ at data level only", [{}, { dataAck: 6 }], 0],
+    ["another sequence number", [{}, { seq: 105 }], 0],
+    ["IPv6: the copy of another agent", [{ ends: V6 }, { ends: V6, source: 1 }], 1],
+    ["IPv6: the same again from the same agent is a retransmission", [{ ends: V6 }, { ends: V6 }], 0],
+    [
+      "IPv6: a retransmission, and the other agent's copies of both",
+      [
+        { ends: V6 },
+        { ends: V6, source: 1, millis: 1 },
+        { ends: V6, millis: 300 },
+        { ends: V6, source: 1, millis: 301 },
+      ],
+      2,
+    ],
+    ["just inside the window", [{}, { source: 1, millis: 1_999 }], 1],
+    ["outside the window: the endpoints' own repetition", [{}, { source: 1, millis: 2_001 }], 0],
+    ["the copy that was captured earlier comes later", [{ millis: 500 }, { source: 1, millis: 0 }], 1],
+  ])("%s", (_, packets, told) => {
+    expect(copies(...packets)).toBe(told);
+  });
+
+  it("many packets between: most copies are still told, and the rest is only counted twice, never placed twice", () => {
+    const packets: RunPacket[] = [];
+    const octets = segment({ from: V4[0], to: V4[1], flags: SYN, seq: 100, options: [option.capable(1)] });
+    packets.push({ atMicros: BEGIN, wire: octets.length, octets });
+    for (const source of [0, 1]) {
+      for (let n = 0; n < 4_000; n++) {
+        packets.push(data({ ipId: n + 1, seq: 101 + n * 4, source, millis: n / 1000 }));
+      }
+    }
+    const { totals } = run(packets);
+    expect(totals.packets["subflow/mirror-duplicate"]).toBeGreaterThan(3_900);
+  });
+});
