@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { PassThrough } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
+import { read } from "../../collectors/offline/reading.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { observe } from "./observed.ts";
 import { ofRecord, ofTruth, routerFiles, sorted, trueSessions } from "./truth.ts";
@@ -98,6 +100,12 @@ describe("captures of two routers, against what kernels and applications said", 
       initiator: { octets: truth?.c2s?.sent_bytes, sha256: truth?.c2s?.sent_sha256, complete: true },
       responder: { octets: truth?.s2c?.sent_bytes, sha256: truth?.s2c?.sent_sha256, complete: true },
     });
+  });
+
+  it("plain-tcp: the command prints no record and ends with status 0", async () => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const status = await read(routerFiles("plain-tcp"), { json: true }, { stdin: process.stdin, stdout, stderr });
+    expect([status, stdout.read(), stderr.read()]).toEqual([0, null, null]);
   });
 
   it("plain-tcp: no session", async () => {
