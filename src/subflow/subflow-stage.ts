@@ -4,11 +4,11 @@ import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { FlowKeys } from "./flow-key.ts";
 import { placePayload, takeMapping } from "./mapping.ts";
-import { MirrorDuplicates } from "./mirror-duplicates.ts";
+import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
+import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 
-const MIRROR_DUPLICATE = fateOf("subflow/mirror-duplicate");
 const PLAIN_TCP = fateOf("subflow/plain-tcp");
 const TABLE_FULL = fateOf("subflow/table-full");
 
@@ -27,6 +27,10 @@ export class SubflowStage {
   private readonly options = new mptcp.MptcpOptions();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
+  /** A packet of the vector under way has opened a subflow. */
+  private opened = false;
+  /** A packet of the vector under way is a second copy. */
+  private refused = false;
 
   constructor(capacity: number, seed: number) {
     this.keys = new FlowKeys(seed);
@@ -36,54 +40,70 @@ export class SubflowStage {
 
   /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
   process(vector: PacketVector): void {
-    this.resolve(vector);
-    let opened = false;
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
-      this.events.kind[i] = 0;
-      this.events.replaced[i] = -1;
-      if (vector.fate[i] !== FATE_ALIVE) continue;
-      let subflow = this.events.subflow[i]!;
-      // Only what an earlier packet of this vector changed is looked up again.
-      if (subflow < 0 ? opened : this.isDetached(subflow)) subflow = this.subflows.index.find(this.keys.hash[i]!, i);
-      if (subflow < 0 && vector.mptcpAt[i] === 0) {
-        vector.fate[i] = PLAIN_TCP;
-        continue;
-      }
+    const count = Math.min(vector.length, VECTOR_LENGTH);
+    this.resolve(vector, count);
+    this.refused = this.duplicates.refuse(vector, this.events.subflow, count);
+    this.opened = false;
+    for (let i = 0; i < count; i++) {
+      i = followSteady(vector, this.events, this.subflows, i, count);
+      if (i < count) this.take(vector, i);
+    }
+    if (this.refused) this.noteDuplicates(vector, count);
+  }
+
+  /** The general path: any packet that is still under way. */
+  private take(vector: PacketVector, i: number): void {
+    this.events.kind[i] = 0;
+    this.events.replaced[i] = -1;
+    let subflow = this.events.subflow[i]!;
+    // Only what an earlier packet of this vector changed is looked up again.
+    if (subflow < 0 ? this.opened : this.isDetached(subflow)) {
+      subflow = this.subflows.index.find(this.keys.hash[i]!, i);
       this.events.subflow[i] = subflow;
-      if (this.duplicates.isCopy(vector, i)) {
+      if (subflow >= 0 && vector.mptcpAt[i] === 0 && this.duplicates.isCopy(vector, i)) {
         vector.fate[i] = MIRROR_DUPLICATE;
-        if (subflow >= 0) this.noteDuplicate(subflow, vector.agent[i]!);
-        continue;
+        this.refused = true;
+        return;
       }
-      if (subflow >= 0 && this.isNewFlow(vector, i, subflow)) {
-        this.subflows.detach(subflow);
-        this.events.replaced[i] = subflow;
-        subflow = -1;
-        if (vector.mptcpAt[i] === 0) {
-          vector.fate[i] = PLAIN_TCP;
-          continue;
-        }
-      }
-      let kind = 0;
-      if (subflow < 0) {
-        subflow = this.subflows.allocate(this.keys, i, vector.atMicros[i]!);
-        if (subflow < 0) {
-          vector.fate[i] = TABLE_FULL;
-          continue;
-        }
-        this.events.subflow[i] = subflow;
-        opened = true;
-        kind = events.OPENED;
-        this.noteOpener(vector, i, subflow);
-      }
-      this.events.kind[i] = kind | this.follow(vector, i, subflow);
+    }
+    if (subflow >= 0 && this.isNewFlow(vector, i, subflow)) {
+      this.subflows.detach(subflow);
+      this.events.replaced[i] = subflow;
+      subflow = -1;
+    }
+    if (subflow >= 0) {
+      this.events.kind[i] = this.follow(vector, i, subflow);
+      return;
+    }
+    if (vector.mptcpAt[i] === 0) {
+      vector.fate[i] = PLAIN_TCP;
+      return;
+    }
+    subflow = this.subflows.allocate(this.keys, i, vector.atMicros[i]!);
+    if (subflow < 0) {
+      vector.fate[i] = TABLE_FULL;
+      return;
+    }
+    this.events.subflow[i] = subflow;
+    this.opened = true;
+    this.noteOpener(vector, i, subflow);
+    this.events.kind[i] = events.OPENED | this.follow(vector, i, subflow);
+  }
+
+  /** Second copies count for their subflow, which an earlier packet of this vector may have opened. */
+  private noteDuplicates(vector: PacketVector, count: number): void {
+    for (let i = 0; i < count; i++) {
+      if (vector.fate[i] !== MIRROR_DUPLICATE) continue;
+      const subflow = this.subflows.index.find(this.keys.hash[i]!, i);
+      if (subflow < 0) continue;
+      this.subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
+      this.subflows.noteAgent(subflow, vector.agent[i]!);
     }
   }
 
   /** Stage by stage over the vector, so that the loads of 64 packets overlap. */
-  private resolve(vector: PacketVector): void {
+  private resolve(vector: PacketVector, count: number): void {
     const { keys, subflows, duplicates, events } = this;
-    const count = Math.min(vector.length, VECTOR_LENGTH);
     for (let i = 0; i < count; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
       keys.read(vector, i);
@@ -102,11 +122,6 @@ export class SubflowStage {
 
   private isDetached(subflow: number): boolean {
     return (this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_DETACHED) !== 0;
-  }
-
-  private noteDuplicate(subflow: number, agent: number): void {
-    this.subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
-    this.subflows.noteAgent(subflow, agent);
   }
 
   /** A SYN with another initial sequence number: the 4-tuple is used again (RFC 9293 §3.10.7.4), seen at once with new keys. */

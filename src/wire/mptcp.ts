@@ -13,7 +13,7 @@ export const CAPABLE_CHECKSUM = 0x80;
 
 /** Bits of a DSS (RFC 8684 §3.3). */
 export const DSS_ACK = 0x01;
-const DSS_ACK_64 = 0x02;
+export const DSS_ACK_64 = 0x02;
 export const DSS_MAPPING = 0x04;
 export const DSS_DSN_64 = 0x08;
 export const DSS_DATA_FIN = 0x10;
