@@ -170,7 +170,7 @@ describe("joins of sessions that are not known", () => {
       atMicros: talk.atMicros,
     });
     next.open().send(0, "next");
-    const bounds = { sessions: 3, subflows: 301 };
+    const bounds = { sessions: 64, subflows: 301 };
     const { records } = run([...joins, ...handshake, ...talk.packets, ...next.packets], { bounds }, 1);
     const whole = records.filter(({ mptcp }) => mptcp.session.evidence === "handshake");
     expect(whole.map(({ mptcp }) => mptcp.stream.initiator.octets)).toEqual([1, 4]);
