@@ -23,7 +23,7 @@ export interface TrueSession {
 }
 
 /** Path of a file of a recorded scenario. */
-export const scenarioPath = (scenario: string, file: string): string =>
+const scenarioPath = (scenario: string, file: string): string =>
   fileURLToPath(new URL(`../captures/${scenario}/${file}`, import.meta.url));
 
 /** Both routers' captures of a scenario. */
