@@ -15,7 +15,8 @@ export class StreamRanges {
   /** After `advance`: how far the contiguous part reaches. */
   reached = 0;
   private readonly limit: number;
-  private readonly near: Float64Array;
+  /** NEAR_RANGES pairs per stream: what src/session/steady-path.ts looks at itself. */
+  readonly near: Float64Array;
   /** Streams with more than NEAR_RANGES; bounded by the session table. */
   private readonly far = new Map<number, Float64Array>();
 

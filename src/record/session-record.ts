@@ -125,9 +125,9 @@ export function evidenceOf(state: number): SessionRecord["mptcp"]["session"]["ev
 
 function idsnText(sessions: Sessions, session: number, side: number): string | null {
   if ((sessions.table.state(session) & (table.S_IDSN << side)) === 0) return null;
-  const at = session * table.SESSION_WORDS + table.IDSN + side * 2;
+  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
   const { words } = sessions.table;
-  return ((BigInt(words[at] ?? 0) << 32n) | BigInt(words[at + 1] ?? 0)).toString();
+  return ((BigInt(words[at + table.IDSN_HI] ?? 0) << 32n) | BigInt(words[at + table.IDSN_LO] ?? 0)).toString();
 }
 
 function fallbackRecord(
@@ -156,8 +156,7 @@ function addressRecord(address: AdvertisedAddress): AddressRecord {
 function shedOf(sessions: Sessions, session: number): Record<string, number> | null {
   const { words } = sessions.table;
   const base = session * table.SESSION_WORDS;
-  const side = (field: number): number =>
-    words[base + table.SIDE + field]! + words[base + table.SIDE + table.SIDE_WORDS + field]!;
+  const side = (field: number): number => words[base + field]! + words[base + field + 1]!;
   const all = {
     subflows: words[base + table.SHED_SUBFLOWS]!,
     addresses: words[base + table.SHED_ADDRESSES]!,

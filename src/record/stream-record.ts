@@ -22,11 +22,11 @@ export function streamRecord(
   const cutOctets = floats[half + (table.CUT >> 1)]!;
   const stream = session * 2 + side;
   const holes = unseen(sessions, stream, words[half * 2 + table.OUT_OF_ORDER]!, contiguous, finAt);
-  const cuts = cutRanges(sessions, stream, words[half * 2 + table.CUT_RANGES]! & 0xff);
+  const cuts = cutRanges(sessions, stream, words[session * table.SESSION_WORDS + table.CUT_RANGES + side]! & 0xff);
   const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   const missing = [...holes.list, ...cuts].sort((a, b) => a.offset - b.offset);
   const missingOctets = holes.octets + cutOctets;
-  const unplaced = words[half * 2 + table.UNPLACED]!;
+  const unplaced = words[session * table.SESSION_WORDS + table.UNPLACED + side]!;
   return {
     octets: floats[half + (table.OCTETS >> 1)]!,
     contiguous: firstCut === 0 ? contiguous : Math.min(contiguous, firstCut - 1),

@@ -6,10 +6,10 @@ import type { Sessions } from "./sessions.ts";
  * Octets that may lie between the contiguous part and a new one: far above what any window allows (RFC 8684 §3.3.5),
  * so that a gap in the mirror is a hole and a number made up by somebody is refused.
  */
-const MAX_AHEAD = 2 ** 40;
+export const MAX_AHEAD = 2 ** 40;
 
 /** Cut segments whose places a record lists: where every segment is cut, the list would tell nothing. */
-const LISTED_CUTS = 16;
+const LISTED_CUTS = 8;
 
 /** Takes octets of a stream the first time they are seen; `length` octets of `block` from `at`. Valid during the call. */
 export type NewOctets = (
@@ -31,15 +31,15 @@ export function streamOffset(
   dsnLo: number,
 ): number {
   const { words, floats } = sessions.table;
-  const base = session * table.SESSION_WORDS;
+  const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
   if (form === events.DSN_RELATIVE) return dsnLo - 1;
-  const idsnLo = words[base + table.IDSN + side * 2 + 1]!;
+  const idsnLo = words[base + table.IDSN_LO]!;
   if (form === events.DSN_64) {
     // Exact below 2^53, wrap of the 64 bits included.
-    return ((dsnHi - words[base + table.IDSN + side * 2]!) | 0) * 0x100000000 + (dsnLo - idsnLo) - 1;
+    return ((dsnHi - words[base + table.IDSN_HI]!) | 0) * 0x100000000 + (dsnLo - idsnLo) - 1;
   }
   // RFC 8684 §3.3.1: the low half of a DSN is meant to be the nearest one to what is expected.
-  const highest = floats[(base + table.SIDE + side * table.SIDE_WORDS + table.HIGHEST) >> 1]!;
+  const highest = floats[(base + table.HIGHEST) >> 1]!;
   return highest + ((dsnLo - ((idsnLo + 1 + highest) % 0x100000000)) | 0);
 }
 
@@ -72,7 +72,7 @@ export function placeOctets(
   const end = offset + length;
   if (end > floats[half + (table.HIGHEST >> 1)]!) {
     if (end - contiguous > MAX_AHEAD) {
-      words[base + table.UNPLACED]! += length;
+      sessions.noteUnplaced(session, side, length);
       return;
     }
     floats[half + (table.HIGHEST >> 1)] = end;
@@ -88,8 +88,8 @@ export function placeOctets(
   const { outOfOrder } = sessions;
   const ranges = outOfOrder.add(stream, words[base + table.OUT_OF_ORDER]!, Math.max(offset, contiguous), end);
   if (ranges < 0) {
-    words[base + table.REFUSED_RANGES]!++;
-    words[base + table.UNPLACED]! += end - offset;
+    words[session * table.SESSION_WORDS + table.REFUSED_RANGES + side]!++;
+    sessions.noteUnplaced(session, side, end - offset);
     return;
   }
   for (let piece = 0; piece < outOfOrder.pieceCount; piece++) {
@@ -132,11 +132,14 @@ function takeNew(
   floats[half + (table.CUT >> 1)]! += to - cutFrom;
   const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;
-  const at = half * 2 + table.CUT_RANGES;
-  const listed = sessions.table.words[at]!;
-  if (listed >>> 8 === LISTED_CUTS) return;
+  const { words } = sessions.table;
+  const path = half * 2 + table.PATH;
+  if (words[path]! & table.ALL_CUTS_LISTED) return;
+  const at = session * table.SESSION_WORDS + table.CUT_RANGES + side;
+  const listed = words[at]!;
   const ranges = sessions.cuts.add(session * 2 + side, listed & 0xff, cutFrom, to);
-  sessions.table.words[at] = ((listed & ~0xff) + 0x100) | (ranges < 0 ? listed & 0xff : ranges);
+  words[at] = ((listed & ~0xff) + 0x100) | (ranges < 0 ? listed & 0xff : ranges);
+  if (words[at]! >>> 8 === LISTED_CUTS) words[path]! |= table.ALL_CUTS_LISTED;
 }
 
 /**

@@ -55,8 +55,9 @@ function learnKey(sessions: Sessions, session: number, side: number, view: DataV
   words[base + table.SESSION_KEY + side * 2 + 1] = view.getUint32(keyAt + 4);
   const digest = digestKey(sessions.table.key(session, side), sessions.table.version(session) ?? 1);
   words[base + table.TOKEN + side] = digest.token;
-  words[base + table.IDSN + side * 2] = digest.idsnHi;
-  words[base + table.IDSN + side * 2 + 1] = digest.idsnLo;
+  const sideBase = base + table.SIDE + side * table.SIDE_WORDS;
+  words[sideBase + table.IDSN_HI] = digest.idsnHi;
+  words[sideBase + table.IDSN_LO] = digest.idsnLo;
   sessions.table.set(session, (table.S_KEY | table.S_IDSN) << side);
   sessions.indexToken(session, side);
 }

@@ -15,6 +15,7 @@ import { findOwner, isRefused, mayJoin, rightfulOwner, takeJoin, verifySynAck } 
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
+import { takeSteady } from "./steady-path.ts";
 
 const TABLE_FULL = fateOf("session/table-full");
 const MIDSTREAM = fateOf("session/midstream");
@@ -56,30 +57,32 @@ export class SessionStage {
 
   /** Gives every packet that still has none its fate. */
   process(vector: PacketVector): void {
-    this.touch(vector);
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
-      if (this.stage.events.replaced[i]! >= 0) this.replace(this.stage.events.replaced[i]!, vector.atMicros[i]!);
-      if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, this.stage.events, i);
+    const { events: seen } = this.stage;
+    const count = Math.min(vector.length, VECTOR_LENGTH);
+    this.touch(vector, count);
+    for (let i = 0; i < count; i++) {
+      if (this.observer.octets === null) i = takeSteady(vector, seen, this.sessions, i, count);
+      if (i === count) break;
+      if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
+      if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
     }
-    if (vector.length > 0) this.advance(vector.atMicros[vector.length - 1]!);
+    if (count > 0) this.advance(vector.atMicros[count - 1]!);
   }
 
   /** Loads the lines of all sessions of the vector before they are needed, in loops so short that the loads overlap. */
-  private touch(vector: PacketVector): void {
+  private touch(vector: PacketVector, all: number): void {
     const { events: seen, subflows } = this.stage;
     const { hot } = subflows;
     const { words } = this.sessions.table;
     const { streams } = this;
     let count = 0;
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) {
+    for (let i = 0; i < all; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
       const subflow = seen.subflow[i]!;
       const session = hot[subflow * flow.HOT_WORDS + flow.SESSION]!;
-      if (session === 0) continue;
-      streams[count++] = session * 2 - 2 + this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+      if (session !== 0) streams[count++] = session * 2 - 2 + this.sessions.sideOf(subflow, seen.fromHigher[i]!);
     }
     let sum = this.sessions.outOfOrder.touch(streams, count);
-    for (let i = 0; i < count; i++) sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS]!;
     for (let i = 0; i < count; i++) {
       sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
     }

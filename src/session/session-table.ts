@@ -9,8 +9,6 @@ export const SESSION_WORDS = 64;
 export const SESSION_KEY = 0;
 /** One word each. */
 export const TOKEN = 4;
-/** High and low word each. */
-export const IDSN = 6;
 /** S_ bits. */
 export const S_STATE = 10;
 export const SUBFLOWS = 11;
@@ -32,6 +30,12 @@ export const FALLBACK_MICROS = 22;
 /** Subflows and addresses that a bound kept out of the record. */
 export const SHED_SUBFLOWS = 24;
 export const SHED_ADDRESSES = 25;
+/** Per side, one word each: octets beyond any window, or on ranges that a bound refused: seen and not placed. */
+export const UNPLACED = 26;
+/** Per side: ranges that the bound on holes refused. */
+export const REFUSED_RANGES = 28;
+/** Per side: cuts that are listed: ranges in the low 8 bits, cut segments taken into them above; all are counted in CUT. */
+export const CUT_RANGES = 30;
 
 /** Per side, SIDE_WORDS each. */
 export const SIDE = 32;
@@ -46,16 +50,20 @@ export const FIN_OFFSET = 4;
 export const HIGHEST = 6;
 /** Float64: octets whose copies were cut before them. */
 export const CUT = 8;
-/** Octets beyond any window, or on ranges that a bound refused: seen and not placed. */
-export const UNPLACED = 10;
-/** Ranges that the bound on holes refused. */
-export const REFUSED_RANGES = 11;
+/** Initial data sequence number, high and low word. */
+export const IDSN_HI = 10;
+export const IDSN_LO = 11;
 /** Ranges kept beyond CONTIGUOUS (src/reassembly/stream-ranges.ts). */
 export const OUT_OF_ORDER = 12;
-/** Cuts that are listed: ranges in the low 8 bits, cut segments taken into them above; all are counted in CUT. */
-export const CUT_RANGES = 13;
+/** READY and ALL_CUTS_LISTED. */
+export const PATH = 13;
 /** Float64: offset of the lowest octet whose copy was cut before it + 1; 0 when there is none. */
 export const FIRST_CUT = 14;
+
+/** PATH: the session is MPTCP for certain and IDSN is known, so that src/session/steady-path.ts may place octets. */
+export const READY = 1;
+/** PATH: further cuts are counted and not listed. */
+export const ALL_CUTS_LISTED = 2;
 
 export const S_IN_USE = 1 << 0;
 /** The version is known; S_VERSION_1 says which. */
@@ -128,9 +136,17 @@ export class SessionTable {
     return this.words[session * SESSION_WORDS + S_STATE]!;
   }
 
-  /** Sets S_ bits of a session. */
+  /** Sets S_ bits of a session, and with them whether each side is READY. */
   set(session: number, bits: number): void {
-    this.words[session * SESSION_WORDS + S_STATE]! |= bits;
+    const base = session * SESSION_WORDS;
+    this.words[base + S_STATE]! |= bits;
+    const state = this.words[base + S_STATE]!;
+    const isCertain = (state & (S_CONFIRMED | S_ORPHAN | S_MIDSTREAM | S_FALLBACK)) === S_CONFIRMED;
+    for (let side = 0; side < 2; side++) {
+      const at = base + SIDE + side * SIDE_WORDS + PATH;
+      if (isCertain && state & (S_IDSN << side)) this.words[at]! |= READY;
+      else this.words[at]! &= ~READY;
+    }
   }
 
   /** A copy of the 8 octets of a side's key. */

@@ -141,9 +141,9 @@ export class Sessions {
   /** Takes a side's IDSN from the DSN of its first octet, where its key was not seen. */
   learnIdsn(session: number, side: number, dsnHi: number, dsnLo: number): void {
     if (this.table.state(session) & (table.S_IDSN << side)) return;
-    const at = session * table.SESSION_WORDS + table.IDSN + side * 2;
-    this.table.words[at] = dsnLo === 0 ? dsnHi - 1 : dsnHi;
-    this.table.words[at + 1] = dsnLo - 1;
+    const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+    this.table.words[at + table.IDSN_HI] = dsnLo === 0 ? dsnHi - 1 : dsnHi;
+    this.table.words[at + table.IDSN_LO] = dsnLo - 1;
     this.table.set(session, table.S_IDSN << side);
   }
 
@@ -152,13 +152,13 @@ export class Sessions {
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
     const { floats, words } = this.table;
     floats[startOf(session)] = Math.min(floats[startOf(session)]!, floats[startOf(orphan)]!);
-    const unplaced = words[orphan * table.SESSION_WORDS + table.SIDE + table.UNPLACED]!;
+    const unplaced = words[orphan * table.SESSION_WORDS + table.UNPLACED]!;
     if (unplaced > 0) this.noteUnplaced(session, side, unplaced);
   }
 
   /** Counts octets that cannot be placed because the stream's beginning is unknown. */
   noteUnplaced(session: number, side: number, octets: number): void {
-    this.table.words[session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.UNPLACED]! += octets;
+    this.table.words[session * table.SESSION_WORDS + table.UNPLACED + side]! += octets;
   }
 
   /** Which side of the session sends what the higher (1) or lower (0) endpoint of a subflow sends. */

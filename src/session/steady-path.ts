@@ -1,0 +1,110 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
+import * as events from "../subflow/subflow-events.ts";
+import * as flow from "../subflow/subflow-table.ts";
+import type { PacketVector } from "../vector.ts";
+import { MAX_AHEAD } from "./data.ts";
+import * as join from "./join-state.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+const COUNTED = fateOf("session/counted");
+const NEITHER_DATA_NOR_DSS = ~(events.DATA | events.HAS_DSS);
+const REFUSED = (join.FAILED << join.LISTENER_VERDICT) | (join.FAILED << join.OPENER_VERDICT);
+
+/**
+ * What `SessionStage.take` does, for packets that only acknowledge, or that carry data none of which was seen before and
+ * whose stream has few ranges out of order, while nobody wants the octets themselves. Starts at packet `from` and
+ * returns the first packet that is none of these, or `count`.
+ *
+ * One loop without a call in it, like src/subflow/steady-path.ts; test/session/steady-path.test.ts holds it against
+ * the general path.
+ */
+export function takeSteady(
+  vector: PacketVector,
+  seen: events.SubflowEvents,
+  sessions: Sessions,
+  from: number,
+  count: number,
+): number {
+  const { fate } = vector;
+  const { kind, subflow, replaced, fromHigher, dsnForm, dsnHi, dsnLo, dataLength, dataCaptured } = seen;
+  const { hot } = sessions.subflows;
+  const { words, floats } = sessions.table;
+  const { near } = sessions.outOfOrder;
+  for (let i = from; i < count; i++) {
+    if (replaced[i]! >= 0) return i;
+    if (fate[i] !== FATE_ALIVE) continue;
+    if ((kind[i]! & NEITHER_DATA_NOR_DSS) !== 0) return i;
+    const member = subflow[i]! * flow.HOT_WORDS;
+    const session = hot[member + flow.SESSION]! - 1;
+    if (session < 0) return i;
+    const word = hot[member + flow.JOIN]!;
+    const openerHigher = (hot[member + flow.STATE]! & flow.STATE_OPENER_HIGHER) >>> 1;
+    const openedByResponder = (word & join.OPENED_BY_RESPONDER) >>> 6;
+    // As `Sessions.sideOf`: the opener is the initiator, unless it opened a join the other way round.
+    const side = (fromHigher[i]! ^ openerHigher ^ openedByResponder) & 1;
+    const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+    if ((words[base + table.PATH]! & table.READY) === 0) return i;
+    if (kind[i]! & events.DATA) {
+      if ((word & REFUSED) !== 0) return i;
+      const form = dsnForm[i]!;
+      if (form === events.DSN_32) return i;
+      const offset =
+        form === events.DSN_RELATIVE
+          ? dsnLo[i]! - 1
+          : ((dsnHi[i]! - words[base + table.IDSN_HI]!) | 0) * 0x100000000 +
+            (dsnLo[i]! - words[base + table.IDSN_LO]!) -
+            1;
+      const half = base >> 1;
+      const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
+      const end = offset + dataLength[i]!;
+      const present = offset + dataCaptured[i]!;
+      const isCut = present < end;
+      if (isCut && (words[base + table.PATH]! & table.ALL_CUTS_LISTED) === 0) return i;
+      if (offset < 0 || end - contiguous > MAX_AHEAD) return i;
+      if (end > contiguous) {
+        const ranges = words[base + table.OUT_OF_ORDER]!;
+        if (ranges > NEAR_RANGES) return i;
+        const line = (session * 2 + side) * NEAR_RANGES * 2;
+        // The range behind the new octets; any that overlaps them is the general path's affair.
+        let next = 0;
+        while (next < ranges && near[line + next * 2]! < end) next++;
+        const touchesNext = next < ranges && near[line + next * 2] === end;
+        let start = offset;
+        if (offset <= contiguous) {
+          if (next > 0) return i;
+          start = contiguous;
+          floats[half + (table.CONTIGUOUS >> 1)] = touchesNext ? near[line + 1]! : end;
+        } else if (next > 0 && near[line + next * 2 - 1]! > offset) {
+          return i;
+        } else if (next > 0 && near[line + next * 2 - 1] === offset) {
+          near[line + next * 2 - 1] = touchesNext ? near[line + next * 2 + 1]! : end;
+        } else if (touchesNext) {
+          near[line + next * 2] = offset;
+        } else {
+          if (ranges === NEAR_RANGES) return i;
+          for (let at = line + ranges * 2 - 1; at >= line + next * 2; at--) near[at + 2] = near[at]!;
+          near[line + next * 2] = offset;
+          near[line + next * 2 + 1] = end;
+          words[base + table.OUT_OF_ORDER] = ranges + 1;
+        }
+        // What closed a gap has taken the range behind it in.
+        if (touchesNext && near[line + next * 2] !== offset) {
+          for (let at = line + next * 2; at < line + ranges * 2 - 2; at++) near[at] = near[at + 2]!;
+          words[base + table.OUT_OF_ORDER] = ranges - 1;
+        }
+        floats[half + (table.OCTETS >> 1)]! += end - start;
+        if (end > floats[half + (table.HIGHEST >> 1)]!) floats[half + (table.HIGHEST >> 1)] = end;
+        if (isCut) {
+          const cutFrom = present > start ? present : start;
+          const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
+          floats[half + (table.CUT >> 1)]! += end - cutFrom;
+          if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;
+        }
+      }
+    }
+    fate[i] = COUNTED;
+  }
+  return count;
+}
