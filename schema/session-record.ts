@@ -1,66 +1,26 @@
 import { z } from "zod";
 
-/** The record's `event.dataset`. */
-export const SESSION_DATASET = "rejoin.session";
+import {
+  ACTION_TYPES,
+  ACTIONS,
+  CLOSE_REASONS,
+  DIGEST_REASONS,
+  EVIDENCE,
+  FALLBACK_CAUSES,
+  MAX_ADDRESSES,
+  MAX_AGENTS,
+  MAX_MISSING,
+  MAX_SUBFLOWS,
+  SESSION_DATASET,
+  SHED_REASONS,
+  SIDES,
+  SUBFLOW_CLOSE_REASONS,
+  SUBFLOW_KINDS,
+  UNVERIFIABLE_REASONS,
+  VERDICTS,
+} from "./session-vocabulary.ts";
 
-/** Who opened the session (`initiator` sent the MP_CAPABLE SYN), and who answered. */
-export const SIDES = ["initiator", "responder"] as const;
-/** `event.action`, in the order of a session's life; ACTION_TYPES has the ECS type of each. */
-export const ACTIONS = ["session-opened", "session-updated", "session-ended"] as const;
-/** The one entry of `event.type` that belongs to each action. */
-export const ACTION_TYPES = { "session-opened": "start", "session-updated": "info", "session-ended": "end" } as const;
-/** What was seen of the handshake: the MP_CAPABLE exchange with at least one key, only joins, or neither. */
-export const EVIDENCE = ["handshake", "orphan", "midstream"] as const;
-/** Three-valued: `unverifiable` always has an `unverifiable_reason` beside it. */
-export const VERDICTS = ["verified", "failed", "unverifiable"] as const;
-/** Why a verdict could not be had. */
-export const UNVERIFIABLE_REASONS = [
-  "no-handshake", // no MP_CAPABLE exchange of the session was seen, so neither key is known
-  "key-unknown", // one of the two keys was not seen
-  "one-direction", // the other direction of the subflow was not seen, and with it a nonce
-  "segment-not-seen", // the segment that carries the HMAC was not seen
-  "truncated", // the copy was cut inside the option
-] as const;
-/** Why the session became plain TCP (RFC 8684 §3.7). */
-export const FALLBACK_CAUSES = [
-  "syn-ack-without-option",
-  "ack-without-option",
-  "data-without-option",
-  "syn-retried-without-option",
-  "infinite-mapping",
-  "mp-fail",
-  "checksum",
-  "version",
-  "unknown",
-] as const;
-/** Why the session ended. The last four say why the watching ended rather than the session. */
-export const CLOSE_REASONS = [
-  "fin",
-  "fastclose",
-  "reset",
-  "replaced",
-  "idle",
-  "evicted",
-  "end-of-input",
-  "shutdown",
-] as const;
-/** Why a subflow ended; `open` when it had not when the record was made. */
-export const SUBFLOW_CLOSE_REASONS = ["fin", "reset", "fastclose", "replaced", "idle", "open"] as const;
-/** `unknown`: the subflow's SYN was not seen. */
-export const SUBFLOW_KINDS = ["initial", "joined", "unknown"] as const;
-/** Why a digest that was asked for is not in the record. */
-export const DIGEST_REASONS = ["octets-shed", "first-octet-unknown"] as const;
-/** What a record can have lost to a bound. */
-export const SHED_REASONS = ["subflows", "addresses", "agents", "mappings", "ranges", "octets"] as const;
-
-/** Entries of `missing` per stream; `missing_octets` counts them all. */
-export const MAX_MISSING = 16;
-/** Entries of `mptcp.addresses`; further ones are counted in `rejoin.shed.addresses`. */
-export const MAX_ADDRESSES = 32;
-/** Entries of `mptcp.subflows`; further ones are counted in `rejoin.shed.subflows`. */
-export const MAX_SUBFLOWS = 256;
-/** Names in `agents` of a subflow; further ones are counted in `rejoin.shed.agents`. */
-export const MAX_AGENTS = 16;
+export * from "./session-vocabulary.ts";
 
 const count = z.int().nonnegative();
 const time = z.iso.datetime().describe("ISO 8601 in UTC, with up to six digits of a second");

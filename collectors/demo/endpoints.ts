@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { type SessionRecord, SIDES } from "../../schema/session-record.ts";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { SIDES } from "../../schema/session-vocabulary.ts";
 import { OperationalError } from "../runtime/errors.ts";
 
 const stream = z.object({ octets: z.int(), sha256: z.string() });

@@ -1,4 +1,5 @@
-import { SESSION_DATASET, type SessionRecord } from "../../schema/session-record.ts";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
 import type { Sink } from "../central/sink/sink.ts";
 import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
 

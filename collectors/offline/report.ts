@@ -1,4 +1,5 @@
-import { SESSION_DATASET, type SessionRecord } from "../../schema/session-record.ts";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
 import type { Totals } from "../../src/pipeline.ts";
 import { sessionHeader, sessionRow } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";

@@ -1,11 +1,11 @@
-import {
-  type AddressRecord,
-  type SessionRecord,
-  SIDES,
-  type StreamRecord,
-  type SubflowRecord,
-  type Verdict,
+import type {
+  AddressRecord,
+  SessionRecord,
+  StreamRecord,
+  SubflowRecord,
+  Verdict,
 } from "../../schema/session-record.ts";
+import { SIDES } from "../../schema/session-vocabulary.ts";
 import type { Style } from "./style.ts";
 import { counted, grouped, hostPort, humanOctets, printable } from "./text.ts";
 

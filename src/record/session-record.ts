@@ -1,10 +1,5 @@
-import {
-  ACTION_TYPES,
-  type AddressRecord,
-  type SessionRecord,
-  SIDES,
-  type SubflowRecord,
-} from "../../schema/session-record.ts";
+import type { AddressRecord, SessionRecord, SubflowRecord } from "../../schema/session-record.ts";
+import { ACTION_TYPES, SIDES } from "../../schema/session-vocabulary.ts";
 import type { StreamDigest } from "../reassembly/stream-digest.ts";
 import type { Close, CloseReason } from "../session/ending.ts";
 import { fallbackOf } from "../session/fallback.ts";
@@ -51,8 +46,8 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
   const members = sessions.subflowsOf(session);
   const first = firstSubflow(sessions, session);
   const subflows = members.map((subflow, id) => subflowRecord(sessions, session, subflow, id, context.agentName));
-  const source = total(sessions, members, first, 0);
-  const destination = total(sessions, members, first, 1);
+  const source = total(sessions, subflows, first, "initiator");
+  const destination = total(sessions, subflows, first, "responder");
   const start = floats[(base + table.SESSION_START) >> 1]!;
   const end = sessions.lastMicros(session);
   const action =
@@ -109,13 +104,21 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
 }
 
 /** Addresses and port of the first subflow, counts over all. */
-function total(sessions: Sessions, members: readonly number[], first: number, side: 0 | 1): SubflowRecord["source"] {
-  const all = members.map((subflow) => endpointRecord(sessions, subflow, side));
-  return {
-    ...endpointRecord(sessions, first, side),
-    bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
-    packets: all.reduce((sum, { packets }) => sum + packets, 0),
-  };
+function total(
+  sessions: Sessions,
+  subflows: readonly SubflowRecord[],
+  first: number,
+  side: (typeof SIDES)[number],
+): SubflowRecord["source"] {
+  const { ip, port } = endpointRecord(sessions, first, SIDES.indexOf(side));
+  let bytes = 0;
+  let packets = 0;
+  for (const subflow of subflows) {
+    const end = subflow.opener === side ? subflow.source : subflow.destination;
+    bytes += end.bytes;
+    packets += end.packets;
+  }
+  return { ip, port, bytes, packets };
 }
 
 /** What was seen of the handshake, by the S_ bits of a session. */

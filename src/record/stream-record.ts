@@ -1,4 +1,5 @@
-import { MAX_MISSING, type StreamRecord } from "../../schema/session-record.ts";
+import type { StreamRecord } from "../../schema/session-record.ts";
+import { MAX_MISSING } from "../../schema/session-vocabulary.ts";
 import type { StreamDigest } from "../reassembly/stream-digest.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";

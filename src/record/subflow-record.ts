@@ -1,4 +1,5 @@
-import { SIDES, type SubflowRecord, type UnverifiableReason, type Verdict } from "../../schema/session-record.ts";
+import type { SubflowRecord, UnverifiableReason, Verdict } from "../../schema/session-record.ts";
+import { SIDES } from "../../schema/session-vocabulary.ts";
 import * as join from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";

@@ -1,17 +1,25 @@
-/** The second that was asked for last, and its text: most times of a record lie in the same one. */
-let lastSeconds = Number.NaN;
+const DAY_SECONDS = 86_400;
+/** The last time a Date can hold; a capture file can state any, and a later one is shown as this. */
+const LAST_MICROS = 8.64e21;
+
+/** The day that was asked for last, and its text: nearly all times lie in the same one. */
+let lastDay = Number.NaN;
 let lastText = "";
 
 /** ISO 8601 in UTC with six digits of a second, from microseconds since 1970. */
 export function timeText(micros: number): string {
-  const whole = Math.floor(micros);
+  const whole = Math.floor(Math.min(Math.max(micros, -LAST_MICROS), LAST_MICROS)) || 0;
   const seconds = Math.floor(whole / 1_000_000);
-  if (seconds !== lastSeconds) {
-    const date = new Date(seconds * 1000);
-    // A capture file can state any time; what a Date cannot hold is shown as its limit.
-    const text = (Number.isNaN(date.getTime()) ? new Date(8.64e15) : date).toISOString();
-    lastText = text.slice(0, text.lastIndexOf("."));
-    lastSeconds = seconds;
+  const day = Math.floor(seconds / DAY_SECONDS);
+  if (day !== lastDay) {
+    const text = new Date(day * DAY_SECONDS * 1000).toISOString();
+    lastText = text.slice(0, text.indexOf("T") + 1);
+    lastDay = day;
   }
-  return `${lastText}.${String(whole - seconds * 1_000_000).padStart(6, "0")}Z`;
+  const second = seconds - day * DAY_SECONDS;
+  const digits = (value: number, length: number): string => String(value).padStart(length, "0");
+  const hour = Math.floor(second / 3600);
+  const minute = Math.floor(second / 60) % 60;
+  const fraction = digits(whole - seconds * 1_000_000, 6);
+  return `${lastText}${digits(hour, 2)}:${digits(minute, 2)}:${digits(second % 60, 2)}.${fraction}Z`;
 }

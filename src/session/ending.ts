@@ -1,4 +1,4 @@
-import type { CLOSE_REASONS } from "../../schema/session-record.ts";
+import type { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { fallbackOf } from "./fallback.ts";
 import { IS_REPLACED } from "./join-state.ts";

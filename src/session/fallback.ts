@@ -1,4 +1,4 @@
-import { FALLBACK_CAUSES } from "../../schema/session-record.ts";
+import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
