@@ -38,13 +38,13 @@ const linkTypes = fc.constantFrom(0, 1, 12, 14, 101, 108, 113, 228, 229, 276, 14
 describe("whatever the octets are", () => {
   it("random ones never throw, and all are accounted for", () => {
     const any = fc.record({
-      octets: fc.uint8Array({ maxLength: 120 }),
+      octets: fc.uint8Array({ maxLength: 120, size: "max" }),
       linkType: linkTypes,
       more: fc.nat(2000),
       atMicros: fc.double({ min: 0, max: 2e15, noNaN: true }),
     });
     fc.assert(
-      fc.property(fc.array(any, { maxLength: 150 }), (list) => {
+      fc.property(fc.array(any, { maxLength: 150, size: "max" }), (list) => {
         const packets = list.map(({ more, ...rest }) => ({ ...rest, wire: rest.octets.length + more }));
         expectAccounted(run(packets), packets.length);
       }),
@@ -63,7 +63,7 @@ describe("whatever the octets are", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(0, 1),
-        fc.array(change, { maxLength: 12 }),
+        fc.array(change, { maxLength: 12, size: "max" }),
         fc.constantFrom(1, 7, 64),
         (v, list, batch) => {
           const packets: RunPacket[] = (originals[v] ?? []).map((packet) => ({ ...packet }));
