@@ -57,7 +57,7 @@ export class StreamRanges {
       return this.insert(stream, length, first, start, end);
     }
     pairs[base + first * 2] = Math.min(start, pairs[base + first * 2]!);
-    pairs[base + first * 2 + 1] = at > end ? at : end;
+    pairs[base + first * 2 + 1] = Math.max(at, end);
     if (last - first > 1) {
       move(pairs, base + (first + 1) * 2, base + last * 2, base + length * 2);
       return this.shortened(stream, length, length - (last - first - 1));

@@ -1,6 +1,6 @@
 const DAY_SECONDS = 86_400;
 /** The last time a Date can hold; a capture file can state any, and a later one is shown as this. */
-const LAST_MICROS = 8.64e21;
+const LAST_MICROS = 8.64e18;
 
 /** The day that was asked for last, and its text: nearly all times lie in the same one. */
 let lastDay = Number.NaN;

@@ -1,4 +1,5 @@
 import * as events from "../subflow/subflow-events.ts";
+import type { PacketVector } from "../vector.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -22,7 +23,7 @@ export type NewOctets = (
 ) => void;
 
 /** The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. */
-export function streamOffset(
+function streamOffset(
   sessions: Sessions,
   session: number,
   side: number,
@@ -44,7 +45,7 @@ export function streamOffset(
 }
 
 /** The offset of a relative subflow sequence number in the stream of a session that fell back before any data. */
-export function fallbackOffset(sessions: Sessions, session: number, side: number, ssn: number): number {
+function fallbackOffset(sessions: Sessions, session: number, side: number, ssn: number): number {
   const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
   const highest = sessions.table.floats[(at + table.HIGHEST) >> 1]!;
   return highest + ((ssn - ((1 + highest) % 0x100000000)) | 0);
@@ -54,7 +55,7 @@ export function fallbackOffset(sessions: Sessions, session: number, side: number
  * Puts a piece of payload into its stream: `length` octets from `offset`, of which the copy holds the first `captured`.
  * What was not there before is given to `isNew`; the first copy wins (docs/architecture.md).
  */
-export function placeOctets(
+function placeOctets(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
@@ -146,10 +147,55 @@ function takeNew(
  * Notes the offset of a DATA_FIN (after a fallback: of the FIN): the stream's length. The first one wins; one beyond any
  * window is refused, as octets there are.
  */
-export function takeFin(sessions: Sessions, session: number, side: number, offset: number): void {
+function takeFin(sessions: Sessions, session: number, side: number, offset: number): void {
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const { floats } = sessions.table;
   const at = half + (table.FIN_OFFSET >> 1);
   if (floats[at] !== 0 || offset < 0 || offset - floats[half + (table.CONTIGUOUS >> 1)]! > MAX_AHEAD) return;
   floats[at] = offset + 1;
+}
+
+/** Takes a segment of a session that was plain TCP from its first octet on: its place is its subflow sequence number. */
+export function takePlain(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  seen: events.SubflowEvents,
+  i: number,
+  isNew: NewOctets | null,
+): void {
+  const offset = fallbackOffset(sessions, session, side, seen.ssn[i]!);
+  const length = vector.payloadLength[i]!;
+  const captured = vector.payloadCaptured[i]!;
+  if (length > 0) {
+    placeOctets(sessions, session, side, offset, length, captured, vector.block, vector.payloadAt[i]!, isNew);
+  }
+  if (seen.kind[i]! & events.CLOSED) takeFin(sessions, session, side, offset + length);
+}
+
+/** Takes mapped data and a DATA_FIN into their stream; before its IDSN is known they cannot be placed. */
+export function takeMapped(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  seen: events.SubflowEvents,
+  i: number,
+  isNew: NewOctets | null,
+): void {
+  const kind = seen.kind[i]!;
+  const isPlaceable = (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;
+  if (kind & events.DATA) {
+    const form = seen.dsnForm[i]!;
+    const length = seen.dataLength[i]!;
+    if (isPlaceable || form === events.DSN_RELATIVE) {
+      const offset = streamOffset(sessions, session, side, form, seen.dsnHi[i]!, seen.dsnLo[i]!);
+      placeOctets(sessions, session, side, offset, length, seen.dataCaptured[i]!, vector.block, seen.dataAt[i]!, isNew);
+    } else sessions.noteUnplaced(session, side, length);
+  }
+  if (kind & events.DATA_FIN && isPlaceable) {
+    const offset = streamOffset(sessions, session, side, seen.finForm[i]!, seen.finHi[i]!, seen.finLo[i]!);
+    takeFin(sessions, session, side, offset);
+  }
 }

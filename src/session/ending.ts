@@ -27,7 +27,7 @@ const TICK_MICROS = 100_000;
 const TICKS_PER_ROUND = 100;
 
 /** How a session would end if nothing more came: by its own doing, or null while it lives. */
-export function naturalClose(sessions: Sessions, session: number): Close | null {
+function naturalClose(sessions: Sessions, session: number): Close | null {
   const state = sessions.table.state(session);
   const { words } = sessions.table;
   const base = session * table.SESSION_WORDS;
@@ -136,11 +136,18 @@ export class Endings {
     }
   }
 
+  /** Gives a session up to make room for a new one; false when none of those looked at may go. */
+  evict(atMicros: number): boolean {
+    const session = this.victim();
+    if (session >= 0) this.end(session, { reason: "evicted", by: null }, atMicros);
+    return session >= 0;
+  }
+
   /**
    * A session to give up for a new one, looked for among the next of the table: half-open, or one that stands for what
    * was not seen, which anybody can make us open with a forged segment. -1 when there is none.
    */
-  victim(): number {
+  private victim(): number {
     const { table: all } = this.sessions;
     const answered = table.S_ESTABLISHED | table.S_ANSWERED;
     for (let looked = 0; looked < 256 && all.used > 0; looked++) {

@@ -6,13 +6,15 @@ import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
-import { fallbackOffset, type NewOctets, placeOctets, streamOffset, takeFin } from "./data.ts";
+import { type NewOctets, takeMapped, takePlain } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
 import { fallBack } from "./fallback.ts";
+import { takeFastclose } from "./fastclose.ts";
 import { takeCapable } from "./handshake.ts";
 import { HeldPackets } from "./held-packets.ts";
-import { findOwner, isRefused, mayJoin, rightfulOwner, takeJoin, verifySynAck } from "./join.ts";
+import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
+import { Memberships } from "./memberships.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
 import { takeSteady } from "./steady-path.ts";
@@ -41,6 +43,7 @@ export class SessionStage {
   private readonly stage: SubflowStage;
   private readonly observer: SessionObserver;
   private readonly endings: Endings;
+  private readonly memberships: Memberships;
   private readonly options = new mptcp.MptcpOptions();
   private readonly held = new HeldPackets();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
@@ -53,6 +56,7 @@ export class SessionStage {
     this.observer = observer;
     this.sessions = new Sessions(capacity, stage.subflows, seed);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
+    this.memberships = new Memberships(this.sessions, this.endings);
   }
 
   /** Gives every packet that still has none its fate. */
@@ -128,79 +132,15 @@ export class SessionStage {
     if (kind & events.HAS_DSS && (state & table.S_CONFIRMED) === 0) this.confirm(session, vector.atMicros[i]!);
     if (kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) {
       if (isRefused(this.sessions.join(subflow))) return JOIN_REFUSED;
-      this.takeData(vector, seen, i, session, subflow, kind);
+      this.takeData(vector, seen, i, session, subflow);
     }
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
     return COUNTED;
   }
 
-  /** Keeps what an orphan join says until the handshake of its session comes, which may be under way from another agent. */
-  private hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): number {
-    const kind = seen.kind[i]!;
-    if (kind & events.OPTIONS) {
-      mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
-      if (this.options.seen & (1 << mptcp.MP_JOIN)) {
-        takeJoin(this.sessions, session, seen.subflow[i]!, vector, i, this.options);
-      }
-    }
-    if ((kind & ~events.HAS_DSS) !== 0 && !this.held.hold(vector, seen, i, this.observer.octets !== null)) {
-      this.sessions.noteUnplaced(session, 0, vector.payloadLength[i]!);
-    }
-    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, seen.subflow[i]!, vector.atMicros[i]!);
-    return ORPHAN_JOIN;
-  }
-
-  /** Gives a new subflow to a session: its own, the one it joins, or one that stands for what was not seen. */
   private open(vector: PacketVector, i: number, subflow: number): boolean {
-    const options = this.options;
-    const atMicros = vector.atMicros[i]!;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
-    if (options.seen & (1 << mptcp.MP_CAPABLE)) {
-      const session = this.allocate(atMicros);
-      if (session < 0) return false;
-      this.sessions.setJoin(subflow, join.IS_INITIAL);
-      return this.sessions.attach(session, subflow);
-    }
-    if (options.seen & (1 << mptcp.MP_JOIN) && options.joinLength === 12 && vector.flags[i]! & SYN) {
-      const owner = findOwner(this.sessions, subflow, options.joinToken);
-      this.sessions.setJoin(subflow, join.IS_JOINED);
-      if (owner >= 0)
-        return (
-          this.attachJoin(owner, subflow, atMicros) ||
-          this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros)
-        );
-      return this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros);
-    }
-    return this.openStandIn(subflow, table.S_MIDSTREAM, 0, atMicros);
-  }
-
-  /** @param owner session * 2 + side of the token's owner, who is the listener of the join */
-  private attachJoin(owner: number, subflow: number, atMicros: number): boolean {
-    if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
-    if (!this.sessions.attach(owner >> 1, subflow)) return false;
-    this.endings.consider(owner >> 1, atMicros);
-    return true;
-  }
-
-  private openStandIn(subflow: number, evidence: number, token: number, atMicros: number): boolean {
-    // Nobody makes room for what was not seen to begin.
-    const session = this.sessions.table.allocate(atMicros);
-    if (session < 0) return false;
-    this.sessions.table.set(session, evidence | table.S_ESTABLISHED);
-    if (evidence === table.S_ORPHAN) {
-      this.sessions.table.words[session * table.SESSION_WORDS + table.TOKEN + 1] = token;
-      this.sessions.indexToken(session, 1);
-    }
-    return this.sessions.attach(session, subflow);
-  }
-
-  private allocate(atMicros: number): number {
-    const session = this.sessions.table.allocate(atMicros);
-    if (session >= 0) return session;
-    const victim = this.endings.victim();
-    if (victim < 0) return -1;
-    this.end(victim, { reason: "evicted", by: null }, atMicros);
-    return this.sessions.table.allocate(atMicros);
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+    return this.memberships.open(subflow, this.options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
   }
 
   private takeRare(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number, kind: number): void {
@@ -237,7 +177,7 @@ export class SessionStage {
     if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
       takeJoin(sessions, session, subflow, vector, i, options);
       if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
-        session = this.correctOwner(session, subflow, atMicros);
+        session = this.memberships.correctOwner(session, subflow, atMicros);
       if (options.joinLength === 24) this.observer.updated(session, atMicros);
     }
     if (
@@ -246,72 +186,17 @@ export class SessionStage {
     ) {
       this.observer.updated(session, atMicros);
     }
-    if (options.seen & (1 << mptcp.MP_FASTCLOSE)) this.takeFastclose(vector, session, side, atMicros);
+    if (
+      options.seen & (1 << mptcp.MP_FASTCLOSE) &&
+      takeFastclose(sessions, session, side, vector.view, options.fastcloseKeyAt)
+    ) {
+      this.endings.consider(session, atMicros);
+    }
     // Last, because packets that are replayed use `options` anew; and with both keys, for the HMACs.
     if (learnt.length > 0 && (sessions.table.state(session) & (3 * table.S_KEY)) === 3 * table.S_KEY) {
       this.adopt(session, 0, atMicros);
       this.adopt(session, 1, atMicros);
     }
-  }
-
-  /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
-  private correctOwner(session: number, subflow: number, atMicros: number): number {
-    const owner = rightfulOwner(this.sessions, subflow);
-    if (owner < 0 || owner >> 1 === session) return session;
-    this.sessions.detach(session, subflow);
-    this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
-    if (!this.attachJoin(owner, subflow, atMicros)) {
-      this.sessions.attach(session, subflow);
-      return session;
-    }
-    verifySynAck(this.sessions, owner >> 1, subflow);
-    return owner >> 1;
-  }
-
-  /** Orphan joins that carry the token which a session has just got are its own. */
-  private adopt(session: number, side: 0 | 1, atMicros: number): void {
-    const { sessions } = this;
-    for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
-      const orphan = stream >> 1;
-      if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
-      const own = sessions.subflowsOf(orphan).filter((subflow) => mayJoin(sessions, session * 2 + side, subflow));
-      if (own.length === 0) continue;
-      sessions.inherit(session, side, orphan);
-      for (const subflow of own) {
-        sessions.detach(orphan, subflow);
-        sessions.clearJoin(subflow, join.IS_CLOSED | join.SAW_SYN | join.SAW_SYN_ACK | join.SAW_ACK);
-        if (!this.attachJoin(session * 2 + side, subflow, atMicros)) {
-          this.held.forget(subflow);
-          this.stage.subflows.release(subflow);
-          continue;
-        }
-        const { vector, events: seen } = this.held;
-        this.held.replay(subflow, () => {
-          // It is no new subflow any more.
-          seen.kind[0]! &= ~events.OPENED;
-          this.take(vector, seen, 0);
-        });
-        this.takeClose(session, subflow, atMicros);
-      }
-      if (sessions.subflowsOf(orphan).length > 0) continue;
-      this.endings.forget(orphan);
-      sessions.release(orphan);
-    }
-  }
-
-  /** RFC 8684 §3.5: the option carries the key of the host it is sent to, so that only a host of the session can send it. */
-  private takeFastclose(vector: PacketVector, session: number, side: 0 | 1, atMicros: number): void {
-    const { words } = this.sessions.table;
-    const state = this.sessions.table.state(session);
-    const receiver = 1 - side;
-    const at = this.options.fastcloseKeyAt;
-    if (state & table.S_FASTCLOSE) return;
-    if (state & (table.S_KEY << receiver)) {
-      const keyAt = session * table.SESSION_WORDS + table.SESSION_KEY + receiver * 2;
-      if (vector.view.getUint32(at) !== words[keyAt] || vector.view.getUint32(at + 4) !== words[keyAt + 1]) return;
-    }
-    this.sessions.table.set(session, table.S_FASTCLOSE | (side === 1 ? table.S_FASTCLOSE_BY_RESPONDER : 0));
-    this.endings.consider(session, atMicros);
   }
 
   private confirm(session: number, atMicros: number): void {
@@ -327,73 +212,63 @@ export class SessionStage {
     if ((state & table.S_ESTABLISHED) === 0) this.observer.opened(session, atMicros);
   }
 
+  /** Packets of orphans whose session is known now are taken again; without room in it they are forgotten. */
+  private adopt(session: number, side: 0 | 1, atMicros: number): void {
+    const { vector, events: seen } = this.held;
+    this.memberships.adopt(session, side, atMicros, (subflow, hasRoom) => {
+      if (!hasRoom) {
+        this.held.forget(subflow);
+        this.stage.subflows.release(subflow);
+        return;
+      }
+      this.held.replay(subflow, () => {
+        // It is no new subflow any more.
+        seen.kind[0]! &= ~events.OPENED;
+        this.take(vector, seen, 0);
+      });
+      this.takeClose(session, subflow, atMicros);
+    });
+  }
+
+  /** Keeps what an orphan join says until the handshake of its session comes, which may be under way from another agent. */
+  private hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): number {
+    const kind = seen.kind[i]!;
+    if (kind & events.OPTIONS) {
+      mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+      if (this.options.seen & (1 << mptcp.MP_JOIN)) {
+        takeJoin(this.sessions, session, seen.subflow[i]!, vector, i, this.options);
+      }
+    }
+    if ((kind & ~events.HAS_DSS) !== 0 && !this.held.hold(vector, seen, i, this.observer.octets !== null)) {
+      this.sessions.noteUnplaced(session, 0, vector.payloadLength[i]!);
+    }
+    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, seen.subflow[i]!, vector.atMicros[i]!);
+    return ORPHAN_JOIN;
+  }
+
   private takeData(
     vector: PacketVector,
     seen: events.SubflowEvents,
     i: number,
     session: number,
     subflow: number,
-    kind: number,
   ): void {
     const { sessions } = this;
+    const { octets } = this.observer;
     const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
-    const initial = (sessions.join(subflow) & join.IS_INITIAL) !== 0;
-    // RFC 8684 §3.7: first data without an option, while nothing has shown that both sides speak MPTCP.
-    if (
-      kind & events.UNMAPPED_DATA &&
-      initial &&
-      seen.ssn[i] === 1 &&
-      (sessions.table.state(session) & table.S_CONFIRMED) === 0
-    ) {
-      this.fallBackTo(session, subflow, "ack-without-option", vector.atMicros[i]!);
-    }
-    if (sessions.isPlain(session)) {
-      const offset = fallbackOffset(sessions, session, side, seen.ssn[i]!);
-      const payload = vector.payloadLength[i]!;
-      if (payload > 0) {
-        placeOctets(
-          sessions,
-          session,
-          side,
-          offset,
-          payload,
-          vector.payloadCaptured[i]!,
-          vector.block,
-          vector.payloadAt[i]!,
-          this.observer.octets,
-        );
+    if (sessions.join(subflow) & join.IS_INITIAL && seen.ssn[i] === 1) {
+      // RFC 8684 §3.7: first data without an option, while nothing has shown that both sides speak MPTCP.
+      const isCertain = (sessions.table.state(session) & table.S_CONFIRMED) !== 0;
+      if (seen.kind[i]! & events.UNMAPPED_DATA && !isCertain) {
+        this.fallBackTo(session, subflow, "ack-without-option", vector.atMicros[i]!);
       }
-      if (kind & events.CLOSED) takeFin(sessions, session, side, offset + payload);
-      return;
-    }
-    if (kind & events.DATA) {
-      const form = seen.dsnForm[i]!;
-      // Without the key the first mapping of the initial subflow tells where the stream begins: IDSN + 1 at ssn 1.
-      if (form === events.DSN_64 && initial && seen.ssn[i] === 1)
+      // Without the key, the first mapping of the initial subflow tells where the stream begins: IDSN + 1 at ssn 1.
+      if (seen.kind[i]! & events.DATA && seen.dsnForm[i] === events.DSN_64) {
         sessions.learnIdsn(session, side, seen.dsnHi[i]!, seen.dsnLo[i]!);
-      if (form === events.DSN_RELATIVE || sessions.table.state(session) & (table.S_IDSN << side)) {
-        const offset = streamOffset(sessions, session, side, form, seen.dsnHi[i]!, seen.dsnLo[i]!);
-        placeOctets(
-          sessions,
-          session,
-          side,
-          offset,
-          seen.dataLength[i]!,
-          seen.dataCaptured[i]!,
-          vector.block,
-          seen.dataAt[i]!,
-          this.observer.octets,
-        );
-      } else sessions.noteUnplaced(session, side, seen.dataLength[i]!);
+      }
     }
-    if (kind & events.DATA_FIN && sessions.table.state(session) & (table.S_IDSN << side)) {
-      takeFin(
-        sessions,
-        session,
-        side,
-        streamOffset(sessions, session, side, seen.finForm[i]!, seen.finHi[i]!, seen.finLo[i]!),
-      );
-    }
+    if (sessions.isPlain(session)) takePlain(sessions, session, side, vector, seen, i, octets);
+    else takeMapped(sessions, session, side, vector, seen, i, octets);
   }
 
   private takeClose(session: number, subflow: number, atMicros: number): void {

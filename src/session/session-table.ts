@@ -10,7 +10,7 @@ export const SESSION_KEY = 0;
 /** One word each. */
 export const TOKEN = 4;
 /** S_ bits. */
-export const S_STATE = 10;
+const S_STATE = 10;
 export const SUBFLOWS = 11;
 /** Subflow + 1. */
 export const FIRST_SUBFLOW = 12;
@@ -88,8 +88,6 @@ export const S_ORPHAN = 1 << 14;
 export const S_MIDSTREAM = 1 << 15;
 /** The third ACK carried MP_CAPABLE. */
 export const S_CAPABLE_ACK = 1 << 16;
-/** Its 4-tuple was taken by another connection. */
-export const S_REPLACED = 1 << 17;
 export const S_SYN_RETRIED_PLAIN = 1 << 18;
 /** The session is plain TCP; FALLBACK_ says why. */
 export const S_FALLBACK = 1 << 19;

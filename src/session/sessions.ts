@@ -5,9 +5,9 @@ import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
 import * as table from "./session-table.ts";
 
 /** Subflows of one session; a further join is refused and counted in its record. */
-export const MAX_SUBFLOWS_OF_SESSION = 256;
+const MAX_SUBFLOWS_OF_SESSION = 256;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
-export const MAX_RANGES = 4096;
+const MAX_RANGES = 4096;
 /** Advertised addresses of one session; further ones are counted in its record. */
 export const MAX_ADDRESSES_OF_SESSION = 32;
 

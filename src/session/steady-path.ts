@@ -97,7 +97,7 @@ export function takeSteady(
         floats[half + (table.OCTETS >> 1)]! += end - start;
         if (end > floats[half + (table.HIGHEST >> 1)]!) floats[half + (table.HIGHEST >> 1)] = end;
         if (isCut) {
-          const cutFrom = present > start ? present : start;
+          const cutFrom = Math.max(present, start);
           const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
           floats[half + (table.CUT >> 1)]! += end - cutFrom;
           if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;

@@ -84,9 +84,9 @@ export function followSteady(
       // As `placePayload` in mapping.ts, which says why.
       const inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
       const skip = inside < 0 ? -inside : 0;
-      const start = inside < 0 ? 0 : inside;
+      const start = Math.max(inside, 0);
       const left = hot[at + table.MAPPING_LENGTH]! - start;
-      const covered = payload - skip < left ? payload - skip : left;
+      const covered = Math.min(payload - skip, left);
       if ((state & (table.STATE_MAPPING << higher)) === 0 || covered <= 0) {
         cold[flow * table.COLD_WORDS + table.UNMAPPED]! += payload;
         if (option === 0) meaning |= events.UNMAPPED_DATA;
@@ -104,7 +104,7 @@ export function followSteady(
         const captured = payloadCaptured[i]! - skip;
         out.dataAt[i] = payloadAt[i]! + skip;
         out.dataLength[i] = covered;
-        out.dataCaptured[i] = captured < 0 ? 0 : captured < covered ? captured : covered;
+        out.dataCaptured[i] = captured < 0 ? 0 : Math.min(captured, covered);
         meaning |= events.DATA;
       }
     }

@@ -68,7 +68,7 @@ export const START_MICROS = 0;
 /** Next subflow of the session + 1. */
 export const NEXT_SUBFLOW = 2;
 /** Hash of the flow key. */
-export const HASH = 3;
+const HASH = 3;
 /** Token of the MP_JOIN SYN. */
 export const JOIN_TOKEN = 4;
 /** Nonces of opener and listener. */
@@ -76,7 +76,7 @@ export const NONCE = 5;
 /** Truncated HMAC of the SYN/ACK, kept for a session whose keys come later. */
 export const SYN_ACK_HMAC = 7;
 /** Three words of two agent numbers + 1 each: up to MAX_AGENTS_OF_SUBFLOW who copied it. */
-export const AGENTS = 9;
+const AGENTS = 9;
 /** Second copies of packets, by whichever agent. */
 export const DUPLICATES = 12;
 /** Segments from the lower and from the higher endpoint that repeated octets. */
@@ -85,7 +85,7 @@ export const RETRANSMITTED = 13;
 export const UNMAPPED = 15;
 
 /** Agents kept per subflow; further ones are not named in its record. */
-export const MAX_AGENTS_OF_SUBFLOW = 6;
+const MAX_AGENTS_OF_SUBFLOW = 6;
 
 /** All subflows that are known. At its bound `allocate` refuses; the caller counts the packet as `table-full`. */
 export class SubflowTable {

@@ -1,0 +1,106 @@
+import * as mptcp from "../wire/mptcp.ts";
+import type { Endings } from "./ending.ts";
+import { findOwner, mayJoin, rightfulOwner, verifySynAck } from "./join.ts";
+import * as join from "./join-state.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+const JOIN_SYN_LENGTH = 12;
+
+/** Decides which session a subflow belongs to, and corrects it when more is known. */
+export class Memberships {
+  private readonly sessions: Sessions;
+  private readonly endings: Endings;
+
+  constructor(sessions: Sessions, endings: Endings) {
+    this.sessions = sessions;
+    this.endings = endings;
+  }
+
+  /**
+   * Gives a new subflow to a session: its own, the one it joins, or one that stands for what was not seen. `options` are
+   * those of its first packet. False when a table is full.
+   */
+  open(subflow: number, options: mptcp.MptcpOptions, isSyn: boolean, atMicros: number): boolean {
+    if (options.seen & (1 << mptcp.MP_CAPABLE)) {
+      const session = this.allocate(atMicros);
+      if (session < 0) return false;
+      this.sessions.setJoin(subflow, join.IS_INITIAL);
+      return this.sessions.attach(session, subflow);
+    }
+    if (options.seen & (1 << mptcp.MP_JOIN) && options.joinLength === JOIN_SYN_LENGTH && isSyn) {
+      const owner = findOwner(this.sessions, subflow, options.joinToken);
+      this.sessions.setJoin(subflow, join.IS_JOINED);
+      if (owner >= 0)
+        return (
+          this.attachJoin(owner, subflow, atMicros) ||
+          this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros)
+        );
+      return this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros);
+    }
+    return this.openStandIn(subflow, table.S_MIDSTREAM, 0, atMicros);
+  }
+
+  /** @param owner session * 2 + side of the token's owner, who is the listener of the join */
+  private attachJoin(owner: number, subflow: number, atMicros: number): boolean {
+    if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
+    if (!this.sessions.attach(owner >> 1, subflow)) return false;
+    this.endings.consider(owner >> 1, atMicros);
+    return true;
+  }
+
+  private openStandIn(subflow: number, evidence: number, token: number, atMicros: number): boolean {
+    // Nobody makes room for what was not seen to begin.
+    const session = this.sessions.table.allocate(atMicros);
+    if (session < 0) return false;
+    this.sessions.table.set(session, evidence | table.S_ESTABLISHED);
+    if (evidence === table.S_ORPHAN) {
+      this.sessions.table.words[session * table.SESSION_WORDS + table.TOKEN + 1] = token;
+      this.sessions.indexToken(session, 1);
+    }
+    return this.sessions.attach(session, subflow);
+  }
+
+  private allocate(atMicros: number): number {
+    const session = this.sessions.table.allocate(atMicros);
+    if (session >= 0 || !this.endings.evict(atMicros)) return session;
+    return this.sessions.table.allocate(atMicros);
+  }
+
+  /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
+  correctOwner(session: number, subflow: number, atMicros: number): number {
+    const owner = rightfulOwner(this.sessions, subflow);
+    if (owner < 0 || owner >> 1 === session) return session;
+    this.sessions.detach(session, subflow);
+    this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
+    if (!this.attachJoin(owner, subflow, atMicros)) {
+      this.sessions.attach(session, subflow);
+      return session;
+    }
+    verifySynAck(this.sessions, owner >> 1, subflow);
+    return owner >> 1;
+  }
+
+  /**
+   * Orphan joins that carry the token of a side whose key is known now are its session's. `moved` is called for each with
+   * whether there was room for it.
+   */
+  adopt(session: number, side: 0 | 1, atMicros: number, moved: (subflow: number, hasRoom: boolean) => void): void {
+    const { sessions } = this;
+    for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
+      const orphan = stream >> 1;
+      if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
+      const own = sessions.subflowsOf(orphan).filter((subflow) => mayJoin(sessions, session * 2 + side, subflow));
+      if (own.length === 0) continue;
+      sessions.inherit(session, side, orphan);
+      for (const subflow of own) {
+        sessions.detach(orphan, subflow);
+        sessions.clearJoin(subflow, join.IS_CLOSED | join.SAW_SYN | join.SAW_SYN_ACK | join.SAW_ACK);
+        moved(subflow, this.attachJoin(session * 2 + side, subflow, atMicros));
+      }
+      if (sessions.subflowsOf(orphan).length > 0) continue;
+      this.endings.forget(orphan);
+      sessions.release(orphan);
+    }
+  }
+}
