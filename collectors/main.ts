@@ -7,10 +7,19 @@ import { VERSION } from "./runtime/version.ts";
 type VerbModule = { command(): Command };
 
 const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }> = {
-  agent: { summary: "copy MPTCP subflows at the edge and send them to a collector", load: () => import("./agent/command.ts") },
-  collect: { summary: "receive copies, put sessions together, publish records", load: () => import("./central/command.ts") },
-  read: { summary: "the same over capture files", load: () => import("./offline/command.ts") },
-  consume: { summary: "print records from a topic, a file or standard input", load: () => import("./consume/command.ts") },
+  agent: {
+    summary: "copy MPTCP subflows at the edge and send them to a collector",
+    load: () => import("./agent/command.ts"),
+  },
+  collect: {
+    summary: "receive copies, put sessions together, publish records",
+    load: () => import("./central/command.ts"),
+  },
+  read: { summary: "put sessions together out of capture files", load: () => import("./offline/command.ts") },
+  consume: {
+    summary: "print records from a topic, a file or standard input",
+    load: () => import("./consume/command.ts"),
+  },
   demo: { summary: "agents and collector on loopback over recorded sessions", load: () => import("./demo/command.ts") },
 };
 
@@ -41,5 +50,10 @@ async function main(argv: readonly string[]): Promise<number> {
     throw error;
   }
 }
+
+// A reader that goes away (`--help | head -1`) is no error; verbs that write much notice it themselves.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 process.exitCode = await main(process.argv.slice(2));
