@@ -25,8 +25,8 @@ const send = fc.record({
   on: fc.nat(2),
   length: fc.nat(40),
   narrow: fc.boolean(),
-  /** What becomes of the segment on its way; `again` sends octets that were sent before, on whichever subflow. */
-  fate: fc.constantFrom("comes", "comes", "comes", "comes", "lost", "late", "twice", "cut", "again"),
+  /** What becomes of the segment on its way; `again` sends octets that were sent before, on whichever subflow; `far` and `before` lie outside the stream. */
+  fate: fc.constantFrom("comes", "comes", "comes", "comes", "lost", "late", "twice", "cut", "again", "far", "before"),
   far: fc.integer({ min: 1, max: 12 }),
 });
 
@@ -66,8 +66,10 @@ function packetsOf(
   const packets: RunPacket[] = talk.packets.splice(0);
   for (const [n, { side, on, length, narrow, fate, far }] of sends.entries()) {
     const subflow = subflows[on] ?? talk.initial;
-    const at = fate === "again" ? Math.max(0, talk.offset[side] - far) : talk.offset[side];
-    talk.send(side, Buffer.alloc(length, n), { on: subflow, narrow, at });
+    const next = talk.offset[side];
+    const places: Record<string, number> = { again: Math.max(0, next - far), far: next + 2 ** 41, before: -far };
+    talk.send(side, Buffer.alloc(length, n), { on: subflow, narrow, at: places[fate] ?? next });
+    if (fate === "far") talk.offset[side] = next;
     const [packet] = talk.packets.splice(0);
     if (packet === undefined) continue;
     if (fate === "late") late.push({ packet, due: n + far });
