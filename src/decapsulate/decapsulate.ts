@@ -9,6 +9,7 @@ import { skipLinkLayer } from "../wire/link-layer.ts";
 import * as tcp from "../wire/tcp.ts";
 import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
 import type { Agents } from "./agents.ts";
+import { decodeSteady } from "./steady-path.ts";
 
 /** Delivery headers inside delivery headers: deeper nesting is refused. */
 const MAX_TUNNEL_DEPTH = 4;
@@ -35,7 +36,11 @@ export class Decapsulation {
 
   /** Decodes every packet of the vector. Total: any octets give a fate. */
   process(vector: PacketVector): void {
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) vector.fate[i] = this.decode(vector, i);
+    const count = Math.min(vector.length, VECTOR_LENGTH);
+    for (let i = 0; i < count; i++) {
+      i = decodeSteady(vector, this.agents, i, count);
+      if (i < count) vector.fate[i] = this.decode(vector, i);
+    }
   }
 
   private decode(vector: PacketVector, i: number): number {

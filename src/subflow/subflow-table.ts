@@ -111,17 +111,17 @@ export class SubflowTable {
     this.index = new FlowIndex((subflow, i) => {
       const a = subflow * HOT_WORDS;
       const b = i * KEY_WORDS;
+      const isIpv6 = words[b + 9] === 6;
+      if (hot[a] !== words[b] || hot[a + 4] !== words[b + 4] || hot[a + 8] !== words[b + 8]) return false;
+      if (((hot[a + STATE]! & STATE_IPV6) !== 0) !== isIpv6) return false;
       return (
-        hot[a] === words[b] &&
-        hot[a + 4] === words[b + 4] &&
-        hot[a + 8] === words[b + 8] &&
-        hot[a + 1] === words[b + 1] &&
-        hot[a + 2] === words[b + 2] &&
-        hot[a + 3] === words[b + 3] &&
-        hot[a + 5] === words[b + 5] &&
-        hot[a + 6] === words[b + 6] &&
-        hot[a + 7] === words[b + 7] &&
-        ((hot[a + STATE]! & STATE_IPV6) !== 0) === (words[b + 9] === 6)
+        !isIpv6 ||
+        (hot[a + 1] === words[b + 1] &&
+          hot[a + 2] === words[b + 2] &&
+          hot[a + 3] === words[b + 3] &&
+          hot[a + 5] === words[b + 5] &&
+          hot[a + 6] === words[b + 6] &&
+          hot[a + 7] === words[b + 7])
       );
     });
   }
