@@ -99,7 +99,8 @@ export class SessionRecords implements SessionObserver {
       sessionId: this.idOf(session),
       revision: ++sessions.table.words[at]!,
       observer: this.options.observer,
-      atMicros,
+      // Packets of the same vector may be counted already that are younger than what the record is made for.
+      atMicros: Math.max(atMicros, sessions.lastMicros(session)),
       close,
       digests: this.options.digest ? [this.digestOf(session, 0), this.digestOf(session, 1)] : NO_DIGESTS,
       agentName: this.agentName,

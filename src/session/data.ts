@@ -4,10 +4,10 @@ import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
 /**
- * Octets that may lie between the contiguous part and a new one: far above what any window allows (RFC 8684 §3.3.5),
- * so that a gap in the mirror is a hole and a number made up by somebody is refused.
+ * Octets that may lie between the highest one seen and a new one: four times what any window allows (RFC 8684 §3.3.5),
+ * so that a gap in the mirror is a hole, and a number made up by somebody is refused.
  */
-export const MAX_AHEAD = 2 ** 40;
+export const MAX_AHEAD = 2 ** 32;
 
 /** Cut segments whose places a record lists: where every segment is cut, the list would tell nothing. */
 const LISTED_CUTS = 8;
@@ -71,8 +71,9 @@ function placeOctets(
   const half = base >> 1;
   const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
   const end = offset + length;
-  if (end > floats[half + (table.HIGHEST >> 1)]!) {
-    if (end - contiguous > MAX_AHEAD) {
+  const highest = floats[half + (table.HIGHEST >> 1)]!;
+  if (end > highest) {
+    if (end - highest > MAX_AHEAD) {
       sessions.noteUnplaced(session, side, length);
       return;
     }
@@ -151,7 +152,7 @@ function takeFin(sessions: Sessions, session: number, side: number, offset: numb
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const { floats } = sessions.table;
   const at = half + (table.FIN_OFFSET >> 1);
-  if (floats[at] !== 0 || offset < 0 || offset - floats[half + (table.CONTIGUOUS >> 1)]! > MAX_AHEAD) return;
+  if (floats[at] !== 0 || offset < 0 || offset - floats[half + (table.HIGHEST >> 1)]! > MAX_AHEAD) return;
   floats[at] = offset + 1;
 }
 

@@ -62,7 +62,8 @@ export function takeSteady(
       const present = offset + dataCaptured[i]!;
       const isCut = present < end;
       if (isCut && (words[base + table.PATH]! & table.ALL_CUTS_LISTED) === 0) return i;
-      if (offset < 0 || end - contiguous > MAX_AHEAD) return i;
+      const highest = floats[half + (table.HIGHEST >> 1)]!;
+      if (offset < 0 || end - highest > MAX_AHEAD) return i;
       if (end > contiguous) {
         const ranges = words[base + table.OUT_OF_ORDER]!;
         if (ranges > NEAR_RANGES) return i;
@@ -95,7 +96,7 @@ export function takeSteady(
           words[base + table.OUT_OF_ORDER] = ranges - 1;
         }
         floats[half + (table.OCTETS >> 1)]! += end - start;
-        if (end > floats[half + (table.HIGHEST >> 1)]!) floats[half + (table.HIGHEST >> 1)] = end;
+        if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
         if (isCut) {
           const cutFrom = Math.max(present, start);
           const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
