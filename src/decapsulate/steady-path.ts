@@ -17,7 +17,7 @@ const KEY_AND_SEQUENCE = 0x3000;
  * options that holds TCP, or GRE with a key and a sequence number (in UDP or not) that holds such a packet. Starts at
  * packet `from` and returns the first packet that is none of these, or `count`.
  *
- * One straight line instead of a walk from header to header; test/decapsulate/steady-path.test.ts holds it against the
+ * One straight line instead of a walk from header to header; test/pipeline/short-ways.test.ts holds it against the
  * walk.
  */
 export function decodeSteady(vector: PacketVector, agents: Agents, from: number, count: number): number {

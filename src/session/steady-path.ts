@@ -17,7 +17,7 @@ const REFUSED = (join.FAILED << join.LISTENER_VERDICT) | (join.FAILED << join.OP
  * whose stream has few ranges out of order, while nobody wants the octets themselves. Starts at packet `from` and
  * returns the first packet that is none of these, or `count`.
  *
- * One loop without a call in it, like src/subflow/steady-path.ts; test/session/steady-path.test.ts holds it against
+ * One loop without a call in it, like src/subflow/steady-path.ts; test/pipeline/short-ways.test.ts holds it against
  * the general path.
  */
 export function takeSteady(

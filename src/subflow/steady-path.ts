@@ -14,7 +14,7 @@ const BOTH_ISNS = 3 * table.STATE_ISN;
  * MPTCP option at all. Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
  * One loop without a call in it: the compiler then keeps the columns' addresses in registers, which makes it some three
- * times as fast as the general path. test/subflow/steady-path.test.ts holds the two against each other.
+ * times as fast as the general path. test/pipeline/short-ways.test.ts holds the two against each other.
  */
 export function followSteady(
   vector: PacketVector,

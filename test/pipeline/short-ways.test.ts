@@ -1,0 +1,118 @@
+import fc from "fast-check";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import type { PipelineOptions } from "../../src/pipeline.ts";
+import type { SubflowEvents } from "../../src/subflow/subflow-events.ts";
+import type { PacketVector } from "../../src/vector.ts";
+import { routerFiles } from "../scenario/truth.ts";
+import { Conversation } from "../support/conversation.ts";
+import { ACK, option } from "../support/packets.ts";
+import type { RunPacket } from "../support/pipeline-run.ts";
+
+const DECAPSULATE = "../../src/decapsulate/steady-path.ts";
+const SUBFLOW = "../../src/subflow/steady-path.ts";
+const SESSION = "../../src/session/steady-path.ts";
+
+/** Packets that are no longer under way need no event; every other one goes the general way. */
+function followNone(vector: PacketVector, out: SubflowEvents, _subflows: unknown, from: number, count: number): number {
+  let i = from;
+  for (; i < count && vector.fate[i] !== 0; i++) {
+    out.kind[i] = 0;
+    out.replaced[i] = -1;
+  }
+  return i;
+}
+
+/** The library anew, with its short ways or with the general ones only. */
+async function library(isShort: boolean) {
+  vi.resetModules();
+  if (isShort) for (const path of [DECAPSULATE, SUBFLOW, SESSION]) vi.doUnmock(path);
+  else {
+    vi.doMock(DECAPSULATE, () => ({ decodeSteady: (_vector: unknown, _agents: unknown, from: number) => from }));
+    vi.doMock(SUBFLOW, () => ({ followSteady: followNone }));
+    vi.doMock(SESSION, () => ({
+      takeSteady: (_vector: unknown, _seen: unknown, _sessions: unknown, from: number) => from,
+    }));
+  }
+  const { observe } = await import("../scenario/observed.ts");
+  const { run } = await import("../support/pipeline-run.ts");
+  return { observe, run };
+}
+
+/** Nobody wants octets: only then does the session stage have a short way. */
+const OPTIONS: Partial<PipelineOptions> = { octets: null, digest: false, partial: true, revisions: "all" };
+
+const short = await library(true);
+const general = await library(false);
+afterAll(() => vi.resetModules());
+
+/** GRE with key and sequence number over IPv4 around an IPv4 packet. */
+function delivered({ octets, wire, ...rest }: RunPacket, sequence: number, viaUdp: boolean): RunPacket {
+  const header = Buffer.alloc(viaUdp ? 40 : 32);
+  header.writeUInt16BE(0x4500, 0);
+  header.writeUInt16BE(header.length + wire, 2);
+  header[9] = viaUdp ? 17 : 47;
+  header.writeUInt32BE(0x0a090000 + (sequence % 3), 12);
+  if (viaUdp) header.writeUInt16BE(4754, 22);
+  header.writeUInt32BE(0x30000800, header.length - 12);
+  header.writeUInt32BE(7, header.length - 8);
+  header.writeUInt32BE(sequence, header.length - 4);
+  return { ...rest, octets: Buffer.concat([header, octets]), wire: header.length + wire, linkType: 228 };
+}
+
+const change = fc.record({
+  kind: fc.constantFrom("set", "set", "cut", "swap", "double", "drop", "plain"),
+  at: fc.nat(10_000),
+  octet: fc.nat(140),
+  value: fc.nat(255),
+});
+
+describe("the short ways tell what the general ones tell", () => {
+  it.each(["join-client", "ipv6", "delay-loss", "fastclose-client", "nat", "strip-synack"])("%s", async (scenario) => {
+    const [a, b] = await Promise.all([
+      short.observe(routerFiles(scenario), OPTIONS),
+      general.observe(routerFiles(scenario), OPTIONS),
+    ]);
+    expect(a.totals.packetsIn).toBeGreaterThan(100);
+    expect(a.totals).toEqual(b.totals);
+    expect(a.records).toEqual(b.records);
+  });
+
+  it("copies with octets changed, cut, swapped, doubled and lost", () => {
+    const talk = new Conversation({ version: 1 }).open();
+    const joined = talk.join({});
+    for (let n = 0; n < 20; n++) {
+      const way = n % 2 === 0 ? { on: joined } : {};
+      talk.send(n % 3 === 0 ? 1 : 0, Buffer.alloc(30 + n, n), { ...way, narrow: n % 5 === 4 });
+      if (n === 9) talk.segment(joined, 0, ACK, [option.dss({ ack: 1 }), option.removeAddr(3)]);
+    }
+    talk.close(talk.initial, joined);
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 12, size: "max" }), fc.constantFrom(1, 7, 64), (changes, batch) => {
+        const packets = talk.packets.map((packet, n) => delivered(packet, n, n % 2 === 1));
+        for (const { kind, at, octet, value } of changes) {
+          const n = at % packets.length;
+          const packet = packets[n];
+          if (packet === undefined) continue;
+          const octets = Buffer.from(packet.octets);
+          if (kind === "set") octets[octet % octets.length] = value;
+          const whole = { ...packet, octets };
+          if (kind === "cut") packets[n] = { ...whole, octets: octets.subarray(0, octet) };
+          else if (kind === "drop") packets.splice(n, 1);
+          else if (kind === "double") packets.splice(n, 0, whole);
+          else if (kind === "plain") packets[n] = talk.packets[n % talk.packets.length] ?? packet;
+          else if (kind === "swap") packets.push(...packets.splice(n, 1));
+          else packets[n] = whole;
+        }
+        for (const options of [OPTIONS, { ...OPTIONS, digest: true }]) {
+          const a = short.run(packets, options, batch);
+          const b = general.run(packets, options, batch);
+          expect(a.fates).toEqual(b.fates);
+          expect(a.totals).toEqual(b.totals);
+          expect(a.ledgers).toEqual(b.ledgers);
+          expect(a.records).toEqual(b.records);
+        }
+      }),
+      { numRuns: Number(process.env.REJOIN_FUZZ_RUNS ?? 300) },
+    );
+  });
+});
