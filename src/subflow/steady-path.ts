@@ -49,7 +49,7 @@ export function followSteady(
       if (option + 4 > end || view.getUint8(option + 2) >> 4 !== DSS) return i;
       const length = view.getUint8(option + 1);
       // At most three octets of padding behind it: there is no second option.
-      if (option + length > end || option + length + 3 < end) return i;
+      if (length < 4 || option + length > end || option + length + 3 < end) return i;
       bits = view.getUint8(option + 3);
       const mapping = option + 4 + (bits & DSS_ACK ? (bits & DSS_ACK_64 ? 8 : 4) : 0);
       if (bits & DSS_MAPPING) {

@@ -126,6 +126,7 @@ function decodeSubtype(view: DataView, at: number, length: number, subtype: numb
 
 /** RFC 8684 §3.3.1: flags, then data ACK of 0, 4 or 8 octets, then DSN of 4 or 8, subflow sequence, length, checksum. */
 function decodeDss(view: DataView, at: number, length: number, out: MptcpOptions): boolean {
+  if (length < 4) return false;
   const bits = view.getUint8(at + 3) & 0x1f;
   let i = at + 4;
   if (bits & DSS_ACK) i += bits & DSS_ACK_64 ? 8 : 4;

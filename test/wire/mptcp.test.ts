@@ -150,6 +150,13 @@ describe("several options in one segment", () => {
     expect(options).toMatchObject({ seen: seen(5), dss: 0, capableMapping: false });
   });
 
+  it("a DSS without its flags, on the last octets of a block, is none", () => {
+    const own = Uint8Array.of(30, 3, 0x20);
+    const options = new mptcp.MptcpOptions();
+    mptcp.decodeMptcp(new DataView(own.buffer), 0, own.length, options);
+    expect(options).toMatchObject({ seen: 0, dss: 0 });
+  });
+
   it("any octets are decoded without reading past their end", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 44, size: "max" }), fc.nat(44), (octets, from) => {
