@@ -3,7 +3,8 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
-import { type AgentConfig, startAgent } from "./agent.ts";
+import { grouped } from "../terminal/text.ts";
+import { type AgentConfig, type AgentCounters, startAgent } from "./agent.ts";
 import { type Encapsulation, parseDestination } from "./destination.ts";
 
 const REPORT_MS = 60_000;
@@ -11,23 +12,35 @@ const REPORT_MS = 60_000;
 const LEAST_SNAP = 100;
 const MAX_FLOWS = 2 ** 20;
 
-const EXAMPLES = `
+const HELP = `
+Capturing needs root or CAP_NET_RAW; so does --encapsulation gre. A replay over
+UDP needs neither. A replay at --speed max sends faster than a collector
+receives: its kernel then drops copies, and counts them.
+
+Once a minute and at the end a line on standard error says how many packets were
+seen, selected, sent, cut, failed to send, dropped from a full send queue, and
+lost in the kernel.
+
+Exit status: 0 it was told to end (SIGTERM or ^C), or a replay sent every copy;
+1 a file of a replay was cut short or damaged, or copies of a replay failed to
+be sent, were dropped, or were refused because nobody listens there; 2 it could
+not begin or go on, or the command line is wrong. A second signal ends it at
+once.
+
 Examples:
-  # both directions of MPTCP through one interface of a router, as GRE-in-UDP to port 4754
+  # both directions of MPTCP through one interface of a router, as GRE-in-UDP to
+  # port 4754
   rejoin agent --interface eth1 --collector collector.example.net
 
-  # every interface of a router, each packet once (as it arrives), with a key the collector knows it by
+  # every interface of a router, each packet once (as it arrives), with a key
+  # the collector knows it by
   rejoin agent --interface eth0 eth1 --collector 192.0.2.9 --key 7
 
   # GRE as IP protocol 47 over IPv6
   rejoin agent --interface eth1 --collector 2001:db8::9 --encapsulation gre
 
   # a recorded capture instead of an interface, ten times as fast as it was
-  rejoin agent --replay router1.pcap --speed 10 --collector 127.0.0.1
-
-Capturing needs root or CAP_NET_RAW; so does --encapsulation gre. A replay over UDP needs neither.
-Once a minute and at the end a line on standard error says how many packets were seen, selected,
-sent, cut, failed to send, dropped from a full send queue, and lost in the kernel.`;
+  rejoin agent --replay router1.pcap --speed 10 --collector 127.0.0.1`;
 
 interface AgentOptions {
   readonly interface?: string[];
@@ -93,7 +106,7 @@ export function command(): Command {
       131_072,
     )
     .option("--name <name>", "stands in the log", hostname())
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", HELP)
     .action(async (options: AgentOptions) => run(configure(options)));
 }
 
@@ -105,10 +118,21 @@ async function run(config: AgentConfig): Promise<void> {
     log.info(`${signal}: sending what was captured`);
     await agent.stop();
   }
-  for (const line of agent.damage) {
-    process.stderr.write(`rejoin: ${line}\n`);
-    process.exitCode = 1;
-  }
+  const faults = [...agent.damage];
+  // Of a replay somebody wants every copy; what live traffic lost stands in the log, and is no reason to end badly.
+  const lost = config.input.kind === "replay" ? lostCopies(agent.counters()) : null;
+  if (lost !== null) faults.push(lost);
+  for (const line of faults) process.stderr.write(`rejoin: ${line}\n`);
+  if (faults.length > 0) process.exitCode = 1;
+}
+
+/** One line about copies that the collector cannot have got; null when there are none that the agent knows of. */
+function lostCopies({ selected, failed, dropped, refused }: AgentCounters): string | null {
+  if (failed + dropped + refused === 0) return null;
+  return (
+    `not every one of ${grouped(selected)} copies went out: ${grouped(failed)} failed to be sent, ` +
+    `${grouped(dropped)} dropped, at least ${grouped(refused)} refused; check --collector and that it runs`
+  );
 }
 
 /** Options to configuration. Throws an OperationalError for those that contradict each other. */

@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { command } from "../../collectors/agent/command.ts";
+import { helpOf } from "../support/help.ts";
+import { pcapFile } from "../support/pcap.ts";
+import { conversation } from "./frames.ts";
+import { Receiver } from "./receiver.ts";
+
+/** The command line as it is installed: the build, not the sources. */
+const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+
+let folder: string;
+let receiver: Receiver;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "rejoin-agent-"));
+  receiver = await Receiver.open();
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Runs `rejoin agent --replay` to its end: exit status, and the lines on standard error that are not the log. */
+async function replay(octets: Uint8Array, port: number): Promise<{ status: number | null; lines: string[] }> {
+  const path = join(folder, "a.pcap");
+  writeFileSync(path, octets);
+  const agent = spawn(process.execPath, [REJOIN, "agent", "-r", path, "-c", `127.0.0.1:${port}`]);
+  let errors = "";
+  agent.stderr.setEncoding("utf8").on("data", (text) => {
+    errors += text;
+  });
+  await once(agent, "close");
+  return { status: agent.exitCode, lines: errors.split("\n").filter((line) => line !== "" && !line.startsWith("{")) };
+}
+
+describe("the exit status of a replay", () => {
+  const whole = pcapFile(conversation(1001, 0, true));
+
+  it("is 0 when every copy was sent", async () => {
+    expect(await replay(whole, receiver.port)).toEqual({ status: 0, lines: [] });
+    expect(await receiver.received(205)).toHaveLength(205);
+    receiver.close();
+  });
+
+  it("is 1 when a file is damaged", async () => {
+    const { status, lines } = await replay(whole.subarray(0, -5), receiver.port);
+    expect([status, lines]).toEqual([1, [expect.stringContaining("a.pcap")]]);
+    receiver.close();
+  });
+
+  it("is 1 when nobody listens, and one line says how many copies went nowhere", async () => {
+    const { port } = receiver;
+    receiver.close();
+    const { status, lines } = await replay(whole, port);
+    expect(status).toBe(1);
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^rejoin: not every one of 205 copies went out: \d+ failed to be sent, 0 dropped, at least /,
+      ),
+    ]);
+  });
+});
+
+it("has a page that fits into 80 columns and says what the exit status means", () => {
+  const lines = helpOf(command()).split("\n");
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  expect(lines.filter((line) => line.startsWith("Exit status: 0 "))).toHaveLength(1);
+});
