@@ -128,11 +128,12 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
 
   const started: Source[] = [];
   try {
-    await sink.open();
+    // The sink comes last: it makes files, and a start that fails leaves none. Records wait in the outbox until then.
     for (const source of sources) {
       await source.start();
       started.push(source);
     }
+    await sink.open();
   } catch (error) {
     await Promise.all(started.map((source) => source.stop()));
     await sink.close();

@@ -44,24 +44,33 @@ const REPORT_MS = 60_000;
 const LINGER_MS = 500;
 const MIB = 1024 * 1024;
 
-const EXAMPLES = `
-Where neither --listen-udp nor --listen-gre is given, it listens on UDP port 4754 of every address.
+const HELP = `
+Where neither --listen-udp nor --listen-gre is given, it listens on UDP port
+4754 of every address.
 
-Who may send: each agent is named with --agent, by its address, its GRE key or both. --any-agent lets everybody send.
-One of the two is needed, except when it listens on loopback addresses only.
+Who may send: each agent is named with --agent, by its address, its GRE key or
+both. --any-agent lets everybody send. One of the two is needed, except when it
+listens on loopback addresses only.
+
+SIGTERM or ^C drains: sockets first, then sessions (they end with reason
+"shutdown"), then records. A second one ends it at once. The log goes to
+standard error, as JSON lines where that is no terminal; totals come each minute
+and at the end.
+
+Exit status: 0 it was told to end, or nobody reads its standard output any more;
+2 a socket or the place for records could not be had, or the command line is
+wrong. Records that were shed do not change it: the last line of the log counts
+them.
 
 Examples:
   Try it, records as lines:
     rejoin collect --listen-udp 127.0.0.1:4754 --sink stdout
   Two routers over UDP, records in files:
-    rejoin collect --agent name=router1,address=192.0.2.1 --agent name=router2,address=192.0.2.2 \\
-      --dir /var/lib/rejoin
+    rejoin collect --agent name=router1,address=192.0.2.1 \\
+      --agent name=router2,address=192.0.2.2 --dir /var/lib/rejoin
   The same over GRE itself (root or CAP_NET_RAW), told apart by key, to Kafka:
-    rejoin collect --listen-gre --agent name=router1,key=1 --agent name=router2,key=2 \\
-      --sink kafka --brokers kafka1:9092,kafka2:9092
-
-SIGTERM or ^C drains: sockets first, then sessions (they end with reason "shutdown"), then records. A second one ends
-at once. The log goes to standard error, as JSON lines where that is no terminal; totals come each minute and at the end.`;
+    rejoin collect --listen-gre --agent name=router1,key=1 \\
+      --agent name=router2,key=2 --sink kafka --brokers kafka1:9092,kafka2:9092`;
 
 /** The verb `collect`: receives copies, puts sessions together, publishes records. */
 export function command(): Command {
@@ -105,7 +114,7 @@ export function command(): Command {
     .option("--receive-buffer-mib <number>", "kernel queue of each socket", whole(1), receiveOctets / MIB)
     .option("--outbox-records <number>", "records held while the sink is away", whole(1), outbox.maxRecords)
     .option("--drain-seconds <number>", "longest time for draining", whole(1), drainMs / 1000)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", HELP)
     .action((options: Options) => collect(options));
 }
 

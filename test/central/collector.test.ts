@@ -1,5 +1,7 @@
 import { createSocket } from "node:dgram";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -8,6 +10,7 @@ import {
   type CollectorConfig,
   startCollector,
 } from "../../collectors/central/collector.ts";
+import { FileSink } from "../../collectors/central/sink/files.ts";
 import type { Sink } from "../../collectors/central/sink/sink.ts";
 import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
@@ -50,6 +53,14 @@ class Kept implements Sink {
 
 const start = (sink: Sink, more: Partial<CollectorConfig> = {}): Promise<Collector> =>
   startCollector({ ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], digest: true, ...more }, sink, log);
+/** A port of loopback that nobody had a moment ago. */
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
 const received = (collector: Collector) => () =>
   collector.report().sources.reduce((sum, { packets }) => sum + packets, 0);
 
@@ -198,9 +209,23 @@ describe("collector", () => {
     await third.stop();
   });
 
-  test("an address of another machine is one clear line", async () => {
-    await expect(start(new Kept(), { listenUdp: [{ host: "192.0.2.1", port: 0 }] })).rejects.toThrow(
+  test("an address of another machine is one clear line, and no file is made", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-collector-"));
+    const directory = join(folder, "records");
+    const sink = new FileSink({ directory, rotateOctets: 1e6, rotateMs: 1e6, keep: 1 }, log);
+    await expect(start(sink, { listenUdp: [{ host: "192.0.2.1", port: 0 }] })).rejects.toThrow(
       /192\.0\.2\.1 is no address of this machine/,
     );
+    expect(readdirSync(folder)).toEqual([]);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("a sink that cannot be opened leaves no socket open", async () => {
+    const sink = new Kept();
+    sink.open = () => Promise.reject(new OperationalError("SINK", "no place"));
+    const port = await freeUdpPort();
+    await expect(start(sink, { listenUdp: [{ host: "127.0.0.1", port }] })).rejects.toThrow("no place");
+    const again = await start(new Kept(), { listenUdp: [{ host: "127.0.0.1", port }] });
+    await again.stop();
   });
 });

@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { parseAgentRule } from "../../collectors/central/agent-rule.ts";
+import { command } from "../../collectors/central/command.ts";
 import { isLoopback, parseGreListen, parseUdpListen } from "../../collectors/central/listen.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
+import { helpOf } from "../support/help.ts";
+
+test("the help fits into 80 columns and says what the exit status means", () => {
+  const lines = helpOf(command()).split("\n");
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  expect(lines.filter((line) => line.startsWith("Exit status: 0 "))).toHaveLength(1);
+});
 
 describe("--agent", () => {
   test.each([
