@@ -146,6 +146,16 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     await expect(sink.open()).rejects.toMatchObject({ code: "KAFKA_TOPIC_MISSING" });
   });
 
+  test("several topics that are not there are one line too, with a command for each", async () => {
+    await kafka.createTopic("somewhere", 1);
+    const sink = new KafkaSink(options(["nowhere", "somewhere", "never"]), log);
+    const create = (topic: string) =>
+      `kafka-topics.sh --bootstrap-server ${kafka.address} --create --topic ${topic} --partitions 12`;
+    await expect(sink.open()).rejects.toMatchObject({
+      message: `Kafka at ${kafka.address} has no topics nowhere, never; create them first: ${create("nowhere")} && ${create("never")}`,
+    });
+  });
+
   test("no broker is one clear line, soon", async () => {
     const port = await freePort();
     const started = Date.now();

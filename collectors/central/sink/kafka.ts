@@ -86,10 +86,14 @@ export class KafkaSink implements Sink {
     try {
       const missing = await this.learnTopics(admin);
       if (missing.length > 0) {
+        const [topics, them] = missing.length === 1 ? ["topic", "it"] : ["topics", "them"];
+        const create = missing.map(
+          (topic) =>
+            `kafka-topics.sh --bootstrap-server ${this.options.brokers[0]} --create --topic ${topic} --partitions 12`,
+        );
         throw new OperationalError(
           "KAFKA_TOPIC_MISSING",
-          `Kafka at ${where} has no topic ${missing.join(", ")}; create it first: kafka-topics.sh ` +
-            `--bootstrap-server ${this.options.brokers[0]} --create --topic ${missing[0]} --partitions 12`,
+          `Kafka at ${where} has no ${topics} ${missing.join(", ")}; create ${them} first: ${create.join(" && ")}`,
         );
       }
     } finally {
