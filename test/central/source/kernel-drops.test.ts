@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { expect, test } from "vitest";
 import { dropsIn, kernelDrops } from "../../../collectors/central/source/kernel-drops.ts";
+import { needs, titled } from "../../support/requirements.ts";
 
 const TABLE = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
   107: 00000000:1292 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 12
@@ -15,7 +16,8 @@ test("the drops of own sockets at the port", () => {
   expect(dropsIn("", new Set(), 1)).toBeNull();
 });
 
-test.skipIf(process.platform !== "linux")("the kernel's own count: a flood that nobody reads (Linux)", async () => {
+const reason = needs("Linux");
+test.skipIf(reason)(titled("the kernel's own count: a flood that nobody reads", reason), async () => {
   const receiver = createSocket("udp4");
   await new Promise<void>((resolve) => receiver.bind(0, "127.0.0.1", resolve));
   receiver.setRecvBufferSize(4096);
