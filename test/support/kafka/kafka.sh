@@ -3,7 +3,7 @@
 # Java 17 or newer and Maven.
 #
 #   kafka.sh install    fetch the jars, once per machine and version (43 MB)
-#   kafka.sh start      start the broker, return when it takes connections; data of an earlier start is kept
+#   kafka.sh start      start the broker, return when it takes connections and say where; data of an earlier start is kept
 #   kafka.sh stop       orderly; kill: SIGKILL; wipe: kill, then delete the data
 #
 # KAFKA_DATA        directory of data, log and process id        (default: $cache/data)
@@ -77,7 +77,7 @@ END
 
 start_broker() {
   [[ -e $jars/.complete ]] || fail "the jars are not there: run '$0 install' first"
-  if broker_pid >/dev/null; then return; fi
+  if broker_pid >/dev/null; then say_address; return; fi
   if open_port "$port"; then fail "port $port is taken: set KAFKA_PORT"; fi
   write_settings
   [[ -e $data/log/meta.properties ]] ||
@@ -93,7 +93,10 @@ start_broker() {
     ((SECONDS < end)) || fail "the broker is not up after $start_limit_s s, see $data/broker.log"
     sleep 0.1
   done
+  say_address
 }
+
+say_address() { echo "the broker listens on localhost:$port; its data is in $data"; }
 
 # A test run that is killed leaves no broker behind.
 watch_owner() {
