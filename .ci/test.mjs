@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { prepareBuild, prepareDependencies, prepareSystem } from "./prepare.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const REPORTER = fileURLToPath(new URL("json-report.mjs", import.meta.url));
 /** All tests together; a run that hangs is ended and counts as failed. */
 const VITEST_TIMEOUT_MS = 25 * 60_000;
 
@@ -36,7 +37,7 @@ function runVitest(args) {
   const folder = mkdtempSync(join(tmpdir(), "rejoin-test-"));
   const report = join(folder, "report.json");
   const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: "1" };
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = ["--reporter=default", `--reporter=${REPORTER}`, `--outputFile.json=${report}`];
   const ended = passes("vitest", ["run", ...reporters, ...args], {
     env,
     timeout: VITEST_TIMEOUT_MS,
