@@ -9,6 +9,7 @@ import { followTopic } from "./topic.ts";
 interface ConsumeOptions {
   readonly json?: true;
   readonly detail?: true;
+  readonly ended?: true;
   readonly count?: number;
   readonly topic?: string;
   readonly brokers: readonly string[];
@@ -18,19 +19,28 @@ interface ConsumeOptions {
 }
 
 const EXAMPLES = `
-Records may be JSON or MessagePack, and files may be gzip: what they are is told from the content-type of a message or
-from their first octets.
+A session has a record when it opens, when it changes and when it ends. Each
+says all that was known by then, so the last one counts: its RECORD is "ended"
+(on a narrow terminal: its END is a reason, not "opened" or "updated"), and
+--ended shows no other.
+
+Records may be JSON or MessagePack, and files may be gzip: what they are is told
+from the content-type of a message or from their first octets.
 
 Examples:
-  rejoin consume records.jsonl                             a table of the records of a file
-  rejoin read --json *.pcap | rejoin consume --detail -    each session in full, subflow by subflow
-  rejoin consume --topic rejoin.sessions.v1 --brokers kafka1:9092,kafka2:9092
-                                                           the whole topic, then what comes, until Ctrl-C
-  rejoin consume --topic rejoin.sessions.v1 --json --group siem --until-idle 5000 >> sessions.jsonl
-                                                           what came since the last run of the group "siem"
+  A table of the sessions of a file, one row each:
+    rejoin consume --ended records.jsonl
+  Each session in full, subflow by subflow:
+    rejoin read --json *.pcap | rejoin consume --detail -
+  The whole topic, then what comes, until Ctrl-C:
+    rejoin consume --topic rejoin.sessions.v1 --brokers kafka1:9092,kafka2:9092
+  What came since the last run of the group "siem":
+    rejoin consume --topic rejoin.sessions.v1 --json --group siem \\
+      --until-idle 5000 >> sessions.jsonl
 
-Exit status: 0 all records were good; 1 some were not, each named on standard error; 2 a file, broker or topic could
-not be read at all, or the command line is wrong.`;
+Exit status: 0 all records were good; 1 some were not, each named on standard
+error; 2 a file, broker or topic could not be read at all, or the command line
+is wrong.`;
 
 /** The verb `consume`: prints records of a topic, of files or of standard input. */
 export function command(): Command {
@@ -39,6 +49,7 @@ export function command(): Command {
     .argument("[FILE...]", "files of JSON lines or MessagePack records, plain or gzip; - is standard input")
     .addOption(new Option("--json", "print one record per line as JSON").conflicts("detail"))
     .option("--detail", "print each session in full instead of a table row")
+    .option("--ended", "only the last record of each session")
     .option("--count <N>", "stop after N records", positive)
     .option("--topic <NAME>", "read this Kafka topic instead of files")
     .addOption(
@@ -64,6 +75,7 @@ async function run(files: readonly string[], options: ConsumeOptions): Promise<v
       shape: options.json ? "json" : options.detail ? "detail" : "table",
       style: styleFor(process.stdout, process.env),
       width: widthOf(process.stdout),
+      ended: options.ended ?? false,
       count: options.count ?? null,
     },
     process.stdout,
@@ -71,7 +83,7 @@ async function run(files: readonly string[], options: ConsumeOptions): Promise<v
   );
   try {
     if (options.topic !== undefined) await readTopic(options.topic, files, options, printer, complain);
-    else await readFiles(files, options, printer);
+    else await readFiles(files, options, printer, complain);
   } finally {
     if (printer.broken > 0) {
       complain(`${printer.broken} of ${printer.broken + printer.printed} records could not be read`);
@@ -80,7 +92,12 @@ async function run(files: readonly string[], options: ConsumeOptions): Promise<v
   process.exitCode = printer.broken > 0 ? 1 : 0;
 }
 
-async function readFiles(files: readonly string[], options: ConsumeOptions, printer: Printer): Promise<void> {
+async function readFiles(
+  files: readonly string[],
+  options: ConsumeOptions,
+  printer: Printer,
+  complain: (line: string) => void,
+): Promise<void> {
   const kafkaOnly = [
     ["--group", options.group],
     ["--from-end", options.fromEnd],
@@ -90,7 +107,7 @@ async function readFiles(files: readonly string[], options: ConsumeOptions, prin
   if (files.length === 0)
     throw wrong("name files to read, - for standard input, or a --topic; see rejoin consume --help");
   for (const file of files) {
-    for await (const arrival of recordsOfFile(file)) {
+    for await (const arrival of recordsOfFile(file, complain)) {
       if (!(await printer.take(arrival))) return;
     }
   }

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { AGENT_DATASET, agentRecord } from "../../schema/agent-record.ts";
 import { SESSION_DATASET, sessionRecord } from "../../schema/session-record.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import { agentHeader, agentRow } from "../terminal/agent-table.ts";
 import { sessionDetail } from "../terminal/session-detail.ts";
-import { sessionHeader, sessionRow } from "../terminal/session-table.ts";
+import { type SessionTable, sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
 import { printable, printableJson } from "../terminal/text.ts";
 import type { Arrival } from "./arrival.ts";
@@ -12,8 +13,10 @@ import type { Arrival } from "./arrival.ts";
 export interface PrinterOptions {
   readonly shape: "table" | "detail" | "json";
   readonly style: Style;
-  /** Columns of the table. */
-  readonly width: number;
+  /** Columns of the terminal; null where there is none, and nothing is cut. */
+  readonly width: number | null;
+  /** Only sessions' last records: those that say that the session ended. */
+  readonly ended: boolean;
   /** Records after which no more are wanted; null for all. */
   readonly count: number | null;
 }
@@ -31,6 +34,7 @@ export class Printer {
   private readonly options: PrinterOptions;
   private readonly out: NodeJS.WritableStream;
   private readonly complain: (line: string) => void;
+  private readonly sessions: SessionTable;
   /** The dataset whose heading was printed last. */
   private heading = "";
   /** The reader of our output has gone, as `head` does. */
@@ -38,10 +42,13 @@ export class Printer {
 
   constructor(options: PrinterOptions, out: NodeJS.WritableStream, complain: (line: string) => void) {
     this.options = options;
+    this.sessions = sessionTable(options.width, options.style, { revisions: true });
     this.out = out;
     this.complain = complain;
     out.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (error.code !== "EPIPE") {
+        throw new OperationalError("output-unwritable", `standard output: cannot be written (${error.message})`);
+      }
       this.gone = true;
     });
   }
@@ -55,6 +62,7 @@ export class Printer {
       if (this.broken === MAX_FAULTS_TOLD) this.complain("further faults are counted, not told");
       return !this.gone;
     }
+    if (text.lines.length === 0) return !this.gone;
     this.printed++;
     if (!this.gone && !this.out.write(`${text.lines.join("\n")}\n`)) await this.drained();
     return !this.gone && this.printed !== this.options.count;
@@ -65,6 +73,7 @@ export class Printer {
     await once(this.out, "drain").catch(() => {});
   }
 
+  /** The lines of a record, none where it is not wanted. */
   private textOf(record: object): { lines: string[] } | { fault: string } {
     const dataset = datasetOf(record);
     if (dataset === null) return { fault: "not a record: event.dataset is missing" };
@@ -73,12 +82,14 @@ export class Printer {
     const [issue] = (session ?? agent)?.error?.issues ?? [];
     if (issue !== undefined) return { fault: `not a ${dataset} record: ${issue.path.join(".")}: ${issue.message}` };
 
-    const { shape, style, width } = this.options;
+    const { shape, style, width, ended } = this.options;
+    if (ended && session?.data?.event.action !== "session-ended") return { lines: [] };
     if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style) };
     if (session?.success && shape === "table") {
-      return this.under(dataset, sessionHeader(width, style), sessionRow(session.data, width, style));
+      return this.under(dataset, this.sessions.header, this.sessions.row(session.data));
     }
-    if (agent?.success && shape !== "json") return this.under(dataset, agentHeader(style), agentRow(agent.data, style));
+    if (agent?.success && shape !== "json")
+      return this.under(dataset, agentHeader(style), agentRow(agent.data, style, width));
     // The record as it came: it may have fields and datasets that this version does not know.
     return { lines: [printableJson(JSON.stringify(record))] };
   }

@@ -12,9 +12,9 @@ const GZIP = 0x1f;
 /**
  * The records of a file of JSON lines or of MessagePack values, plain or gzip, told apart by the first octets; `-` is
  * standard input. Offsets count octets after decompression. Throws an OperationalError where the file cannot be read at
- * all; what is damaged inside comes as an arrival.
+ * all; what is damaged inside comes as an arrival, and that there is nothing inside goes to `notice`.
  */
-export async function* recordsOfFile(path: string): AsyncGenerator<Arrival> {
+export async function* recordsOfFile(path: string, notice: (line: string) => void): AsyncGenerator<Arrival> {
   const name = path === "-" ? "standard input" : path;
   const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
   let splitter: RecordSplitter | null = null;
@@ -33,6 +33,7 @@ export async function* recordsOfFile(path: string): AsyncGenerator<Arrival> {
     yield { where: `${name} at octet ${octets}`, decoded: { ok: false, reason } };
     return;
   }
+  if (splitter === null) notice(`${name}: is empty; there is no record in it`);
   for (const { offset, decoded } of splitter?.finish() ?? []) yield { where: `${name} at octet ${offset}`, decoded };
 }
 

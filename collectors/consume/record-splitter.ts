@@ -1,4 +1,4 @@
-import { type Decoded, decode, decodeAt, type Format } from "../../schema/encoding.ts";
+import { type Decoded, decode, decodeAt, type Format, sniff } from "../../schema/encoding.ts";
 
 /** A record longer than this is left out and reported; it bounds what is held of a file. Kafka's bound is 1 MB unless raised. */
 export const MAX_RECORD_OCTETS = 4 * 1024 * 1024;
@@ -36,7 +36,7 @@ class LineSplitter implements RecordSplitter {
     let from = 0;
     for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, from)) {
       yield* this.hold(piece.subarray(from, end));
-      yield* this.finish();
+      yield* this.take("at a line end");
       this.offset++;
       from = end + 1;
     }
@@ -44,12 +44,21 @@ class LineSplitter implements RecordSplitter {
   }
 
   *finish(): Iterable<Found> {
+    yield* this.take("at the end");
+  }
+
+  /** What is held as a record, where a line ends or all of it does. */
+  private *take(where: "at a line end" | "at the end"): Iterable<Found> {
     const line = this.pieces.length === 1 && this.pieces[0] ? this.pieces[0] : Buffer.concat(this.pieces);
     const begin = this.offset;
     this.offset += this.held;
     this.pieces = [];
     this.held = 0;
-    if (!this.skipping && !isBlank(line)) yield { offset: begin, decoded: decode(line, "json") };
+    if (!this.skipping && !isBlank(line)) {
+      const decoded = decode(line, "json");
+      const cut = !decoded.ok && where === "at the end" && sniff(line) === "json";
+      yield { offset: begin, decoded: cut ? cutShort(line.length) : decoded };
+    }
     this.skipping = false;
   }
 
@@ -96,8 +105,12 @@ class ValueSplitter implements RecordSplitter {
 
   *finish(): Iterable<Found> {
     if (this.lost || this.rest.length === 0) return;
-    yield { offset: this.offset, decoded: { ok: false, reason: "MessagePack ends too early" } };
+    yield { offset: this.offset, decoded: cutShort(this.rest.length) };
   }
+}
+
+function cutShort(octets: number): Decoded {
+  return { ok: false, reason: `ends inside a record, after ${octets} octets of it` };
 }
 
 function isBlank(line: Buffer): boolean {

@@ -3,13 +3,16 @@ import { MAX_FILES } from "./captures.ts";
 import { type ReadOptions, read } from "./reading.ts";
 
 const HELP = `
-Files are pcap or pcapng of any usual link type, plain, gzip or zstd, whatever their names; - is standard input. They
-may hold the mirrored traffic itself or agents' GRE copies of it. Several files (at most ${MAX_FILES}) are one observation:
-packets are merged by time, in whatever order the files are named, and a packet that two files saw counts once. In
-records a file stands as the agent of its name: router1.pcap.gz is router1.
+Files are pcap or pcapng of any usual link type, plain, gzip or zstd, whatever
+their names; - is standard input. They may hold the mirrored traffic itself or
+agents' GRE copies of it. Several files (at most ${MAX_FILES}) are one observation:
+packets are merged by time, in whatever order the files are named, and a packet
+that two files saw counts once. In records a file stands as the agent of its
+name: router1.pcap.gz is router1.
 
-Exit status: 0 every file was read to its end; 1 one was cut short or damaged, and what could be read of it was
-reported; 2 one could not be read at all, or the command line is wrong.
+Exit status: 0 every file was read to its end; 1 one was cut short or damaged,
+and what could be read of it was reported; 2 one could not be read at all, or
+the command line is wrong.
 
 Examples:
   Which MPTCP sessions are in a capture?
@@ -18,10 +21,10 @@ Examples:
     rejoin read --json --digest router1.pcap.gz router2.pcap.gz
   Only count, over a large capture:
     rejoin read --summary big.pcapng.zst
-  What did each side send, in order? Files <session id>.initiator and .responder in ./streams:
+  What did each side send, in order?
     rejoin read --streams streams capture.pcap
   Sessions of more than a megabyte, with jq:
-    rejoin read --json *.pcap | jq 'select(.mptcp.stream.responder.octets > 1e6) | .mptcp.session.id'
+    rejoin read --json *.pcap | jq 'select(.mptcp.stream.responder.octets>1e6)'
   From a live capture, as it comes:
     tcpdump -U -i eth0 -w - tcp | rejoin read --json -
 `;
@@ -37,7 +40,7 @@ export function command(): Command {
       "--streams <dir>",
       "write what each side sent to DIR/<session id>.initiator and .responder; holes are zeros",
     )
-    .option("--digest", "add the SHA-256 of both streams to each record, up to the stream's first hole")
+    .option("--digest", "with --json: add the SHA-256 of both streams to each record, up to the stream's first hole")
     .option("--partial", "also sessions of which no handshake was seen, and joins without their session")
     .addHelpText("after", HELP)
     .action(async (files: string[], options: ReadOptions) => {

@@ -2,13 +2,14 @@ import { hostname } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { Pipeline } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/version.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import type { CaptureInput } from "./capture-input.ts";
 import { type Captures, openCaptures, readCaptures } from "./captures.ts";
 import { Output } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { isSession, jsonReport, type Report, summaryReport, tableReport } from "./report.ts";
+import { isSession, jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
 import { StreamFiles } from "./stream-files.ts";
 
 /** The options of `rejoin read`. */
@@ -30,10 +31,11 @@ export interface ReadStreams {
 
 /**
  * Reads capture files through the pipeline and reports on standard output. Returns the exit status: 0, 1 when a file was
- * cut short or damaged, 2 when one cannot be read at all (then none is). Throws an OperationalError when the streams
- * folder or standard output cannot be written.
+ * cut short or damaged, 2 when one cannot be read at all (then none is). Throws an OperationalError when the options do
+ * not go together, or when the streams folder or standard output cannot be written.
  */
 export async function read(paths: readonly string[], options: ReadOptions, streams: ReadStreams): Promise<number> {
+  checkOptions(options);
   const say = (line: string) => streams.stderr.write(`rejoin: ${line}\n`);
   const captures = await openCaptures(paths, streams.stdin);
   try {
@@ -49,6 +51,16 @@ export async function read(paths: readonly string[], options: ReadOptions, strea
     return damages.length > 0 && !closed ? 1 : 0;
   } finally {
     for (const { input } of captures.inputs) input.close();
+  }
+}
+
+/** Throws an OperationalError for options that would be without effect, or that mean nothing. */
+function checkOptions({ json, digest, streams }: ReadOptions): void {
+  if (digest === true && json !== true) {
+    throw new OperationalError("usage", "--digest puts the SHA-256 of streams into records: it needs --json");
+  }
+  if (streams === "-") {
+    throw new OperationalError("usage", "--streams writes a file for each stream: it needs a folder, not -");
   }
 }
 
@@ -101,8 +113,10 @@ async function run(
 
 function reportOn(output: Output, options: ReadOptions, stdout: ReadStreams["stdout"]): Report {
   const write = (text: string) => output.write(text);
-  if (options.summary === true) return summaryReport(write, options.json === true);
-  return options.json === true ? jsonReport(write) : tableReport(write, widthOf(stdout), styleFor(stdout, process.env));
+  if (options.json === true) return options.summary === true ? jsonSummaryReport(write) : jsonReport(write);
+  const partial = options.partial === true;
+  if (options.summary === true) return summaryReport(write, widthOf(stdout), partial);
+  return tableReport(write, widthOf(stdout), styleFor(stdout, process.env), partial);
 }
 
 function progressOn(stderr: Writable, inputs: readonly CaptureInput[]): Progress {

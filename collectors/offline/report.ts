@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
 import type { Totals } from "../../src/pipeline.ts";
-import { sessionHeader, sessionRow } from "../terminal/session-table.ts";
+import { sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
 import { renderFooter, renderSummary } from "./summary.ts";
 
@@ -19,25 +19,39 @@ export function jsonReport(write: (text: string) => void): Report {
   };
 }
 
-/** A row for each session as it ends, and a line that counts; `width` columns wide. */
-export function tableReport(write: (text: string) => void, width: number, style: Style): Report {
+/** A row for each session as it ends, and a line that counts; `width` columns wide, null for uncut. */
+export function tableReport(
+  write: (text: string) => void,
+  width: number | null,
+  style: Style,
+  partial: boolean,
+): Report {
+  const table = sessionTable(width, style, { revisions: false });
   let rows = 0;
   return {
     record(record) {
       if (!isSession(record)) return;
-      if (rows === 0) write(`${sessionHeader(width, style)}\n`);
+      if (rows === 0) write(`${table.header}\n`);
       rows += 1;
-      write(`${sessionRow(record, width, style)}\n`);
+      write(`${table.row(record)}\n`);
     },
-    end: (totals) => write(`${rows > 0 ? "\n" : ""}${renderFooter(totals)}`),
+    end: (totals) => write(`${rows > 0 ? "\n" : ""}${renderFooter(totals, partial)}`),
   };
 }
 
-/** Totals only: one object, or text for people. */
-export function summaryReport(write: (text: string) => void, json: boolean): Report {
+/** Totals only, as text for people of at most `width` columns. */
+export function summaryReport(write: (text: string) => void, width: number | null, partial: boolean): Report {
   return {
     record: () => {},
-    end: (totals) => write(json ? `${JSON.stringify(totals)}\n` : renderSummary(totals)),
+    end: (totals) => write(renderSummary(totals, width, partial)),
+  };
+}
+
+/** Totals only, as one object. */
+export function jsonSummaryReport(write: (text: string) => void): Report {
+  return {
+    record: () => {},
+    end: (totals) => write(`${JSON.stringify(totals)}\n`),
   };
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { OctetSink, Side } from "../../src/pipeline.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -43,6 +43,7 @@ export class StreamFiles implements OctetSink {
     try {
       // Not `recursive`: Node 20 never comes back from that where the parent refuses with ENOENT, as /proc does.
       if (!existsSync(directory)) mkdirSync(directory);
+      if (!statSync(directory).isDirectory()) throw new Error("it is a file, not a folder");
       accessSync(directory, constants.W_OK | constants.X_OK);
     } catch (error) {
       throw this.failed(directory, error);

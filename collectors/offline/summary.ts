@@ -1,20 +1,25 @@
 import { FATES } from "../../src/fate.ts";
 import type { Totals } from "../../src/pipeline.ts";
-import { counted, grouped } from "../terminal/text.ts";
+import { counted, grouped, wrapped } from "../terminal/text.ts";
 
-/** The totals of a reading as aligned text for people; ends with a line break. */
-export function renderSummary(totals: Totals): string {
+/**
+ * The totals of a reading as aligned text for people, in lines of at most `width` columns (null: as long as they are);
+ * ends with a line break. `partial`: sessions without a handshake were shown.
+ */
+export function renderSummary(totals: Totals, width: number | null, partial: boolean): string {
   const { sessions, subflows, octets } = totals;
   const fates = Object.entries(totals.packets).sort(([, a], [, b]) => b - a);
-  const lines: [label: string, text: string][] = [["packets", grouped(totals.packetsIn)]];
-  const width = Math.max(...fates.map(([, packets]) => grouped(packets).length), 0);
+  const lines: [label: string, text: string, indent?: number][] = [["packets", grouped(totals.packetsIn)]];
+  const digits = Math.max(...fates.map(([, packets]) => grouped(packets).length), 0);
   for (const [fate, packets] of fates)
-    lines.push(["", `${grouped(packets).padStart(width)}  ${fate}: ${meaningOf(fate)}`]);
+    lines.push(["", `${grouped(packets).padStart(digits)}  ${fate}: ${meaningOf(fate)}`, digits + 2]);
   lines.push([
     "sessions",
     `${grouped(sessions.opened)} opened, ${grouped(sessions.ended)} ended${endings(totals.endedBy)}`,
   ]);
-  if (sessions.partial > 0) lines.push(["", `${grouped(sessions.partial)} without a handshake (--partial shows them)`]);
+  if (sessions.partial > 0) {
+    lines.push(["", `${grouped(sessions.partial)} without a handshake${partial ? "" : leftOut(sessions.partial)}`]);
+  }
   if (sessions.halfOpen > 0) lines.push(["", `${grouped(sessions.halfOpen)} more asked for MPTCP and got no answer`]);
   lines.push([
     "subflows",
@@ -30,16 +35,28 @@ export function renderSummary(totals: Totals): string {
   }
   lines.push(["records", grouped(totals.records)]);
   const column = Math.max(...lines.map(([label]) => label.length)) + 2;
-  return lines.map(([label, text]) => `${label.padEnd(column)}${text}\n`).join("");
+  return lines
+    .flatMap(([label, text, indent]) => wrapped(label.padEnd(column) + text, width, column + (indent ?? 0)))
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
-/** One line that closes a table: what was in the packets, and what the table leaves out. */
-export function renderFooter(totals: Totals): string {
+/**
+ * One line that closes a table: what was in the packets, and what the table leaves out. `partial`: it left out no
+ * session for want of a handshake.
+ */
+export function renderFooter(totals: Totals, partial: boolean): string {
   const { sessions, subflows } = totals;
   const joined = subflows.initial + subflows.joined;
-  const left =
-    sessions.partial > 0 ? `; ${grouped(sessions.partial)} sessions without a handshake left out (--partial)` : "";
-  return `${counted(sessions.ended, "session")} of ${counted(joined, "subflow")} in ${counted(totals.packetsIn, "packet")}${left}\n`;
+  const shown = `${counted(sessions.ended, "session")} of ${counted(joined, "subflow")}`;
+  const packets = `in ${counted(totals.packetsIn, "packet")}`;
+  if (sessions.partial === 0) return `${shown} ${packets}\n`;
+  if (partial) return `${shown} and ${grouped(sessions.partial)} without a handshake ${packets}\n`;
+  return `${shown} ${packets}; ${counted(sessions.partial, "session")} without a handshake${leftOut(sessions.partial)}\n`;
+}
+
+function leftOut(sessions: number): string {
+  return ` left out (--partial shows ${sessions === 1 ? "it" : "them"})`;
 }
 
 function endings(endedBy: Totals["endedBy"]): string {

@@ -38,7 +38,7 @@ function seconds(nanoseconds: number): string {
 }
 
 function fate({ event, mptcp }: SessionRecord, style: Style): string {
-  if (mptcp.close === null) return style.quiet("open");
+  if (mptcp.close === null) return style.quiet(`open (${event.action.slice("session-".length)})`);
   const { reason, by } = mptcp.close;
   const words = event.reason === undefined ? "" : ` (${printable(event.reason)})`;
   return `ended by ${reason}${by === null ? "" : ` of ${by === "both" ? "both sides" : `the ${by}`}`}${words}`;

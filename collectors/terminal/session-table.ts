@@ -1,9 +1,11 @@
 import type { SessionRecord, StreamRecord } from "../../schema/session-record.ts";
 import type { Style } from "./style.ts";
-import { clip, fill, hostPort, humanOctets, printable } from "./text.ts";
+import { clip, fill, hostPort, humanOctets, pad, printable } from "./text.ts";
 
 /** From this width on there is room for start, version and long reasons. */
 const WIDE_COLUMNS = 112;
+/** Room for both ends where nothing is cut: only two rather long IPv6 addresses put what follows out of line. */
+const UNCUT_ENDS = 53;
 
 type Tone = keyof Style | null;
 
@@ -12,8 +14,11 @@ interface Column {
   /** Characters; the one column without takes what the others leave. */
   readonly width?: number;
   readonly stand: "left" | "right";
-  readonly wideOnly?: true;
-  readonly cell: (record: SessionRecord, width: number) => readonly [text: string, tone: Tone];
+  /** Stands in wide tables only, or in narrow ones only. */
+  readonly only?: "wide" | "narrow";
+  /** Stands only where a session may have several rows. */
+  readonly ofRevisions?: true;
+  readonly cell: (record: SessionRecord, width: number | null) => readonly [text: string, tone: Tone];
 }
 
 const COLUMNS: readonly Column[] = [
@@ -21,53 +26,84 @@ const COLUMNS: readonly Column[] = [
     title: "START UTC",
     width: 14,
     stand: "left",
-    wideOnly: true,
+    only: "wide",
     cell: (r) => [monthToSecond(r.event.start), "quiet"],
   },
   { title: "SESSION", width: 8, stand: "left", cell: (r) => [r.mptcp.session.id.slice(0, 8), null] },
+  {
+    title: "RECORD",
+    width: 7,
+    stand: "left",
+    only: "wide",
+    ofRevisions: true,
+    cell: (r) => [moment(r), r.mptcp.close === null ? "quiet" : null],
+  },
   { title: "INITIATOR → RESPONDER", stand: "left", cell: (r, width) => [between(r, width), "strong"] },
-  { title: "V", width: 3, stand: "left", wideOnly: true, cell: version },
+  { title: "V", width: 3, stand: "left", only: "wide", cell: version },
   { title: "SUB", width: 3, stand: "right", cell: (r) => [String(r.mptcp.subflows.length), null] },
   { title: "SENT", width: 7, stand: "right", cell: (r) => [humanOctets(r.mptcp.stream.initiator.octets), null] },
   { title: "ANSWER", width: 7, stand: "right", cell: (r) => [humanOctets(r.mptcp.stream.responder.octets), null] },
   { title: "WHOLE", width: 6, stand: "left", cell: (r) => whole(r.mptcp.stream) },
   { title: "JOINS", width: 6, stand: "left", cell: joins },
-  { title: "END", width: 12, stand: "left", cell: end },
+  { title: "END", width: 12, stand: "left", only: "wide", cell: (r) => end(r, "open") },
+  // The reason of the end is cut, not the addresses; and the row says itself which record of the session it is.
+  { title: "END", width: 9, stand: "left", only: "narrow", cell: (r) => end(r, moment(r)) },
 ];
 
-/** The table's heading, `width` columns wide (at least 80). */
-export function sessionHeader(width: number, style: Style): string {
-  const titles = layout(width).map(([column, columns]) => fill(column.title, columns, column.stand));
-  return style.strong(titles.join(" ").trimEnd());
+/** Sessions as lines under each other: the heading, and a row for each record. */
+export interface SessionTable {
+  readonly header: string;
+  row(record: SessionRecord): string;
 }
 
-/** One session as one line that stands under `sessionHeader` of the same width. */
-export function sessionRow(record: SessionRecord, width: number, style: Style): string {
-  const cells = layout(width).map(([column, columns]) => {
-    const [text, tone] = column.cell(record, columns);
-    const filled = fill(printable(text), columns, column.stand);
-    return tone === null ? filled : style[tone](filled);
-  });
-  return cells.join(" ").trimEnd();
+/**
+ * A table `width` columns wide (at least 80), or one in which nothing is cut (null). With `revisions` it tells the
+ * records of one session apart.
+ */
+export function sessionTable(width: number | null, style: Style, { revisions }: { revisions: boolean }): SessionTable {
+  const columns = layout(width, revisions);
+  const stands = width === null ? pad : fill;
+  return {
+    header: style.strong(
+      columns
+        .map(([{ title, stand }, characters]) => fill(title, characters, stand))
+        .join(" ")
+        .trimEnd(),
+    ),
+    row(record) {
+      const cells = columns.map(([column, characters]) => {
+        const [text, tone] = column.cell(record, width === null ? null : characters);
+        const filled = stands(printable(text), characters, column.stand);
+        return tone === null ? filled : style[tone](filled);
+      });
+      return cells.join(" ").trimEnd();
+    },
+  };
 }
 
-function layout(width: number): (readonly [Column, number])[] {
-  const wide = width >= WIDE_COLUMNS;
-  const shown = COLUMNS.filter((column) => wide || !column.wideOnly);
-  // On a narrow terminal the reason of the end is cut, not the addresses.
-  const widths = shown.map((column) => (column.title === "END" && !wide ? 9 : column.width));
-  const taken = widths.reduce<number>((sum, columns) => sum + (columns ?? 0), shown.length - 1);
-  return shown.map((column, i) => [column, widths[i] ?? Math.max(20, width - taken)] as const);
+function layout(width: number | null, revisions: boolean): (readonly [Column, number])[] {
+  const size = width === null || width >= WIDE_COLUMNS ? "wide" : "narrow";
+  const shown = COLUMNS.filter(
+    ({ only, ofRevisions }) => (only ?? size) === size && (revisions || ofRevisions === undefined),
+  );
+  const taken = shown.reduce((sum, column) => sum + (column.width ?? 0), shown.length - 1);
+  const left = width === null ? UNCUT_ENDS : Math.max(20, width - taken);
+  return shown.map((column) => [column, column.width ?? left] as const);
 }
 
 function monthToSecond(time: string): string {
   return `${time.slice(5, 10)} ${time.slice(11, 19)}`;
 }
 
+/** Which of its session's records this is: `opened`, `updated` or `ended`. */
+function moment({ event }: SessionRecord): string {
+  return event.action.slice("session-".length);
+}
+
 /** Both ends in at most `width` characters; the initiator's port goes first, then the tails of the addresses. */
-function between({ source, destination }: SessionRecord, width: number): string {
+function between({ source, destination }: SessionRecord, width: number | null): string {
   const full = `${hostPort(source)} → ${hostPort(destination)}`;
-  if (full.length <= width) return full;
+  if (width === null || full.length <= width) return full;
   const shorter = `${source.ip} → ${hostPort(destination)}`;
   if (shorter.length <= width) return shorter;
   const right = hostPort(destination);
@@ -98,8 +134,8 @@ function joins({ mptcp }: SessionRecord): readonly [string, Tone] {
     : [`${verified}/${verdicts.length} ?`, "doubt"];
 }
 
-function end({ mptcp }: SessionRecord): readonly [string, Tone] {
-  if (mptcp.close === null) return ["open", "quiet"];
+function end({ mptcp }: SessionRecord, otherwise: string): readonly [string, Tone] {
+  if (mptcp.close === null) return [otherwise, "quiet"];
   const { reason } = mptcp.close;
   return [reason, reason === "fin" ? null : "doubt"];
 }

@@ -38,7 +38,7 @@ export function styleFor(stream: { isTTY?: boolean | undefined }, env: NodeJS.Pr
   return stream.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb" ? COLOURS : PLAIN;
 }
 
-/** Columns to fill: the terminal's, 120 where there is none, never below 80. */
-export function widthOf(stream: { columns?: number | undefined }): number {
-  return Math.max(80, stream.columns ?? 120);
+/** Columns to fill: the terminal's, never below 80; null where there is none, and nothing has to be cut. */
+export function widthOf(stream: { columns?: number | undefined }): number | null {
+  return stream.columns === undefined ? null : Math.max(80, stream.columns);
 }

@@ -49,9 +49,32 @@ export function clip(text: string, width: number): string {
 
 /** Exactly `width` characters: cut as `clip` does, or filled with spaces on the right (`left`: text stands left). */
 export function fill(text: string, width: number, stand: "left" | "right"): string {
-  const cut = clip(text, width);
-  const spaces = " ".repeat(width - [...cut].length);
-  return stand === "left" ? cut + spaces : spaces + cut;
+  return pad(clip(text, width), width, stand);
+}
+
+/** At least `width` characters: as `fill`, but nothing is cut. */
+export function pad(text: string, width: number, stand: "left" | "right"): string {
+  const spaces = " ".repeat(Math.max(0, width - [...text].length));
+  return stand === "left" ? text + spaces : spaces + text;
+}
+
+/**
+ * The text in lines of at most `width` characters, broken at spaces; all but the first begin with `indent` spaces. A
+ * word that fits on no line stands on one of its own. Null for the width breaks nothing.
+ */
+export function wrapped(text: string, width: number | null, indent: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (width !== null && rest.length > width) {
+    // The spaces that a line begins with are no place to break it.
+    const begin = rest.search(/\S/) + 1;
+    const before = rest.lastIndexOf(" ", width);
+    const at = before >= begin ? before : rest.indexOf(" ", begin);
+    if (at < 0) break;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = " ".repeat(indent) + rest.slice(at).trimStart();
+  }
+  return [...lines, rest];
 }
 
 /** Address and port as RFC 3986 writes them: `10.10.1.2:5001`, `[2001:db8::2]:5001`. */

@@ -53,16 +53,16 @@ describe("records come out as they went in", () => {
     expect(consume(["--json", "-"], content)).toEqual(expected);
   });
 
-  it("in a table of 120 columns, with a heading for each kind of record", () => {
+  it("in a table, with a heading for each kind of record", () => {
     const { status, stdout } = consume([file("records", messagePack)]);
     expect(status).toBe(0);
-    expect(stdout.split("\n").map((line) => line.slice(0, 23))).toEqual([
-      "START UTC      SESSION ",
-      "11-22 20:08:12 q3mZ0aX9",
-      "11-22 20:08:12 q3mZ0aX9",
-      "11-22 20:08:12 orphan_Y",
-      "UNTIL UTC      AGENT   ",
-      "11-22 20:09:00 router1 ",
+    expect(stdout.split("\n").map((line) => line.slice(0, 31))).toEqual([
+      "START UTC      SESSION  RECORD ",
+      "11-22 20:08:12 q3mZ0aX9 opened ",
+      "11-22 20:08:12 q3mZ0aX9 ended  ",
+      "11-22 20:08:12 orphan_Y ended  ",
+      "UNTIL UTC      AGENT           ",
+      "11-22 20:09:00 router1         ",
       "",
     ]);
   });
@@ -76,6 +76,22 @@ describe("records come out as they went in", () => {
       "session orphan_Yk2c8Vw1sR",
       "UNTIL UTC",
       "session q3mZ0aX9cT1kVb7e",
+    ]);
+  });
+
+  it("with --ended only each session's last record, in every shape", () => {
+    const ended = records.slice(1, 3);
+    const all = file("all", jsonLines);
+    const expected = ended.map((record) => `${JSON.stringify(record)}\n`).join("");
+    expect(consume(["--ended", "--json", all])).toEqual({ status: 0, stdout: expected, stderr: "" });
+    expect(consume(["--ended", "--json", "--count", "1", all]).stdout).toBe(`${JSON.stringify(ended[0])}\n`);
+    expect(consume(["--ended", all]).stdout.match(/^\d.{22} \w+/gm)).toEqual([
+      "11-22 20:08:12 q3mZ0aX9 ended",
+      "11-22 20:08:12 orphan_Y ended",
+    ]);
+    expect(consume(["--ended", "--detail", all]).stdout.match(/^(session|UNTIL) \S+/gm)).toEqual([
+      "session q3mZ0aX9cT1kVb7e",
+      "session orphan_Yk2c8Vw1sR",
     ]);
   });
 
@@ -116,7 +132,18 @@ describe("what is broken is told, counted and skipped", () => {
   });
 
   it.each([
-    ["MessagePack cut short", messagePack.subarray(0, -9), /^rejoin: cut at octet \d+: MessagePack ends too early\n/],
+    [
+      "MessagePack cut short",
+      messagePack.subarray(0, -9),
+      /^rejoin: cut at octet \d+: ends inside a record, after \d+ octets of it\n/,
+    ],
+    [
+      "JSON lines cut short",
+      jsonLines.slice(0, -9),
+      new RegExp(
+        `^rejoin: cut at octet ${jsonLines.lastIndexOf("\n", jsonLines.length - 2) + 1}: ends inside a record, `,
+      ),
+    ],
     [
       "gzip cut short",
       gzipSync(jsonLines).subarray(0, -9),
@@ -157,8 +184,15 @@ describe("one line and status 2 for", () => {
   });
 });
 
-it("an empty file has no records, and that is no fault", () => {
-  expect(consume([file("empty", ""), file("blank", "\n\n")])).toEqual({ status: 0, stdout: "", stderr: "" });
+it("an empty file has no records, and that is told and no fault", () => {
+  const line = (name: string) => `rejoin: ${name}: is empty; there is no record in it\n`;
+  const stderr = line("empty") + line("blank") + line("packed");
+  expect(consume([file("empty", ""), file("blank", "\n\n"), file("packed", gzipSync(""))])).toEqual({
+    status: 0,
+    stdout: "",
+    stderr,
+  });
+  expect(consume(["-"])).toEqual({ status: 0, stdout: "", stderr: line("standard input") });
 });
 
 it("ends quietly when the reader of its output has gone", async () => {

@@ -52,12 +52,16 @@ describe("JSON lines", () => {
       [0, good({ a: 1 })],
       [8, bad("not JSON")],
       [16, good({ a: 2 })],
-      [25, bad("not JSON")],
+      [25, bad("ends inside a record, after 6 octets of it")],
     ]);
   });
 
   it("takes a last line without an end", () => {
     expect(split("json", Buffer.from('{"a":1}'))).toEqual([[0, good({ a: 1 })]]);
+    expect(split("json", Buffer.from('{"a":1\nnope'))).toEqual([
+      [0, bad("not JSON")],
+      [7, bad("not JSON")],
+    ]);
   });
 
   it("leaves out a line beyond the bound, once, and goes on", () => {
@@ -84,7 +88,7 @@ describe("MessagePack values", () => {
   it("says where the last value is cut short", () => {
     expect(split("msgpack", Buffer.from("81a1610181a1", "hex"), [5])).toEqual([
       [0, good({ a: 1 })],
-      [4, bad("MessagePack ends too early")],
+      [4, bad("ends inside a record, after 2 octets of it")],
     ]);
   });
 

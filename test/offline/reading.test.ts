@@ -89,6 +89,38 @@ describe("reading two routers' files", () => {
   });
 });
 
+describe("sessions without a handshake", () => {
+  const LATE = [fileURLToPath(new URL("../captures/server-join/router2.pcap.gz", import.meta.url))];
+
+  it("are counted as left out, or as shown with --partial", async () => {
+    expect((await reading(LATE)).out).toMatch(
+      /^0 sessions of 0 subflows in [\d,]+ packets; 1 session without a handshake left out \(--partial shows it\)\n$/,
+    );
+    expect((await reading(LATE, { partial: true })).out).toMatch(
+      /\n\n0 sessions of 0 subflows and 1 without a handshake in [\d,]+ packets\n$/,
+    );
+    expect((await reading(LATE, { summary: true })).out).toContain(
+      "\n           1 without a handshake left out (--partial shows it)\n",
+    );
+    expect((await reading(LATE, { summary: true, partial: true })).out).toContain(
+      "\n           1 without a handshake\n",
+    );
+  });
+
+  it("have a summary that keeps to the columns of a terminal", async () => {
+    const { texts, ...io } = streams();
+    await read(LATE, { summary: true }, { ...io, stdout: Object.assign(io.stdout, { columns: 80 }) });
+    const lines = texts.out.trimEnd().split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect((await reading(LATE, { summary: true })).out.split(/\s+/)).toEqual(texts.out.split(/\s+/));
+  });
+});
+
+it("refuses options that would be without effect", async () => {
+  await expect(reading(ROUTERS, { digest: true })).rejects.toThrow(/--digest .* needs --json/);
+  await expect(reading(ROUTERS, { streams: "-" })).rejects.toThrow("needs a folder, not -");
+});
+
 describe("exit status", () => {
   it("is 0 for captures without MPTCP, or without packets", async () => {
     const dir = folder();
@@ -151,6 +183,7 @@ describe("exit status", () => {
 
 it("says what is wrong with the streams folder and with standard output", async () => {
   const file = put(folder(), "file", "");
+  await expect(reading(ROUTERS, { streams: file })).rejects.toThrow(/is a file, not a folder/);
   await expect(reading(ROUTERS, { streams: join(file, "x") })).rejects.toThrow(
     /ENOTDIR.*name another --streams folder/,
   );

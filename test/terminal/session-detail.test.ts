@@ -33,6 +33,10 @@ it("tells why a verdict could not be had and what was left out", () => {
   expect(text).toContain("left out: 4 ranges beyond the bound");
 });
 
+it("tells which record of an open session it is", () => {
+  expect(detail(example("session-opened"))).toContain("open (opened)");
+});
+
 it("tells what is rare", () => {
   const record = example("session-ended");
   record.mptcp.fallback = { cause: "mp-fail", at: "2026-11-22T20:08:13Z", subflow: 0 };

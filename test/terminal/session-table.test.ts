@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { agentHeader, agentRow } from "../../collectors/terminal/agent-table.ts";
-import { sessionHeader, sessionRow } from "../../collectors/terminal/session-table.ts";
+import { sessionTable } from "../../collectors/terminal/session-table.ts";
 import { COLOURS, PLAIN, type Style } from "../../collectors/terminal/style.ts";
 import { printable } from "../../collectors/terminal/text.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
@@ -11,8 +11,9 @@ import { anySessionRecord } from "../schema/arbitrary-record.ts";
 const example = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../schema/examples/${name}.json`, import.meta.url), "utf8"));
 
-function table(width: number, ...records: SessionRecord[]): string {
-  return ["", sessionHeader(width, PLAIN), ...records.map((record) => sessionRow(record, width, PLAIN)), ""].join("\n");
+function table(width: number | null, ...records: SessionRecord[]): string {
+  const { header, row } = sessionTable(width, PLAIN, { revisions: false });
+  return ["", header, ...records.map(row), ""].join("\n");
 }
 
 function changed(change: (record: SessionRecord) => void): SessionRecord {
@@ -45,6 +46,43 @@ q3mZ0aX9 2001:db8:10… → [2001:db8:2…   2 3.15 MB 3.14 MB holes  1/1 ok fin
 `);
 });
 
+test("without a terminal nothing is cut", () => {
+  expect(table(null, example("session-ended"), ipv6)).toBe(`
+START UTC      SESSION  INITIATOR → RESPONDER                                 V   SUB    SENT  ANSWER WHOLE  JOINS  END
+11-22 20:08:12 q3mZ0aX9 10.10.1.2:41539 → 10.20.1.2:5001                      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
+11-22 20:08:12 q3mZ0aX9 [2001:db8:101::2]:41539 → [2001:db8:201::2]:5001      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
+`);
+  const longest = changed(({ source, destination }) => {
+    source.ip = destination.ip = "2001:db8:1111:2222:3333:4444:5555:6666";
+    destination.port = 65_535;
+  });
+  expect(table(null, longest)).toContain(
+    " [2001:db8:1111:2222:3333:4444:5555:6666]:41539 → [2001:db8:1111:2222:3333:4444:5555:6666]:65535 1 ",
+  );
+});
+
+test("records of one session are told apart, in a column of their own or by their end", () => {
+  const updated = example("session-opened");
+  updated.event.action = "session-updated";
+  const shown = (width: number) => {
+    const { header, row } = sessionTable(width, PLAIN, { revisions: true });
+    const rows = [example("session-opened"), updated, example("session-ended")].map(row);
+    return ["", header, ...rows, ""].join("\n");
+  };
+  expect(shown(120)).toBe(`
+START UTC      SESSION  RECORD  INITIATOR → RESPONDER                 V   SUB    SENT  ANSWER WHOLE  JOINS  END
+11-22 20:08:12 q3mZ0aX9 opened  10.10.1.2:41539 → 10.20.1.2:5001      1     1     0 B     0 B no end -      open
+11-22 20:08:12 q3mZ0aX9 updated 10.10.1.2:41539 → 10.20.1.2:5001      1     1     0 B     0 B no end -      open
+11-22 20:08:12 q3mZ0aX9 ended   10.10.1.2:41539 → 10.20.1.2:5001      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
+`);
+  expect(shown(80)).toBe(`
+SESSION  INITIATOR → RESPONDER       SUB    SENT  ANSWER WHOLE  JOINS  END
+q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    1     0 B     0 B no end -      opened
+q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    1     0 B     0 B no end -      updated
+q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    2 3.15 MB 3.14 MB holes  1/1 ok fin
+`);
+});
+
 describe("a cell's colour says what it means", () => {
   const TONES: Style = {
     good: (text) => `good(${text.trim()})`,
@@ -69,14 +107,14 @@ describe("a cell's colour says what it means", () => {
     ],
     ["a reset", changed((r) => (r.mptcp.close = { reason: "reset", by: "responder" })), "doubt(reset)"],
   ])("%s", (_name, record, text) => {
-    expect(sessionRow(record, 120, TONES)).toContain(text);
+    expect(sessionTable(120, TONES, { revisions: false }).row(record)).toContain(text);
   });
 });
 
 test("whatever a record holds, its row fits and a terminal obeys nothing in it", () => {
   fc.assert(
-    fc.property(anySessionRecord, fc.integer({ min: 80, max: 200 }), (record, width) => {
-      const row = sessionRow(record, width, PLAIN);
+    fc.property(anySessionRecord, fc.integer({ min: 80, max: 200 }), fc.boolean(), (record, width, revisions) => {
+      const row = sessionTable(width, PLAIN, { revisions }).row(record);
       expect([...row].length).toBeLessThanOrEqual(width);
       expect(printable(row)).toBe(row);
     }),
@@ -84,9 +122,13 @@ test("whatever a record holds, its row fits and a terminal obeys nothing in it",
 });
 
 test("an agent's counts", () => {
-  expect(`\n${agentHeader(PLAIN)}\n${agentRow(example("agent"), PLAIN)}\n`).toBe(`
+  expect(`\n${agentHeader(PLAIN)}\n${agentRow(example("agent"), PLAIN, null)}\n`).toBe(`
 UNTIL UTC      AGENT                     PACKETS    OCTETS     LOST     LATE     TWICE  RESTARTS
 11-22 20:09:00 router1                   182,734    241 MB        3        1         0         0
 `);
-  expect(agentRow(example("agent"), COLOURS)).toContain("\u001b[33m");
+  expect(agentRow(example("agent"), COLOURS, 120)).toContain("\u001b[33m");
+  const named = example("agent");
+  named.agent.name = "router1.the-first-floor.example.net";
+  expect(agentRow(named, PLAIN, null)).toContain(" router1.the-first-floor.example.net ");
+  expect(agentRow(named, PLAIN, 120)).toContain(" router1.the-first-f… ");
 });

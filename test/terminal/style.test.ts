@@ -16,6 +16,6 @@ it("colours are escapes around the text, and nothing around no text", () => {
   expect(COLOURS.bad("")).toBe("");
 });
 
-it("a table is 120 columns wide where no terminal says more, and never below 80", () => {
-  expect([widthOf({}), widthOf({ columns: 200 }), widthOf({ columns: 40 })]).toEqual([120, 200, 80]);
+it("a table is as wide as its terminal, never below 80, and has no bound where there is none", () => {
+  expect([widthOf({}), widthOf({ columns: 200 }), widthOf({ columns: 40 })]).toEqual([null, 200, 80]);
 });

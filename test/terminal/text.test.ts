@@ -7,8 +7,10 @@ import {
   grouped,
   hostPort,
   humanOctets,
+  pad,
   printable,
   printableJson,
+  wrapped,
 } from "../../collectors/terminal/text.ts";
 
 it.each([
@@ -45,6 +47,21 @@ test("cut text says so, filled text has its width", () => {
   expect(clip("router1", 7)).toBe("router1");
   expect(clip("router10", 7)).toBe("router…");
   expect([fill("ab", 4, "left"), fill("ab", 4, "right"), fill("abcde", 4, "right")]).toEqual(["ab  ", "  ab", "abc…"]);
+  expect([pad("ab", 4, "left"), pad("ab", 4, "right"), pad("abcde", 4, "right")]).toEqual(["ab  ", "  ab", "abcde"]);
+});
+
+test("wrapped text is broken at spaces, and indented from its second line on", () => {
+  expect(wrapped("packets  the quick brown fox", 20, 9)).toEqual(["packets  the quick", "         brown fox"]);
+  expect(wrapped("packets  the quick brown fox", null, 9)).toEqual(["packets  the quick brown fox"]);
+  expect(wrapped("a unbreakable-as-it-is word", 10, 2)).toEqual(["a", "  unbreakable-as-it-is", "  word"]);
+  const words = fc.array(fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 12 }), { minLength: 1 });
+  fc.assert(
+    fc.property(words, fc.integer({ min: 20, max: 40 }), (text, width) => {
+      const lines = wrapped(text.join(" "), width, 4);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+      expect(lines.join(" ").split(/ +/)).toEqual(text);
+    }),
+  );
 });
 
 it.each([
