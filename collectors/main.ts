@@ -23,16 +23,27 @@ const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }
   demo: { summary: "agents and collector on loopback over recorded sessions", load: () => import("./demo/command.ts") },
 };
 
+/** Exit status for a fault of our own (sysexits.h: EX_SOFTWARE), which must not look like a verb's 1 or 2. */
+const INTERNAL_FAULT = 70;
+
+const EXIT_STATUSES = `
+Each verb has its own help with examples: rejoin read --help
+
+Exit status: 0 all went well; 1 it was done, and something was not as it should
+be, each thing named on standard error; 2 it could not be done, or the command
+line is wrong; 70 a fault of rejoin itself: please report it.`;
+
 /** Runs the command line and returns the exit status: 0, or 2 with one line on standard error for a wrong one. */
-async function main(argv: readonly string[]): Promise<number> {
+async function main(words: readonly string[]): Promise<number> {
+  const argv = helpAsOption(words);
   const program = new Command("rejoin")
     .description("Puts Multipath TCP sessions back together.")
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand(false)
+    .helpCommand("help [verb]", "print this help, or a verb's")
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "rejoin: ")) })
-    .addHelpText("after", "\nEach verb has its own help with examples: rejoin read --help");
+    .configureOutput({ outputError: (text, write) => write(oneLine(text.replace(/^error: /, "rejoin: "))) })
+    .addHelpText("after", EXIT_STATUSES);
   const verb = argv.find((word) => !word.startsWith("-"));
   for (const [name, { summary, load }] of Object.entries(VERBS)) {
     const sub = name === verb ? (await load()).command().summary(summary) : new Command(name).summary(summary);
@@ -43,17 +54,45 @@ async function main(argv: readonly string[]): Promise<number> {
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof OperationalError) {
-      process.stderr.write(`rejoin: ${error.message}\n`);
-      return error.exitStatus;
-    }
-    throw error;
+    // A verb that waits for its last connections may; our own faults end the process whatever is still open.
+    if (error instanceof OperationalError) return complaint(error);
+    return process.exit(complaint(error));
   }
 }
 
-// A reader that goes away (`--help | head -1`) is no error; verbs that write much notice it themselves.
+/** `help`, `help VERB` as `--help`, `VERB --help`: a verb's page is loaded only when its name comes first. */
+function helpAsOption(words: readonly string[]): readonly string[] {
+  const [first, verb, ...rest] = words;
+  if (first !== "help") return words;
+  if (verb === undefined) return ["--help"];
+  return Object.hasOwn(VERBS, verb) ? [verb, "--help"] : [verb, ...rest];
+}
+
+/** Commander adds its guess of what was meant as a line of its own. */
+function oneLine(text: string): string {
+  return `${text.trimEnd().replace(/\s*\n\s*/g, " ")}\n`;
+}
+
+/** Tells on standard error why nobody can go on; returns the exit status. The stack is told of our own faults only. */
+function complaint(error: unknown): number {
+  if (error instanceof OperationalError) {
+    process.stderr.write(`rejoin: ${error.message}\n`);
+    return error.exitStatus;
+  }
+  const fault = error instanceof Error ? error : new Error(String(error));
+  const frames = fault.stack?.match(/^ +at .*$/gm) ?? [];
+  process.stderr.write(oneLine(`rejoin: internal fault: ${fault.message}; please report it`));
+  for (const frame of frames) process.stderr.write(`${frame}\n`);
+  return INTERNAL_FAULT;
+}
+
+// What is thrown where nobody waits for it: in timers, in listeners, in promises that were left alone.
+process.on("uncaughtException", (error) => process.exit(complaint(error)));
+
+// A reader that goes away (`--help | head -1`) is no error; verbs that write much listen themselves.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code === "EPIPE" || process.stdout.listenerCount("error") > 1) return;
+  throw new OperationalError("output-unwritable", `standard output: cannot be written (${error.message})`);
 });
 
 process.exitCode = await main(process.argv.slice(2));

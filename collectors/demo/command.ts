@@ -7,9 +7,11 @@ import { accountLines, comparisonLines, nextLines, verdictLines } from "./closin
 import { runDemo } from "./demo.ts";
 
 const HELP = `
-Nothing leaves this machine, no privilege is needed and nothing is written. It takes about fifteen seconds.
+Nothing leaves this machine, no privilege is needed and nothing is written. It
+takes about fifteen seconds.
 
-Exit status: 0 all sessions came out as their hosts had them; 1 some did not, each named; 2 it could not begin.
+Exit status: 0 all sessions came out as their hosts had them; 1 some did not,
+each named; 2 it could not begin.
 
 Examples:
   rejoin demo
