@@ -15,7 +15,7 @@ type Entry = { readonly record: OutboxRecord; readonly order: number };
 
 /** A first-in, first-out queue that takes from its front in constant time. Bounded by its owner. */
 class Fifo {
-  private entries: Entry[] = [];
+  private entries: (Entry | undefined)[] = [];
   private front = 0;
 
   get first(): Entry | undefined {
@@ -29,6 +29,8 @@ class Fifo {
   shift(): Entry | undefined {
     const entry = this.entries[this.front];
     if (entry === undefined) return undefined;
+    // A spent place would hold its record, which no bound counts any more, until the array is moved.
+    this.entries[this.front] = undefined;
     this.front += 1;
     // Half of the array is spent: moving the rest costs less than what has been taken since the last time.
     if (this.front * 2 > this.entries.length) {

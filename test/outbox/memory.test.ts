@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
@@ -74,6 +76,24 @@ describe("MemoryOutbox", () => {
     const outbox = new MemoryOutbox({ maxRecords: 100, maxOctets: 10_000 });
     outbox.append([record("ended", "1", 4000), record("ended", "2", 4000), record("ended", "3", 4000)]);
     expect(outbox.stats()).toMatchObject({ stored: 2, shed: { "full/ended": 1 } });
+  });
+
+  test("a record that was shed is no longer held", async () => {
+    const outbox = new MemoryOutbox({ ...ROOMY, maxRecords: 100 });
+    for (let n = 0; n < 100; n++) outbox.append([record("ended", "kept")]);
+    const first: WeakRef<OutboxRecord>[] = [];
+    // Fewer than half: the array has not been moved since.
+    for (let n = 0; n < 120; n++) {
+      const one = record("ended", String(n));
+      if (n < 20) first.push(new WeakRef(one));
+      outbox.append([one]);
+    }
+    expect(outbox.stats().shed).toEqual({ "full/ended": 120 });
+    setFlagsFromString("--expose-gc");
+    // What a weak reference was made of lives until the turn is over.
+    await new Promise((resolve) => setImmediate(resolve));
+    runInNewContext("gc")();
+    expect(first.filter((one) => one.deref() !== undefined)).toEqual([]);
   });
 
   test("what is under way is not shed: a new record that does not fit beside it is", async () => {
