@@ -12,6 +12,7 @@ export class Pump {
   private readonly outbox: Outbox;
   private readonly sink: Sink;
   private readonly abort = new AbortController();
+  private abandoned = false;
   private readonly running: Promise<void>;
 
   /** Begins to carry. `onFailure` is called when the sink will take no more, with its error. */
@@ -27,6 +28,7 @@ export class Pump {
     await within(this.running, limitMs);
     this.abort.abort();
     await within(this.running, ABORT_LIMIT_MS);
+    this.abandoned = true;
     this.outbox.abandon();
   }
 
@@ -34,7 +36,10 @@ export class Pump {
     while (!this.abort.signal.aborted) {
       const batch = await this.outbox.read(BATCH_RECORDS, BATCH_OCTETS);
       if (batch === null) return;
-      this.outbox.settle(await this.sink.send(batch, this.abort.signal));
+      const outcomes = await this.sink.send(batch, this.abort.signal);
+      // An answer after the limit finds its batch counted as shed already.
+      if (this.abandoned) return;
+      this.outbox.settle(outcomes);
     }
   }
 }
