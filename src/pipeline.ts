@@ -93,6 +93,8 @@ export interface Totals {
     Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>
   >;
   readonly records: number;
+  /** Changes of sessions that made no record of their own, because there were too many at once. */
+  readonly updatesLeftOut: number;
 }
 
 /** The packet path: decapsulate -> subflow -> session -> record. Synchronous; knows no time but the packets'. */

@@ -1,6 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
 
-/** Octets held out of order, over all streams; a stream that would hold more gives its digest up. */
+/** What a held piece takes besides its octets, in a map and as an object. */
+const PIECE_OCTETS = 256;
+/** Octets held out of order, over all streams, PIECE_OCTETS for each piece included; a stream that would hold more gives its digest up. */
 const MAX_HELD_OCTETS = 256 * 1024 * 1024;
 
 /** What all streams of one pipeline hold together. */
@@ -40,7 +42,7 @@ export class StreamDigest {
   add(offset: number, octets: Uint8Array): void {
     if (this.shed) return;
     if (offset !== this.next) {
-      if (this.room.reserve(octets.length)) this.held.set(offset, new Uint8Array(octets));
+      if (this.room.reserve(octets.length + PIECE_OCTETS)) this.held.set(offset, new Uint8Array(octets));
       else this.giveUp();
       return;
     }
@@ -48,7 +50,7 @@ export class StreamDigest {
     this.next += octets.length;
     for (let found = this.held.get(this.next); found !== undefined; found = this.held.get(this.next)) {
       this.held.delete(this.next);
-      this.room.free(found.length);
+      this.room.free(found.length + PIECE_OCTETS);
       this.hash.update(found);
       this.next += found.length;
     }
@@ -61,7 +63,7 @@ export class StreamDigest {
 
   /** Gives back what is held; call once when the stream is over. */
   release(): void {
-    for (const octets of this.held.values()) this.room.free(octets.length);
+    for (const octets of this.held.values()) this.room.free(octets.length + PIECE_OCTETS);
     this.held.clear();
   }
 

@@ -2,6 +2,8 @@ import { asFloats, cacheLineWords } from "../cache-lines.ts";
 
 /** Ranges a stream keeps in its own cache line; a stream with more has an array of its own. */
 export const NEAR_RANGES = 4;
+/** Numbers in all arrays that streams have of their own: 64 MiB. */
+const MAX_FAR_NUMBERS = 8 * 1024 * 1024;
 
 /**
  * Ranges of streams, such as those beyond the contiguous part: per stream sorted, disjoint, never adjacent. Offsets
@@ -17,8 +19,9 @@ export class StreamRanges {
   private readonly limit: number;
   /** NEAR_RANGES pairs per stream: what src/session/steady-path.ts looks at itself. */
   readonly near: Float64Array;
-  /** Streams with more than NEAR_RANGES; bounded by the session table. */
+  /** Streams with more than NEAR_RANGES; bounded by the session table, and by MAX_FAR_NUMBERS together. */
   private readonly far = new Map<number, Float64Array>();
+  private farNumbers = 0;
 
   /**
    * @param streams how many streams there can be; they are numbered from 0
@@ -53,7 +56,7 @@ export class StreamRanges {
     }
     if (at < end) this.piece(at, end);
     if (last === first) {
-      if (length === this.limit) return -1;
+      if (length === this.limit || (length >= NEAR_RANGES && this.farNumbers > MAX_FAR_NUMBERS)) return -1;
       return this.insert(stream, length, first, start, end);
     }
     pairs[base + first * 2] = Math.min(start, pairs[base + first * 2]!);
@@ -93,6 +96,7 @@ export class StreamRanges {
 
   /** Forgets a stream. */
   release(stream: number): void {
+    this.farNumbers -= this.far.get(stream)?.length ?? 0;
     this.far.delete(stream);
   }
 
@@ -122,6 +126,7 @@ export class StreamRanges {
     const larger = new Float64Array((length + 1) * 4);
     const near = stream * NEAR_RANGES * 2;
     larger.set(known ?? this.near.subarray(near, near + length * 2));
+    this.farNumbers += larger.length - (known?.length ?? 0);
     this.far.set(stream, larger);
     return larger;
   }
@@ -130,7 +135,7 @@ export class StreamRanges {
   private shortened(stream: number, before: number, length: number): number {
     if (before > NEAR_RANGES && length <= NEAR_RANGES) {
       this.near.set(this.far.get(stream)!.subarray(0, length * 2), stream * NEAR_RANGES * 2);
-      this.far.delete(stream);
+      this.release(stream);
     }
     return length;
   }

@@ -66,7 +66,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       action,
       start: timeText(start),
       end: timeText(end),
-      duration: Math.max(0, Math.round((end - start) * 1000)),
+      duration: Math.min(Math.max(0, Math.round((end - start) * 1000)), Number.MAX_SAFE_INTEGER),
       ...(context.close === null ? {} : { reason: CLOSE_WORDS[context.close.reason] }),
     },
     network: {

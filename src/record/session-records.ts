@@ -10,6 +10,9 @@ import type { Sessions } from "../session/sessions.ts";
 import { evidenceOf, sessionRecord } from "./session-record.ts";
 
 type Digests = [StreamDigest | null, StreamDigest | null];
+/** Updated records of a session at once, and how long it takes to earn another. */
+const UPDATE_BURST = 32;
+const UPDATE_MICROS = 1_000_000;
 const NO_DIGESTS: Digests = [null, null];
 
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
@@ -20,6 +23,7 @@ export class SessionRecords implements SessionObserver {
   private sessions: Sessions | null = null;
   /** Ids of live sessions whose octets or records were asked for; bounded by the session table. */
   private readonly ids = new Map<number, string>();
+  private readonly taken = new Set<string>();
   private readonly digests = new Map<number, Digests>();
   private readonly held = new HeldOctets();
 
@@ -28,6 +32,7 @@ export class SessionRecords implements SessionObserver {
   private halfOpen = 0;
   private partial = 0;
   private records = 0;
+  private updatesLeftOut = 0;
   private readonly endedBy: Record<string, number> = {};
   private readonly subflows = { initial: 0, joined: 0, orphan: 0 };
   private readonly octetCounts = { initiator: 0, responder: 0, missing: 0 };
@@ -57,7 +62,9 @@ export class SessionRecords implements SessionObserver {
   }
 
   updated(session: number, atMicros: number): void {
-    if (this.options.revisions === "all" && this.revisionOf(session) > 0) this.publish(session, null, atMicros);
+    if (this.options.revisions !== "all" || this.revisionOf(session) === 0) return;
+    if (this.mayUpdate(session, atMicros)) this.publish(session, null, atMicros);
+    else this.updatesLeftOut++;
   }
 
   ended(session: number, close: Close, atMicros: number): void {
@@ -67,6 +74,7 @@ export class SessionRecords implements SessionObserver {
       if (evidenceOf(sessions.table.state(session)) === "handshake") this.ended_++;
       this.publish(session, close, atMicros);
     } else this.halfOpen++;
+    this.taken.delete(this.ids.get(session) ?? "");
     this.ids.delete(session);
     for (const digest of this.digests.get(session) ?? []) digest?.release();
     this.digests.delete(session);
@@ -87,7 +95,19 @@ export class SessionRecords implements SessionObserver {
       octets: { ...this.octetCounts },
       verdicts: { "join-hmac": { ...this.joinVerdicts } },
       records: this.records,
+      updatesLeftOut: this.updatesLeftOut,
     };
+  }
+
+  /** A packet must not make a record each: after UPDATE_BURST of them a session gets one a second. The last one tells all. */
+  private mayUpdate(session: number, atMicros: number): boolean {
+    const floats = this.sessions?.table.floats;
+    if (floats === undefined) return false;
+    const at = (session * table.SESSION_WORDS + table.UPDATES_SPENT) >> 1;
+    const spent = floats[at]!;
+    if (spent > atMicros + UPDATE_BURST * UPDATE_MICROS) return false;
+    floats[at] = Math.max(spent, atMicros) + UPDATE_MICROS;
+    return true;
   }
 
   private publish(session: number, close: Close | null, atMicros: number): void {
@@ -134,10 +154,18 @@ export class SessionRecords implements SessionObserver {
   private idOf(session: number): string {
     let id = this.ids.get(session);
     if (id === undefined) {
-      id = this.sessions === null ? "" : sessionId(this.sessions, session);
+      id = this.sessions === null ? "" : this.unused(sessionId(this.sessions, session));
       this.ids.set(session, id);
+      this.taken.add(id);
     }
     return id;
+  }
+
+  /** Only forged or doubly numbered sessions can have the id of another that lives: they are told apart all the same. */
+  private unused(id: string): string {
+    let nth = 1;
+    while (this.taken.has(nth === 1 ? id : `${id}-${nth}`)) nth++;
+    return nth === 1 ? id : `${id}-${nth}`;
   }
 
   private digestOf(session: number, side: Side): StreamDigest | null {

@@ -24,6 +24,7 @@ export function streamRecord(
   const stream = session * 2 + side;
   const holes = unseen(sessions, stream, words[half * 2 + table.OUT_OF_ORDER]!, contiguous, finAt);
   const cuts = cutRanges(sessions, stream, words[session * table.SESSION_WORDS + table.CUT_RANGES + side]! & 0xff);
+  const highest = floats[half + (table.HIGHEST >> 1)]!;
   const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   const missing = [...holes.list, ...cuts].sort((a, b) => a.offset - b.offset);
   const missingOctets = holes.octets + cutOctets;
@@ -34,7 +35,7 @@ export function streamRecord(
     missing: missing.slice(0, MAX_MISSING),
     missing_octets: missingOctets,
     conflicting: null,
-    complete: finAt >= 0 && missingOctets === 0 && contiguous >= finAt && unplaced === 0,
+    complete: finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
     ...digestFields(
       digest,

@@ -1,6 +1,7 @@
 const DAY_SECONDS = 86_400;
-/** The last time a Date can hold; a capture file can state any, and a later one is shown as this. */
-const LAST_MICROS = 8.64e18;
+/** Years 0000 to 9999, which ISO 8601 writes with four digits; a capture file can state any time, and is held to these. */
+const FIRST_MICROS = Date.parse("0000-01-01T00:00:00Z") * 1000;
+const LAST_MICROS = Date.parse("9999-12-31T23:59:59Z") * 1000;
 
 /** The day that was asked for last, and its text: nearly all times lie in the same one. */
 let lastDay = Number.NaN;
@@ -8,7 +9,7 @@ let lastText = "";
 
 /** ISO 8601 in UTC with six digits of a second, from microseconds since 1970. */
 export function timeText(micros: number): string {
-  const whole = Math.floor(Math.min(Math.max(micros, -LAST_MICROS), LAST_MICROS)) || 0;
+  const whole = Math.floor(Math.min(Math.max(micros, FIRST_MICROS), LAST_MICROS)) || 0;
   const seconds = Math.floor(whole / 1_000_000);
   const day = Math.floor(seconds / DAY_SECONDS);
   if (day !== lastDay) {

@@ -20,9 +20,10 @@ export function takeAddresses(
   let isNew = false;
   const known = sessions.addresses.get(session) ?? [];
   const note = (address: AdvertisedAddress): void => {
-    isNew = true;
-    if (known.length < MAX_ADDRESSES_OF_SESSION) known.push(address);
-    else sessions.table.words[session * SESSION_WORDS + SHED_ADDRESSES]!++;
+    if (known.length < MAX_ADDRESSES_OF_SESSION) {
+      known.push(address);
+      isNew = true;
+    } else sessions.table.words[session * SESSION_WORDS + SHED_ADDRESSES]!++;
   };
   eachOption(view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, ADD_ADDR, (at, length) => {
     const found = decodeAddAddr(view, at, length, sessions.table.version(session));

@@ -72,17 +72,15 @@ function placeOctets(
   const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
   const end = offset + length;
   const highest = floats[half + (table.HIGHEST >> 1)]!;
-  if (end > highest) {
-    if (end - highest > MAX_AHEAD) {
-      sessions.noteUnplaced(session, side, length);
-      return;
-    }
-    floats[half + (table.HIGHEST >> 1)] = end;
+  if (end - highest > MAX_AHEAD) {
+    sessions.noteUnplaced(session, side, length);
+    return;
   }
   if (end <= contiguous || end <= 0) return;
   if (offset <= contiguous && words[base + table.OUT_OF_ORDER] === 0) {
     takeNew(sessions, session, side, contiguous, end, offset + captured, block, at - offset, isNew);
     floats[half + (table.CONTIGUOUS >> 1)] = end;
+    if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
     return;
   }
 
@@ -94,6 +92,7 @@ function placeOctets(
     sessions.noteUnplaced(session, side, end - offset);
     return;
   }
+  if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
   for (let piece = 0; piece < outOfOrder.pieceCount; piece++) {
     const from = outOfOrder.pieces[piece * 2]!;
     takeNew(

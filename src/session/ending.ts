@@ -1,7 +1,7 @@
 import type { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { fallbackOf } from "./fallback.ts";
-import { IS_REPLACED } from "./join-state.ts";
+import { IS_CLOSED, IS_JOINED, IS_PROVEN, IS_REPLACED } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -15,12 +15,16 @@ export interface Close {
 
 /** A closed session is kept this long for late copies of its last segments. */
 const LINGER_MICROS = 1_000_000;
+/** A session both of whose streams have ended, while a subflow is open: one whose FIN was lost, or that goes on repeating. */
+const QUIET_MICROS = 10_000_000;
 /** A session whose last subflow was reset may open another (break before make); Linux waits this long. */
 const RESET_LINGER_MICROS = 60_000_000;
 /** A SYN that is not answered: past the last repetition that stacks make within their first minute. */
 const HALF_OPEN_MICROS = 60_000_000;
 /** No packet on any subflow. */
 const IDLE_MICROS = 30 * 60_000_000;
+/** Time that goes this far at once needs two packets that say so. */
+const LEAP_MICROS = 3600 * 1_000_000;
 /** How often packet time is looked at. */
 const TICK_MICROS = 100_000;
 /** Each tick looks at this share of the table for idle sessions, so that each is seen every ten seconds. */
@@ -29,13 +33,13 @@ const TICKS_PER_ROUND = 100;
 /** How a session would end if nothing more came: by its own doing, or null while it lives. */
 function naturalClose(sessions: Sessions, session: number): Close | null {
   const state = sessions.table.state(session);
-  const { words } = sessions.table;
-  const base = session * table.SESSION_WORDS;
   if (state & table.S_FASTCLOSE) {
     return { reason: "fastclose", by: state & table.S_FASTCLOSE_BY_RESPONDER ? "responder" : "initiator" };
   }
-  if (words[base + table.OPEN_SUBFLOWS] !== 0) return null;
   const fins = [0, 1].map((side) => hasFin(sessions, session, side));
+  const isMptcp = fallbackOf(sessions, session) === null;
+  if (fins[0] && fins[1] && isMptcp) return { reason: "fin", by: "both" };
+  if (hasOpenSubflow(sessions, session)) return null;
   if (fins[0] && fins[1]) return { reason: "fin", by: "both" };
   const subflows = sessions.subflowsOf(session);
   if (subflows.some((subflow) => sessions.join(subflow) & IS_REPLACED)) return { reason: "replaced", by: null };
@@ -46,6 +50,16 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
     return { reason: "reset", by: sessions.sideOf(lastReset, higher) === 0 ? "initiator" : "responder" };
   }
   return { reason: "fin", by: fins[0] ? "initiator" : fins[1] ? "responder" : null };
+}
+
+/** A join that nobody answered, or that nothing shows to be the session's, keeps no session open. */
+function hasOpenSubflow(sessions: Sessions, session: number): boolean {
+  if (sessions.table.words[session * table.SESSION_WORDS + table.OPEN_SUBFLOWS] === 0) return false;
+  const isOrphan = (sessions.table.state(session) & table.S_ORPHAN) !== 0;
+  return sessions.subflowsOf(session).some((subflow) => {
+    const word = sessions.join(subflow);
+    return (word & IS_CLOSED) === 0 && (isOrphan || (word & IS_JOINED) === 0 || (word & IS_PROVEN) !== 0);
+  });
 }
 
 const stateOf = (sessions: Sessions, subflow: number): number =>
@@ -68,6 +82,8 @@ export class Endings {
   private hand = 0;
   private nextTick = 0;
   private newest = 0;
+  /** The last time that was too far ahead to be believed. */
+  private leap = 0;
 
   constructor(sessions: Sessions, end: (session: number, close: Close, atMicros: number) => void) {
     this.sessions = sessions;
@@ -84,8 +100,9 @@ export class Endings {
       this.closing.delete(session);
       return;
     }
-    const linger =
-      close.reason === "reset" && fallbackOf(this.sessions, session) === null ? RESET_LINGER_MICROS : LINGER_MICROS;
+    let linger = LINGER_MICROS;
+    if (close.reason === "reset" && fallbackOf(this.sessions, session) === null) linger = RESET_LINGER_MICROS;
+    else if (close.reason === "fin" && hasOpenSubflow(this.sessions, session)) linger = QUIET_MICROS;
     floats[at] = nowMicros + linger;
     this.closing.add(session);
   }
@@ -97,13 +114,25 @@ export class Endings {
 
   /** Ends what is due at this packet time. Time that steps back changes nothing. */
   advance(nowMicros: number): void {
-    if (nowMicros > this.newest) this.newest = nowMicros;
+    if (nowMicros > this.newest && this.isCredible(nowMicros)) this.newest = nowMicros;
     if (this.newest < this.nextTick) return;
     this.nextTick = this.newest + TICK_MICROS;
     for (const session of this.due()) {
+      if (hasOpenSubflow(this.sessions, session) && this.newest - this.sessions.lastMicros(session) < QUIET_MICROS) {
+        this.consider(session, this.sessions.lastMicros(session));
+        continue;
+      }
       this.end(session, naturalClose(this.sessions, session) ?? { reason: "idle", by: null }, this.deadline(session));
     }
     this.sweep();
+  }
+
+  /** One packet that states a time far ahead, in a damaged file or a forged one, is not believed before a second one agrees. */
+  private isCredible(nowMicros: number): boolean {
+    const isNear = (micros: number): boolean => Math.abs(nowMicros - micros) < LEAP_MICROS;
+    if (this.newest === 0 || isNear(this.newest) || isNear(this.leap)) return true;
+    this.leap = nowMicros;
+    return false;
   }
 
   /** Sessions whose deadline is past, in its order: when ticks fall must not show in what comes out. */
@@ -145,18 +174,27 @@ export class Endings {
 
   /**
    * A session to give up for a new one, looked for among the next of the table: half-open, or one that stands for what
-   * was not seen, which anybody can make us open with a forged segment. -1 when there is none.
+   * was not seen, which anybody can make us open with a forged segment; else the longest quiet of those that never
+   * carried an octet. -1 when there is none: a session with data is not given up.
    */
   private victim(): number {
     const { table: all } = this.sessions;
     const answered = table.S_ESTABLISHED | table.S_ANSWERED;
+    let empty = -1;
     for (let looked = 0; looked < 256 && all.used > 0; looked++) {
       this.hand = (this.hand + 1) % all.used;
       const state = all.state(this.hand);
       if ((state & table.S_IN_USE) === 0) continue;
       if ((state & answered) === 0 || state & (table.S_ORPHAN | table.S_MIDSTREAM)) return this.hand;
+      if (this.isEmpty(this.hand) && (empty < 0 || this.start(this.hand) < this.start(empty))) empty = this.hand;
     }
-    return -1;
+    return empty;
+  }
+
+  private isEmpty(session: number): boolean {
+    const half = (session * table.SESSION_WORDS + table.SIDE + table.OCTETS) >> 1;
+    const { floats } = this.sessions.table;
+    return floats[half] === 0 && floats[half + (table.SIDE_WORDS >> 1)] === 0;
   }
 
   private sweep(): void {

@@ -7,11 +7,15 @@ const MAX_OCTETS = 8 * 1024 * 1024;
 /** Copies from two agents are this far apart at most; what waited longer is given up. */
 const MAX_MICROS = 10_000_000;
 
+/** Behind each held packet. */
+const SLACK_OCTETS = 64;
+const NOTHING = new Uint8Array(0);
+
 interface Held {
   readonly subflow: number;
   readonly atMicros: number;
   /** TCP header and, where wanted, payload: their own copy. */
-  readonly block: Uint8Array<ArrayBuffer>;
+  block: Uint8Array<ArrayBuffer>;
   /** The columns of `columnsOf`, those that are places in the block from its beginning. */
   readonly columns: Float64Array;
   taken: boolean;
@@ -63,17 +67,18 @@ export class HeldPackets {
       ? (vector.payloadAt[i] ?? 0) + (vector.payloadCaptured[i] ?? 0)
       : (vector.optionsEnd[i] ?? 0);
     const length = Math.max(to - from, 0);
-    if (this.packets >= MAX_PACKETS || this.octets + length > MAX_OCTETS) return false;
+    if (this.packets >= MAX_PACKETS || this.octets + length + SLACK_OCTETS > MAX_OCTETS) return false;
     const columns = Float64Array.from(columnsOf(vector, events), (column, at) => {
       const value = column[i] ?? 0;
       // 0 says that there is no option.
       return at < PLACES && value > 0 ? value - from : value;
     });
-    const block = new Uint8Array(length);
+    // Longer than the packet, so that no decoder's look ahead can leave it.
+    const block = new Uint8Array(length + SLACK_OCTETS);
     block.set(vector.block.subarray(from, from + length));
     this.queue.push({ subflow: events.subflow[i] ?? -1, atMicros, block, columns, taken: false });
     this.packets++;
-    this.octets += length;
+    this.octets += block.length;
     return true;
   }
 
@@ -81,8 +86,9 @@ export class HeldPackets {
   replay(subflow: number, take: () => void): void {
     for (const held of this.queue) {
       if (held.subflow !== subflow || held.taken) continue;
+      const { block } = held;
       this.drop(held);
-      this.vector.use(held.block);
+      this.vector.use(block);
       for (const [at, column] of columnsOf(this.vector, this.events).entries()) column[0] = held.columns[at] ?? 0;
       take();
     }
@@ -92,6 +98,10 @@ export class HeldPackets {
   /** Forgets the packets of a subflow. */
   forget(subflow: number): void {
     for (const held of this.queue) if (held.subflow === subflow && !held.taken) this.drop(held);
+    // Entries that are gone wait for those before them, but not for ever.
+    if (this.queue.length > 64 && this.queue.length > this.packets * 2) {
+      this.queue = this.queue.filter((held) => !held.taken);
+    }
   }
 
   private giveUp(nowMicros: number): void {
@@ -106,5 +116,6 @@ export class HeldPackets {
     held.taken = true;
     this.packets--;
     this.octets -= held.block.length;
+    held.block = NOTHING;
   }
 }

@@ -20,5 +20,7 @@ export const SAW_ACK = 1 << 10;
 export const IS_CLOSED = 1 << 11;
 /** The 4-tuple was taken by another connection before it closed. */
 export const IS_REPLACED = 1 << 12;
+/** The subflow is the session's for certain: its data may be placed. */
+export const IS_PROVEN = 1 << 13;
 export const OPENER_ADDRESS_ID = 16;
 export const LISTENER_ADDRESS_ID = 24;

@@ -38,7 +38,10 @@ function knowsAddress(sessions: Sessions, stream: number, subflow: number): bool
   });
 }
 
-/** Takes what a MP_JOIN says into its subflow, and verifies the HMAC it carries where both keys and nonces are known. */
+/**
+ * Takes what a MP_JOIN says into its subflow, and verifies the HMAC it carries where both keys and nonces are known.
+ * Anybody can send a wrong HMAC before the right one, so a right one stands. Returns whether something is new.
+ */
 export function takeJoin(
   sessions: Sessions,
   session: number,
@@ -46,31 +49,56 @@ export function takeJoin(
   vector: PacketVector,
   i: number,
   options: MptcpOptions,
-): void {
+): boolean {
+  const isSyn = (vector.flags[i]! & tcp.SYN) !== 0;
+  const { view } = vector;
+  if (options.joinLength === SYN_LENGTH && isSyn) return takeJoinSyn(sessions, subflow, options);
+  if (options.joinLength === SYN_ACK_LENGTH && isSyn) return takeJoinSynAck(sessions, session, subflow, view, options);
+  if (options.joinLength !== ACK_LENGTH || isSyn) return false;
+  const word = sessions.join(subflow);
+  sessions.setJoin(subflow, join.SAW_ACK);
+  if (verdictOf(word, join.OPENER_VERDICT) === join.VERIFIED) return false;
+  const expected = expectedHmac(sessions, session, subflow, true);
+  if (expected === null) return (word & join.SAW_ACK) === 0;
+  const sent = vector.block.subarray(options.joinHmacAt, options.joinHmacAt + 20);
+  return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
+}
+
+function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {
+  if (sessions.join(subflow) & join.SAW_SYN) return false;
+  const base = subflow * flow.COLD_WORDS;
+  sessions.subflows.cold[base + flow.JOIN_TOKEN] = options.joinToken;
+  sessions.subflows.cold[base + flow.NONCE] = options.joinNonce;
+  sessions.setJoin(subflow, join.SAW_SYN | (options.joinBackup ? join.BACKUP : 0));
+  sessions.setJoin(subflow, options.joinAddressId << join.OPENER_ADDRESS_ID);
+  return true;
+}
+
+function takeJoinSynAck(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  view: DataView,
+  options: MptcpOptions,
+): boolean {
   const cold = sessions.subflows.cold;
   const base = subflow * flow.COLD_WORDS;
-  const isSyn = (vector.flags[i]! & tcp.SYN) !== 0;
-  if (options.joinLength === SYN_LENGTH && isSyn) {
-    cold[base + flow.JOIN_TOKEN] = options.joinToken;
-    cold[base + flow.NONCE] = options.joinNonce;
-    sessions.setJoin(subflow, join.SAW_SYN | (options.joinBackup ? join.BACKUP : 0));
-    sessions.setJoin(subflow, options.joinAddressId << join.OPENER_ADDRESS_ID);
-  } else if (options.joinLength === SYN_ACK_LENGTH && isSyn) {
-    if (sessions.join(subflow) & join.SAW_SYN_ACK) return;
+  const word = sessions.join(subflow);
+  const verdict = verdictOf(word, join.LISTENER_VERDICT);
+  if (verdict === join.VERIFIED) return false;
+  if ((word & join.SAW_SYN_ACK) === 0 || verdict === join.FAILED) {
     cold[base + flow.NONCE + 1] = options.joinNonce;
-    cold[base + flow.SYN_ACK_HMAC] = vector.view.getUint32(options.joinHmacAt);
-    cold[base + flow.SYN_ACK_HMAC + 1] = vector.view.getUint32(options.joinHmacAt + 4);
+    cold[base + flow.SYN_ACK_HMAC] = view.getUint32(options.joinHmacAt);
+    cold[base + flow.SYN_ACK_HMAC + 1] = view.getUint32(options.joinHmacAt + 4);
+    sessions.clearJoin(subflow, 0xff << join.LISTENER_ADDRESS_ID);
     sessions.setJoin(subflow, join.SAW_SYN_ACK | (options.joinBackup ? join.BACKUP : 0));
     sessions.setJoin(subflow, options.joinAddressId << join.LISTENER_ADDRESS_ID);
-    verifySynAck(sessions, session, subflow);
-  } else if (options.joinLength === ACK_LENGTH && !isSyn) {
-    if (sessions.join(subflow) & join.SAW_ACK) return;
-    sessions.setJoin(subflow, join.SAW_ACK);
-    const sent = Buffer.from(vector.block.subarray(options.joinHmacAt, options.joinHmacAt + 20));
-    const expected = expectedHmac(sessions, session, subflow, true);
-    if (expected !== null) setVerdict(sessions, subflow, join.OPENER_VERDICT, sent.equals(expected.subarray(0, 20)));
   }
+  verifySynAck(sessions, session, subflow);
+  return sessions.join(subflow) !== word;
 }
+
+const verdictOf = (word: number, position: number): number => (word >>> position) & 3;
 
 /** Verifies the SYN/ACK's HMAC, which is kept, as soon as keys and nonces are all known. */
 export function verifySynAck(sessions: Sessions, session: number, subflow: number): void {
@@ -131,8 +159,13 @@ function expectedHmac(
   );
 }
 
-function setVerdict(sessions: Sessions, subflow: number, position: number, right: boolean): void {
+/** Returns whether it is another verdict than before. */
+function setVerdict(sessions: Sessions, subflow: number, position: number, right: boolean): boolean {
+  const before = sessions.join(subflow);
+  sessions.clearJoin(subflow, 3 << position);
   sessions.setJoin(subflow, (right ? join.VERIFIED : join.FAILED) << position);
+  if (right && position === join.OPENER_VERDICT) sessions.setJoin(subflow, join.IS_PROVEN);
+  return sessions.join(subflow) !== before;
 }
 
 /** Whether an HMAC of this subflow is wrong: its octets are not the session's. */

@@ -43,12 +43,13 @@ export class Memberships {
 
   /** @param owner session * 2 + side of the token's owner, who is the listener of the join */
   private attachJoin(owner: number, subflow: number, atMicros: number): boolean {
-    if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
     if (!this.sessions.attach(owner >> 1, subflow)) return false;
+    if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
     this.endings.consider(owner >> 1, atMicros);
     return true;
   }
 
+  /** Makes a session that stands for what was not seen: a join whose owner is not known, or neither handshake nor join. */
   private openStandIn(subflow: number, evidence: number, token: number, atMicros: number): boolean {
     // Nobody makes room for what was not seen to begin.
     const session = this.sessions.table.allocate(atMicros);
@@ -95,7 +96,7 @@ export class Memberships {
       sessions.inherit(session, side, orphan);
       for (const subflow of own) {
         sessions.detach(orphan, subflow);
-        sessions.clearJoin(subflow, join.IS_CLOSED | join.SAW_SYN | join.SAW_SYN_ACK | join.SAW_ACK);
+        sessions.clearJoin(subflow, join.IS_CLOSED);
         moved(subflow, this.attachJoin(session * 2 + side, subflow, atMicros));
       }
       if (sessions.subflowsOf(orphan).length > 0) continue;

@@ -120,21 +120,40 @@ export class SessionStage {
       subflows.release(subflow);
       return TABLE_FULL;
     }
-    let session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
+    const session = this.sessions.sessionOf(subflow);
     if (session < 0) return MIDSTREAM;
     if (this.sessions.table.state(session) & table.S_ORPHAN) return this.hold(vector, seen, i, session);
-    if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) {
-      this.takeRare(vector, seen, i, subflow, kind);
-      session = subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION]! - 1;
-    }
+    const before = this.sessions.join(subflow);
+    const atMicros = vector.atMicros[i]!;
+    const fate = this.takeMember(vector, seen, i, subflow, kind);
+    // Last, because packets that are replayed use the same columns.
+    if (kind & (events.CLOSED | events.RESET)) this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
+    if (~before & this.sessions.join(subflow) & join.IS_PROVEN) this.placeHeld(subflow, atMicros);
+    return fate;
+  }
+
+  /** A packet of a subflow whose session is known. */
+  private takeMember(
+    vector: PacketVector,
+    seen: events.SubflowEvents,
+    i: number,
+    subflow: number,
+    kind: number,
+  ): number {
+    if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) this.takeRare(vector, seen, i, subflow, kind);
+    // An option can have shown that the subflow is another session's.
+    const session = this.sessions.sessionOf(subflow);
     const state = this.sessions.table.state(session);
     if (state & table.S_MIDSTREAM) return MIDSTREAM;
-    if (kind & events.HAS_DSS && (state & table.S_CONFIRMED) === 0) this.confirm(session, vector.atMicros[i]!);
-    if (kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) {
-      if (isRefused(this.sessions.join(subflow))) return JOIN_REFUSED;
-      this.takeData(vector, seen, i, session, subflow);
+    if (kind & events.HAS_DSS) {
+      if ((state & table.S_CONFIRMED) === 0) this.confirm(session, vector.atMicros[i]!);
+      this.prove(seen, i, session, subflow);
     }
-    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
+    if ((kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) === 0) return COUNTED;
+    const word = this.sessions.join(subflow);
+    if (isRefused(word)) return JOIN_REFUSED;
+    if ((word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED) this.holdBack(vector, seen, i, session, subflow);
+    else this.takeData(vector, seen, i, session, subflow);
     return COUNTED;
   }
 
@@ -175,10 +194,10 @@ export class SessionStage {
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
     }
     if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
-      takeJoin(sessions, session, subflow, vector, i, options);
+      const isNew = takeJoin(sessions, session, subflow, vector, i, options);
       if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
         session = this.memberships.correctOwner(session, subflow, atMicros);
-      if (options.joinLength === 24) this.observer.updated(session, atMicros);
+      if (isNew && options.joinLength === 24) this.observer.updated(session, atMicros);
     }
     if (
       options.seen & ((1 << mptcp.ADD_ADDR) | (1 << mptcp.REMOVE_ADDR)) &&
@@ -230,6 +249,45 @@ export class SessionStage {
     });
   }
 
+  /**
+   * Data of a join that nothing has shown to be the session's is not placed: anybody can send a SYN with a token that was
+   * on the wire. RFC 8684 §3.2: the third ACK's HMAC shows it, and that the listener answers at data level, which it does
+   * only when the HMAC was right. Where a key is not known nothing can, and the join is believed.
+   */
+  private prove(seen: events.SubflowEvents, i: number, session: number, subflow: number): void {
+    const word = this.sessions.join(subflow);
+    if ((word & (join.IS_JOINED | join.IS_PROVEN)) !== join.IS_JOINED || isRefused(word)) return;
+    const keys = 3 * table.S_KEY;
+    const state = this.stage.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+    const isListener = (seen.fromHigher[i] === 1) !== ((state & flow.STATE_OPENER_HIGHER) !== 0);
+    if (isListener || (this.sessions.table.state(session) & keys) !== keys)
+      this.sessions.setJoin(subflow, join.IS_PROVEN);
+  }
+
+  /** Places what was held back of a join that is the session's for certain now. */
+  private placeHeld(subflow: number, atMicros: number): void {
+    const { vector, events: seen } = this.held;
+    this.held.replay(subflow, () => this.take(vector, seen, 0));
+    this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
+  }
+
+  private holdBack(
+    vector: PacketVector,
+    seen: events.SubflowEvents,
+    i: number,
+    session: number,
+    subflow: number,
+  ): void {
+    // What else the packet says is taken at once.
+    const said = seen.kind[i]!;
+    seen.kind[i]! &= events.DATA | events.DATA_FIN | events.UNMAPPED_DATA | events.CLOSED;
+    if (!this.held.hold(vector, seen, i, this.observer.octets !== null)) {
+      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+      this.sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
+    }
+    seen.kind[i] = said;
+  }
+
   /** Keeps what an orphan join says until the handshake of its session comes, which may be under way from another agent. */
   private hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): number {
     const kind = seen.kind[i]!;
@@ -269,6 +327,7 @@ export class SessionStage {
     }
     if (sessions.isPlain(session)) takePlain(sessions, session, side, vector, seen, i, octets);
     else takeMapped(sessions, session, side, vector, seen, i, octets);
+    if (seen.kind[i]! & events.DATA_FIN) this.endings.consider(session, vector.atMicros[i]!);
   }
 
   private takeClose(session: number, subflow: number, atMicros: number): void {

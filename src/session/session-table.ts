@@ -9,6 +9,8 @@ export const SESSION_WORDS = 64;
 export const SESSION_KEY = 0;
 /** One word each. */
 export const TOKEN = 4;
+/** Float64: packet time up to which updated records are spent (src/record/session-records.ts). */
+export const UPDATES_SPENT = 6;
 /** S_ bits. */
 const S_STATE = 10;
 export const SUBFLOWS = 11;

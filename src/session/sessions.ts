@@ -8,6 +8,8 @@ import * as table from "./session-table.ts";
 const MAX_SUBFLOWS_OF_SESSION = 256;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
+/** Streams found by one token; hosts choose their keys, and could make a search of many endless. */
+const MAX_STREAMS_OF_TOKEN = 16;
 /** Advertised addresses of one session; further ones are counted in its record. */
 export const MAX_ADDRESSES_OF_SESSION = 32;
 
@@ -32,6 +34,8 @@ export class Sessions {
   readonly outOfOrder: StreamRanges;
   readonly cuts: StreamRanges;
   readonly addresses = new Map<number, AdvertisedAddress[]>();
+  /** Tokens that a bound kept out of the index: joins to them stay orphans. */
+  unindexed = 0;
   private readonly tokens: FlowIndex;
   private readonly seed: number;
 
@@ -46,8 +50,12 @@ export class Sessions {
     this.tokens = new FlowIndex(() => false);
   }
 
-  /** Makes `session + side` findable by its token. */
+  /** Makes `session + side` findable by its token, unless as many are as the bound allows. */
   indexToken(session: number, side: number): void {
+    if (this.withToken(this.tokenOf(session, side)).length >= MAX_STREAMS_OF_TOKEN) {
+      this.unindexed++;
+      return;
+    }
     this.tokens.insert(this.mix(this.tokenOf(session, side)), session * 2 + side);
   }
 

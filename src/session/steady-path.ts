@@ -40,6 +40,7 @@ export function takeSteady(
     const session = hot[member + flow.SESSION]! - 1;
     if (session < 0) return i;
     const word = hot[member + flow.JOIN]!;
+    if ((word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED) return i;
     const openerHigher = (hot[member + flow.STATE]! & flow.STATE_OPENER_HIGHER) >>> 1;
     const openedByResponder = (word & join.OPENED_BY_RESPONDER) >>> 6;
     // As `Sessions.sideOf`: the opener is the initiator, unless it opened a join the other way round.
