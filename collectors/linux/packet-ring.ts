@@ -85,6 +85,7 @@ export class PacketRing {
     // What does not begin with Ethernet is asked for without its link-layer header, and begins with IP.
     const ethernet = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK;
     this.linkType = ethernet ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
+    let mapping: Mapping | null = null;
     try {
       // The loopback device shows each packet twice, leaving and arriving.
       if (options.direction === "in" || hardware === ARPHRD_LOOPBACK) this.set(PACKET_IGNORE_OUTGOING, [1], point.name);
@@ -93,12 +94,13 @@ export class PacketRing {
       this.set(PACKET_VERSION, [TPACKET_V3], point.name);
       const frames = (BLOCK_OCTETS / FRAME_OCTETS) * BLOCKS;
       this.set(PACKET_RX_RING, [BLOCK_OCTETS, BLOCKS, FRAME_OCTETS, frames, RETIRE_MS, 0, 0], point.name);
-      const mapping = libc.map(fd, BLOCK_OCTETS * BLOCKS);
+      mapping = libc.map(fd, BLOCK_OCTETS * BLOCKS);
       if (mapping === null) throw failure(libc, point.name, "its ring could not be mapped");
       this.mapping = mapping;
       // Packets only begin to come now that there is a ring to put them in.
       attach(libc, fd, point.name, this.interfaceIndex);
     } catch (error) {
+      if (mapping !== null) libc.unmap(mapping);
       libc.close(fd);
       throw error;
     }

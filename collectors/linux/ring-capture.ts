@@ -9,6 +9,8 @@ import { PacketRing, RETIRE_MS } from "./packet-ring.ts";
 const MAX_INTERFACES = 64;
 /** Longest wait for packets, and so the longest time until `stop` is seen and interfaces are looked after. */
 const WAIT_MS = 250;
+/** An interface that is there and cannot be captured on is tried again after so long. */
+const RETRY_MS = 1000;
 
 export interface RingCaptureOptions {
   readonly points: readonly CapturePoint[];
@@ -18,11 +20,15 @@ export interface RingCaptureOptions {
   readonly onInterface: (name: string, event: "gone" | "back") => void;
 }
 
-/** One interface; `ring` is null while there is no such interface. `lostBefore` counts for rings closed already. */
+/**
+ * One interface; `ring` is null while there is no such interface. `lostBefore` counts for rings closed already, and
+ * `retryAtMs` is the monotonic time before which no new ring is tried.
+ */
 interface Place {
   readonly point: CapturePoint;
   ring: PacketRing | null;
   lostBefore: number;
+  retryAtMs: number;
 }
 
 /**
@@ -49,7 +55,7 @@ export class RingCapture implements Capture {
     this.pollfds = pollfds;
     try {
       for (const point of options.points) {
-        this.places.push({ point, ring: new PacketRing(libc, point, options), lostBefore: 0 });
+        this.places.push({ point, ring: new PacketRing(libc, point, options), lostBefore: 0, retryAtMs: 0 });
       }
     } catch (error) {
       this.close();
@@ -117,13 +123,14 @@ export class RingCapture implements Capture {
         place.ring = null;
         this.options.onInterface(place.point.name, "gone");
       }
-      if (index === 0) continue;
+      if (index === 0 || performance.now() < place.retryAtMs) continue;
       try {
         place.ring = new PacketRing(this.libc, place.point, this.options);
         this.options.onInterface(place.point.name, "back");
       } catch (error) {
-        // It may have gone again, or be half made: the next look decides.
+        // It may have gone again, or be half made: a later look decides.
         if (!(error instanceof OperationalError)) throw error;
+        place.retryAtMs = performance.now() + RETRY_MS;
       }
     }
   }

@@ -2,8 +2,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Capture } from "../../collectors/linux/capture.ts";
-import { loadLibc } from "../../collectors/linux/libc.ts";
+import { FAILED, type Libc, loadLibc } from "../../collectors/linux/libc.ts";
 import { openCapture } from "../../collectors/linux/open-capture.ts";
+import { PacketRing } from "../../collectors/linux/packet-ring.ts";
 import { pathMtu } from "../../collectors/linux/path-mtu.ts";
 import { RingCapture } from "../../collectors/linux/ring-capture.ts";
 import { LINKTYPE_ETHERNET } from "../../src/wire/link-type.ts";
@@ -140,6 +141,70 @@ it.skipIf(ringReason)(titled("a ring that nobody empties counts what the kernel 
   to.close();
   expect(seen + lost).toBeGreaterThanOrEqual(600);
   expect(capture.lost()).toBeGreaterThanOrEqual(lost);
+});
+
+it.skipIf(ringReason)(titled("a ring that fails at the last step gives everything back", ringReason), async () => {
+  const libc = await loadLibc();
+  const held = new Set<unknown>();
+  let binds = 0;
+  const failing: Libc = {
+    ...libc,
+    // The second bind begins the reception; its failure is that of an interface that went away just then.
+    bind: (fd, ...words) => libc.bind(++binds === 2 ? FAILED : fd, ...words),
+    socket(...words) {
+      const fd = libc.socket(...words);
+      held.add(fd);
+      return fd;
+    },
+    close(fd) {
+      held.delete(fd);
+      return libc.close(fd);
+    },
+    map(...words) {
+      const mapping = libc.map(...words);
+      held.add(mapping);
+      return mapping;
+    },
+    unmap(mapping) {
+      held.delete(mapping);
+      libc.unmap(mapping);
+    },
+  };
+  const ring = () => new PacketRing(failing, { name: "lo", source: 0 }, { direction: "both", promiscuous: false });
+  expect(ring).toThrow(/could not be bound/);
+  expect([...held]).toEqual([]);
+});
+
+it.skipIf(ringReason)(titled("an interface that stays unusable is tried about once a second", ringReason), async () => {
+  const libc = await loadLibc();
+  let unusable = false;
+  let attempts = 0;
+  const failing: Libc = {
+    ...libc,
+    interfaceIndex: (name) => libc.interfaceIndex(name) + (unusable ? 1_000_000 : 0),
+    socket(...words) {
+      attempts++;
+      return libc.socket(...words);
+    },
+  };
+  const events: string[] = [];
+  const capture = new RingCapture(failing, {
+    points,
+    direction: "both",
+    promiscuous: false,
+    onInterface: (name, event) => events.push(`${name} ${event}`),
+  });
+  attempts = 0;
+  unusable = true;
+  const running = capture.run(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 1600));
+  expect(attempts).toBeGreaterThanOrEqual(1);
+  expect(attempts).toBeLessThanOrEqual(2);
+  unusable = false;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  capture.stop();
+  await running;
+  expect(events).toEqual(["lo gone", "lo back"]);
 });
 
 const libcReason = needs("Linux", "koffi");
