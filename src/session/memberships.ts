@@ -97,7 +97,10 @@ export class Memberships {
       for (const subflow of own) {
         sessions.detach(orphan, subflow);
         sessions.clearJoin(subflow, join.IS_CLOSED);
-        moved(subflow, this.attachJoin(session * 2 + side, subflow, atMicros));
+        const hasRoom = this.attachJoin(session * 2 + side, subflow, atMicros);
+        // The SYN/ACK's HMAC is kept, even when its packet waited too long to be replayed.
+        if (hasRoom) verifySynAck(sessions, session, subflow);
+        moved(subflow, hasRoom);
       }
       if (sessions.subflowsOf(orphan).length > 0) continue;
       this.endings.forget(orphan);

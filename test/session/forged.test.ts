@@ -1,0 +1,178 @@
+import { describe, expect, it } from "vitest";
+import { Conversation, type Subflow } from "../support/conversation.ts";
+import { ACK, FIN, keys, option, SYN } from "../support/packets.ts";
+import { type Run, run } from "../support/pipeline-run.ts";
+
+const ELSEWHERE = [
+  { ip: "10.1.9.1", port: 50_000 },
+  { ip: "10.2.0.2", port: 443 },
+] as const;
+
+/** A subflow whose segments are written one by one. */
+const bare = (ends: Subflow["ends"] = ELSEWHERE): Subflow => ({
+  ends,
+  opener: 0,
+  isn: [3_000_000, 4_000_000],
+  next: [1, 1],
+});
+
+/** The first session's initiator stream. */
+function sent({ records, streams }: Run): string {
+  const [record] = records;
+  const id = record?.mptcp.session.id ?? "";
+  return streams.of(id, 0, record?.mptcp.stream.initiator.octets ?? 0).toString();
+}
+
+/** Segments of somebody else, long after: packet time passes. */
+function later(talk: Conversation, seconds: number) {
+  talk.wait(seconds);
+  const ends = [
+    { ip: "10.7.0.1", port: 1 },
+    { ip: "10.7.0.2", port: 2 },
+  ] as const;
+  return [0, 1].flatMap(() => new Conversation({ atMicros: talk.atMicros, ends }).open(["syn"]).packets);
+}
+
+describe("data of a join", () => {
+  it("without any HMAC is not placed, and cannot displace the session's own", () => {
+    const talk = new Conversation().open();
+    const forged = bare();
+    talk.segment(forged, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    talk.send(0, "EVIL!", { on: forged, at: 0 });
+    talk.offset[0] = 0;
+    const found = run(talk.send(0, "hello").close().packets);
+    expect(sent(found)).toBe("hello");
+    expect(found.records[0]?.mptcp.stream.initiator).toMatchObject({ octets: 5, complete: true });
+  });
+
+  it("before a wrong third ACK is not placed either", () => {
+    const talk = new Conversation().open();
+    const forged = bare();
+    talk.segment(forged, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    const answer = keys.hmac(1, talk.keys[1], talk.keys[0], 9, 1);
+    talk.segment(forged, 1, SYN | ACK, [option.joinSynAck(answer, 9, 2)]);
+    talk.send(0, "EVIL!", { on: forged, at: 0 });
+    talk.segment(forged, 0, ACK, [option.joinAck(Buffer.alloc(20, 5))]);
+    talk.offset[0] = 0;
+    expect(sent(run(talk.send(0, "hello").close().packets))).toBe("hello");
+  });
+
+  it("that overtook its third ACK is placed when that comes", () => {
+    const talk = new Conversation().open();
+    const joined = talk.join();
+    const ack = talk.packets.pop();
+    talk.send(0, "early ", { on: joined });
+    if (ack !== undefined) talk.packets.push({ ...ack, atMicros: talk.atMicros });
+    const found = run(talk.send(0, "late", { on: joined }).close(talk.initial, joined).packets);
+    expect(sent(found)).toBe("early late");
+    expect(found.records[0]?.mptcp.stream.initiator.complete).toBe(true);
+  });
+
+  it("whose third ACK was not seen is placed once the listener answers at data level", () => {
+    const talk = new Conversation().open();
+    const joined = talk.join();
+    talk.packets.pop();
+    talk.send(0, "held ", { on: joined }).send(1, "answer", { on: joined }).send(0, "on", { on: joined });
+    const found = run(talk.close(talk.initial, joined).packets);
+    expect(sent(found)).toBe("held on");
+    expect(found.records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({
+      initiator: "unverifiable",
+      responder: "verified",
+    });
+  });
+});
+
+describe("what somebody sends first", () => {
+  it("a wrong SYN/ACK of a join does not disable the right one", () => {
+    const talk = new Conversation().open();
+    const joined = bare();
+    talk.segment(joined, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    talk.segment(joined, 1, SYN | ACK, [option.joinSynAck(Buffer.alloc(8, 1), 5, 3)]);
+    talk.segment(joined, 1, SYN | ACK, [option.joinSynAck(keys.hmac(1, talk.keys[1], talk.keys[0], 9, 1), 9, 2)]);
+    talk.segment(joined, 0, ACK, [option.joinAck(keys.hmac(1, talk.keys[0], talk.keys[1], 1, 9))]);
+    const found = run(talk.send(0, "hello", { on: joined }).close(talk.initial, joined).packets);
+    expect(sent(found)).toBe("hello");
+    expect(found.records[0]?.mptcp.subflows[1]).toMatchObject({
+      join: { hmac: { initiator: "verified", responder: "verified" } },
+      address_id: { initiator: 1, responder: 2 },
+    });
+  });
+
+  it("a repeated SYN of a join with other numbers changes nothing", () => {
+    const talk = new Conversation().open();
+    const joined = talk.join();
+    talk.segment(joined, 0, SYN, [option.joinSyn(0x12345678, 0xdead, 4)]);
+    expect(run(talk.packets).records[0]?.mptcp.subflows[1]?.address_id).toEqual({ initiator: 1, responder: 2 });
+  });
+});
+
+describe("the end of a session that closed in order", () => {
+  it.each<[name: string, add: (talk: Conversation) => void]>([
+    [
+      "while a join was never answered",
+      (talk) => talk.segment(bare(), 0, SYN, [option.joinSyn(talk.token(1), 7, 1)]).close(),
+    ],
+    [
+      "when a FIN was lost",
+      (talk) =>
+        talk
+          .dataFin(0)
+          .dataFin(1)
+          .segment(talk.initial, 0, FIN | ACK),
+    ],
+    ["when a refused join closed too", (talk) => talk.close(talk.initial, talk.join({ wrong: "opener" }))],
+  ])("%s is told soon", (_, add) => {
+    const talk = new Conversation().open().send(0, "abc").send(1, "de");
+    add(talk);
+    const end = talk.atMicros;
+    const { records } = run([...talk.packets, ...later(talk, 20)]);
+    expect(records.map(({ mptcp }) => mptcp.close)).toEqual([{ reason: "fin", by: "both" }]);
+    expect(Date.parse(records[0]?.["@timestamp"] ?? "")).toBeLessThan(end / 1000 + 12_000);
+  });
+
+  it("one packet from far ahead does not stop the clock", () => {
+    const talk = new Conversation().open().send(0, "abc").close();
+    const [ahead] = later(new Conversation({ atMicros: 4.2e15 }), 0);
+    const packets = [...talk.packets, ...(ahead === undefined ? [] : [ahead]), ...later(talk, 5), ...later(talk, 5)];
+    expect(run(packets, {}, 1).records[0]?.mptcp.close).toEqual({ reason: "fin", by: "both" });
+  });
+});
+
+describe("what one packet can make us do", () => {
+  it("a third ACK that comes again makes no record", () => {
+    const talk = new Conversation().open().send(0, "x");
+    talk.join();
+    const ack = talk.packets.at(-1);
+    for (let n = 0; n < 50 && ack !== undefined; n++)
+      talk.packets.push({ ...ack, atMicros: talk.atMicros + n * 3_000_000 });
+    expect(run(talk.packets, { revisions: "all" }).records.length).toBeLessThan(6);
+  });
+
+  it("announcements beyond the bound make no records, and those within it not one each", () => {
+    const talk = new Conversation().open().send(0, "x");
+    for (let n = 0; n < 1000; n++) {
+      talk.segment(talk.initial, 1, ACK, [option.addAddr(1, n % 256, `10.9.${n >> 8}.${n & 255}`)]);
+    }
+    const { records, totals } = run(talk.packets, { revisions: "all" });
+    expect(records.length).toBeLessThan(40);
+    expect(records.at(-1)?.rejoin?.shed).toEqual({ addresses: 968 });
+    expect(totals.updatesLeftOut).toBeGreaterThanOrEqual(0);
+  });
+
+  it("sessions beyond the bound on one token are not found by it", () => {
+    const sessions = Array.from({ length: 20 }, (_, n) => {
+      const ends = [
+        { ip: `10.1.0.${n + 1}`, port: 1000 + n },
+        { ip: `10.2.0.${n + 1}`, port: 443 },
+      ] as const;
+      return new Conversation({ ends, isn: [100 + n, 200 + n] }).open().send(0, "x");
+    });
+    for (const [n, talk] of sessions.entries()) {
+      talk.join({ ends: [{ ip: "10.3.0.1", port: 2000 + n }, talk.initial.ends[1]] });
+    }
+    const { records } = run(sessions.flatMap(({ packets }) => packets));
+    const found = records.filter(({ mptcp }) => mptcp.session.evidence === "handshake");
+    expect(found).toHaveLength(20);
+    expect(found.filter(({ mptcp }) => mptcp.subflows.length === 1)).toHaveLength(4);
+  });
+});
