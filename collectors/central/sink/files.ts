@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { OperationalError } from "../../runtime/errors.ts";
+import { DirectoryLock } from "./directory-lock.ts";
 import { persist } from "./persist.ts";
 import { RotatedFile } from "./rotated-file.ts";
 import type { Sink } from "./sink.ts";
@@ -19,17 +20,20 @@ export interface FileSinkOptions {
 
 /**
  * Writes records as JSON lines, one file for each topic: `TOPIC.jsonl`, rotated to `TOPIC.TIME.jsonl.gz`. A record is
- * acknowledged when the operating system has it; files are synchronised when they are rotated and closed.
+ * acknowledged when the operating system has it; files are synchronised when they are rotated and closed. One process
+ * of a machine writes to a directory at a time: two would rotate away and delete each other's files.
  */
 export class FileSink implements Sink {
   private readonly options: FileSinkOptions;
   private readonly log: Logger;
   /** One for each topic: bounded by the list of topics. */
   private readonly files = new Map<string, RotatedFile>();
+  private readonly lock: DirectoryLock;
 
   constructor(options: FileSinkOptions, log: Logger) {
     this.options = options;
     this.log = log;
+    this.lock = new DirectoryLock(options.directory);
   }
 
   async open(): Promise<void> {
@@ -41,13 +45,22 @@ export class FileSink implements Sink {
     });
     // The one sure way to learn whether the directory can be written is to write there.
     const probe = new RotatedFile("rejoin.sessions.v1", this.options, this.log);
+    let holder: number | null = null;
     try {
-      await probe.open();
+      holder = await this.lock.take();
+      if (holder === null) await probe.open();
     } catch (error) {
+      await this.lock.release();
       throw new OperationalError(
         "SINK_DIRECTORY",
         `${directory}: cannot be written: ${reason(error)}; give the collector a directory of its own with --dir`,
         { cause: error },
+      );
+    }
+    if (holder !== null) {
+      throw new OperationalError(
+        "SINK_DIRECTORY",
+        `${directory}: another collector, process ${holder}, writes there; give each a directory of its own with --dir`,
       );
     }
     this.files.set("rejoin.sessions.v1", probe);
@@ -73,6 +86,7 @@ export class FileSink implements Sink {
     for (const file of this.files.values()) {
       await file.close().catch((error) => this.log.error(`closing a file: ${reason(error)}`));
     }
+    await this.lock.release();
   }
 
   private async file(topic: string): Promise<RotatedFile> {

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -8,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FileSink, type FileSinkOptions } from "../../../collectors/central/sink/files.ts";
 import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../../collectors/runtime/errors.ts";
-import { titled } from "../../support/requirements.ts";
+import { needs, titled } from "../../support/requirements.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;
@@ -103,6 +112,47 @@ describe("FileSink", () => {
     await sink.close();
     expect(existsSync(path(`${SESSIONS}.notes.jsonl`))).toBe(true);
     expect(existsSync(path(`${SESSIONS}.old.jsonl.gz`))).toBe(true);
+  });
+
+  test("a directory that another collector writes to is one clear line; it is free when that one has ended", async () => {
+    const first = new FileSink(options(), log);
+    await first.open();
+    const second = new FileSink(options(), log);
+    await expect(second.open()).rejects.toThrow(
+      `${directory}: another collector, process ${process.pid}, writes there; give each a directory of its own with --dir`,
+    );
+    // What was refused takes nothing away from the one that writes.
+    await second.close();
+    await expect(new FileSink(options(), log).open()).rejects.toThrow(/another collector/);
+    await first.close();
+    expect(readdirSync(directory)).toEqual([`${SESSIONS}.jsonl`]);
+    const third = new FileSink(options(), log);
+    await third.open();
+    await third.close();
+  });
+
+  const proc = needs("Linux");
+  const gone = spawnSync(process.execPath, ["--version"]).pid;
+  test.skipIf(proc).each([
+    ["of a process that is no more", `${gone}-1`],
+    ["of a process whose number another one has now", `${process.pid}-1`],
+    ["that nobody understands", "x"],
+  ])(titled("a lock %s is taken over", proc), async (_whose, content) => {
+    symlinkSync(content, path("rejoin.lock"));
+    const sink = new FileSink(options(), log);
+    await sink.open();
+    await expect(new FileSink(options(), log).open()).rejects.toThrow(/another collector/);
+    await sink.close();
+    expect(readdirSync(directory)).toEqual([`${SESSIONS}.jsonl`]);
+  });
+
+  test("of many that find a dead one's lock, one gets it", async () => {
+    symlinkSync(`${gone}-1`, path("rejoin.lock"));
+    const sinks = Array.from({ length: 20 }, () => new FileSink(options(), log));
+    const opened = await Promise.allSettled(sinks.map((sink) => sink.open()));
+    expect(opened.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const sink of sinks) await sink.close();
+    expect(readdirSync(directory)).toEqual([`${SESSIONS}.jsonl`]);
   });
 
   test("a directory that cannot be used is one clear line", async () => {
