@@ -1,5 +1,5 @@
 import { fateOf } from "../fate.ts";
-import type { AgentLedger, AgentRule } from "../pipeline.ts";
+import type { AgentLedger, AgentRule } from "../pipeline-contract.ts";
 import { addressText, parseAddress } from "../wire/address.ts";
 import { SequenceLedger } from "./sequence-ledger.ts";
 
@@ -25,7 +25,7 @@ interface Agent {
 /** A rule whose address is text no more. */
 interface Rule {
   readonly name: string;
-  readonly words: readonly number[] | null;
+  readonly address: ReturnType<typeof parseAddress>;
   readonly key: number | null;
 }
 
@@ -46,7 +46,7 @@ export class Agents {
       rules?.map(({ name, address, key }) => {
         const parsed = address === null ? null : parseAddress(address);
         if (address !== null && parsed === null) throw new RangeError(`agent ${name}: ${address} is not an IP address`);
-        return { name, words: parsed?.words ?? null, key };
+        return { name, address: parsed, key };
       }) ?? null;
   }
 
@@ -80,7 +80,7 @@ export class Agents {
     ) {
       return lookup[slot + 6]!;
     }
-    const found = this.find([a, b, c, d], addressText(view, addressAt, family), key < 0 ? null : key);
+    const found = this.find(family, [a, b, c, d], addressText(view, addressAt, family), key < 0 ? null : key);
     lookup.set([a, b, c, d, key, family, found], slot);
     return found;
   }
@@ -111,11 +111,12 @@ export class Agents {
       });
   }
 
-  private find(words: readonly number[], address: string, key: number | null): number {
+  private find(family: number, words: readonly number[], address: string, key: number | null): number {
     const rule = this.rules?.find(
       (rule) =>
         (rule.key === null || rule.key === key) &&
-        (rule.words === null || rule.words.every((word, i) => word === words[i])),
+        (rule.address === null ||
+          (rule.address.family === family && rule.address.words.every((word, i) => word === words[i]))),
     );
     if (this.rules !== null && rule === undefined) return -UNKNOWN;
     const known = this.agents.findIndex((agent) => agent.address === address && agent.key === key);

@@ -1,5 +1,5 @@
 import type { SessionRecord, Verdict } from "../../schema/session-record.ts";
-import type { PipelineOptions, Side, Totals } from "../pipeline.ts";
+import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
 import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
 import type { NewOctets } from "../session/data.ts";
 import type { Close } from "../session/ending.ts";

@@ -1,0 +1,87 @@
+import type { SessionRecord } from "../schema/session-record.ts";
+
+/** One side of a session: 0 is the initiator (who sent the MP_CAPABLE SYN), 1 the responder. */
+export type Side = 0 | 1;
+
+/** Where the octets of streams go, when somebody wants them. Calls come as packets are processed, not in order of offset. */
+export interface OctetSink {
+  /**
+   * Octets of one side's stream that were not delivered before: `length` octets of `block` from `at`, which belong at
+   * `offset` (from 0, the first octet of the stream). `block` is valid during the call only. Must not throw.
+   */
+  octets(sessionId: string, side: Side, offset: number, block: Uint8Array, at: number, length: number): void;
+}
+
+/** Who may send copies: a sender matches when its address is `address` (any when null) and its GRE key is `key` (any when null). */
+export interface AgentRule {
+  readonly name: string;
+  /** IPv4 or IPv6 address as text. */
+  readonly address: string | null;
+  /** RFC 2890 key, 0 to 2^32 - 1. */
+  readonly key: number | null;
+}
+
+export interface PipelineOptions {
+  /** Stated in every record. */
+  readonly observer: { readonly name: string; readonly version: string };
+  /** Encapsulated packets of other senders are refused with the fate `decapsulate/agent-unknown`. Null: everybody may send. */
+  readonly agents: readonly AgentRule[] | null;
+  /** Also make records of sessions of which no handshake was seen, and of orphan joins. */
+  readonly partial: boolean;
+  /** Which records to make: `ended` only, or `all` (opened, updated, ended). */
+  readonly revisions: "ended" | "all";
+  /** Compute `sha256` of both streams: out-of-order octets are held, within a bound. */
+  readonly digest: boolean;
+  /** Takes the octets of streams; null when nobody wants them. */
+  readonly octets: OctetSink | null;
+  /** Takes each record as it is made; the object belongs to the callee. Must not throw. */
+  readonly record: (record: SessionRecord) => void;
+  /** Most sessions and subflows at a time; DEFAULT_BOUNDS where absent. */
+  readonly bounds?: { readonly sessions: number; readonly subflows: number };
+}
+
+/** What a sender's sequence numbers tell (RFC 2890 section 2.2), since the start. */
+export interface AgentLedger {
+  readonly name: string;
+  /** The sender's outer address, null for a source that copies directly (a file, an interface). */
+  readonly address: string | null;
+  readonly key: number | null;
+  readonly packets: number;
+  readonly octets: number;
+  /** Sequence numbers skipped and not seen later. */
+  readonly lost: number;
+  /** Packets whose number came after a higher one. */
+  readonly late: number;
+  /** Packets whose number was seen already. */
+  readonly duplicate: number;
+  /** Times the numbering began anew. */
+  readonly restarted: number;
+  readonly firstMicros: number;
+  readonly lastMicros: number;
+}
+
+/** Counts since the start; `packets` adds up over its fates to `packetsIn`. */
+export interface Totals {
+  readonly packetsIn: number;
+  /** By fate name, `stage/reason`; fates that did not occur are absent. */
+  readonly packets: Readonly<Record<string, number>>;
+  readonly sessions: {
+    readonly opened: number;
+    readonly ended: number;
+    readonly live: number;
+    readonly partial: number;
+    /** Connections that asked for MPTCP and were never answered; no record is made of them. */
+    readonly halfOpen: number;
+  };
+  readonly endedBy: Readonly<Record<string, number>>;
+  readonly subflows: { readonly initial: number; readonly joined: number; readonly orphan: number };
+  /** Data-level octets, each counted once. */
+  readonly octets: { readonly initiator: number; readonly responder: number; readonly missing: number };
+  /** By check and verdict, such as `join-hmac: { verified: 2, failed: 0, unverifiable: 0 }`. */
+  readonly verdicts: Readonly<
+    Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>
+  >;
+  readonly records: number;
+  /** Changes of sessions that made no record of their own, because there were too many at once. */
+  readonly updatesLeftOut: number;
+}
