@@ -135,7 +135,7 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     }
     await sink.open();
   } catch (error) {
-    await Promise.all(started.map((source) => source.stop()));
+    await Promise.all(started.map((source) => source.stop(0)));
     await sink.close();
     throw error;
   }
@@ -162,7 +162,8 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
   });
   const drain = async (): Promise<CollectorReport> => {
     const endMs = Date.now() + config.drainMs;
-    await Promise.all(sources.map((source) => source.stop()));
+    // Half of the time is the records'.
+    await Promise.all(sources.map((source) => source.stop(config.drainMs / 2)));
     for (const timer of timers) clearInterval(timer);
     guarded(0, () => pipeline.finish("shutdown"));
     keepLedgers();

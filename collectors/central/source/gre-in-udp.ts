@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { OperationalError } from "../../runtime/errors.ts";
 import { Arrivals, type TakeVector } from "./arrivals.ts";
 import { DeliveryHeaders } from "./delivery-header.ts";
-import { kernelDrops } from "./kernel-drops.ts";
+import { kernelDrops, kernelQueue } from "./kernel-drops.ts";
 import { quiet, type Source, type SourceCounters } from "./source.ts";
 
 const PROTOCOL_UDP = 17;
@@ -29,6 +29,7 @@ export class GreInUdpSource implements Source {
   private host: string;
   private boundPort: number;
   private lastDrops: number | null = null;
+  private unreadOctets: number | null = 0;
 
   /** `receiveOctets` is what the kernel is asked to queue for the socket. */
   constructor(listen: UdpListen, receiveOctets: number, take: TakeVector, source: number, log: Logger) {
@@ -63,11 +64,16 @@ export class GreInUdpSource implements Source {
     this.checkBuffer();
   }
 
-  async stop(): Promise<void> {
+  async stop(limitMs: number): Promise<void> {
     const socket = this.socket;
     if (socket === null) return;
-    await quiet(() => this.arrivals.packets);
+    await quiet(
+      () => this.arrivals.packets,
+      () => this.readQueue(),
+      limitMs,
+    );
     this.lastDrops = this.readDrops();
+    this.unreadOctets = this.readQueue();
     this.socket = null;
     await new Promise<void>((resolve) => socket.close(resolve));
     this.arrivals.flush();
@@ -75,7 +81,8 @@ export class GreInUdpSource implements Source {
 
   counters(): SourceCounters {
     const { packets, octets } = this.arrivals;
-    return { packets, octets, kernelDrops: this.socket === null ? this.lastDrops : this.readDrops() };
+    const kernelDrops = this.socket === null ? this.lastDrops : this.readDrops();
+    return { packets, octets, kernelDrops, unreadOctets: this.unreadOctets };
   }
 
   private async bind(): Promise<void> {
@@ -122,6 +129,10 @@ export class GreInUdpSource implements Source {
 
   private readDrops(): number | null {
     return kernelDrops(this.family === "udp6" ? "udp6" : "udp", this.boundPort);
+  }
+
+  private readQueue(): number | null {
+    return kernelQueue(this.family === "udp6" ? "udp6" : "udp", this.boundPort);
   }
 
   private explain(error: unknown): OperationalError {

@@ -26,25 +26,53 @@ function ownInodes(): Set<string> {
  * `number`: the last column of /proc/net. Null where the kernel does not say.
  */
 export function kernelDrops(table: SocketTable, number: number): number | null {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/self/net/${table}`, "utf8");
-  } catch {
-    return null;
-  }
-  return dropsIn(text, ownInodes(), number);
+  return dropsIn(textOf(table), ownInodes(), number);
 }
+
+/**
+ * Octets that wait in the receive queues of the same sockets, as the kernel counts them: more than the packets have, 0
+ * only when nothing waits. Null where the kernel does not say.
+ */
+export function kernelQueue(table: SocketTable, number: number): number | null {
+  return queuedIn(textOf(table), ownInodes(), number);
+}
+
+function textOf(table: SocketTable): string {
+  try {
+    return readFileSync(`/proc/self/net/${table}`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+// sl local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer drops
+const QUEUES = 4;
+const DROPS = 12;
 
 /** The sum of the last column over the lines of a /proc/net table that belong to `inodes` and to port or protocol `number`. */
 export function dropsIn(text: string, inodes: ReadonlySet<string>, number: number): number | null {
+  return sumOf(text, inodes, number, (columns) => Number(columns[DROPS]));
+}
+
+/** The same for what waits in receive queues, octets. */
+export function queuedIn(text: string, inodes: ReadonlySet<string>, number: number): number | null {
+  return sumOf(text, inodes, number, (columns) => Number.parseInt(columns[QUEUES]?.split(":")[1] ?? "", 16));
+}
+
+/** Null where no line belongs to them. */
+function sumOf(
+  text: string,
+  inodes: ReadonlySet<string>,
+  number: number,
+  read: (columns: readonly string[]) => number,
+): number | null {
   const suffix = `:${number.toString(16).toUpperCase().padStart(4, "0")}`;
-  let drops: number | null = null;
+  let sum: number | null = null;
   for (const line of text.split("\n").slice(1)) {
     const columns = line.trim().split(/\s+/);
-    // sl local_address rem_address st queues timer retrnsmt uid timeout inode ref pointer drops
-    const [local, inode, last] = [columns[1], columns[9], columns[12]];
-    if (local === undefined || inode === undefined || last === undefined) continue;
-    if (local.endsWith(suffix) && inodes.has(inode)) drops = (drops ?? 0) + Number(last);
+    const [local, inode] = [columns[1], columns[9]];
+    if (local === undefined || inode === undefined || columns.length <= DROPS) continue;
+    if (local.endsWith(suffix) && inodes.has(inode)) sum = (sum ?? 0) + read(columns);
   }
-  return drops;
+  return sum;
 }

@@ -5,7 +5,7 @@ import { LINKTYPE_IPV4 } from "../../../src/wire/link-type.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import { Arrivals, type TakeVector } from "./arrivals.ts";
 import { DeliveryHeaders } from "./delivery-header.ts";
-import { kernelDrops } from "./kernel-drops.ts";
+import { kernelDrops, kernelQueue } from "./kernel-drops.ts";
 import { quiet, type Source, type SourceCounters } from "./source.ts";
 
 /** GRE's IP protocol number (RFC 2784 section 3). */
@@ -43,6 +43,7 @@ export class RawGreSource implements Source {
   private readonly headers = new DeliveryHeaders(PROTOCOL_GRE);
   private socket: RawSocket | null = null;
   private lastDrops: number | null = null;
+  private unreadOctets: number | null = 0;
 
   /** `receiveOctets` is what the kernel is asked to queue for the socket. */
   constructor(version: 4 | 6, receiveOctets: number, take: TakeVector, source: number, log: Logger) {
@@ -76,11 +77,16 @@ export class RawGreSource implements Source {
     this.checkBuffer(raw, this.socket);
   }
 
-  async stop(): Promise<void> {
+  async stop(limitMs: number): Promise<void> {
     const socket = this.socket;
     if (socket === null) return;
-    await quiet(() => this.arrivals.packets);
+    await quiet(
+      () => this.arrivals.packets,
+      () => this.readQueue(),
+      limitMs,
+    );
     this.lastDrops = this.readDrops();
+    this.unreadOctets = this.readQueue();
     this.socket = null;
     await new Promise<void>((resolve) => {
       socket.once("close", resolve);
@@ -92,7 +98,8 @@ export class RawGreSource implements Source {
 
   counters(): SourceCounters {
     const { packets, octets } = this.arrivals;
-    return { packets, octets, kernelDrops: this.socket === null ? this.lastDrops : this.readDrops() };
+    const kernelDrops = this.socket === null ? this.lastDrops : this.readDrops();
+    return { packets, octets, kernelDrops, unreadOctets: this.unreadOctets };
   }
 
   /** The IPv4 message begins with the outer IP header, the IPv6 message with the GRE header. */
@@ -124,6 +131,10 @@ export class RawGreSource implements Source {
 
   private readDrops(): number | null {
     return kernelDrops(this.version === 4 ? "raw" : "raw6", PROTOCOL_GRE);
+  }
+
+  private readQueue(): number | null {
+    return kernelQueue(this.version === 4 ? "raw" : "raw6", PROTOCOL_GRE);
   }
 }
 

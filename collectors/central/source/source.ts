@@ -4,6 +4,11 @@ export interface SourceCounters {
   readonly octets: number;
   /** Packets the kernel dropped because its receive buffer was full; null where the kernel does not say. */
   readonly kernelDrops: number | null;
+  /**
+   * Octets, by the kernel's own count, that still waited for a socket when it was given back: no packet was made of
+   * them. 0 while it is open; null where the kernel does not say.
+   */
+  readonly unreadOctets: number | null;
 }
 
 /** A place from which copies arrive. Inert until started. */
@@ -12,22 +17,37 @@ export interface Source {
   readonly name: string;
   /** Takes the socket. Throws an `OperationalError` of one line when it cannot be had. */
   start(): Promise<void>;
-  /** Hands over what the kernel has queued, for at most a second, then gives the socket back. Never rejects. */
-  stop(): Promise<void>;
+  /**
+   * Hands over what the kernel has queued, for at most `limitMs` and some turns of the event loop, then gives the
+   * socket back. Never rejects.
+   */
+  stop(limitMs: number): Promise<void>;
   counters(): SourceCounters;
 }
 
-/** A stopping source takes packets until none has come for this long: what was queued before is handed over. */
+/** A stopping source takes packets until none has come for this long: what was on its way is handed over. */
 const QUIET_MS = 20;
-/** A line that is never quiet is left after this long. */
-const STOP_LIMIT_MS = 1000;
+/** A line that is never quiet is waited for so long; after that the queue is only emptied. */
+const QUIET_LIMIT_MS = 1000;
 
-/** Waits until `packets()` has stood still for QUIET_MS, at most STOP_LIMIT_MS. */
-export async function quiet(packets: () => number): Promise<void> {
-  const endMs = Date.now() + STOP_LIMIT_MS;
+/**
+ * Waits until `packets()` has stood still for QUIET_MS, at most QUIET_LIMIT_MS; then until nothing is `queued()` in the
+ * kernel. At most `limitMs` in all.
+ */
+export async function quiet(packets: () => number, queued: () => number | null, limitMs: number): Promise<void> {
+  const beginMs = Date.now();
   let before: number;
   do {
     before = packets();
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-  } while (packets() !== before && Date.now() < endMs);
+    // After work that took longer than that, the timer is due before the socket has been looked at.
+    await turn();
+    await turn();
+  } while (packets() !== before && Date.now() - beginMs < Math.min(QUIET_LIMIT_MS, limitMs));
+  while ((queued() ?? 0) > 0 && Date.now() - beginMs < limitMs) await turn();
+}
+
+/** One turn of the event loop, in which each socket is read from. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -63,7 +63,7 @@ describe.skipIf(reason)(titled("raw GRE source", reason), () => {
     });
     await send(version, packets);
     await sleep(50);
-    await source.stop();
+    await source.stop(1000);
     expect(seen.map((packet) => packet.linkType)).toEqual(packets.map(() => linkType));
     for (const [i, packet] of packets.entries()) {
       const octets = seen[i]?.octets ?? Buffer.alloc(0);
@@ -85,7 +85,7 @@ describe.skipIf(reason)(titled("raw GRE source", reason), () => {
     const drops = source.counters().kernelDrops ?? 0;
     expect(drops).toBeGreaterThan(50);
     socket.resumeRecv();
-    await source.stop();
+    await source.stop(1000);
     expect(source.counters().kernelDrops).toBeGreaterThanOrEqual(drops);
     expect(source.counters().packets + (source.counters().kernelDrops ?? 0)).toBeGreaterThanOrEqual(100);
   });
