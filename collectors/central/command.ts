@@ -6,10 +6,11 @@ import { TOPICS } from "../../schema/topics.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
+import { counted } from "../terminal/text.ts";
 import { parseAgentRule } from "./agent-rule.ts";
 import { COLLECTOR_DEFAULTS, type CollectorConfig, startCollector } from "./collector.ts";
 import { isLoopback, parseGreListen, parseUdpListen } from "./listen.ts";
-import { logReport, recordsLine } from "./report-log.ts";
+import { logReport, recordsLine, shedIn } from "./report-log.ts";
 import { FileSink } from "./sink/files.ts";
 import { KafkaSink } from "./sink/kafka.ts";
 import type { Sink } from "./sink/sink.ts";
@@ -58,9 +59,9 @@ standard error, as JSON lines where that is no terminal; totals come each minute
 and at the end.
 
 Exit status: 0 it was told to end, or nobody reads its standard output any more;
-2 a socket or the place for records could not be had, or the command line is
-wrong. Records that were shed do not change it: the last line of the log counts
-them.
+1 it was told to end, and records were lost while it drained; 2 a socket or the
+place for records could not be had, or the command line is wrong. Records that
+were shed before do not change it: the last line of the log counts them.
 
 Examples:
   Try it, records as lines:
@@ -129,6 +130,7 @@ async function collect(options: Options): Promise<void> {
   const cause = await Promise.race([ended, collector.sinkFailure]);
   if (typeof cause === "string") log.info(`${cause}: draining`);
   clearInterval(reporting);
+  const shedBefore = shedIn(collector.report().records);
   const report = await collector.stop();
   logReport(log, report, "totals at the end");
   log.info(recordsLine(report.records));
@@ -137,6 +139,15 @@ async function collect(options: Options): Promise<void> {
   // Whoever closed the pipe knows that it is closed: `rejoin collect ... | head` ends quietly.
   const readerGone = cause instanceof OperationalError && cause.code === READER_GONE;
   if (typeof cause !== "string" && !readerGone) throw cause;
+  const lost = shedIn(report.records) - shedBefore;
+  if (lost > 0 && !readerGone) {
+    throw new OperationalError(
+      "RECORDS_LOST",
+      `${counted(lost, "record")} did not get to ${sinkName(options)} before the end and ${lost === 1 ? "is" : "are"} ` +
+        "lost; the log says what was in the way, and --drain-seconds gives more time",
+      { exitStatus: 1 },
+    );
+  }
 }
 
 /** Throws an `OperationalError` for options that do not go together. */

@@ -21,11 +21,16 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
 }
 
 /** `records: 12 made = 10 acknowledged + 0 stored + 2 shed`, and by what the shed ones were. */
-export function recordsLine({ made, acknowledged, stored, shed }: CollectorReport["records"]): string {
-  const total = Object.values(shed).reduce((sum, count) => sum + count, 0);
+export function recordsLine(records: CollectorReport["records"]): string {
+  const { made, acknowledged, stored, shed } = records;
   const reasons = Object.entries(shed).map(([label, count]) => `${label} ${count}`);
   return (
-    `records: ${made} made = ${acknowledged} acknowledged + ${stored} stored + ${total} shed` +
+    `records: ${made} made = ${acknowledged} acknowledged + ${stored} stored + ${shedIn(records)} shed` +
     (reasons.length > 0 ? ` (${reasons.join(", ")})` : "")
   );
+}
+
+/** Records that were shed since the start, for whatever reason. */
+export function shedIn({ shed }: CollectorReport["records"]): number {
+  return Object.values(shed).reduce((sum, count) => sum + count, 0);
 }

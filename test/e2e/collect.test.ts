@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { type SessionRecord, sessionRecord } from "../../schema/session-record.t
 import { TOPICS } from "../../schema/topics.ts";
 import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
 import { kafkaMissing, TestKafka } from "../support/kafka.ts";
-import { titled } from "../support/requirements.ts";
+import { needs, titled } from "../support/requirements.ts";
 
 const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
 const missing = await kafkaMissing();
@@ -29,6 +29,10 @@ class Collect {
     this.child.stdout.setEncoding("utf8").on("data", (text) => {
       this.output += text;
     });
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
   }
 
   async port(): Promise<number> {
@@ -114,6 +118,25 @@ describe("rejoin collect", () => {
     expect(sessions).toMatchObject([{ mptcp: { close: { reason: "shutdown" } } }]);
   });
 
+  const full = needs("Linux", "prlimit");
+  test.skipIf(full)(
+    titled("a disk that is full to the end: what was lost is one line and status 1", full),
+    async () => {
+      const collect = new Collect("--dir", join(directory, "full"), "--drain-seconds", "1");
+      const port = await collect.port();
+      spawnSync("prlimit", ["--pid", String(collect.pid), "--fsize=0:unlimited"]);
+      await send(copies.slice(0, 100), port);
+      collect.kill("SIGTERM");
+      expect(await collect.ended()).toBe(1);
+      const lines = collect.errors.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+      expect(lines).toEqual([
+        expect.stringMatching(
+          /^rejoin: \d+ records did not get to files in \S+ before the end and are lost; .*--drain-seconds/,
+        ),
+      ]);
+    },
+  );
+
   test("a reader that goes away ends it quietly", async () => {
     const collect = new Collect("--sink", "stdout");
     const port = await collect.port();
@@ -187,7 +210,7 @@ describe.skipIf(missing)(titled("rejoin collect to Kafka", missing), () => {
     await send(copies.slice(0, 100), port);
     const started = Date.now();
     collect.kill("SIGTERM");
-    expect(await collect.ended()).toBe(0);
+    expect(await collect.ended()).toBe(1);
     expect(Date.now() - started).toBeLessThan(9000);
     expect(collect.errors).toMatch(/records: (\d+) made = 0 acknowledged \+ 0 stored \+ \1 shed \(abandoned/);
     await kafka.restart();

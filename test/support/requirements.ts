@@ -44,6 +44,7 @@ const PROGRAMS = [
   "nft",
   "nstat",
   "openssl",
+  "prlimit",
   "python3",
   "ss",
   "tcpdump",
