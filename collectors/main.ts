@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { OperationalError } from "./runtime/errors.ts";
 import { VERSION } from "./runtime/version.ts";
+import { printable } from "./terminal/text.ts";
 
 /** A verb's page: its options, help text and action. Loaded only when the verb is used. */
 type VerbModule = { command(): Command };
@@ -68,21 +69,24 @@ function helpAsOption(words: readonly string[]): readonly string[] {
   return Object.hasOwn(VERBS, verb) ? [verb, "--help"] : [verb, ...rest];
 }
 
-/** Commander adds its guess of what was meant as a line of its own. */
+/**
+ * Commander adds its guess of what was meant as a line of its own; names of files and words of the command line may
+ * hold what a terminal would obey.
+ */
 function oneLine(text: string): string {
-  return `${text.trimEnd().replace(/\s*\n\s*/g, " ")}\n`;
+  return `${printable(text.trimEnd().replace(/\s*\n\s*/g, " "))}\n`;
 }
 
 /** Tells on standard error why nobody can go on; returns the exit status. The stack is told of our own faults only. */
 function complaint(error: unknown): number {
   if (error instanceof OperationalError) {
-    process.stderr.write(`rejoin: ${error.message}\n`);
+    process.stderr.write(oneLine(`rejoin: ${error.message}`));
     return error.exitStatus;
   }
   const fault = error instanceof Error ? error : new Error(String(error));
   const frames = fault.stack?.match(/^ +at .*$/gm) ?? [];
   process.stderr.write(oneLine(`rejoin: internal fault: ${fault.message}; please report it`));
-  for (const frame of frames) process.stderr.write(`${frame}\n`);
+  for (const frame of frames) process.stderr.write(`${printable(frame)}\n`);
   return INTERNAL_FAULT;
 }
 

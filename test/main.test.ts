@@ -7,6 +7,7 @@ import { titled } from "./support/requirements.ts";
 /** The build, not the sources: `npm test` makes it first. */
 const MAIN = fileURLToPath(new URL("../dist/collectors/main.js", import.meta.url));
 const unmet = existsSync(MAIN) ? undefined : "needs the build in dist";
+const AGENT_FORM = "--agent name=router1,address=192.0.2.1,key=7 (address, key or both)";
 const VERBS = ["agent", "collect", "read", "consume", "demo"];
 
 /** Runs the program; `before` is code that Node runs first, to break something under it. */
@@ -31,6 +32,12 @@ describe.skipIf(unmet)(titled("the command line", unmet), () => {
   it.each([
     ["a verb that is none", ["raed"], "unknown command 'raed' (Did you mean read?)"],
     ["help of a verb that is none", ["help", "toString"], "unknown command 'toString'"],
+    [
+      "a name that a terminal would obey",
+      ["collect", "--agent", "\u001b[31mx"],
+      `--agent ·[31mx: "·[31mx" is not word=value; write ${AGENT_FORM}`,
+    ],
+    ["a path that a terminal would obey", ["read", "no\u001b]0;x\u0007.pcap"], "no·]0;x·.pcap: no such file"],
     ["a mistyped option", ["read", "--jsn", "x"], "unknown option '--jsn' (Did you mean --json?)"],
   ])("%s: one line and status 2", (_name, args, line) => {
     expect(rejoin(args)).toEqual({ status: 2, stdout: "", stderr: `rejoin: ${line}\n` });

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
-import { grouped } from "../terminal/text.ts";
+import { grouped, printable } from "../terminal/text.ts";
 import { type AgentConfig, type AgentCounters, startAgent } from "./agent.ts";
 import { type Encapsulation, parseDestination } from "./destination.ts";
 
@@ -122,7 +122,7 @@ async function run(config: AgentConfig): Promise<void> {
   // Of a replay somebody wants every copy; what live traffic lost stands in the log, and is no reason to end badly.
   const lost = config.input.kind === "replay" ? lostCopies(agent.counters()) : null;
   if (lost !== null) faults.push(lost);
-  for (const line of faults) process.stderr.write(`rejoin: ${line}\n`);
+  for (const line of faults) process.stderr.write(`rejoin: ${printable(line)}\n`);
   if (faults.length > 0) process.exitCode = 1;
 }
 

@@ -5,6 +5,7 @@ import type { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/version.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
+import { printable } from "../terminal/text.ts";
 import type { CaptureInput } from "./capture-input.ts";
 import { type Captures, openCaptures, readCaptures } from "./captures.ts";
 import { Output } from "./output.ts";
@@ -36,7 +37,7 @@ export interface ReadStreams {
  */
 export async function read(paths: readonly string[], options: ReadOptions, streams: ReadStreams): Promise<number> {
   checkOptions(options);
-  const say = (line: string) => streams.stderr.write(`rejoin: ${line}\n`);
+  const say = (line: string) => streams.stderr.write(`rejoin: ${printable(line)}\n`);
   const captures = await openCaptures(paths, streams.stdin);
   try {
     if (captures.unreadable.length > 0) {

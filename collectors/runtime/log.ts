@@ -1,4 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino } from "pino";
+import { printable, printableJson } from "../terminal/text.ts";
 
 /** A log on standard error: JSON lines for machines, plain lines when a person watches a terminal. */
 export function createLog(name: string): Logger {
@@ -13,10 +14,13 @@ export function createLog(name: string): Logger {
 
 const MARKS: Readonly<Record<number, string>> = { 40: "warning: ", 50: "error: ", 60: "fatal: " };
 
-/** `14:34:08 warning: message  {"field":1}` out of a JSON line of pino. */
+/**
+ * `14:34:08 warning: message  {"field":1}` out of a JSON line of pino, without what a terminal would obey: paths,
+ * addresses and names come from outside.
+ */
 export function plainLine(line: string): string {
   const { time, level, msg, name: _name, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const mark = MARKS[Number(level)] ?? "";
-  const rest = Object.keys(fields).length > 0 ? `  ${JSON.stringify(fields)}` : "";
-  return `${String(time).slice(11, 19)} ${mark}${String(msg)}${rest}\n`;
+  const rest = Object.keys(fields).length > 0 ? `  ${printableJson(JSON.stringify(fields))}` : "";
+  return `${String(time).slice(11, 19)} ${mark}${printable(String(msg))}${rest}\n`;
 }
