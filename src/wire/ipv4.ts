@@ -27,8 +27,8 @@ export function skipIpv4(view: DataView, cursor: Cursor): number {
   const headerOctets = (first & 15) * 4;
   const totalLength = view.getUint16(at + TOTAL_LENGTH);
   if (first >> 4 !== 4 || headerOctets < MIN_OCTETS) return MALFORMED;
-  // A sending host's segmentation offload leaves 0: the packet is as long as it was captured.
-  if (totalLength !== 0) {
+  if (totalLength === 0) cursor.endUnstated(at);
+  else {
     if (totalLength < headerOctets) return MALFORMED;
     cursor.wireEnd = at + totalLength;
     if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;

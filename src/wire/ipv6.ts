@@ -24,8 +24,9 @@ export function skipIpv6(view: DataView, cursor: Cursor): number {
   if (at + HEADER_OCTETS > cursor.end) return TRUNCATED;
   if (view.getUint8(at) >> 4 !== 6) return MALFORMED;
   const payloadLength = view.getUint16(at + PAYLOAD_LENGTH);
-  // 0 is a jumbogram or a super-packet of segmentation offload: as long as it was captured.
-  if (payloadLength !== 0) {
+  // Also a jumbogram's.
+  if (payloadLength === 0) cursor.endUnstated(at);
+  else {
     cursor.wireEnd = at + HEADER_OCTETS + payloadLength;
     if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;
   }

@@ -48,6 +48,14 @@ describe("IPv4 (RFC 791)", () => {
     expect(cursor).toMatchObject({ end: 28, wireEnd: 60_000 });
   });
 
+  it("a total length of 0 and a wire length that no host's packet has: as long as it was captured", () => {
+    const octets = hex(HEADER);
+    octets.set([0, 0], 2);
+    const { view, cursor } = over(octets, 0xffffffff);
+    expect(skipIpv4(view, cursor)).toBe(0);
+    expect(cursor).toMatchObject({ end: 28, wireEnd: 28 });
+  });
+
   it.each<[name: string, at: number, octets: number[], length: number, fate: FateName]>([
     ["19 octets", 0, [], 19, "decapsulate/ipv4-truncated"],
     ["version 6", 0, [0x65], 28, "decapsulate/ipv4-malformed"],
@@ -89,6 +97,9 @@ describe("IPv6 (RFC 8200)", () => {
     const jumbo = over(header("06", "0000", "dead beef"), 70_000);
     skipIpv6(jumbo.view, jumbo.cursor);
     expect(jumbo.cursor).toMatchObject({ end: 44, wireEnd: 70_000 });
+    const impossible = over(header("06", "0000", "dead beef"), 0xffffffff);
+    skipIpv6(impossible.view, impossible.cursor);
+    expect(impossible.cursor).toMatchObject({ end: 44, wireEnd: 44 });
   });
 
   it.each<[name: string, octets: Uint8Array<ArrayBuffer>, fate: FateName]>([
