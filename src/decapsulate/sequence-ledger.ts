@@ -1,5 +1,9 @@
 /** Sequence numbers behind the newest one that can still be told "late" from "duplicate"; further back is a restart. */
 const WINDOW = 1024;
+/** A jump ahead of more is no loss: a sender that began anew, or a number that went bad on the way. */
+const MAX_LOSS = 2 ** 24;
+/** So many consecutive numbers that were all seen are a sender that began again, whose first copies were lost. */
+const RESTART_RUN = 32;
 
 /**
  * Counts what the sequence numbers of one sender's GRE stream tell (RFC 2890 §2.2: one numbering per key and sender,
@@ -11,6 +15,9 @@ export class SequenceLedger {
   duplicate = 0;
   restarted = 0;
   private newest = -1;
+  /** The newest duplicate's number, and how many consecutive ones came up to it without another packet between. */
+  private again = -1;
+  private run = 0;
   /** One bit for each of the WINDOW numbers up to `newest`, at number modulo WINDOW: seen. */
   private readonly seen = new Uint32Array(WINDOW / 32);
 
@@ -21,21 +28,22 @@ export class SequenceLedger {
       return;
     }
     const ahead = (sequence - this.newest) | 0;
+    if (ahead > MAX_LOSS || ahead <= -WINDOW) {
+      this.restarted++;
+      this.begin(sequence);
+      return;
+    }
+    if (ahead <= 0 && this.isSeen(sequence)) {
+      this.countAgain(sequence);
+      return;
+    }
+    this.run = 0;
     if (ahead > 0) {
       this.lost += ahead - 1;
       if (ahead >= WINDOW) this.seen.fill(0);
       else for (let step = 1; step < ahead; step++) this.clear(this.newest + step);
       this.newest = sequence;
       this.mark(sequence);
-    } else if (ahead <= -WINDOW) {
-      this.restarted++;
-      this.begin(sequence);
-    } else if (this.isSeen(sequence)) {
-      // A sender that starts again begins at 0, and may do so before it was WINDOW packets far.
-      if (sequence === 0) {
-        this.restarted++;
-        this.begin(0);
-      } else this.duplicate++;
     } else {
       this.late++;
       this.lost--;
@@ -43,7 +51,22 @@ export class SequenceLedger {
     }
   }
 
+  /** A duplicate; or a restart before the sender was WINDOW packets far, which begins at 0 or shows by its run. */
+  private countAgain(sequence: number): void {
+    this.run = sequence === (this.again + 1) >>> 0 ? this.run + 1 : 1;
+    this.again = sequence;
+    if (sequence !== 0 && this.run < RESTART_RUN) {
+      this.duplicate++;
+      return;
+    }
+    // Those of the run were counted as duplicates, and were none.
+    if (sequence !== 0) this.duplicate -= RESTART_RUN - 1;
+    this.restarted++;
+    this.begin(sequence);
+  }
+
   private begin(sequence: number): void {
+    this.run = 0;
     // What came before the first number seen is not this stream's loss: mark it, so that it cannot become "late".
     this.seen.fill(0xffffffff);
     this.newest = sequence;

@@ -3,12 +3,14 @@ import { describe, expect, it } from "vitest";
 import { SequenceLedger } from "../../src/decapsulate/sequence-ledger.ts";
 
 /** What the ledger says after these numbers. */
-function after(...sequences: number[]): Record<string, number> {
+function ledgerOf(...sequences: number[]): Record<string, number> {
   const ledger = new SequenceLedger();
   for (const sequence of sequences) ledger.count(sequence);
   const { lost, late, duplicate, restarted } = ledger;
   return { lost, late, duplicate, restarted };
 }
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 const NONE = { lost: 0, late: 0, duplicate: 0, restarted: 0 };
 
@@ -27,14 +29,27 @@ describe("sequence ledger (RFC 2890 §2.2)", () => {
     ["late over the wrap", [0xffffffff, 1, 0], { late: 1 }],
     ["a restart far back", [5_000, 5_001, 0, 1, 2], { restarted: 1 }],
     ["a restart after few packets", [0, 1, 2, 0, 1, 2], { restarted: 1 }],
+    ["a restart after 400 packets whose first copy is lost", [...upTo(400), ...upTo(400).slice(1)], { restarted: 1 }],
+    ["a copy repeated 31 times in a row is no restart", [...upTo(40), ...upTo(32).slice(1), 40], { duplicate: 31 }],
+    [
+      "each packet twice is no restart",
+      upTo(100)
+        .slice(1)
+        .flatMap((n) => [n, n]),
+      { duplicate: 99 },
+    ],
+    ["a jump ahead of 2^24", [7, 7 + 2 ** 24], { lost: 2 ** 24 - 1 }],
+    ["a jump ahead of more is a restart", [7, 8 + 2 ** 24, 9 + 2 ** 24], { restarted: 1 }],
+    ["a jump ahead by 1.9e9", [7, 1_900_000_007, 8], { restarted: 2 }],
     ["loss before a restart stays", [0, 2, 4, 9_000, 0, 1], { lost: 1 + 1 + 8_995, restarted: 1 }],
   ])("%s", (_, sequences, told) => {
-    expect(after(...sequences)).toEqual({ ...NONE, ...told });
+    expect(ledgerOf(...sequences)).toEqual({ ...NONE, ...told });
   });
 
   it("agrees with a set of all numbers seen, whatever is lost, swapped and doubled within the window", () => {
     const start = fc.oneof(fc.constant(0), fc.constant(0xfffffff0), fc.integer({ min: 1, max: 0xffffffff }));
-    const step = fc.record({ back: fc.oneof(fc.constant(0), fc.nat(60)), lose: fc.nat(3), again: fc.boolean() });
+    // Fewer than 32 back: more consecutive duplicates in a row would be a restart.
+    const step = fc.record({ back: fc.oneof(fc.constant(0), fc.nat(30)), lose: fc.nat(3), again: fc.boolean() });
     fc.assert(
       fc.property(start, fc.array(step, { minLength: 1, maxLength: 400, size: "max" }), (first, steps) => {
         const numbers = [0];
@@ -59,6 +74,15 @@ describe("sequence ledger (RFC 2890 §2.2)", () => {
           newest = Math.max(newest, number);
         }
         expect(ledger).toMatchObject({ lost: newest + 1 - seen.size, late, duplicate, restarted: 0 });
+      }),
+    );
+  });
+
+  it("a sender that begins again is told, however far it had come and however many first copies are lost", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 64, max: 5_000 }), fc.nat(31), fc.nat(500), (first, missed, more) => {
+        const second = upTo(missed + 32 + more).slice(missed);
+        expect(ledgerOf(...upTo(first), ...second)).toEqual({ ...NONE, restarted: 1 });
       }),
     );
   });
