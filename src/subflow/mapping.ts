@@ -4,6 +4,12 @@ import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 
 /**
+ * Octets that only an infinite mapping reaches past its beginning. Its beginning then moves up to half of that below
+ * the segment, so that it never lies 2^31 below, where it could not be told from above.
+ */
+export const FAR_INSIDE = 2 ** 30;
+
+/**
  * Takes the mapping of a segment's DSS as the newest of its direction, and notes a DATA_FIN. Returns event bits.
  * One mapping covers many segments and is repeated on each (RFC 8684 §3.3.1), so mostly nothing changes.
  */
@@ -22,14 +28,16 @@ export function takeMapping(
   let length = options.dataLength;
   let kind = 0;
   if (options.dss & DSS_DATA_FIN) {
-    // RFC 8684 §3.3.3: the DATA_FIN is the last octet of the mapping, one past the payload that is mapped.
+    // RFC 8684 §3.3.3: the DATA_FIN is the last octet of the mapping, one past the payload that is mapped. A mapping
+    // without any octet has no room for it.
+    if (length === 0) return 0;
     length -= 1;
     const lo = (options.dsnLo + length) >>> 0;
     out.finForm[i] = wide ? events.DSN_64 : events.DSN_32;
     out.finHi[i] = lo < options.dsnLo ? options.dsnHi + 1 : options.dsnHi;
     out.finLo[i] = lo;
     kind = events.DATA_FIN;
-    if (length <= 0) return kind;
+    if (length === 0) return kind;
   } else if (length === 0) {
     length = table.INFINITE;
     kind = events.INFINITE_MAPPING;
@@ -68,7 +76,11 @@ export function placePayload(
   const unmapped = subflow * table.COLD_WORDS + table.UNMAPPED;
   const length = hot[at + table.MAPPING_LENGTH]!;
   // Signed: a retransmission may begin below the mapping.
-  const inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
+  let inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
+  if (inside > FAR_INSIDE && length === table.INFINITE) {
+    moveBeginning(hot, at, inside - FAR_INSIDE / 2);
+    inside = FAR_INSIDE / 2;
+  }
   const skip = Math.max(-inside, 0);
   const from = Math.max(inside, 0);
   const covered = Math.min(payload - skip, length - from);
@@ -90,4 +102,12 @@ export function placePayload(
   out.dataLength[i] = covered;
   out.dataCaptured[i] = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), covered);
   return events.DATA;
+}
+
+/** Moves the beginning of a direction's mapping up, in both its numberings. */
+function moveBeginning(hot: Uint32Array, at: number, octets: number): void {
+  const lo = (hot[at + table.MAPPING_DSN_LO]! + octets) >>> 0;
+  if (lo < octets) hot[at + table.MAPPING_DSN_HI]! += 1;
+  hot[at + table.MAPPING_DSN_LO] = lo;
+  hot[at + table.MAPPING_SSN]! += octets;
 }

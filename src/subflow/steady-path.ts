@@ -2,6 +2,8 @@ import { FATE_ALIVE } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64, DSS_DATA_FIN, DSS_DSN_64, DSS_MAPPING } from "../wire/mptcp.ts";
 import { FIN, RST, SYN } from "../wire/tcp.ts";
+import { FAR_INSIDE } from "./mapping.ts";
+import { NEAR } from "./plausibility.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 
@@ -42,14 +44,20 @@ export function followSteady(
 
     const higher = fromHigher[i]!;
     const at = base + table.DIRECTION + higher * table.DIRECTION_WORDS;
+    const payload = payloadLength[i]!;
+    const ssn = (seq[i]! - hot[at + table.ISN]!) >>> 0;
+    const end = (ssn + payload) >>> 0;
+    const ahead = (end - hot[at + table.NEXT_SSN]!) | 0;
+    if ((ahead > NEAR || ahead < -NEAR) && payload !== 0) return i;
     let bits = 0;
     const option = mptcpAt[i]!;
     if (option !== 0) {
-      const end = optionsEnd[i]!;
-      if (option + 4 > end || view.getUint8(option + 2) >> 4 !== DSS) return i;
+      const last = optionsEnd[i]!;
+      if (option + 4 > last || view.getUint8(option + 2) >> 4 !== DSS) return i;
       const length = view.getUint8(option + 1);
-      // At most three octets of padding behind it: there is no second option.
-      if (length < 4 || option + length > end || option + length + 3 < end) return i;
+      if (length < 4 || option + length > last || option + length + 3 < last) return i;
+      // Padding behind it (NOP and end of options), and no second option.
+      for (let pad = option + length; pad < last; pad++) if (view.getUint8(pad) > 1) return i;
       bits = view.getUint8(option + 3);
       const mapping = option + 4 + (bits & DSS_ACK ? (bits & DSS_ACK_64 ? 8 : 4) : 0);
       if (bits & DSS_MAPPING) {
@@ -68,21 +76,19 @@ export function followSteady(
       } else if (mapping > option + length) return i;
     }
 
+    // As `placePayload` in mapping.ts, which says why.
+    const inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
+    if (inside > FAR_INSIDE && payload !== 0) return i;
+
     hotFloat[(base + table.LAST_MICROS) >> 1] = atMicros[i]!;
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += ipLength[i]!;
     hot[at + table.PACKETS]!++;
-    const ssn = (seq[i]! - hot[at + table.ISN]!) >>> 0;
     out.ssn[i] = ssn;
     replaced[i] = -1;
     let meaning = option === 0 ? 0 : events.HAS_DSS;
-    const payload = payloadLength[i]!;
     if (payload !== 0) {
-      const end = (ssn + payload) >>> 0;
-      if (((end - hot[at + table.NEXT_SSN]!) | 0) > 0) hot[at + table.NEXT_SSN] = end;
+      if (ahead > 0) hot[at + table.NEXT_SSN] = end;
       else cold[flow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
-
-      // As `placePayload` in mapping.ts, which says why.
-      const inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
       const skip = inside < 0 ? -inside : 0;
       const start = Math.max(inside, 0);
       const left = hot[at + table.MAPPING_LENGTH]! - start;

@@ -5,6 +5,7 @@ import * as tcp from "../wire/tcp.ts";
 import { FlowKeys } from "./flow-key.ts";
 import { placePayload, takeMapping } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
+import { advance, isPlausible, takesOver } from "./plausibility.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
@@ -66,7 +67,7 @@ export class SubflowStage {
         return;
       }
     }
-    if (subflow >= 0 && this.isNewFlow(vector, i, subflow)) {
+    if (subflow >= 0 && takesOver(this.subflows, vector, i, subflow, this.keys.fromHigher[i]!)) {
       this.subflows.detach(subflow);
       this.events.replaced[i] = subflow;
       subflow = -1;
@@ -124,15 +125,6 @@ export class SubflowStage {
     return (this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_DETACHED) !== 0;
   }
 
-  /** A SYN with another initial sequence number: the 4-tuple is used again (RFC 9293 §3.10.7.4), seen at once with new keys. */
-  private isNewFlow(vector: PacketVector, i: number, subflow: number): boolean {
-    if ((vector.flags[i]! & (tcp.SYN | tcp.ACK)) !== tcp.SYN) return false;
-    const higher = this.keys.fromHigher[i]!;
-    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
-    if ((state & (table.STATE_ISN << higher)) === 0) return true;
-    return this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.ISN] !== vector.seq[i];
-  }
-
   /** Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK; else taken to be the sender until more is known. */
   private noteOpener(vector: PacketVector, i: number, subflow: number): void {
     const bySyn = (vector.flags[i]! & (tcp.SYN | tcp.ACK)) !== (tcp.SYN | tcp.ACK);
@@ -150,10 +142,11 @@ export class SubflowStage {
     const flags = vector.flags[i]!;
     let kind = 0;
 
-    hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
     hot[at + table.PACKETS]!++;
     this.subflows.noteAgent(subflow, vector.agent[i]!);
+    if (!isPlausible(this.subflows, vector, i, subflow, higher)) return 0;
+    hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
 
     if (flags & tcp.SYN) return this.followSyn(vector, i, subflow, higher);
     if (flags & tcp.RST) {
@@ -167,9 +160,8 @@ export class SubflowStage {
     const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
     this.events.ssn[i] = ssn;
     if (vector.payloadLength[i] !== 0) {
-      const end = (ssn + vector.payloadLength[i]!) >>> 0;
-      if (((end - hot[at + table.NEXT_SSN]!) | 0) > 0) hot[at + table.NEXT_SSN] = end;
-      else this.subflows.cold[subflow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
+      const isNew = advance(hot, at, ssn + vector.payloadLength[i]!);
+      if (!isNew) this.subflows.cold[subflow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
       kind |= placePayload(this.subflows, this.events, vector, i, subflow, higher, ssn);
     }
     if (flags & tcp.FIN && (hot[base + table.STATE]! & (table.STATE_FIN << higher)) === 0) {
@@ -182,12 +174,10 @@ export class SubflowStage {
   private followSyn(vector: PacketVector, i: number, subflow: number, higher: number): number {
     const { hot } = this.subflows;
     const base = subflow * table.HOT_WORDS;
-    const at = table.SubflowTable.direction(subflow, higher);
     const state = hot[base + table.STATE]!;
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
-    hot[at + table.ISN] = vector.seq[i]!;
-    hot[at + table.NEXT_SSN] = 1;
-    hot[base + table.STATE]! |= (table.STATE_ISN << higher) | (answer ? table.STATE_SYN_ACK : table.STATE_SYN);
+    this.setIsn(subflow, higher, vector.seq[i]!, vector.payloadLength[i]!);
+    hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
     let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
     if (answer) {
       this.learnIsn(vector, i, subflow, higher);
@@ -210,14 +200,17 @@ export class SubflowStage {
     if (known === 3 * table.STATE_ISN) return;
     const own = table.STATE_ISN << higher;
     const other = table.STATE_ISN << (1 - higher);
-    if ((known & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1);
-    if ((known & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1);
+    if ((known & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
+    if ((known & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1, 0);
   }
 
-  private setIsn(subflow: number, higher: number, isn: number): void {
+  /** Takes an ISN, and how many octets its SYN carried (RFC 7413), unless it is known to be this one. */
+  private setIsn(subflow: number, higher: number, isn: number, octets: number): void {
     const at = table.SubflowTable.direction(subflow, higher);
+    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
+    if (state & (table.STATE_ISN << higher) && this.subflows.hot[at + table.ISN] === isn >>> 0) return;
     this.subflows.hot[at + table.ISN] = isn;
-    this.subflows.hot[at + table.NEXT_SSN] = 1;
+    this.subflows.hot[at + table.NEXT_SSN] = 1 + octets;
     this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
   }
 

@@ -59,6 +59,8 @@ export const STATE_SYN_ACK = 1 << 15;
 export const STATE_SYN_RETRIED_PLAIN = 1 << 16;
 /** The opening SYN was seen. */
 export const STATE_SYN = 1 << 17;
+/** Per direction (shift by 0 or 1): a SYN with another ISN came, and waits for its answer. */
+export const STATE_PENDING = 1 << 18;
 /** From this bit up: the agent of the newest packet + 1. */
 export const STATE_AGENT_SHIFT = 20;
 
@@ -67,8 +69,8 @@ export const COLD_WORDS = 16;
 export const START_MICROS = 0;
 /** Next subflow of the session + 1. */
 export const NEXT_SUBFLOW = 2;
-/** Hash of the flow key. */
-const HASH = 3;
+/** ISN of a SYN that asked for the 4-tuple while this flow was open; STATE_PENDING says whether there is one. */
+export const PENDING_ISN = 3;
 /** Token of the MP_JOIN SYN. */
 export const JOIN_TOKEN = 4;
 /** Nonces of opener and listener. */
@@ -99,9 +101,11 @@ export class SubflowTable {
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
+  private readonly keys: FlowKeys;
 
   constructor(capacity: number, keys: FlowKeys) {
     this.capacity = capacity;
+    this.keys = keys;
     this.hot = cacheLineWords(capacity * HOT_WORDS);
     this.hotFloat = asFloats(this.hot);
     this.cold = cacheLineWords(capacity * COLD_WORDS);
@@ -136,7 +140,6 @@ export class SubflowTable {
     this.cold.fill(0, cold, cold + COLD_WORDS);
     for (let word = 0; word < KEY_WORDS - 1; word++) this.hot[base + KEY + word] = keys.words[i * KEY_WORDS + word]!;
     this.hot[base + STATE] = keys.words[i * KEY_WORDS + 9] === 6 ? STATE_IPV6 : 0;
-    this.cold[cold + HASH] = keys.hash[i]!;
     this.hotFloat[(base + LAST_MICROS) >> 1] = atMicros;
     this.coldFloat[(cold + START_MICROS) >> 1] = atMicros;
     this.index.insert(keys.hash[i]!, subflow);
@@ -159,7 +162,8 @@ export class SubflowTable {
   detach(subflow: number): void {
     const base = subflow * HOT_WORDS;
     if (this.hot[base + STATE]! & STATE_DETACHED) return;
-    this.index.remove(this.cold[subflow * COLD_WORDS + HASH]!, subflow);
+    const isIpv4 = (this.hot[base + STATE]! & STATE_IPV6) === 0;
+    this.index.remove(this.keys.hashOf(this.hot, base + KEY, isIpv4), subflow);
     this.hot[base + STATE]! |= STATE_DETACHED;
   }
 

@@ -1,0 +1,101 @@
+import type { PacketVector } from "../vector.ts";
+import * as tcp from "../wire/tcp.ts";
+import * as table from "./subflow-table.ts";
+
+/**
+ * Octets around those seen last within which a RST or FIN counts. Hosts ask for their exact window (RFC 5961 §3), which
+ * an observer that misses packets cannot know; most windows are smaller than this.
+ */
+export const NEAR = 2 ** 24;
+/** The largest window (RFC 7323 §2.3): octets farther away are refused by any host. */
+const MAX_WINDOW = 2 ** 30;
+/** More than a SYN carries (RFC 7413 §4): one segment. */
+const MAX_SYN_OCTETS = 0xffff;
+/** A flow of which nothing came for this long gives its 4-tuple to the next SYN. */
+const QUIET_MICROS = 60_000_000;
+
+/**
+ * Whether a packet of a known subflow can be one that its receiver takes (RFC 9293 §3.10.7.4): else anybody who guesses
+ * a 4-tuple could end a subflow or move its numbers. Octets too far away only move `NEXT_SSN`, so that a flow is found
+ * again behind a gap of any length.
+ */
+export function isPlausible(
+  subflows: table.SubflowTable,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  higher: number,
+): boolean {
+  const { hot } = subflows;
+  const flags = vector.flags[i]!;
+  if (flags & tcp.SYN) return isPlausibleSyn(hot, vector, i, subflow, higher);
+  if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return true;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
+  const payload = vector.payloadLength[i]!;
+  const away = Math.abs((ssn - hot[at + table.NEXT_SSN]!) | 0);
+  if (flags & (tcp.RST | tcp.FIN) ? away <= NEAR : payload === 0 || away <= MAX_WINDOW) return true;
+  if (payload !== 0) advance(hot, at, ssn + payload);
+  return false;
+}
+
+/**
+ * A SYN repeats the ISN that is known. So does a SYN/ACK, which acknowledges the SYN; only an ISN that was guessed from
+ * other segments gives way to it.
+ */
+function isPlausibleSyn(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, higher: number): boolean {
+  const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const isKnown = (state & (table.STATE_ISN << higher)) !== 0;
+  const isSame = !isKnown || hot[at + table.ISN] === vector.seq[i];
+  if ((vector.flags[i]! & tcp.ACK) === 0) return isSame;
+  if (!isSame && state & table.STATE_SYN_ACK) return false;
+  if ((state & (table.STATE_ISN << (1 - higher))) === 0) return isSame;
+  const peer = table.SubflowTable.direction(subflow, 1 - higher);
+  const acknowledged = (vector.ack[i]! - hot[peer + table.ISN]!) >>> 0;
+  return acknowledged >= 1 && acknowledged <= Math.min(hot[peer + table.NEXT_SSN]!, 1 + MAX_SYN_OCTETS);
+}
+
+/**
+ * Whether a packet takes its 4-tuple for a new connection: a SYN with another ISN once the flow is closed, never got an
+ * answer or was quiet for long; else the SYN/ACK that answers such a SYN, which is kept here until then.
+ */
+export function takesOver(
+  subflows: table.SubflowTable,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  higher: number,
+): boolean {
+  const flags = vector.flags[i]!;
+  if ((flags & tcp.SYN) === 0) return false;
+  const { hot, hotFloat, cold } = subflows;
+  const base = subflow * table.HOT_WORDS;
+  const state = hot[base + table.STATE]!;
+  const pending = subflow * table.COLD_WORDS + table.PENDING_ISN;
+  if (flags & tcp.ACK) {
+    const waits = (state & (table.STATE_PENDING << (1 - higher))) !== 0;
+    return waits && (vector.ack[i]! - cold[pending]!) >>> 0 === 1;
+  }
+  const isKnown = (state & (table.STATE_ISN << higher)) !== 0;
+  if (isKnown && hot[table.SubflowTable.direction(subflow, higher) + table.ISN] === vector.seq[i]) return false;
+  const bothIsns = 3 * table.STATE_ISN;
+  const bothFins = 3 * table.STATE_FIN;
+  if ((state & bothIsns) !== bothIsns || (state & bothFins) === bothFins || state & table.STATE_RESET) return true;
+  if (vector.atMicros[i]! - hotFloat[(base + table.LAST_MICROS) >> 1]! > QUIET_MICROS) return true;
+  cold[pending] = vector.seq[i]!;
+  hot[base + table.STATE] = (state & ~(3 * table.STATE_PENDING)) | (table.STATE_PENDING << higher);
+  return false;
+}
+
+/**
+ * Moves a direction's NEXT_SSN to the end of octets that were seen; false when they lie below it. By NEAR at most, also
+ * backwards: what one made-up number moved, the flow's own octets move back.
+ */
+export function advance(hot: Uint32Array, at: number, end: number): boolean {
+  const ahead = (end - hot[at + table.NEXT_SSN]!) | 0;
+  if (ahead > NEAR) hot[at + table.NEXT_SSN]! += NEAR;
+  else if (ahead > 0) hot[at + table.NEXT_SSN] = end;
+  else if (ahead < -NEAR) hot[at + table.NEXT_SSN]! -= NEAR;
+  return ahead > 0;
+}

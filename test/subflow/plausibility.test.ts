@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { Agents } from "../../src/decapsulate/agents.ts";
+import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
+import * as events from "../../src/subflow/subflow-events.ts";
+import { SubflowStage } from "../../src/subflow/subflow-stage.ts";
+import { PacketVector } from "../../src/vector.ts";
+import { Conversation, type Side } from "../support/conversation.ts";
+import { ACK, FIN, option, RST, SYN } from "../support/packets.ts";
+import { run } from "../support/pipeline-run.ts";
+
+/** Segments that somebody else sends under a subflow's addresses, with a number this far from the right one. */
+function forge(talk: Conversation, side: Side, flags: number, away: number, payload = ""): Conversation {
+  const { initial } = talk;
+  const next: [number, number] = [...initial.next];
+  const on = { ...initial, next };
+  return talk.segment(on, side, flags, [], Buffer.from(payload), initial.next[side] + away);
+}
+
+/** The records of a conversation, which do not depend on how its packets come in vectors. */
+function recordsOf(...talks: Conversation[]): SessionRecord[] {
+  const packets = talks.flatMap((talk) => talk.packets);
+  const { records, totals } = run(packets, {}, 64);
+  const one = run(packets, {}, 1);
+  expect(one.records).toEqual(records);
+  expect(one.totals).toEqual(totals);
+  expect(Object.values(totals.packets).reduce((sum, count) => sum + count, 0)).toBe(packets.length);
+  return records;
+}
+
+const ends = (records: SessionRecord[]): unknown[] =>
+  records.map(({ mptcp }) => [
+    mptcp.close?.reason,
+    mptcp.subflows[0]?.close.reason,
+    mptcp.stream.initiator.octets,
+    mptcp.stream.responder.octets,
+  ]);
+
+const WHOLE = ["fin", "fin", 10, 8];
+const begin = (): Conversation => new Conversation().open().send(0, "hello").send(1, "good day");
+const end = (talk: Conversation): Conversation => talk.send(0, "again").close();
+
+describe("segments that no host would take (RFC 9293 §3.10.7.4)", () => {
+  it.each<[name: string, flags: number, away: number]>([
+    ["RST ahead", RST, 2 ** 24 + 1],
+    ["RST behind", RST, -(2 ** 24) - 1],
+    ["RST with an acknowledgment", RST | ACK, 0x70000000],
+    ["RST at the far side", RST, 2 ** 31],
+  ])("%s: counted, and no more", (_, flags, away) => {
+    for (const side of [0, 1] as const)
+      expect(ends(recordsOf(end(forge(begin(), side, flags, away))))).toEqual([WHOLE]);
+  });
+
+  it("a RST near what was seen ends the subflow", () => {
+    for (const away of [0, 2 ** 24 - 10, -(2 ** 24) + 10]) {
+      const [record] = recordsOf(forge(begin(), 1, RST, away).wait(5));
+      expect(record?.mptcp.subflows[0]?.close.reason).toBe("reset");
+    }
+  });
+
+  it("FINs of both sides far away close nothing", () => {
+    const talk = begin();
+    forge(forge(talk, 0, FIN | ACK, 2 ** 25), 1, FIN | ACK, -(2 ** 25));
+    const [record] = recordsOf(talk.dataFin(0).dataFin(1));
+    expect(record?.mptcp.subflows[0]?.close.reason).toBe("open");
+  });
+
+  it.each([2 ** 30 + 100, -(2 ** 30) - 100, 2 ** 31])("octets %i away mean nothing, not even unmapped ones", (away) => {
+    const talk = begin();
+    const on = { ...talk.initial, next: [...talk.initial.next] as [number, number] };
+    talk.send(0, "evil!", { on, ssn: on.next[0] + away });
+    talk.offset[0] = 5;
+    const [record] = recordsOf(end(talk));
+    const [clean] = recordsOf(end(begin()));
+    expect(record?.mptcp.stream).toEqual(clean?.mptcp.stream);
+  });
+
+  it("made-up octets do not lock a subflow's own ones out, nor its end", () => {
+    const talk = begin();
+    for (const away of [2 ** 30 - 10, 2 ** 30 - 10, 2 ** 31, -(2 ** 30) + 10]) forge(talk, 0, ACK, away, "evil!");
+    for (let n = 0; n < 20; n++) talk.send(0, "more.");
+    expect(ends(recordsOf(end(talk)))).toEqual([["fin", "fin", 110, 8]]);
+  });
+
+  it("behind a gap of 3 GB the subflow is found again", () => {
+    const talk = begin();
+    talk.initial.next[0] += 3 * 2 ** 30;
+    for (let n = 0; n < 400; n++) talk.send(0, "12345");
+    const [record] = recordsOf(talk.close());
+    expect(record?.mptcp.subflows[0]?.close.reason).toBe("fin");
+    expect(record?.mptcp.stream.initiator.octets).toBeGreaterThan(1000);
+  });
+});
+
+describe("SYN/ACKs", () => {
+  it.each<[name: string, isn: [number, number]]>([
+    ["with other numbers", [77, 88]],
+    ["with another ISN, and the right acknowledgment", [1_000_000, 88]],
+  ])("%s on an open subflow move nothing", (_, isn) => {
+    const talk = begin();
+    const forged = { ends: talk.initial.ends, opener: 0 as const, isn, next: [1, 1] as [number, number] };
+    talk.segment(forged, 1, SYN | ACK, [option.capable(1, [Buffer.alloc(8, 9)])]);
+    talk.segment(forged, 0, SYN | ACK);
+    const [record] = recordsOf(end(talk));
+    const [clean] = recordsOf(end(begin()));
+    expect(record?.mptcp.stream).toEqual(clean?.mptcp.stream);
+    expect(record?.mptcp.token).toEqual(clean?.mptcp.token);
+  });
+
+  it("before the true one: one that acknowledges another SYN counts for nothing", () => {
+    const talk = new Conversation().open(["syn"]);
+    const forged = {
+      ends: talk.initial.ends,
+      opener: 0 as const,
+      isn: [77, 88] as const,
+      next: [1, 1] as [number, number],
+    };
+    talk.segment(forged, 1, SYN | ACK).segment(forged, 0, SYN | ACK);
+    talk.open(["syn-ack", "ack"]).send(0, "hello").send(1, "good day");
+    expect(ends(recordsOf(end(talk)))).toEqual([WHOLE]);
+  });
+
+  it("may acknowledge the octets of a SYN too (RFC 7413)", () => {
+    const talk = new Conversation();
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.from("early"));
+    talk.initial.next[0] = 6;
+    talk.open(["syn-ack", "ack"]);
+    const [record] = recordsOf(talk.close());
+    expect(record?.mptcp.subflows[0]?.close.reason).toBe("fin");
+    expect(record?.mptcp.fallback).toBe(null);
+  });
+});
+
+describe("a SYN with another ISN", () => {
+  const SECOND = { keys: [Buffer.alloc(8, 7), Buffer.alloc(8, 8)], isn: [9_000_000, 9_500_000] } as const;
+  const second = ({ atMicros }: Conversation): Conversation =>
+    new Conversation({ ...SECOND, atMicros }).open().send(0, "second").close();
+
+  it("alone takes nothing over, however often it comes", () => {
+    const talk = begin();
+    for (const isn of [77, 78, 79]) {
+      const forged = {
+        ends: talk.initial.ends,
+        opener: 0 as const,
+        isn: [isn, 0] as const,
+        next: [1, 1] as [number, number],
+      };
+      talk.segment(forged, 0, SYN, [option.capable(1)]);
+    }
+    talk.segment({ ...talk.initial, isn: [78, 55], next: [1, 1] }, 1, SYN | ACK, [
+      option.capable(1, [Buffer.alloc(8)]),
+    ]);
+    expect(ends(recordsOf(end(talk)))).toEqual([WHOLE]);
+  });
+
+  it("takes over once it is answered: the second session begins with its SYN/ACK", () => {
+    const first = begin();
+    const records = recordsOf(first, second(first));
+    expect(ends(records)).toEqual([
+      ["replaced", "replaced", 5, 8],
+      ["fin", "fin", 6, 0],
+    ]);
+    expect(records[1]?.mptcp.token.initiator).not.toBe(null);
+  });
+
+  it("takes over at once when the flow was reset, never answered or quiet for a minute", () => {
+    const reset = begin().reset(1);
+    const unanswered = new Conversation().open(["syn"]);
+    const quiet = begin().wait(61);
+    for (const first of [reset, unanswered, quiet]) {
+      const next = new Conversation({ ...SECOND, atMicros: first.atMicros }).open(["syn"]);
+      // Its SYN/ACK was not seen: only the SYN can have told.
+      next
+        .segment(next.initial, 0, ACK, [option.capable(1, SECOND.keys)])
+        .send(0, "second")
+        .close();
+      const records = recordsOf(first, next);
+      expect(ends(records).at(-1)).toEqual(["fin", "fin", 6, 0]);
+    }
+    const still = begin().wait(58);
+    const forged = {
+      ends: still.initial.ends,
+      opener: 0 as const,
+      isn: [77, 0] as const,
+      next: [1, 1] as [number, number],
+    };
+    still.segment(forged, 0, SYN);
+    expect(ends(recordsOf(end(still)))).toEqual([WHOLE]);
+  });
+});
+
+describe("options behind a DSS", () => {
+  it("an option of three octets is one, and no padding", () => {
+    const talk = new Conversation().open();
+    const dss = option.dss({ ack: 1 });
+    talk.segment(talk.initial, 0, ACK, [Buffer.from([1]), dss, Buffer.from([30, 3, 0x50])]);
+    talk.segment(talk.initial, 0, ACK, [Buffer.from([1]), dss, Buffer.from([1, 1, 0])]);
+    const agents = new Agents(null);
+    agents.addSource("a");
+    const decapsulation = new Decapsulation(agents);
+    const stage = new SubflowStage(16, 1);
+    const vector = new PacketVector();
+    // One to a vector: a subflow that was opened in the same one does not go the short way.
+    const kinds = talk.packets.map(({ octets, wire, atMicros }) => {
+      vector.use(Uint8Array.from(octets));
+      vector.add(0, octets.length, wire, atMicros, 101, 0);
+      decapsulation.process(vector);
+      stage.process(vector);
+      return stage.events.kind[0];
+    });
+    expect(kinds.slice(3)).toEqual([events.HAS_DSS | events.OPTIONS, events.HAS_DSS]);
+  });
+});
