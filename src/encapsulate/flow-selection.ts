@@ -1,14 +1,15 @@
 import { FATE_ALIVE } from "../fate.ts";
+import { FlowKeys, KEY_WORDS } from "../subflow/flow-key.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
-import { FlowKeys, KEY_WORDS } from "./flow-key.ts";
 
 /** One flow is one slot of 64 octets, a cache line: sixteen 32-bit words. */
 const SLOT_WORDS = 16;
 /** Hash of the key with bit 0 set; 0 in an empty slot. */
 const TAG = 0;
-/** KEY_WORDS words. */
+/** The flow key without its last word, the IP family, which is in STATE. */
 const KEY = 1;
+const STORED_WORDS = KEY_WORDS - 1;
 /** Sequence number of the SYN that opened the flow, where that was seen. */
 const ISN = 10;
 const STATE = 11;
@@ -130,7 +131,7 @@ export class FlowSelection {
       words[at + ISN] = seq;
       state |= STATE_ISN_KNOWN;
     }
-    if ((flags & FIN) !== 0) state |= this.keys.fromLower[i] === 1 ? STATE_FIN_LOWER : STATE_FIN_UPPER;
+    if ((flags & FIN) !== 0) state |= this.keys.fromHigher[i] === 0 ? STATE_FIN_LOWER : STATE_FIN_UPPER;
     if ((flags & RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS) state |= STATE_CLOSING;
     words[at + STATE] = state;
     if (now > (this.times[(at + LATEST) >>> 1] ?? 0)) this.times[(at + LATEST) >>> 1] = now;
@@ -168,7 +169,7 @@ export class FlowSelection {
     const ipv6 = vector.family[i] === 6 ? STATE_IPV6 : 0;
     if (((words[at + STATE] ?? 0) & STATE_IPV6) !== ipv6) return false;
     const key = i * KEY_WORDS;
-    for (let k = 0; k < KEY_WORDS; k++) if (words[at + KEY + k] !== this.keys.words[key + k]) return false;
+    for (let k = 0; k < STORED_WORDS; k++) if (words[at + KEY + k] !== this.keys.words[key + k]) return false;
     return true;
   }
 
@@ -181,7 +182,7 @@ export class FlowSelection {
     while (words[slot * SLOT_WORDS + TAG] !== 0) slot = (slot + 1) & mask;
     const at = slot * SLOT_WORDS;
     words[at + TAG] = hash | 1;
-    for (let k = 0; k < KEY_WORDS; k++) words[at + KEY + k] = this.keys.words[i * KEY_WORDS + k] ?? 0;
+    for (let k = 0; k < STORED_WORDS; k++) words[at + KEY + k] = this.keys.words[i * KEY_WORDS + k] ?? 0;
     words[at + STATE] = vector.family[i] === 6 ? STATE_IPV6 : 0;
     this.times[(at + LATEST) >>> 1] = 0;
     this.live++;
