@@ -4,6 +4,7 @@
  */
 export const FATES = [
   { stage: "pipeline", reason: "alive", meaning: "still under way; never a final fate" },
+  { stage: "pipeline", reason: "fault", meaning: "given up because of a fault of rejoin itself" },
   { stage: "decapsulate", reason: "link-type-unknown", meaning: "a link type that is not read" },
   { stage: "decapsulate", reason: "link-truncated", meaning: "ends inside its link-layer header" },
   { stage: "decapsulate", reason: "not-ip", meaning: "the link layer carries something else, such as ARP" },
@@ -59,3 +60,5 @@ export function fateOf(name: FateName): number {
 
 /** The fate of a packet that no stage has decided yet. */
 export const FATE_ALIVE = 0;
+/** The fate of a packet at which a stage threw, which is our own bug. */
+export const FATE_FAULT = fateOf("pipeline/fault");

@@ -36,6 +36,11 @@ export interface PipelineOptions {
   readonly octets: OctetSink | null;
   /** Takes each record as it is made; the object belongs to the callee. Must not throw. */
   readonly record: (record: SessionRecord) => void;
+  /**
+   * Told of each of our own bugs that threw while packets were processed; the packet has the fate `pipeline/fault`, and
+   * the others go on. Where absent, `process` throws it.
+   */
+  readonly fault?: (error: unknown) => void;
   /** Most sessions and subflows at a time; DEFAULT_BOUNDS where absent. */
   readonly bounds?: { readonly sessions: number; readonly subflows: number };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Agents } from "./decapsulate/agents.ts";
 import { Decapsulation } from "./decapsulate/decapsulate.ts";
-import { FATES } from "./fate.ts";
+import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
 import type { AgentLedger, PipelineOptions, Totals } from "./pipeline-contract.ts";
 import { SessionRecords } from "./record/session-records.ts";
 import { SessionStage } from "./session/session-stage.ts";
@@ -20,6 +20,7 @@ export class Pipeline {
   private readonly subflows: SubflowStage;
   private readonly sessions: SessionStage;
   private readonly records: SessionRecords;
+  private readonly fault: ((error: unknown) => void) | null;
   /** Packets per fate. */
   private readonly fates = new Float64Array(FATES.length);
 
@@ -28,6 +29,7 @@ export class Pipeline {
     const bounds = options.bounds ?? DEFAULT_BOUNDS;
     // Only the places in hash tables depend on it, never a record.
     const seed = randomBytes(4).readUInt32LE();
+    this.fault = options.fault ?? null;
     this.agents = new Agents(options.agents);
     this.decapsulation = new Decapsulation(this.agents);
     this.subflows = new SubflowStage(bounds.subflows, seed);
@@ -46,9 +48,16 @@ export class Pipeline {
 
   /** Takes every packet of the vector to its fate. Never throws for what is in a packet. */
   process(vector: PacketVector): void {
-    this.decapsulation.process(vector);
-    this.subflows.process(vector);
-    this.sessions.process(vector);
+    let done = 0;
+    try {
+      this.decapsulation.process(vector);
+      done = 1;
+      this.subflows.process(vector);
+      done = 2;
+      this.sessions.process(vector);
+    } catch (error) {
+      this.recover(vector, done, error);
+    }
     for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) this.fates[vector.fate[i]!]!++;
   }
 
@@ -78,5 +87,26 @@ export class Pipeline {
   /** Each sender's loss ledger since the start. */
   ledgers(): AgentLedger[] {
     return this.agents.ledgers();
+  }
+
+  /**
+   * After a throw with so many stages done. The session stage gives each packet its fate in turn: the first without one
+   * is the packet it threw at, and the stage goes on behind it. The stages before it do not tell where they were, and
+   * may not see a packet twice: what they had under way is given up.
+   */
+  private recover(vector: PacketVector, done: number, error: unknown): void {
+    if (this.fault === null) throw error;
+    this.fault(error);
+    const fates = vector.fate.subarray(0, vector.length);
+    if (done === 0) fates.fill(FATE_FAULT);
+    while (fates.includes(FATE_ALIVE)) {
+      fates[fates.indexOf(FATE_ALIVE)] = FATE_FAULT;
+      if (done === 1) continue;
+      try {
+        this.sessions.process(vector);
+      } catch (again) {
+        this.fault(again);
+      }
+    }
   }
 }

@@ -63,7 +63,7 @@ export interface CollectorReport {
   readonly sources: readonly (SourceCounters & { readonly name: string })[];
   readonly agents: readonly AgentLedger[];
   readonly records: OutboxStats;
-  /** Packets in vectors that the pipeline did not finish because of a fault of its own. */
+  /** Packets that were given up because of a fault of the pipeline's own. */
   readonly faultPackets: number;
 }
 
@@ -81,6 +81,8 @@ export interface Collector {
 }
 
 const ADVANCE_MS = 1000;
+/** Faults are logged no more often than this: the same one may come with every packet. */
+const FAULT_LOG_MS = 1000;
 
 /** Starts to receive, and to put records into `sink`. Throws an `OperationalError` when a socket or the sink cannot be had. */
 export async function startCollector(config: CollectorConfig, sink: Sink, log: Logger): Promise<Collector> {
@@ -96,6 +98,13 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
         headers: headersOf(record, config.format),
       },
     ]);
+  let toldMs = Number.NEGATIVE_INFINITY;
+  const tellFault = (error: unknown): void => {
+    // Our own bug. The packets themselves are not logged: a handshake carries keys.
+    if (performance.now() - toldMs < FAULT_LOG_MS) return;
+    toldMs = performance.now();
+    log.error({ stack: error instanceof Error ? error.stack : String(error) }, "fault in the pipeline; going on");
+  };
   const pipeline = new Pipeline({
     observer,
     agents: config.agents,
@@ -104,19 +113,16 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     digest: config.digest,
     octets: null,
     record: (record) => keep(record as SessionRecord),
+    fault: tellFault,
   });
-
-  let faultPackets = 0;
-  const guarded = (packets: number, work: () => void): void => {
+  const guarded = (work: () => void): void => {
     try {
       work();
     } catch (error) {
-      // Our own bug. The packets themselves are not logged: a handshake carries keys.
-      faultPackets += packets;
-      log.error({ stack: error instanceof Error ? error.stack : String(error) }, "fault in the pipeline; going on");
+      tellFault(error);
     }
   };
-  const take = (vector: PacketVector): void => guarded(vector.length, () => pipeline.process(vector));
+  const take = (vector: PacketVector): void => pipeline.process(vector);
 
   const udp = config.listenUdp.map(
     (listen) => new GreInUdpSource(listen, config.receiveOctets, take, pipeline.addSource(udpName(listen)), log),
@@ -150,22 +156,23 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     if (config.agentsIntervalS === 0) return;
     for (const record of ledgers.next(pipeline.ledgers(), Date.now())) keep(record);
   };
-  const timers = [setInterval(() => guarded(0, () => pipeline.advance(nowMicros())), ADVANCE_MS)];
+  const timers = [setInterval(() => guarded(() => pipeline.advance(nowMicros())), ADVANCE_MS)];
   if (config.agentsIntervalS > 0) timers.push(setInterval(keepLedgers, config.agentsIntervalS * 1000));
 
-  const report = (): CollectorReport => ({
-    totals: pipeline.totals(),
+  const reportOf = (totals: Totals): CollectorReport => ({
+    totals,
     sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
     agents: pipeline.ledgers(),
     records: outbox.stats(),
-    faultPackets,
+    faultPackets: totals.packets["pipeline/fault"] ?? 0,
   });
+  const report = (): CollectorReport => reportOf(pipeline.totals());
   const drain = async (): Promise<CollectorReport> => {
     const endMs = Date.now() + config.drainMs;
     // Half of the time is the records'.
     await Promise.all(sources.map((source) => source.stop(config.drainMs / 2)));
     for (const timer of timers) clearInterval(timer);
-    guarded(0, () => pipeline.finish("shutdown"));
+    guarded(() => pipeline.finish("shutdown"));
     keepLedgers();
     await pump.stop(Math.max(0, endMs - Date.now()));
     await sink.close();

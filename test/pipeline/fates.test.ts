@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FATES } from "../../src/fate.ts";
-import type { PipelineOptions } from "../../src/pipeline.ts";
+import type { OctetSink, PipelineOptions } from "../../src/pipeline.ts";
 import { BEGIN, Conversation } from "../support/conversation.ts";
 import { ACK, ip, SYN, segment, tcp } from "../support/packets.ts";
 import { hex } from "../support/pcap.ts";
@@ -44,8 +44,20 @@ const withDataOffset = (words: number): Uint8Array => {
 
 const ONE_EACH = { sessions: 1, subflows: 64 };
 
+/** Throws, as it must not. */
+const BROKEN: OctetSink = {
+  octets: () => {
+    throw new TypeError("broken");
+  },
+};
+
 /** The last packet of each row has the fate. */
 const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options?: Partial<PipelineOptions>][] = [
+  [
+    "pipeline/fault",
+    () => new Conversation().open().send(0, "abc").packets,
+    { octets: BROKEN, fault: () => undefined },
+  ],
   ["decapsulate/link-type-unknown", () => [packet(plain, 147)]],
   ["decapsulate/link-truncated", () => [packet(hex("020000000001 020000000002 08"), ETHERNET)]],
   ["decapsulate/not-ip", () => [ethernet("0806 | ARP\n 0001 0800")]],
