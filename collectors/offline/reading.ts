@@ -45,10 +45,15 @@ export async function read(paths: readonly string[], options: ReadOptions, strea
       return 2;
     }
     const files = options.streams === undefined ? null : new StreamFiles(options.streams);
-    const closed = await run(captures, options, streams, files);
+    const faults: unknown[] = [];
+    const closed = await run(captures, options, streams, files, (error) => {
+      if (faults.length === 0) faults.push(error);
+    });
     const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
     for (const line of damages) say(line);
     files?.close();
+    // All the same the report is out; the packets that are missing from it stand there as `pipeline/fault`.
+    if (faults.length > 0) throw faults[0];
     return damages.length > 0 && !closed ? 1 : 0;
   } finally {
     for (const { input } of captures.inputs) input.close();
@@ -65,12 +70,13 @@ function checkOptions({ json, digest, streams }: ReadOptions): void {
   }
 }
 
-/** Runs all packets through a pipeline. Returns true when standard output went away meanwhile. */
+/** Runs all packets through a pipeline; `fault` is told of our own bugs. Returns true when standard output went away meanwhile. */
 async function run(
   captures: Captures,
   options: ReadOptions,
   streams: ReadStreams,
   files: StreamFiles | null,
+  fault: (error: unknown) => void,
 ): Promise<boolean> {
   const inputs = captures.inputs.map(({ input }) => input);
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
@@ -83,6 +89,7 @@ async function run(
     revisions: "ended",
     digest: options.digest === true,
     octets: files,
+    fault,
     record: (record) => {
       report.record(record);
       if (files !== null && isSession(record)) files.end(record.mptcp.session.id);

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type ReadOptions, read } from "../../collectors/offline/reading.ts";
+import { StreamFiles } from "../../collectors/offline/stream-files.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { folder, pcapAt, put, streams } from "./files.ts";
@@ -54,6 +55,17 @@ describe("reading two routers' files", () => {
         expect(sha256(join(dir, `${mptcp.session.id}.${side}`))).toBe(mptcp.stream[side].sha256);
       }
     }
+  });
+
+  it("a fault of our own costs its packet: the report comes, and then the fault is thrown", async () => {
+    const { texts, ...io } = streams();
+    const broken = vi.spyOn(StreamFiles.prototype, "octets").mockImplementationOnce(() => {
+      throw new TypeError("broken");
+    });
+    const options = { json: true, streams: join(folder(), "streams") };
+    await expect(read(ROUTERS, options, io)).rejects.toThrow(new TypeError("broken"));
+    broken.mockRestore();
+    expect(sessionRecord.parse(JSON.parse(texts.out)).event.action).toBe("session-ended");
   });
 
   it("leaves zeros where one router's file is missing", async () => {
