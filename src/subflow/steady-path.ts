@@ -48,16 +48,18 @@ export function followSteady(
     const ssn = (seq[i]! - hot[at + table.ISN]!) >>> 0;
     const end = (ssn + payload) >>> 0;
     const ahead = (end - hot[at + table.NEXT_SSN]!) | 0;
-    if ((ahead > NEAR || ahead < -NEAR) && payload !== 0) return i;
+    // More than NEAR away on either side.
+    if (payload !== 0 && (ahead + NEAR) >>> 0 > 2 * NEAR) return i;
     let bits = 0;
     const option = mptcpAt[i]!;
     if (option !== 0) {
       const last = optionsEnd[i]!;
       if (option + 4 > last || view.getUint8(option + 2) >> 4 !== DSS) return i;
       const length = view.getUint8(option + 1);
-      if (length < 4 || option + length > last || option + length + 3 < last) return i;
-      // Padding behind it (NOP and end of options), and no second option.
-      for (let pad = option + length; pad < last; pad++) if (view.getUint8(pad) > 1) return i;
+      const padding = last - option - length;
+      if (length < 4 || padding < 0 || padding > 3) return i;
+      // Of the last four octets, those behind the option are NOP (1) or end of options (0): there is no second one.
+      if ((view.getUint32(last - 4) & ((1 << (8 * padding)) - 1) & 0xfefefe) !== 0) return i;
       bits = view.getUint8(option + 3);
       const mapping = option + 4 + (bits & DSS_ACK ? (bits & DSS_ACK_64 ? 8 : 4) : 0);
       if (bits & DSS_MAPPING) {
