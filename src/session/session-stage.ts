@@ -123,13 +123,42 @@ export class SessionStage {
     const session = this.sessions.sessionOf(subflow);
     if (session < 0) return MIDSTREAM;
     if (this.sessions.table.state(session) & table.S_ORPHAN) return this.hold(vector, seen, i, session);
+    if (this.isEarly(session, subflow)) {
+      this.hold(vector, seen, i, session);
+      return COUNTED;
+    }
     const before = this.sessions.join(subflow);
+    const isKnownBefore = this.isKnown(session);
     const atMicros = vector.atMicros[i]!;
     const fate = this.takeMember(vector, seen, i, subflow, kind);
     // Last, because packets that are replayed use the same columns.
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
     if (~before & this.sessions.join(subflow) & join.IS_PROVEN) this.placeHeld(subflow, atMicros);
+    if (!isKnownBefore && this.isKnown(session)) this.takeEarly(session);
     return fate;
+  }
+
+  /** Whether both keys are known, or will not be: the session goes on without the segment that carries them. */
+  private isKnown(session: number): boolean {
+    const state = this.sessions.table.state(session);
+    return (state & table.S_CONFIRMED) !== 0 || (state & (3 * table.S_KEY)) === 3 * table.S_KEY;
+  }
+
+  /** A join that found its session while the handshake of that is under way, from an agent that is slower. */
+  private isEarly(session: number, subflow: number): boolean {
+    return (this.sessions.join(subflow) & join.IS_JOINED) !== 0 && !this.isKnown(session);
+  }
+
+  /** Takes what early joins said before their session was known. */
+  private takeEarly(session: number): void {
+    const { vector, events: seen } = this.held;
+    for (const subflow of this.sessions.subflowsOf(session)) {
+      if ((this.sessions.join(subflow) & join.IS_JOINED) === 0) continue;
+      this.held.replay(subflow, () => {
+        seen.kind[0]! &= ~events.OPENED;
+        this.take(vector, seen, 0);
+      });
+    }
   }
 
   /** A packet of a subflow whose session is known. */
@@ -146,8 +175,9 @@ export class SessionStage {
     const state = this.sessions.table.state(session);
     if (state & table.S_MIDSTREAM) return MIDSTREAM;
     if (kind & events.HAS_DSS) {
-      if ((state & table.S_CONFIRMED) === 0) this.confirm(session, vector.atMicros[i]!);
       this.prove(seen, i, session, subflow);
+      const isMember = (this.sessions.join(subflow) & (join.IS_INITIAL | join.IS_PROVEN)) !== 0;
+      if ((state & table.S_CONFIRMED) === 0 && isMember) this.confirm(session, vector.atMicros[i]!);
     }
     if ((kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) === 0) return COUNTED;
     const word = this.sessions.join(subflow);

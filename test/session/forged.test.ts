@@ -82,6 +82,26 @@ describe("data of a join", () => {
   });
 });
 
+describe("a join that overtakes parts of its session's handshake", () => {
+  it.each([1, 2, 3])("the first %i segments of the handshake come before it, the rest after its data", (seen) => {
+    const talk = new Conversation().open();
+    const handshake = talk.packets.splice(0);
+    const joined = talk.join();
+    talk.send(0, "early ", { on: joined }).send(1, "answer", { on: joined });
+    const early = talk.packets.splice(0);
+    talk.send(0, "late").close(talk.initial, joined);
+    const packets = [...handshake.slice(0, seen), ...early, ...handshake.slice(seen), ...talk.packets];
+    const found = run(packets.map((packet, n) => ({ ...packet, atMicros: talk.atMicros + n })));
+    expect(sent(found)).toBe("early late");
+    expect(found.records).toHaveLength(1);
+    expect(found.records[0]?.mptcp.stream).toMatchObject({
+      initiator: { complete: true },
+      responder: { complete: true },
+    });
+    expect(found.records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
+  });
+});
+
 describe("what somebody sends first", () => {
   it("a wrong SYN/ACK of a join does not disable the right one", () => {
     const talk = new Conversation().open();
