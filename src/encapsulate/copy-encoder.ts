@@ -56,7 +56,7 @@ export class CopyEncoder {
     const carried = Math.min(present, this.room);
     if (carried < present) this.cut++;
     const start = payloadPacketAt(vector, i);
-    // One small view per copy: `set` is ten times as fast as a loop at usual packet sizes, and sending costs more still.
+    // One small view per copy: `set` is faster than a loop at usual packet sizes, and sending costs more still.
     target.set(vector.block.subarray(start, start + carried), header);
     return header + carried;
   }

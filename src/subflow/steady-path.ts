@@ -15,8 +15,8 @@ const BOTH_ISNS = 3 * table.STATE_ISN;
  * handshake was seen, copied by the same agent as the one before, without SYN, FIN or RST, and with one plain DSS or no
  * MPTCP option at all. Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
- * One loop without a call in it: the compiler then keeps the columns' addresses in registers, which makes it some three
- * times as fast as the general path. test/pipeline/short-ways.test.ts holds the two against each other.
+ * One loop without a call in it, so that the compiler can keep the columns' addresses in registers.
+ * test/pipeline/short-ways.test.ts holds it against the general path.
  */
 export function followSteady(
   vector: PacketVector,
