@@ -4,7 +4,7 @@ import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
 import type { NewOctets } from "../session/data.ts";
 import type { Close } from "../session/ending.ts";
 import { sessionId } from "../session/identity.ts";
-import type { SessionObserver } from "../session/session-stage.ts";
+import type { SessionObserver } from "../session/session-observer.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { evidenceOf, sessionRecord } from "./session-record.ts";

@@ -5,10 +5,7 @@ import { digestKey } from "./keys.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
-/**
- * Takes what a MP_CAPABLE says into its session (RFC 8684 §3.1, RFC 6824 §3.1). `side` is the sender's. Returns the
- * sides whose token became known now.
- */
+/** Takes what a MP_CAPABLE says into its session (RFC 8684 §3.1, RFC 6824 §3.1). `side` is the sender's. */
 export function takeCapable(
   sessions: Sessions,
   session: number,
@@ -16,7 +13,7 @@ export function takeCapable(
   vector: PacketVector,
   i: number,
   options: MptcpOptions,
-): (0 | 1)[] {
+): void {
   const flags = vector.flags[i]!;
   const isSyn = (flags & tcp.SYN) !== 0;
   const isAnswer = isSyn && (flags & tcp.ACK) !== 0;
@@ -30,17 +27,13 @@ export function takeCapable(
   if (!isSyn && options.receiverKeyAt !== 0) bits |= table.S_CAPABLE_ACK | table.S_ANSWERED;
   sessions.table.set(session, bits);
 
-  const learnt: (0 | 1)[] = [];
   const other = side === 0 ? 1 : 0;
   if (options.senderKeyAt !== 0 && (state & (table.S_KEY << side)) === 0) {
     learnKey(sessions, session, side, vector.view, options.senderKeyAt);
-    learnt.push(side);
   }
   if (options.receiverKeyAt !== 0 && (state & (table.S_KEY << other)) === 0) {
     learnKey(sessions, session, other, vector.view, options.receiverKeyAt);
-    learnt.push(other);
   }
-  return learnt;
 }
 
 function setVersion(sessions: Sessions, session: number, version: number): void {

@@ -1,6 +1,7 @@
+import * as flow from "../subflow/subflow-table.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import type { Endings } from "./ending.ts";
-import { findOwner, mayJoin, rightfulOwner, verifySynAck } from "./join.ts";
+import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -83,10 +84,36 @@ export class Memberships {
   }
 
   /**
-   * Orphan joins that carry the token of a side whose key is known now are its session's. `moved` is called for each with
-   * whether there was room for it.
+   * Data of a join that nothing has shown to be the session's is not placed: anybody can send a SYN with a token that was
+   * on the wire. RFC 8684 §3.2: the third ACK's HMAC shows it, and that the listener answers at data level, which it does
+   * only when the HMAC was right: a DSS from the endpoint `higher` is that. Where a key is not known nothing can show it,
+   * and the join is believed.
    */
-  adopt(session: number, side: 0 | 1, atMicros: number, moved: (subflow: number, hasRoom: boolean) => void): void {
+  prove(session: number, subflow: number, higher: number): void {
+    const { sessions } = this;
+    const word = sessions.join(subflow);
+    if ((word & (join.IS_JOINED | join.IS_PROVEN)) !== join.IS_JOINED || isRefused(word)) return;
+    const keys = 3 * table.S_KEY;
+    const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+    const isListener = (higher === 1) !== ((state & flow.STATE_OPENER_HIGHER) !== 0);
+    if (isListener || (sessions.table.state(session) & keys) !== keys) sessions.setJoin(subflow, join.IS_PROVEN);
+  }
+
+  /**
+   * Orphan joins that carry the token of a session both of whose keys are known now are its own. `moved` is called for
+   * each with whether there was room for it.
+   */
+  adopt(session: number, atMicros: number, moved: (subflow: number, hasRoom: boolean) => void): void {
+    this.adoptOf(session, 0, atMicros, moved);
+    this.adoptOf(session, 1, atMicros, moved);
+  }
+
+  private adoptOf(
+    session: number,
+    side: 0 | 1,
+    atMicros: number,
+    moved: (subflow: number, hasRoom: boolean) => void,
+  ): void {
     const { sessions } = this;
     for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
       const orphan = stream >> 1;

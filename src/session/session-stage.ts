@@ -5,19 +5,17 @@ import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
-import { takeAddresses } from "./addresses.ts";
-import { type NewOctets, takeMapped, takePlain } from "./data.ts";
+import { takeMapped, takePlain } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
-import { fallBack } from "./fallback.ts";
-import { takeFastclose } from "./fastclose.ts";
-import { takeCapable } from "./handshake.ts";
-import { HeldPackets } from "./held-packets.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import { Memberships } from "./memberships.ts";
+import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
+import { Signalling } from "./signalling.ts";
 import { takeSteady } from "./steady-path.ts";
+import { WaitingJoins } from "./waiting-joins.ts";
 
 const TABLE_FULL = fateOf("session/table-full");
 const MIDSTREAM = fateOf("session/midstream");
@@ -25,17 +23,7 @@ const ORPHAN_JOIN = fateOf("session/orphan-join");
 const JOIN_REFUSED = fateOf("session/join-refused");
 const COUNTED = fateOf("session/counted");
 
-/** Whom the session stage tells what happened. A session's numbers are valid until `ended` returns. */
-export interface SessionObserver {
-  /** The session is one: its handshake is complete, or it fell back. Not called for stand-ins (orphan, midstream). */
-  opened(session: number, atMicros: number): void;
-  /** A subflow joined or closed, or an address was announced. */
-  updated(session: number, atMicros: number): void;
-  /** The session is over, and forgotten when the call returns; also called for half-open ones. */
-  ended(session: number, close: Close, atMicros: number): void;
-  /** Octets of a stream seen for the first time; null when nobody wants them. */
-  readonly octets: NewOctets | null;
-}
+const BOTH_KEYS = 3 * table.S_KEY;
 
 /** The third stage: takes each subflow event to its session, verifies, reassembles, and decides fallback and end. */
 export class SessionStage {
@@ -44,8 +32,8 @@ export class SessionStage {
   private readonly observer: SessionObserver;
   private readonly endings: Endings;
   private readonly memberships: Memberships;
-  private readonly options = new mptcp.MptcpOptions();
-  private readonly held = new HeldPackets();
+  private readonly signalling: Signalling;
+  private readonly waiting: WaitingJoins;
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
   /** Streams (session * 2 + side) of the vector's packets. */
@@ -57,6 +45,10 @@ export class SessionStage {
     this.sessions = new Sessions(capacity, stage.subflows, seed);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
     this.memberships = new Memberships(this.sessions, this.endings);
+    this.signalling = new Signalling(this.sessions, this.endings, this.memberships, observer);
+    this.waiting = new WaitingJoins(this.sessions, observer.octets !== null, (vector, seen, i) =>
+      this.take(vector, seen, i),
+    );
   }
 
   /** Gives every packet that still has none its fate. */
@@ -122,216 +114,81 @@ export class SessionStage {
     }
     const session = this.sessions.sessionOf(subflow);
     if (session < 0) return MIDSTREAM;
-    if (this.sessions.table.state(session) & table.S_ORPHAN) return this.hold(vector, seen, i, session);
-    if (this.isEarly(session, subflow)) {
-      this.hold(vector, seen, i, session);
+    const stateBefore = this.sessions.table.state(session);
+    if (stateBefore & table.S_ORPHAN) {
+      this.wait(vector, seen, i, session, subflow);
+      return ORPHAN_JOIN;
+    }
+    if (this.waiting.isEarly(session, subflow)) {
+      this.wait(vector, seen, i, session, subflow);
       return COUNTED;
     }
-    const before = this.sessions.join(subflow);
-    const isKnownBefore = this.isKnown(session);
+    const joinBefore = this.sessions.join(subflow);
+    const isKnownBefore = this.waiting.isKnown(session);
+    // Now, because packets that have waited and are taken again may use the same columns.
     const atMicros = vector.atMicros[i]!;
-    const fate = this.takeMember(vector, seen, i, subflow, kind);
-    // Last, because packets that are replayed use the same columns.
+    const fate = this.takeMember(vector, seen, i, subflow);
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
-    if (~before & this.sessions.join(subflow) & join.IS_PROVEN) this.placeHeld(subflow, atMicros);
-    if (!isKnownBefore && this.isKnown(session)) this.takeEarly(session);
+    if (~joinBefore & this.sessions.join(subflow) & join.IS_PROVEN) {
+      this.waiting.release(subflow);
+      this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
+    }
+    if (isKnownBefore) return fate;
+    const hasKeys = (state: number): boolean => (state & BOTH_KEYS) === BOTH_KEYS;
+    if (!hasKeys(stateBefore) && hasKeys(this.sessions.table.state(session))) this.adopt(session, atMicros);
+    if (this.waiting.isKnown(session)) this.waiting.releaseEarly(session);
     return fate;
   }
 
-  /** Whether both keys are known, or will not be: the session goes on without the segment that carries them. */
-  private isKnown(session: number): boolean {
-    const state = this.sessions.table.state(session);
-    return (state & table.S_CONFIRMED) !== 0 || (state & (3 * table.S_KEY)) === 3 * table.S_KEY;
-  }
-
-  /** A join that found its session while the handshake of that is under way, from an agent that is slower. */
-  private isEarly(session: number, subflow: number): boolean {
-    return (this.sessions.join(subflow) & join.IS_JOINED) !== 0 && !this.isKnown(session);
-  }
-
-  /** Takes what early joins said before their session was known. */
-  private takeEarly(session: number): void {
-    const { vector, events: seen } = this.held;
-    for (const subflow of this.sessions.subflowsOf(session)) {
-      if ((this.sessions.join(subflow) & join.IS_JOINED) === 0) continue;
-      this.held.replay(subflow, () => {
-        seen.kind[0]! &= ~events.OPENED;
-        this.take(vector, seen, 0);
-      });
-    }
+  private open(vector: PacketVector, i: number, subflow: number): boolean {
+    const options = this.signalling.read(vector, i);
+    return this.memberships.open(subflow, options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
   }
 
   /** A packet of a subflow whose session is known. */
-  private takeMember(
-    vector: PacketVector,
-    seen: events.SubflowEvents,
-    i: number,
-    subflow: number,
-    kind: number,
-  ): number {
-    if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) this.takeRare(vector, seen, i, subflow, kind);
+  private takeMember(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number): number {
+    const kind = seen.kind[i]!;
+    if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) this.signalling.take(vector, seen, i, subflow);
     // An option can have shown that the subflow is another session's.
     const session = this.sessions.sessionOf(subflow);
     const state = this.sessions.table.state(session);
     if (state & table.S_MIDSTREAM) return MIDSTREAM;
     if (kind & events.HAS_DSS) {
-      this.prove(seen, i, session, subflow);
+      this.memberships.prove(session, subflow, seen.fromHigher[i]!);
       const isMember = (this.sessions.join(subflow) & (join.IS_INITIAL | join.IS_PROVEN)) !== 0;
-      if ((state & table.S_CONFIRMED) === 0 && isMember) this.confirm(session, vector.atMicros[i]!);
+      if ((state & table.S_CONFIRMED) === 0 && isMember) this.signalling.confirm(session, vector.atMicros[i]!);
     }
     if ((kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) === 0) return COUNTED;
     const word = this.sessions.join(subflow);
     if (isRefused(word)) return JOIN_REFUSED;
-    if ((word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED) this.holdBack(vector, seen, i, session, subflow);
-    else this.takeData(vector, seen, i, session, subflow);
+    if ((word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED) {
+      this.waiting.holdBack(vector, seen, i, session, this.sessions.sideOf(subflow, seen.fromHigher[i]!));
+    } else this.takeData(vector, seen, i, session, subflow);
     return COUNTED;
   }
 
-  private open(vector: PacketVector, i: number, subflow: number): boolean {
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
-    return this.memberships.open(subflow, this.options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
-  }
-
-  private takeRare(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number, kind: number): void {
-    const session = this.sessions.sessionOf(subflow);
-    const state = this.sessions.table.state(session);
-    if (kind & events.OPTIONS) {
-      mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
-      this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!);
-    }
-    if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
-    const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
-    if (kind & events.SYN_ACK && isInitial && (this.sessions.table.state(session) & table.S_ANSWERED) === 0) {
-      const retried = (state & table.S_SYN_RETRIED_PLAIN) !== 0;
-      this.fallBackTo(
-        session,
-        subflow,
-        retried ? "syn-retried-without-option" : "syn-ack-without-option",
-        vector.atMicros[i]!,
-      );
-    }
-    if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", vector.atMicros[i]!);
-  }
-
-  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number, higher: number): void {
-    const { options, sessions } = this;
-    const atMicros = vector.atMicros[i]!;
-    const side = sessions.sideOf(subflow, higher);
-    const joinWord = sessions.join(subflow);
-    let learnt: (0 | 1)[] = [];
-    if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
-      learnt = takeCapable(sessions, session, side, vector, i, options);
-      if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
-    }
-    if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
-      const isNew = takeJoin(sessions, session, subflow, vector, i, options);
-      if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
-        session = this.memberships.correctOwner(session, subflow, atMicros);
-      if (isNew && options.joinLength === 24) this.observer.updated(session, atMicros);
-    }
-    if (
-      options.seen & ((1 << mptcp.ADD_ADDR) | (1 << mptcp.REMOVE_ADDR)) &&
-      takeAddresses(sessions, session, side, vector, i)
-    ) {
-      this.observer.updated(session, atMicros);
-    }
-    if (
-      options.seen & (1 << mptcp.MP_FASTCLOSE) &&
-      takeFastclose(sessions, session, side, vector.view, options.fastcloseKeyAt)
-    ) {
-      this.endings.consider(session, atMicros);
-    }
-    // Last, because packets that are replayed use `options` anew; and with both keys, for the HMACs.
-    if (learnt.length > 0 && (sessions.table.state(session) & (3 * table.S_KEY)) === 3 * table.S_KEY) {
-      this.adopt(session, 0, atMicros);
-      this.adopt(session, 1, atMicros);
-    }
-  }
-
-  private confirm(session: number, atMicros: number): void {
-    const state = this.sessions.table.state(session);
-    this.sessions.table.set(session, table.S_CONFIRMED | table.S_ESTABLISHED);
-    if ((state & table.S_ESTABLISHED) === 0) this.observer.opened(session, atMicros);
-  }
-
-  private fallBackTo(session: number, subflow: number, cause: Parameters<typeof fallBack>[3], atMicros: number): void {
-    const state = this.sessions.table.state(session);
-    fallBack(this.sessions, session, subflow, cause, atMicros);
-    this.sessions.table.set(session, table.S_ESTABLISHED);
-    if ((state & table.S_ESTABLISHED) === 0) this.observer.opened(session, atMicros);
-  }
-
-  /** Packets of orphans whose session is known now are taken again; without room in it they are forgotten. */
-  private adopt(session: number, side: 0 | 1, atMicros: number): void {
-    const { vector, events: seen } = this.held;
-    this.memberships.adopt(session, side, atMicros, (subflow, hasRoom) => {
-      if (!hasRoom) {
-        this.held.forget(subflow);
-        this.stage.subflows.release(subflow);
-        return;
-      }
-      this.held.replay(subflow, () => {
-        // It is no new subflow any more.
-        seen.kind[0]! &= ~events.OPENED;
-        this.take(vector, seen, 0);
-      });
-      this.takeClose(session, subflow, atMicros);
-    });
-  }
-
-  /**
-   * Data of a join that nothing has shown to be the session's is not placed: anybody can send a SYN with a token that was
-   * on the wire. RFC 8684 §3.2: the third ACK's HMAC shows it, and that the listener answers at data level, which it does
-   * only when the HMAC was right. Where a key is not known nothing can, and the join is believed.
-   */
-  private prove(seen: events.SubflowEvents, i: number, session: number, subflow: number): void {
-    const word = this.sessions.join(subflow);
-    if ((word & (join.IS_JOINED | join.IS_PROVEN)) !== join.IS_JOINED || isRefused(word)) return;
-    const keys = 3 * table.S_KEY;
-    const state = this.stage.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
-    const isListener = (seen.fromHigher[i] === 1) !== ((state & flow.STATE_OPENER_HIGHER) !== 0);
-    if (isListener || (this.sessions.table.state(session) & keys) !== keys)
-      this.sessions.setJoin(subflow, join.IS_PROVEN);
-  }
-
-  /** Places what was held back of a join that is the session's for certain now. */
-  private placeHeld(subflow: number, atMicros: number): void {
-    const { vector, events: seen } = this.held;
-    this.held.replay(subflow, () => this.take(vector, seen, 0));
-    this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
-  }
-
-  private holdBack(
-    vector: PacketVector,
-    seen: events.SubflowEvents,
-    i: number,
-    session: number,
-    subflow: number,
-  ): void {
-    // What else the packet says is taken at once.
-    const said = seen.kind[i]!;
-    seen.kind[i]! &= events.DATA | events.DATA_FIN | events.UNMAPPED_DATA | events.CLOSED;
-    if (!this.held.hold(vector, seen, i, this.observer.octets !== null)) {
-      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
-      this.sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
-    }
-    seen.kind[i] = said;
-  }
-
-  /** Keeps what an orphan join says until the handshake of its session comes, which may be under way from another agent. */
-  private hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): number {
+  /** Keeps what a join says whose session is not known, or not yet for certain. */
+  private wait(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number, subflow: number): void {
     const kind = seen.kind[i]!;
     if (kind & events.OPTIONS) {
-      mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
-      if (this.options.seen & (1 << mptcp.MP_JOIN)) {
-        takeJoin(this.sessions, session, seen.subflow[i]!, vector, i, this.options);
+      const options = this.signalling.read(vector, i);
+      if (options.seen & (1 << mptcp.MP_JOIN)) takeJoin(this.sessions, session, subflow, vector, i, options);
+    }
+    this.waiting.hold(vector, seen, i, session, 0);
+    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
+  }
+
+  /** Orphans whose session is known now are taken in; those without room in it are forgotten. */
+  private adopt(session: number, atMicros: number): void {
+    this.memberships.adopt(session, atMicros, (subflow, hasRoom) => {
+      if (hasRoom) {
+        this.waiting.release(subflow);
+        this.takeClose(session, subflow, atMicros);
+      } else {
+        this.waiting.forget(subflow);
+        this.stage.subflows.release(subflow);
       }
-    }
-    if ((kind & ~events.HAS_DSS) !== 0 && !this.held.hold(vector, seen, i, this.observer.octets !== null)) {
-      this.sessions.noteUnplaced(session, 0, vector.payloadLength[i]!);
-    }
-    if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, seen.subflow[i]!, vector.atMicros[i]!);
-    return ORPHAN_JOIN;
+    });
   }
 
   private takeData(
@@ -348,7 +205,7 @@ export class SessionStage {
       // RFC 8684 §3.7: first data without an option, while nothing has shown that both sides speak MPTCP.
       const isCertain = (sessions.table.state(session) & table.S_CONFIRMED) !== 0;
       if (seen.kind[i]! & events.UNMAPPED_DATA && !isCertain) {
-        this.fallBackTo(session, subflow, "ack-without-option", vector.atMicros[i]!);
+        this.signalling.fallBackTo(session, subflow, "ack-without-option", vector.atMicros[i]!);
       }
       // Without the key, the first mapping of the initial subflow tells where the stream begins: IDSN + 1 at ssn 1.
       if (seen.kind[i]! & events.DATA && seen.dsnForm[i] === events.DSN_64) {
@@ -372,9 +229,7 @@ export class SessionStage {
 
   private end(session: number, close: Close, atMicros: number): void {
     this.endings.forget(session);
-    if (this.sessions.table.state(session) & table.S_ORPHAN) {
-      for (const subflow of this.sessions.subflowsOf(session)) this.held.forget(subflow);
-    }
+    for (const subflow of this.sessions.subflowsOf(session)) this.waiting.forget(subflow);
     this.observer.ended(session, close, atMicros);
     this.sessions.release(session);
   }

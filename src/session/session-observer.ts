@@ -1,0 +1,14 @@
+import type { NewOctets } from "./data.ts";
+import type { Close } from "./ending.ts";
+
+/** Whom the session stage tells what happened. A session's numbers are valid until `ended` returns. */
+export interface SessionObserver {
+  /** The session is one: its handshake is complete, or it fell back. Not called for stand-ins (orphan, midstream). */
+  opened(session: number, atMicros: number): void;
+  /** A subflow joined or closed, or an address was announced. */
+  updated(session: number, atMicros: number): void;
+  /** The session is over, and forgotten when the call returns; also called for half-open ones. */
+  ended(session: number, close: Close, atMicros: number): void;
+  /** Octets of a stream seen for the first time; null when nobody wants them. */
+  readonly octets: NewOctets | null;
+}

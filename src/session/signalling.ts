@@ -1,0 +1,101 @@
+import * as events from "../subflow/subflow-events.ts";
+import type { PacketVector } from "../vector.ts";
+import * as mptcp from "../wire/mptcp.ts";
+import { takeAddresses } from "./addresses.ts";
+import type { Endings } from "./ending.ts";
+import { type FallbackCause, fallBack } from "./fallback.ts";
+import { takeFastclose } from "./fastclose.ts";
+import { takeCapable } from "./handshake.ts";
+import { isRefused, takeJoin } from "./join.ts";
+import * as join from "./join-state.ts";
+import type { Memberships } from "./memberships.ts";
+import type { SessionObserver } from "./session-observer.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Takes what packets say besides data: MPTCP options other than a DSS, and options that should be there and are not. */
+export class Signalling {
+  private readonly sessions: Sessions;
+  private readonly endings: Endings;
+  private readonly memberships: Memberships;
+  private readonly observer: SessionObserver;
+  private readonly options = new mptcp.MptcpOptions();
+
+  constructor(sessions: Sessions, endings: Endings, memberships: Memberships, observer: SessionObserver) {
+    this.sessions = sessions;
+    this.endings = endings;
+    this.memberships = memberships;
+    this.observer = observer;
+  }
+
+  /** The MPTCP options of a packet, valid until the next one is read. */
+  read(vector: PacketVector, i: number): mptcp.MptcpOptions {
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+    return this.options;
+  }
+
+  /** Takes all that packet i says besides data into the session of its subflow. */
+  take(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number): void {
+    const kind = seen.kind[i]!;
+    const session = this.sessions.sessionOf(subflow);
+    const atMicros = vector.atMicros[i]!;
+    const state = this.sessions.table.state(session);
+    if (kind & events.OPTIONS) {
+      this.read(vector, i);
+      this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!);
+    }
+    if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
+    const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
+    if (kind & events.SYN_ACK && isInitial && (this.sessions.table.state(session) & table.S_ANSWERED) === 0) {
+      const retried = (state & table.S_SYN_RETRIED_PLAIN) !== 0;
+      this.fallBackTo(session, subflow, retried ? "syn-retried-without-option" : "syn-ack-without-option", atMicros);
+    }
+    if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", atMicros);
+  }
+
+  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number, higher: number): void {
+    const { options, sessions } = this;
+    const atMicros = vector.atMicros[i]!;
+    const side = sessions.sideOf(subflow, higher);
+    const joinWord = sessions.join(subflow);
+    if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
+      takeCapable(sessions, session, side, vector, i, options);
+      if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
+    }
+    if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
+      const isNew = takeJoin(sessions, session, subflow, vector, i, options);
+      if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
+        session = this.memberships.correctOwner(session, subflow, atMicros);
+      if (isNew && options.joinLength === 24) this.observer.updated(session, atMicros);
+    }
+    if (
+      options.seen & ((1 << mptcp.ADD_ADDR) | (1 << mptcp.REMOVE_ADDR)) &&
+      takeAddresses(sessions, session, side, vector, i)
+    ) {
+      this.observer.updated(session, atMicros);
+    }
+    if (
+      options.seen & (1 << mptcp.MP_FASTCLOSE) &&
+      takeFastclose(sessions, session, side, vector.view, options.fastcloseKeyAt)
+    ) {
+      this.endings.consider(session, atMicros);
+    }
+  }
+
+  /** A segment showed that both sides speak MPTCP. */
+  confirm(session: number, atMicros: number): void {
+    this.establish(session, table.S_CONFIRMED, atMicros);
+  }
+
+  /** The session is plain TCP from now on. */
+  fallBackTo(session: number, subflow: number, cause: FallbackCause, atMicros: number): void {
+    fallBack(this.sessions, session, subflow, cause, atMicros);
+    this.establish(session, 0, atMicros);
+  }
+
+  private establish(session: number, bits: number, atMicros: number): void {
+    const isNew = (this.sessions.table.state(session) & table.S_ESTABLISHED) === 0;
+    this.sessions.table.set(session, bits | table.S_ESTABLISHED);
+    if (isNew) this.observer.opened(session, atMicros);
+  }
+}

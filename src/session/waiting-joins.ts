@@ -1,0 +1,83 @@
+import * as events from "../subflow/subflow-events.ts";
+import type { PacketVector } from "../vector.ts";
+import { HeldPackets } from "./held-packets.ts";
+import * as join from "./join-state.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What a packet of an unproven join says that waits for the proof; all else is taken at once. */
+const NEEDS_PROOF = events.DATA | events.DATA_FIN | events.UNMAPPED_DATA | events.CLOSED;
+
+/**
+ * Packets of joins that cannot be taken yet: an orphan's, whose session's handshake may be under way from another agent;
+ * early ones, whose session is known while the rest of its handshake is under way; and data of a join that nothing has
+ * shown to be the session's. When what they wait for has come, they are taken again.
+ */
+export class WaitingJoins {
+  private readonly sessions: Sessions;
+  private readonly withPayload: boolean;
+  private readonly take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void;
+  private readonly held = new HeldPackets();
+
+  /**
+   * @param withPayload whether somebody wants octets
+   * @param take takes a packet that has waited
+   */
+  constructor(
+    sessions: Sessions,
+    withPayload: boolean,
+    take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void,
+  ) {
+    this.sessions = sessions;
+    this.withPayload = withPayload;
+    this.take = take;
+  }
+
+  /** Whether both keys are known, or will not be: the session goes on without the segment that carries them. */
+  isKnown(session: number): boolean {
+    const state = this.sessions.table.state(session);
+    return (state & table.S_CONFIRMED) !== 0 || (state & (3 * table.S_KEY)) === 3 * table.S_KEY;
+  }
+
+  /** A join that found its session while the handshake of that is under way, from an agent that is slower. */
+  isEarly(session: number, subflow: number): boolean {
+    return (this.sessions.join(subflow) & join.IS_JOINED) !== 0 && !this.isKnown(session);
+  }
+
+  /** Keeps a packet of an orphan or early join. */
+  hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number, side: 0 | 1): void {
+    if ((seen.kind[i]! & ~events.HAS_DSS) === 0) return;
+    if (!this.held.hold(vector, seen, i, this.withPayload)) {
+      this.sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
+    }
+  }
+
+  /** Keeps the data of a packet of an unproven join. */
+  holdBack(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number, side: 0 | 1): void {
+    const said = seen.kind[i]!;
+    seen.kind[i]! &= NEEDS_PROOF;
+    this.hold(vector, seen, i, session, side);
+    seen.kind[i] = said;
+  }
+
+  /** Takes what was kept of a subflow, which is no new one any more. */
+  release(subflow: number): void {
+    const { vector, events: seen } = this.held;
+    this.held.replay(subflow, () => {
+      seen.kind[0]! &= ~events.OPENED;
+      this.take(vector, seen, 0);
+    });
+  }
+
+  /** Takes what early joins said before their session was known. */
+  releaseEarly(session: number): void {
+    for (const subflow of this.sessions.subflowsOf(session)) {
+      if (this.sessions.join(subflow) & join.IS_JOINED) this.release(subflow);
+    }
+  }
+
+  /** Forgets what was kept of a subflow. */
+  forget(subflow: number): void {
+    this.held.forget(subflow);
+  }
+}
