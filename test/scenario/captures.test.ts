@@ -1,106 +1,154 @@
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
 import { read } from "../../collectors/offline/reading.ts";
-import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { SIDES, sessionRecord } from "../../schema/session-record.ts";
 import { observe } from "./observed.ts";
-import { ofRecord, ofTruth, routerFiles, sorted, trueSessions } from "./truth.ts";
+import {
+  ofRecord,
+  ofTruth,
+  routerFiles,
+  sorted,
+  trueClose,
+  trueSessions,
+  trueStream,
+  truthOf,
+  type View,
+  viewFiles,
+} from "./truth.ts";
 
-/** What each capture is compared on, beyond sessions, tokens and subflows. */
-const SCENARIOS: readonly [
-  scenario: string,
-  streams: "whole" | "aborted" | "unknown" | "unsent",
-  close: readonly string[],
-][] = [
-  ["bulk", "whole", ["fin"]],
-  ["join-client", "whole", ["fin"]],
-  ["ipv6", "whole", ["fin"]],
-  ["nat", "whole", ["fin"]],
-  ["add-addr", "whole", ["fin"]],
-  ["remove-addr", "whole", ["fin"]],
-  ["backup", "whole", ["fin"]],
-  ["small-mtu", "whole", ["fin"]],
-  ["delay-loss", "whole", ["fin"]],
-  ["offload", "whole", ["fin"]],
-  ["server-join", "whole", ["fin"]],
-  ["server-join-early", "whole", ["fin"]],
-  ["checksum", "whole", ["fin"]],
-  ["strip-join", "whole", ["fin"]],
-  ["http-many", "unknown", ["fin"]],
-  // The client's DATA_FIN counts 1,184 octets that no router forwarded: the test was over and both sides went away.
-  ["iperf3", "unsent", ["fin"]],
-  ["fastclose-client", "aborted", ["fastclose"]],
-  ["fastclose-server", "aborted", ["fastclose"]],
+const CAPTURES = new URL("../captures/", import.meta.url);
+
+/** Scenarios in which a router changes packets: captured on its client's side, too. */
+const CHANGED = readdirSync(CAPTURES).filter((name) => {
+  return !name.includes(".") && readdirSync(new URL(`${name}/`, CAPTURES)).includes("router1-access.pcap.gz");
+});
+
+const ROWS: readonly [scenario: string, view: View][] = [
+  ...readdirSync(CAPTURES)
+    .filter((name) => !name.includes("."))
+    .map((scenario): [string, View] => [scenario, "server"]),
+  ...CHANGED.flatMap((scenario): [string, View][] => [
+    [scenario, "client"],
+    [scenario, "both"],
+  ]),
 ];
+
+/** Why a session fell back, as what the router did (`about` of its truth) shows on each of its sides. */
+const CAUSES: Readonly<Record<string, Partial<Record<View, string>>>> = {
+  "strip-syn": { client: "syn-ack-without-option", both: "syn-ack-without-option" },
+  "strip-synack": {
+    server: "ack-without-option",
+    client: "syn-ack-without-option",
+    both: "syn-ack-without-option",
+  },
+  "strip-data": { server: "data-without-option", client: "data-without-option", both: "data-without-option" },
+  "mangle-single": { server: "checksum", client: "checksum", both: "checksum" },
+  "mangle-single-bulk": { server: "checksum", client: "checksum", both: "checksum" },
+};
 
 const lines: string[] = [];
 
 const hashOf = (octets: Uint8Array): string => createHash("sha256").update(octets).digest("hex");
 
-function joinVerdicts(records: readonly SessionRecord[]): string[] {
-  const all = records.flatMap(({ mptcp }) => mptcp.subflows.flatMap(({ join }) => Object.values(join?.hmac ?? {})));
-  return [...new Set(all)];
-}
+/** What a session in order is not yet rebuilt from. */
+const NOT_YET: readonly string[] = [
+  "fastopen server",
+  "mangle-single server",
+  "mangle-single client",
+  "mangle-single both",
+  "mangle-single-bulk server",
+  "mangle-single-bulk client",
+  "mangle-single-bulk both",
+  "strip-data server",
+  "strip-data client",
+  "strip-data both",
+  "strip-syn both",
+  "strip-synack both",
+];
 
 describe("captures of two routers, against what kernels and applications said", () => {
   afterAll(() => {
-    console.log(["scenario            sessions subflows         octets  seconds", ...lines].join("\n"));
-  });
-
-  it.each(SCENARIOS)("%s: sessions, tokens, subflows and streams (%s)", async (scenario, streams, closes) => {
-    const begun = performance.now();
-    const found = await observe(routerFiles(scenario));
-    const seconds = (performance.now() - begun) / 1000;
-    const truth = trueSessions(scenario);
-
-    expect(sorted(found.records.map(ofRecord))).toEqual(sorted(truth.map(ofTruth)));
-    expect(joinVerdicts(found.records)).toEqual(truth.some(({ subflows }) => subflows.length > 1) ? ["verified"] : []);
-    expect([...new Set(found.records.map(({ mptcp }) => mptcp.close?.reason))].sort()).toEqual([...closes].sort());
-    for (const record of found.records) {
-      sessionRecord.parse(record);
-      const { id, evidence } = record.mptcp.session;
-      expect(evidence).toBe("handshake");
-      const session = truth.find(({ client }) => client === ofRecord(record).client);
-      for (const side of [0, 1] as const) {
-        const stream = record.mptcp.stream[side === 0 ? "initiator" : "responder"];
-        const told = side === 0 ? session?.c2s : session?.s2c;
-        if (streams === "whole") {
-          expect(stream).toMatchObject({ octets: told?.sent_bytes, sha256: told?.sent_sha256, complete: true });
-          expect(hashOf(found.streams.of(id, side, stream.octets))).toBe(told?.sent_sha256);
-        } else if (streams === "aborted") {
-          const received = told?.received_bytes ?? Number.NaN;
-          expect(stream.contiguous).toBeGreaterThanOrEqual(received);
-          expect(hashOf(found.streams.of(id, side, received))).toBe(told?.received_sha256);
-        } else {
-          expect(stream.contiguous).toBe(stream.octets);
-          if (streams === "unknown") expect(stream).toMatchObject({ complete: true, missing: [] });
-          expect(stream.sha256).toBe(hashOf(found.streams.of(id, side, stream.octets)));
-        }
-      }
-    }
-    const { packets, packetsIn, octets, subflows } = found.totals;
-    expect(Object.values(packets).reduce((sum, count) => sum + count, 0)).toBe(packetsIn);
-    lines.push(
-      scenario.padEnd(20) +
-        String(found.records.length).padStart(8) +
-        String(subflows.initial + subflows.joined).padStart(9) +
-        String(octets.initiator + octets.responder).padStart(15) +
-        seconds.toFixed(2).padStart(9),
+    console.log(
+      [
+        "scenario            view    packets sessions subflows         octets  fallback                 close       seconds",
+        ...lines,
+      ].join("\n"),
     );
   });
 
-  it("strip-synack: a session that fell back before any data, its TCP octets as its stream", async () => {
-    const found = await observe(routerFiles("strip-synack"));
-    const [truth] = trueSessions("strip-synack");
-    expect(found.records).toHaveLength(1);
-    const [record] = found.records;
-    expect(record?.mptcp.fallback?.cause).toBe("ack-without-option");
-    expect(record?.mptcp.subflows).toHaveLength(1);
-    expect(record?.mptcp.stream).toMatchObject({
-      initiator: { octets: truth?.c2s?.sent_bytes, sha256: truth?.c2s?.sent_sha256, complete: true },
-      responder: { octets: truth?.s2c?.sent_bytes, sha256: truth?.s2c?.sent_sha256, complete: true },
-    });
+  it("are all 27", () => {
+    expect(ROWS.filter(([, view]) => view === "server")).toHaveLength(27);
+    expect(CHANGED).toHaveLength(7);
   });
+
+  it.skip.each(ROWS.filter((row) => NOT_YET.includes(row.join(" "))))(
+    "%s, %s side (skipped: not yet)",
+    () => undefined,
+  );
+
+  it.each(ROWS.filter((row) => !NOT_YET.includes(row.join(" "))))(
+    "%s, %s side: sessions, tokens, subflows, fallback, ends and streams",
+    async (scenario, view) => {
+      const begun = performance.now();
+      const found = await observe(viewFiles(scenario, view));
+      const seconds = (performance.now() - begun) / 1000;
+      const truth = trueSessions(scenario, view);
+
+      expect(sorted(found.records.map((record) => ofRecord(record, truthOf(truth, record))))).toEqual(
+        sorted(truth.map((session) => ofTruth(session, view))),
+      );
+      for (const record of found.records) {
+        sessionRecord.parse(record);
+        expect(record.mptcp.session.evidence).toBe("handshake");
+        const session = truthOf(truth, record);
+        if (session === undefined) throw new Error("compared above");
+        for (const { join } of record.mptcp.subflows) {
+          // A join that was refused has no verdict; one of the kernels' list has two.
+          if (join?.hmac.responder === "verified") expect(join.hmac.initiator).toBe("verified");
+        }
+        const { client, server } = session.protocol;
+        const isMptcp = client === "mptcp" && server === "mptcp";
+        expect(record.mptcp.fallback?.cause).toBe(isMptcp ? undefined : CAUSES[scenario]?.[view]);
+        const close = trueClose(session);
+        if (close !== undefined) expect(record.mptcp.close?.reason).toBe(close);
+        for (const [side, host] of (["client", "server"] as const).entries()) {
+          const stream = record.mptcp.stream[SIDES[side] ?? "initiator"];
+          const octets = (length: number) =>
+            hashOf(found.streams.of(record.mptcp.session.id, side === 0 ? 0 : 1, length));
+          expect(stream.sha256).toBe(octets(stream.contiguous));
+          const told = trueStream(session, host, view);
+          if (told === undefined) continue;
+          if (told.isWhole) expect(stream.octets).toBe(told.octets);
+          if (told.isWhole && close === "fin") expect(stream.complete).toBe(true);
+          expect(stream.contiguous).toBeGreaterThanOrEqual(told.octets);
+          expect(octets(told.octets)).toBe(told.sha256);
+        }
+        // Where applications told nothing, no hole may be left but at the end.
+        if (session.c2s === undefined) {
+          for (const side of SIDES) {
+            const { octets, contiguous } = record.mptcp.stream[side];
+            expect(contiguous).toBe(octets);
+          }
+        }
+      }
+      const { packets, packetsIn, octets, subflows } = found.totals;
+      expect(Object.values(packets).reduce((sum, count) => sum + count, 0)).toBe(packetsIn);
+      const all = (values: readonly (string | undefined)[]) => [...new Set(values)].join(", ") || "-";
+      lines.push(
+        scenario.padEnd(20) +
+          view.padEnd(6) +
+          String(packetsIn).padStart(9) +
+          String(found.records.length).padStart(9) +
+          String(subflows.initial + subflows.joined).padStart(9) +
+          String(octets.initiator + octets.responder).padStart(15) +
+          `  ${all(found.records.map(({ mptcp }) => mptcp.fallback?.cause)).padEnd(25)}` +
+          all(found.records.map(({ mptcp }) => mptcp.close?.reason)).padEnd(10) +
+          seconds.toFixed(2).padStart(9),
+      );
+    },
+  );
 
   it("plain-tcp: the command prints no record and ends with status 0", async () => {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
