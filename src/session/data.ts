@@ -1,5 +1,7 @@
 import * as events from "../subflow/subflow-events.ts";
+import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
+import { IS_INITIAL } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -44,11 +46,38 @@ function streamOffset(
   return highest + ((dsnLo - ((idsnLo + 1 + highest) % 0x100000000)) | 0);
 }
 
-/** The offset of a relative subflow sequence number in the stream of a session that fell back before any data. */
-function fallbackOffset(sessions: Sessions, session: number, side: number, ssn: number): number {
-  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
-  const highest = sessions.table.floats[(at + table.HIGHEST) >> 1]!;
-  return highest + ((ssn - ((1 + highest) % 0x100000000)) | 0);
+/**
+ * The offset of a relative subflow sequence number of a session that is plain TCP (RFC 8684 §3.7): from then on stream and
+ * subflow go in step, as they did in the direction's newest mapping. Without one the stream began with the subflow; NaN
+ * where it began on another subflow.
+ */
+function plainOffset(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): number {
+  const { hot } = sessions.subflows;
+  const higher = sessions.higherOf(subflow, side);
+  const at = flow.SubflowTable.direction(subflow, higher);
+  const state = hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const highest = sessions.table.floats[half + (table.HIGHEST >> 1)]!;
+  let ahead = -1;
+  if (!sessions.isPlain(session) && state & (flow.STATE_MAPPING << higher)) {
+    const form =
+      state & (flow.STATE_DSN_RELATIVE << higher)
+        ? events.DSN_RELATIVE
+        : state & (flow.STATE_DSN_64 << higher)
+          ? events.DSN_64
+          : events.DSN_32;
+    const begin = streamOffset(
+      sessions,
+      session,
+      side,
+      form,
+      hot[at + flow.MAPPING_DSN_HI]!,
+      hot[at + flow.MAPPING_DSN_LO]!,
+    );
+    ahead = begin - hot[at + flow.MAPPING_SSN]!;
+  } else if ((sessions.join(subflow) & IS_INITIAL) === 0) return Number.NaN;
+  // Of its 2^32 places, the nearest to what is expected.
+  return highest + ((ssn + ahead - highest) | 0);
 }
 
 /**
@@ -155,8 +184,11 @@ function takeFin(sessions: Sessions, session: number, side: number, offset: numb
   floats[at] = offset + 1;
 }
 
-/** Takes a segment of a session that was plain TCP from its first octet on: its place is its subflow sequence number. */
-export function takePlain(
+/**
+ * Takes a segment's octets into their stream, and the stream's end: by their mapping, or, once the session is plain TCP,
+ * by their place on the subflow that it goes on with.
+ */
+export function takeOctets(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
@@ -165,17 +197,44 @@ export function takePlain(
   i: number,
   isNew: NewOctets | null,
 ): void {
-  const offset = fallbackOffset(sessions, session, side, seen.ssn[i]!);
-  const length = vector.payloadLength[i]!;
-  const captured = vector.payloadCaptured[i]!;
-  if (length > 0) {
-    placeOctets(sessions, session, side, offset, length, captured, vector.block, vector.payloadAt[i]!, isNew);
+  const subflow = seen.subflow[i]!;
+  if (!sessions.hasFallenBack(session, subflow)) {
+    if (sessions.isPlain(session)) sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
+    else takeMapped(sessions, session, side, vector, seen, i, isNew);
+    return;
   }
-  if (seen.kind[i]! & events.CLOSED) takeFin(sessions, session, side, offset + length);
+  const length = vector.payloadLength[i]!;
+  const isMapped = (seen.kind[i]! & events.DATA) !== 0 && seen.dataLength[i] === length;
+  if (isMapped && !sessions.isPlain(session)) takeMapped(sessions, session, side, vector, seen, i, isNew);
+  else if (length > 0) takePlain(sessions, session, side, vector, seen, i, isNew);
+  if (seen.kind[i]! & events.CLOSED) {
+    const offset = plainOffset(sessions, session, side, subflow, seen.ssn[i]!);
+    if (!Number.isNaN(offset)) takeFin(sessions, session, side, offset + length);
+  }
+}
+
+/** Takes a segment of a session that is plain TCP. */
+function takePlain(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  seen: events.SubflowEvents,
+  i: number,
+  isNew: NewOctets | null,
+): void {
+  const offset = plainOffset(sessions, session, side, seen.subflow[i]!, seen.ssn[i]!);
+  const length = vector.payloadLength[i]!;
+  if (Number.isNaN(offset)) {
+    sessions.noteUnplaced(session, side, length);
+    return;
+  }
+  const captured = vector.payloadCaptured[i]!;
+  placeOctets(sessions, session, side, offset, length, captured, vector.block, vector.payloadAt[i]!, isNew);
 }
 
 /** Takes mapped data and a DATA_FIN into their stream; before its IDSN is known they cannot be placed. */
-export function takeMapped(
+function takeMapped(
   sessions: Sessions,
   session: number,
   side: 0 | 1,

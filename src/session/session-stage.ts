@@ -5,7 +5,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
-import { takeMapped, takePlain } from "./data.ts";
+import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
@@ -212,8 +212,7 @@ export class SessionStage {
         sessions.learnIdsn(session, side, seen.dsnHi[i]!, seen.dsnLo[i]!);
       }
     }
-    if (sessions.isPlain(session)) takePlain(sessions, session, side, vector, seen, i, octets);
-    else takeMapped(sessions, session, side, vector, seen, i, octets);
+    takeOctets(sessions, session, side, vector, seen, i, octets);
     if (seen.kind[i]! & events.DATA_FIN) this.endings.consider(session, vector.atMicros[i]!);
   }
 

@@ -146,6 +146,12 @@ export class Sessions {
     return (this.table.state(session) & (table.S_FALLBACK | table.S_CONFIRMED)) === table.S_FALLBACK;
   }
 
+  /** Whether a session has become plain TCP, and goes on as that on this subflow. */
+  hasFallenBack(session: number, subflow: number): boolean {
+    if ((this.table.state(session) & table.S_FALLBACK) === 0) return false;
+    return this.table.words[session * table.SESSION_WORDS + table.FALLBACK_SUBFLOW] === subflow;
+  }
+
   /** Takes a side's IDSN from the DSN of its first octet, where its key was not seen. */
   learnIdsn(session: number, side: number, dsnHi: number, dsnLo: number): void {
     if (this.table.state(session) & (table.S_IDSN << side)) return;
