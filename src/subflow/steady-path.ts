@@ -65,7 +65,9 @@ export function followSteady(
       if (bits & DSS_MAPPING) {
         const wide = (bits & DSS_DSN_64) >> 3;
         const lengthAt = mapping + 8 + wide * 4;
-        if (lengthAt + 2 > option + length || bits & DSS_DATA_FIN) return i;
+        const rest = option + length - lengthAt - 2;
+        // 2 with a checksum.
+        if ((rest & ~2) !== 0 || bits & DSS_DATA_FIN) return i;
         const mapped = view.getUint16(lengthAt);
         if (mapped === 0) return i;
         hot[at + table.MAPPING_DSN_HI] = wide ? view.getUint32(mapping) : 0;
@@ -75,7 +77,7 @@ export function followSteady(
         const forms = (table.STATE_DSN_64 | table.STATE_DSN_RELATIVE) << higher;
         state = (state & ~forms) | (table.STATE_MAPPING << higher) | ((wide * table.STATE_DSN_64) << higher);
         hot[base + table.STATE] = state;
-      } else if (mapping > option + length) return i;
+      } else if (((option + length - mapping) & ~2) !== 0) return i;
     }
 
     // As `placePayload` in mapping.ts, which says why.

@@ -218,7 +218,8 @@ export class SubflowStage {
     if (vector.mptcpAt[i] === 0) return 0;
     const options = this.options;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
-    let kind = (options.seen & SESSION_OPTIONS) !== 0 ? events.OPTIONS : 0;
+    const said = (options.seen & SESSION_OPTIONS) | options.malformed | options.unfinished;
+    let kind = said !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;
     if (options.dss & mptcp.DSS_MAPPING) kind |= takeMapping(this.subflows, this.events, i, subflow, higher, options);

@@ -6,9 +6,17 @@ export const MP_JOIN = 1;
 export const DSS = 2;
 export const ADD_ADDR = 3;
 export const REMOVE_ADDR = 4;
+export const MP_PRIO = 5;
+export const MP_FAIL = 6;
 export const MP_FASTCLOSE = 7;
+export const MP_TCPRST = 8;
+/** For private use; what stands in it is between its users. */
+const MP_EXPERIMENTAL = 15;
 
-/** Bits of the second half of MP_CAPABLE's first octets (RFC 8684 §3.1). */
+/** Whether no RFC gives this subtype a meaning. */
+export const isUnknownSubtype = (subtype: number): boolean => subtype > MP_TCPRST && subtype < MP_EXPERIMENTAL;
+
+/** Flag A of a MP_CAPABLE (RFC 8684 §3.1). */
 export const CAPABLE_CHECKSUM = 0x80;
 
 /** Bits of a DSS (RFC 8684 §3.3). */
@@ -18,17 +26,24 @@ export const DSS_MAPPING = 0x04;
 export const DSS_DSN_64 = 0x08;
 export const DSS_DATA_FIN = 0x10;
 
-/** The low nibble after the subtype of a MP_JOIN SYN: backup (RFC 8684 §3.2). */
-const JOIN_BACKUP = 0x01;
+/** The low nibble after the subtype of MP_JOIN and MP_PRIO: backup (RFC 8684 §3.2, §3.3.8). */
+const BACKUP = 0x01;
+
+/** Address of 4 or 16 octets, with or without a port, with or without the HMAC of version 1 (RFC 8684, 6824 §3.4.1). */
+const ADD_ADDR_LENGTHS: readonly number[] = [8, 10, 16, 18, 20, 22, 28, 30];
 
 /**
  * The MPTCP options of one segment, decoded in place: numbers, and `...At` fields that say where in the block longer
- * values lie (0: absent). One object serves all packets. Only the first option of a subtype is kept, except that every
- * ADD_ADDR and REMOVE_ADDR is found by `eachOption`.
+ * values lie (0: absent). One object serves all packets. Only the first option of a subtype is kept; `eachOption` finds
+ * the others, such as a second ADD_ADDR.
  */
 export class MptcpOptions {
-  /** Bit n: subtype n was there with a legal length. */
+  /** Bit n: subtype n was there with a legal length; subtypes that no RFC knows have any. */
   seen = 0;
+  /** Options whose length is none that their subtype may have, or that leave no room for the next one. */
+  malformed = 0;
+  /** Bit n: the octets end inside an option of subtype n. */
+  unfinished = 0;
 
   capableVersion = 0;
   capableFlags = 0;
@@ -56,16 +71,31 @@ export class MptcpOptions {
   /** True when the mapping came in a MP_CAPABLE: it lies at IDSN + 1, which the option does not say. */
   capableMapping = false;
 
+  /** MP_PRIO: whether the subflow is to be a backup; in version 0 it may name another by its address id (-1: this one). */
+  prioBackup = false;
+  prioAddressId = -1;
+
+  /** MP_FAIL: the data sequence number at which the mapping with the wrong checksum begins. */
+  failDsnHi = 0;
+  failDsnLo = 0;
+
   /** MP_FASTCLOSE: the receiver's key. */
   fastcloseKeyAt = 0;
+
+  /** MP_TCPRST: the flags U, V, W and T (transient, the lowest bit), and the reason. */
+  resetFlags = 0;
+  resetReason = 0;
 }
 
 /**
- * Decodes the MPTCP options among the TCP options from `at` (the first MPTCP one) to `end`. An option that is cut or
- * has an illegal length ends the walk; those before it are kept.
+ * Decodes the MPTCP options among the TCP options from `at` (the first MPTCP one) to `end`. One whose length its subtype
+ * cannot have is counted and stepped over; one that is cut, or too short to be any, ends the walk. Those before it are
+ * kept.
  */
 export function decodeMptcp(view: DataView, at: number, end: number, out: MptcpOptions): void {
   out.seen = 0;
+  out.malformed = 0;
+  out.unfinished = 0;
   out.dss = 0;
   out.capableMapping = false;
   let i = at;
@@ -77,14 +107,29 @@ export function decodeMptcp(view: DataView, at: number, end: number, out: MptcpO
       continue;
     }
     const length = i + 1 < end ? view.getUint8(i + 1) : 0;
-    if (length < 2 || i + length > end) return;
+    if (length < 2 || i + length > end) {
+      if (kind === OPTION_MPTCP) noteUnfinished(view, i, end, length, out);
+      return;
+    }
     if (kind === OPTION_MPTCP) {
-      if (length < 3) return;
+      if (length < 3) {
+        out.malformed++;
+        return;
+      }
       const subtype = view.getUint8(i + 2) >> 4;
-      if ((out.seen & (1 << subtype)) === 0 && decodeSubtype(view, i, length, subtype, out)) out.seen |= 1 << subtype;
+      if ((out.seen & (1 << subtype)) === 0) {
+        if (decodeSubtype(view, i, length, subtype, out)) out.seen |= 1 << subtype;
+        else out.malformed++;
+      }
     }
     i += length;
   }
+}
+
+/** An MPTCP option that runs past the end: cut where its subtype is still there, else only the length tells. */
+function noteUnfinished(view: DataView, at: number, end: number, length: number, out: MptcpOptions): void {
+  if (at + 1 < end && length < 3) out.malformed++;
+  else if (at + 2 < end) out.unfinished |= 1 << (view.getUint8(at + 2) >> 4);
 }
 
 /** Calls `take` with the place and length of every MPTCP option of a subtype that is whole. For rare options only. */
@@ -115,51 +160,81 @@ function decodeSubtype(view: DataView, at: number, length: number, subtype: numb
       return decodeCapable(view, at, length, out);
     case MP_JOIN:
       return decodeJoin(view, at, length, out);
+    case ADD_ADDR:
+      return ADD_ADDR_LENGTHS.includes(length);
+    case REMOVE_ADDR:
+      // RFC 8684 §3.4.2: one octet for each address id.
+      return length >= 4;
+    case MP_PRIO:
+      return decodePrio(view, at, length, out);
+    case MP_FAIL:
+      // RFC 8684 §3.7.
+      if (length !== 12) return false;
+      out.failDsnHi = view.getUint32(at + 4);
+      out.failDsnLo = view.getUint32(at + 8);
+      return true;
     case MP_FASTCLOSE:
       // RFC 8684 §3.5.
       out.fastcloseKeyAt = at + 4;
       return length === 12;
+    case MP_TCPRST:
+      // RFC 8684 §3.6.
+      if (length !== 4) return false;
+      out.resetFlags = view.getUint8(at + 2) & 0x0f;
+      out.resetReason = view.getUint8(at + 3);
+      return true;
     default:
       return true;
   }
 }
 
-/** RFC 8684 §3.3.1: flags, then data ACK of 0, 4 or 8 octets, then DSN of 4 or 8, subflow sequence, length, checksum. */
+/** RFC 8684 §3.3.8: 3 octets; RFC 6824 §3.3.8 allows a fourth that names another subflow by an address id. */
+function decodePrio(view: DataView, at: number, length: number, out: MptcpOptions): boolean {
+  if (length !== 3 && length !== 4) return false;
+  out.prioBackup = (view.getUint8(at + 2) & BACKUP) !== 0;
+  out.prioAddressId = length === 4 ? view.getUint8(at + 3) : -1;
+  return true;
+}
+
+/**
+ * RFC 8684 §3.3.1: flags, then data ACK of 0, 4 or 8 octets, then DSN of 4 or 8, subflow sequence, length, and where
+ * both sides asked for it a checksum of 2. Receivers ignore a DSS of any other length, so an observer must.
+ */
 function decodeDss(view: DataView, at: number, length: number, out: MptcpOptions): boolean {
   if (length < 4) return false;
   const bits = view.getUint8(at + 3) & 0x1f;
-  let i = at + 4;
-  if (bits & DSS_ACK) i += bits & DSS_ACK_64 ? 8 : 4;
+  const mappingAt = at + 4 + (bits & DSS_ACK ? (bits & DSS_ACK_64 ? 8 : 4) : 0);
+  const wide = (bits & DSS_DSN_64) !== 0;
+  const rest = at + length - mappingAt - (bits & DSS_MAPPING ? (wide ? 14 : 10) : 0);
+  if (rest !== 0 && rest !== 2) return false;
   if (bits & DSS_MAPPING) {
-    const wide = (bits & DSS_DSN_64) !== 0;
-    if (i + (wide ? 14 : 10) > at + length) return false;
-    out.dsnHi = wide ? view.getUint32(i) : 0;
-    if (wide) i += 4;
-    out.dsnLo = view.getUint32(i);
-    out.ssn = view.getUint32(i + 4);
-    out.dataLength = view.getUint16(i + 8);
-    i += 10;
-    // The checksum is there when both sides asked for it; the length tells.
-    if (at + length >= i + 2) i += 2;
+    const lowAt = wide ? mappingAt + 4 : mappingAt;
+    out.dsnHi = wide ? view.getUint32(mappingAt) : 0;
+    out.dsnLo = view.getUint32(lowAt);
+    out.ssn = view.getUint32(lowAt + 4);
+    out.dataLength = view.getUint16(lowAt + 8);
+    out.capableMapping = false;
   }
-  if (i > at + length) return false;
-  out.dss = bits;
+  out.dss = out.capableMapping ? bits | DSS_MAPPING : bits;
   return true;
 }
 
 /**
  * RFC 8684 §3.1 and RFC 6824 §3.1 by length: 4 (v1 SYN), 12 (sender's key), 20 (both keys), 22 and 24 (both keys and
- * the length of first data, 24 with its checksum).
+ * the length of first data, 24 with its checksum). Of other versions only the beginning is known.
  */
 function decodeCapable(view: DataView, at: number, length: number, out: MptcpOptions): boolean {
-  if (length !== 4 && length !== 12 && length !== 20 && length !== 22 && length !== 24) return false;
-  out.capableVersion = view.getUint8(at + 2) & 0x0f;
+  if (length < 4) return false;
+  const version = view.getUint8(at + 2) & 0x0f;
+  const isKnown = version <= 1;
+  if (isKnown && length !== 4 && length !== 12 && length !== 20 && length !== 22 && length !== 24) return false;
+  out.capableVersion = version;
   out.capableFlags = view.getUint8(at + 3);
-  out.senderKeyAt = length >= 12 ? at + 4 : 0;
-  out.receiverKeyAt = length >= 20 ? at + 12 : 0;
-  if (length >= 22) {
+  out.senderKeyAt = isKnown && length >= 12 ? at + 4 : 0;
+  out.receiverKeyAt = isKnown && length >= 20 ? at + 12 : 0;
+  if (isKnown && length >= 22 && (out.dss & DSS_MAPPING) === 0) {
     out.capableMapping = true;
-    out.dss = DSS_MAPPING;
+    out.dss |= DSS_MAPPING;
     out.ssn = 1;
     out.dataLength = view.getUint16(at + 20);
   }
@@ -170,7 +245,7 @@ function decodeCapable(view: DataView, at: number, length: number, out: MptcpOpt
 function decodeJoin(view: DataView, at: number, length: number, out: MptcpOptions): boolean {
   if (length !== 12 && length !== 16 && length !== 24) return false;
   out.joinLength = length;
-  out.joinBackup = (view.getUint8(at + 2) & JOIN_BACKUP) !== 0;
+  out.joinBackup = (view.getUint8(at + 2) & BACKUP) !== 0;
   out.joinAddressId = view.getUint8(at + 3);
   out.joinToken = length === 12 ? view.getUint32(at + 4) : 0;
   out.joinNonce = length === 24 ? 0 : view.getUint32(at + length - 4);

@@ -23,6 +23,8 @@ describe("MP_CAPABLE (RFC 8684 §3.1, RFC 6824 §3.1)", () => {
     ["version 1 third ACK", `1e14 01 01 ${A} ${B}`, 1, 0x01, 5, 13],
     ["version 0 SYN, checksums asked for", `1e0c 00 81 ${A}`, 0, 0x81, 5, 0],
     ["version 0 third ACK", `1e14 00 81 ${A} ${B}`, 0, 0x81, 5, 13],
+    ["version 2, of which nothing more is known", `1e0c 02 01 ${A}`, 2, 0x01, 0, 0],
+    ["version 15, of a length no known version has", "1e06 0f ff 0000", 15, 0xff, 0, 0],
   ])("%s", (_, dump, capableVersion, capableFlags, senderKeyAt, receiverKeyAt) => {
     expect(decode(dump)).toMatchObject({
       seen: seen(mptcp.MP_CAPABLE),
@@ -103,8 +105,104 @@ describe("DSS (RFC 8684 §3.3.1)", () => {
     ["an ACK that does not fit", "1e06 20 01 0000"],
     ["a mapping that does not fit", "1e0c 20 04 00000009 00000011"],
     ["a mapping of 8 octets where 4 fit", "1e0e 20 0c 00000009 00000011 0020"],
+    ["an ACK of 4 in the room of 8", "1e0c 20 01 0000000100000005"],
+    ["an octet behind the mapping", "1e0f 20 04 00000009 00000011 0020 ff"],
+    ["two octets behind the checksum", "1e12 20 04 00000009 00000011 0020 beef 0000"],
   ])("%s is no DSS", (_, dump) => {
-    expect(decode(dump)).toMatchObject({ seen: 0, dss: 0 });
+    expect(decode(dump)).toMatchObject({ seen: 0, dss: 0, malformed: 1 });
+  });
+
+  it.each([
+    ["before", "1e16 01 01 0706050403020100 0f0e0d0c0b0a0908 0578 1e08 20 01 00000005"],
+    ["behind", "1e08 20 01 00000005 1e16 01 01 0706050403020100 0f0e0d0c0b0a0908 0578"],
+  ])("a MP_CAPABLE with data %s a DSS that only acknowledges stays a mapping", (_, dump) => {
+    expect(decode(dump)).toMatchObject({ capableMapping: true, dss: 0x05, ssn: 1, dataLength: 0x578 });
+  });
+});
+
+describe("ADD_ADDR and REMOVE_ADDR (RFC 8684 §3.4, RFC 6824 §3.4)", () => {
+  it.each<[name: string, dump: string]>([
+    ["version 0, IPv4", "1e08 34 04 0a020009"],
+    ["version 0, IPv4 and port", "1e0a 34 04 0a020009 20fb"],
+    ["version 0, IPv6", "1e14 36 04 20010db8000000000000000000000009"],
+    ["version 0, IPv6 and port", "1e16 36 04 20010db8000000000000000000000009 20fb"],
+    ["version 1, IPv4", "1e10 30 04 0a020009 aaaaaaaaaaaaaaaa"],
+    ["version 1, IPv4 and port", "1e12 30 04 0a020009 20fb aaaaaaaaaaaaaaaa"],
+    ["version 1, IPv6", "1e1c 30 04 20010db8000000000000000000000009 aaaaaaaaaaaaaaaa"],
+    ["version 1, IPv6 and port", "1e1e 30 04 20010db8000000000000000000000009 20fb aaaaaaaaaaaaaaaa"],
+    ["version 1, echo", "1e08 31 04 0a020009"],
+  ])("ADD_ADDR: %s", (_, dump) => {
+    expect(decode(dump)).toMatchObject({ seen: seen(mptcp.ADD_ADDR), malformed: 0 });
+  });
+
+  it.each([4, 9, 12, 14, 17, 24, 29, 31])("ADD_ADDR: a length of %i is none", (length) => {
+    expect(decode(`1e${length.toString(16).padStart(2, "0")} 30 ${"00".repeat(length - 3)}`)).toMatchObject({
+      seen: 0,
+      malformed: 1,
+    });
+  });
+
+  it("REMOVE_ADDR names one address or more, never none", () => {
+    expect(decode("1e04 40 01")).toMatchObject({ seen: seen(mptcp.REMOVE_ADDR), malformed: 0 });
+    expect(decode("1e08 40 0102030405").seen).toBe(seen(mptcp.REMOVE_ADDR));
+    expect(decode("1e03 40")).toMatchObject({ seen: 0, malformed: 1 });
+  });
+});
+
+describe("MP_PRIO (RFC 8684 §3.3.8, RFC 6824 §3.3.8)", () => {
+  it.each<[dump: string, prioBackup: boolean, prioAddressId: number]>([
+    ["1e03 51", true, -1],
+    ["1e03 50", false, -1],
+    ["1e04 51 07", true, 7],
+    ["1e04 50 00", false, 0],
+  ])("%s", (dump, prioBackup, prioAddressId) => {
+    expect(decode(dump)).toMatchObject({ seen: seen(mptcp.MP_PRIO), prioBackup, prioAddressId, malformed: 0 });
+  });
+
+  it("a length of 5 is none", () => expect(decode("1e05 51 0000")).toMatchObject({ seen: 0, malformed: 1 }));
+});
+
+describe("MP_FAIL, MP_FASTCLOSE, MP_TCPRST (RFC 8684 §3.5 to §3.7)", () => {
+  it("MP_FAIL: the data sequence number", () => {
+    expect(decode("1e0c 60 00 b44fba9a28e3d016")).toMatchObject({
+      seen: seen(mptcp.MP_FAIL),
+      ...{ failDsnHi: 0xb44fba9a, failDsnLo: 0x28e3d016 },
+    });
+  });
+
+  it("MP_TCPRST: flags and reason", () => {
+    expect(decode("1e04 81 06")).toMatchObject({ seen: seen(mptcp.MP_TCPRST), resetFlags: 1, resetReason: 6 });
+    expect(decode("1e04 8e 00")).toMatchObject({ resetFlags: 14, resetReason: 0 });
+  });
+
+  it.each([
+    "1e08 60 00 00000000",
+    "1e0d 60 00 0000000000000000 00",
+    "1e0b 70 00 00000000000000",
+    "1e03 80",
+    "1e05 80 0000",
+  ])("%s has a length that is none", (dump) => expect(decode(dump)).toMatchObject({ seen: 0, malformed: 1 }));
+});
+
+describe("subtypes that no RFC knows", () => {
+  it.each([9, 10, 11, 12, 13, 14, 15])("%i is kept whatever its length", (subtype) => {
+    expect(decode(`1e03 ${subtype.toString(16)}0`)).toMatchObject({ seen: seen(subtype), malformed: 0 });
+    expect(decode(`1e07 ${subtype.toString(16)}5 01020304`).seen).toBe(seen(subtype));
+    expect(mptcp.isUnknownSubtype(subtype)).toBe(subtype !== 15);
+  });
+});
+
+describe("what is wrong with options is counted", () => {
+  it.each<[name: string, dump: string, fields: Partial<mptcp.MptcpOptions>]>([
+    ["one of a wrong length does not hide the next", "1e05 51 0000 1e04 80 06", { seen: seen(8), malformed: 1 }],
+    ["nor the right one of its own subtype", "1e05 51 0000 1e03 51", { seen: seen(5), malformed: 1, prioBackup: true }],
+    ["two of wrong lengths", "1e05 51 0000 1e03 40", { seen: 0, malformed: 2 }],
+    ["a length below 3 hides what follows", "1e02 1e03 51", { seen: 0, malformed: 1 }],
+    ["a length of 0", "1e00 51", { seen: 0, malformed: 1 }],
+    ["cut behind its subtype: unfinished, not malformed", "1e0c 70 00 0f0e", { malformed: 0, unfinished: seen(7) }],
+    ["cut before its subtype", "1e0c", { malformed: 0, unfinished: 0 }],
+  ])("%s", (_, dump, fields) => {
+    expect(decode(dump)).toMatchObject(fields);
   });
 });
 
