@@ -103,6 +103,20 @@ export const keys = {
       .digest(),
 };
 
+/**
+ * The DSS checksum over a mapping's payload and its pseudo-header of 64-bit DSN, 32-bit relative subflow sequence number,
+ * 16-bit length and zeros (RFC 8684 §3.3.1).
+ */
+export function dssChecksum(dsn: bigint, ssn: number, length: number, payload: Uint8Array): number {
+  const tail = Buffer.alloc(4);
+  tail.writeUInt16BE(length);
+  const octets = Buffer.concat([longOf(dsn), wordOf(ssn), tail, payload, Buffer.alloc(payload.length & 1)]);
+  let total = 0;
+  for (let at = 0; at < octets.length; at += 2) total += octets.readUInt16BE(at);
+  while (total > 0xffff) total = (total & 0xffff) + (total >>> 16);
+  return ~total & 0xffff;
+}
+
 export interface DssShape {
   /** Data ACK: 8 octets as a bigint, 4 as a number. */
   readonly ack?: bigint | number;
