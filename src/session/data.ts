@@ -25,7 +25,7 @@ export type NewOctets = (
 ) => void;
 
 /** The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. */
-function streamOffset(
+export function streamOffset(
   sessions: Sessions,
   session: number,
   side: number,

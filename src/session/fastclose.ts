@@ -1,9 +1,11 @@
+import { isKey } from "./handshake.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { FASTCLOSE, noteVerdict } from "./verdicts.ts";
 
 /**
  * Takes a MP_FASTCLOSE into its session. RFC 8684 §3.5: it carries the key of the host it is sent to, so that only a host
- * of the session can send it; with another key it is nobody's, and nothing happens. False then, and when it came before.
+ * of the session can send it; with another key it is nobody's, and only noted. False then, and when it came before.
  */
 export function takeFastclose(
   sessions: Sessions,
@@ -12,14 +14,11 @@ export function takeFastclose(
   view: DataView,
   keyAt: number,
 ): boolean {
-  const { words } = sessions.table;
   const state = sessions.table.state(session);
   const receiver = 1 - side;
-  if (state & table.S_FASTCLOSE) return false;
-  if (state & (table.S_KEY << receiver)) {
-    const at = session * table.SESSION_WORDS + table.SESSION_KEY + receiver * 2;
-    if (view.getUint32(keyAt) !== words[at] || view.getUint32(keyAt + 4) !== words[at + 1]) return false;
-  }
+  const isRight = state & (table.S_KEY << receiver) ? isKey(sessions, session, receiver, view, keyAt) : null;
+  noteVerdict(sessions, session, FASTCLOSE, side, isRight);
+  if (isRight === false || state & table.S_FASTCLOSE) return false;
   sessions.table.set(session, table.S_FASTCLOSE | (side === 1 ? table.S_FASTCLOSE_BY_RESPONDER : 0));
   return true;
 }

@@ -2,8 +2,10 @@ import type { PacketVector } from "../vector.ts";
 import { CAPABLE_CHECKSUM, type MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { digestKey } from "./keys.ts";
+import { agreedVersion, noteNegotiation } from "./negotiation.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { KEY_DIFFERED, KEY_ECHOED, KEY_STATED, noteVerdictBits, VERSION_DIFFERED } from "./verdicts.ts";
 
 /** Takes what a MP_CAPABLE says into its session (RFC 8684 §3.1, RFC 6824 §3.1). `side` is the sender's. */
 export function takeCapable(
@@ -17,28 +19,47 @@ export function takeCapable(
   const flags = vector.flags[i]!;
   const isSyn = (flags & tcp.SYN) !== 0;
   const isAnswer = isSyn && (flags & tcp.ACK) !== 0;
-  const state = sessions.table.state(session);
+  const { view } = vector;
   // The SYN asks for a version, the SYN/ACK and what follows it state the one agreed upon (RFC 8684 §3.1).
-  const agreed = !isSyn || isAnswer;
-  if (agreed || options.senderKeyAt !== 0) setVersion(sessions, session, options.capableVersion);
+  const isAsking = isSyn && !isAnswer;
+  const agreed = agreedVersion(sessions, session);
+  if (!isAsking && agreed !== null && agreed !== options.capableVersion) {
+    noteVerdictBits(sessions, session, VERSION_DIFFERED);
+  }
+  noteNegotiation(sessions, session, options, isAsking, isSyn);
+  if (!isAsking || options.senderKeyAt !== 0) setVersion(sessions, session, options.capableVersion);
   let bits = table.S_FLAGS;
   if (options.capableFlags & CAPABLE_CHECKSUM) bits |= table.S_CHECKSUM;
   if (isAnswer) bits |= table.S_ANSWERED;
   if (!isSyn && options.receiverKeyAt !== 0) bits |= table.S_CAPABLE_ACK | table.S_ANSWERED;
   sessions.table.set(session, bits);
 
-  const other = side === 0 ? 1 : 0;
-  if (options.senderKeyAt !== 0 && (state & (table.S_KEY << side)) === 0) {
-    learnKey(sessions, session, side, vector.view, options.senderKeyAt);
+  if (options.senderKeyAt !== 0) {
+    takeKey(sessions, session, side, view, options.senderKeyAt);
+    if (isAnswer && side === 1) noteVerdictBits(sessions, session, KEY_STATED);
   }
-  if (options.receiverKeyAt !== 0 && (state & (table.S_KEY << other)) === 0) {
-    learnKey(sessions, session, other, vector.view, options.receiverKeyAt);
+  if (options.receiverKeyAt !== 0) {
+    takeKey(sessions, session, side === 0 ? 1 : 0, view, options.receiverKeyAt);
+    if (!isSyn && side === 0) noteVerdictBits(sessions, session, KEY_ECHOED);
   }
 }
 
 function setVersion(sessions: Sessions, session: number, version: number): void {
   if (sessions.table.state(session) & table.S_VERSION || version > 1) return;
   sessions.table.set(session, table.S_VERSION | (version === 1 ? table.S_VERSION_1 : 0));
+}
+
+/** The first key that is stated for a side stays; another one is noted. */
+function takeKey(sessions: Sessions, session: number, side: number, view: DataView, keyAt: number): void {
+  if ((sessions.table.state(session) & (table.S_KEY << side)) === 0) learnKey(sessions, session, side, view, keyAt);
+  else if (!isKey(sessions, session, side, view, keyAt)) noteVerdictBits(sessions, session, KEY_DIFFERED);
+}
+
+/** Whether the 8 octets at `keyAt` are a side's key, which is known. */
+export function isKey(sessions: Sessions, session: number, side: number, view: DataView, keyAt: number): boolean {
+  const at = session * table.SESSION_WORDS + table.SESSION_KEY + side * 2;
+  const { words } = sessions.table;
+  return view.getUint32(keyAt) === words[at] && view.getUint32(keyAt + 4) === words[at + 1];
 }
 
 function learnKey(sessions: Sessions, session: number, side: number, view: DataView, keyAt: number): void {

@@ -11,6 +11,9 @@ export const SESSION_KEY = 0;
 export const TOKEN = 4;
 /** Float64: packet time up to which updated records are spent (src/record/session-records.ts). */
 export const UPDATES_SPENT = 6;
+/** What was found of its handshake (src/session/verdicts.ts), and what the handshake said (src/session/negotiation.ts). */
+export const VERDICTS = 8;
+export const NEGOTIATION = 9;
 /** S_ bits. */
 const S_STATE = 10;
 export const SUBFLOWS = 11;

@@ -6,12 +6,14 @@ import type { Endings } from "./ending.ts";
 import { type FallbackCause, fallBack } from "./fallback.ts";
 import { takeFastclose } from "./fastclose.ts";
 import { takeCapable } from "./handshake.ts";
+import { checkIdsn } from "./idsn.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import type { Memberships } from "./memberships.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { CAPABLE_CUT, noteVerdictBits } from "./verdicts.ts";
 
 /** Takes what packets say besides data: MPTCP options other than a DSS, and options that should be there and are not. */
 export class Signalling {
@@ -50,6 +52,10 @@ export class Signalling {
       const retried = (state & table.S_SYN_RETRIED_PLAIN) !== 0;
       this.fallBackTo(session, subflow, retried ? "syn-retried-without-option" : "syn-ack-without-option", atMicros);
     }
+    if (kind & events.FIRST_MAPPING) {
+      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+      checkIdsn(this.sessions, this.sessions.sessionOf(subflow), subflow, side, seen, i, vector.payloadAt[i]!);
+    }
     if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", atMicros);
   }
 
@@ -58,6 +64,7 @@ export class Signalling {
     const atMicros = vector.atMicros[i]!;
     const side = sessions.sideOf(subflow, higher);
     const joinWord = sessions.join(subflow);
+    if (options.unfinished & (1 << mptcp.MP_CAPABLE)) noteVerdictBits(sessions, session, CAPABLE_CUT);
     if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
       takeCapable(sessions, session, side, vector, i, options);
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);

@@ -25,8 +25,11 @@ export function takeMapping(
   const base = subflow * table.HOT_WORDS;
   const at = base + table.DIRECTION + higher * table.DIRECTION_WORDS;
   const wide = (options.dss & DSS_DSN_64) !== 0;
+  const relative = options.capableMapping;
+  const known = hot[base + table.STATE]! >>> higher;
+  const isFirst = (known & (table.STATE_MAPPING | table.STATE_DSN_RELATIVE)) !== table.STATE_MAPPING;
   let length = options.dataLength;
-  let kind = 0;
+  let kind = isFirst && !relative ? events.FIRST_MAPPING : 0;
   if (options.dss & DSS_DATA_FIN) {
     // RFC 8684 §3.3.3: the DATA_FIN is the last octet of the mapping, one past the payload that is mapped. A mapping
     // without any octet has no room for it.
@@ -36,13 +39,12 @@ export function takeMapping(
     out.finForm[i] = wide ? events.DSN_64 : events.DSN_32;
     out.finHi[i] = lo < options.dsnLo ? options.dsnHi + 1 : options.dsnHi;
     out.finLo[i] = lo;
-    kind = events.DATA_FIN;
+    kind |= events.DATA_FIN;
     if (length === 0) return kind;
   } else if (length === 0) {
     length = table.INFINITE;
-    kind = events.INFINITE_MAPPING;
+    kind |= events.INFINITE_MAPPING;
   }
-  const relative = options.capableMapping;
   hot[at + table.MAPPING_SSN] = options.ssn;
   hot[at + table.MAPPING_LENGTH] = length;
   hot[at + table.MAPPING_DSN_HI] = relative ? 0 : options.dsnHi;

@@ -9,6 +9,7 @@ import * as table from "./subflow-table.ts";
 
 const HOT_LINES = 2;
 const BOTH_ISNS = 3 * table.STATE_ISN;
+const FIRST_DSN = table.STATE_MAPPING | table.STATE_DSN_RELATIVE;
 
 /**
  * What `SubflowStage.follow` does, for the packets that make up a session's steady state: of a known subflow whose
@@ -66,7 +67,8 @@ export function followSteady(
         const wide = (bits & DSS_DSN_64) >> 3;
         const lengthAt = mapping + 8 + wide * 4;
         const rest = option + length - lengthAt - 2;
-        // 2 with a checksum.
+        // 2 with a checksum. The first mapping with a DSN of its own is the general path's.
+        if ((state & FIRST_DSN << higher) !== table.STATE_MAPPING << higher) return i;
         if ((rest & ~2) !== 0 || bits & DSS_DATA_FIN) return i;
         const mapped = view.getUint16(lengthAt);
         if (mapped === 0) return i;

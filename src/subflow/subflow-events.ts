@@ -23,6 +23,8 @@ export const HAS_DSS = 1 << 8;
 export const INFINITE_MAPPING = 1 << 9;
 /** A SYN of this subflow came again, without its option. */
 export const SYN_RETRIED_PLAIN = 1 << 10;
+/** The first DSS mapping of this direction: it states a DSN where none but a MP_CAPABLE did. */
+export const FIRST_MAPPING = 1 << 11;
 
 /** How `dsn...` and `finDsn...` are to be read. */
 export const DSN_64 = 0;
