@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   ACTION_TYPES,
   ACTIONS,
+  CAPABLE_FLAGS,
   CLOSE_REASONS,
   DIGEST_REASONS,
   EVIDENCE,
@@ -82,6 +83,48 @@ const stream = z
   .meta({ id: "stream", description: "What one side sent, in data-sequence order" });
 
 const verdict = z.enum(VERDICTS);
+
+/** Shapes are shared, so that a verdict looks the same wherever it stands. */
+const finding = z
+  .object({
+    verdict,
+    unverifiable_reason: z.enum(UNVERIFIABLE_REASONS).optional().describe("There exactly when it is `unverifiable`"),
+  })
+  .refine(
+    (one) => (one.verdict === "unverifiable") === (one.unverifiable_reason !== undefined),
+    "unverifiable_reason is there exactly when the verdict is unverifiable",
+  )
+  .meta({ id: "finding", description: "What a check found" });
+
+const verdicts = z
+  .object({
+    version: finding
+      .nullable()
+      .describe("The responder agreed to no higher version than it was asked for, and nobody stated another"),
+    key_echo: finding
+      .nullable()
+      .describe("The initiator repeated both keys as they had been exchanged, in its third ACK and with first data"),
+    token: z
+      .object({ initiator: finding.nullable(), responder: finding.nullable() })
+      .describe("The token in joins to this side is the one of its key"),
+    idsn: z
+      .object({ initiator: finding.nullable(), responder: finding.nullable() })
+      .describe("The first data sequence number of this side's DSS follows from its key"),
+    fastclose: z
+      .object({ initiator: finding.nullable(), responder: finding.nullable() })
+      .describe("The MP_FASTCLOSE that this side sent carried the other side's key"),
+  })
+  .meta({
+    id: "verdicts",
+    description:
+      "Checks of what hosts said of themselves. null: nothing of the kind was said. `failed` stays, whatever comes later: somebody has said it",
+  });
+
+const capableFlags = z
+  .array(z.enum(CAPABLE_FLAGS))
+  .nullable()
+  .describe("Flags that are set, A first; null when the segment was not seen");
+const versionNumber = z.int().min(0).max(15).nullable();
 
 const join = z
   .object({
@@ -187,6 +230,17 @@ const shape = z.object({
       .union([z.literal(0), z.literal(1)])
       .nullable()
       .describe("0 is RFC 6824, 1 is RFC 8684, null unknown"),
+    negotiation: z
+      .object({
+        asked: versionNumber.describe("The version in the SYN; null when it was not seen"),
+        agreed: versionNumber.describe(
+          "The version in the SYN/ACK, or where that was not seen in what followed; null when neither said one",
+        ),
+        flags: z.object({ initiator: capableFlags, responder: capableFlags }).describe("Of the SYN and the SYN/ACK"),
+      })
+      .optional()
+      .describe("What the MP_CAPABLE options of SYN and SYN/ACK said; absent where no handshake was seen"),
+    verdicts: verdicts.optional().describe("Only records that were made before there were verdicts lack them"),
     token: z.object({ initiator: token, responder: token }).describe("Each side's own, made from its own key"),
     idsn: z.object({ initiator: idsn, responder: idsn }).describe("Initial data sequence number of what each sends"),
     checksum_required: z.boolean().nullable().describe("Flag A of the handshake; null when it was not seen"),
@@ -229,6 +283,10 @@ export type StreamRecord = z.infer<typeof stream>;
 export type SubflowRecord = z.infer<typeof subflow>;
 /** One announced address in a session record. */
 export type AddressRecord = z.infer<typeof address>;
+/** What one check found. */
+export type FindingRecord = z.infer<typeof finding>;
+/** All checks of a session. */
+export type VerdictsRecord = z.infer<typeof verdicts>;
 /** `verified`, `failed` or `unverifiable`. */
 export type Verdict = (typeof VERDICTS)[number];
 /** An entry of UNVERIFIABLE_REASONS. */

@@ -21,6 +21,19 @@ export const UNVERIFIABLE_REASONS = [
   "segment-not-seen", // the segment that carries the HMAC was not seen
   "truncated", // the copy was cut inside the option
 ] as const;
+/** Flags A to H of a MP_CAPABLE of version 1 (RFC 8684 §3.1), by their place. In version 0 (RFC 6824 §3.1) H is `hmac-sha1` and C is reserved. */
+export const CAPABLE_FLAGS = [
+  "checksum-required",
+  "extensibility", // draft-wei-mptcp-proxy-mechanism used this bit for its `P`: a proxy is on the path
+  "no-joins-to-this-address",
+  "reserved-d",
+  "reserved-e",
+  "reserved-f",
+  "reserved-g",
+  "hmac-sha256",
+  "reserved-c",
+  "hmac-sha1",
+] as const;
 /** Why the session became plain TCP (RFC 8684 §3.7). */
 export const FALLBACK_CAUSES = [
   "syn-ack-without-option",

@@ -11,6 +11,7 @@ import { communityId } from "./community-id.ts";
 import { streamRecord } from "./stream-record.ts";
 import { endpointRecord, subflowRecord } from "./subflow-record.ts";
 import { timeText } from "./time-text.ts";
+import { negotiationRecord, verdictsRecord } from "./verdicts-record.ts";
 
 /** What a record needs besides the session's state. */
 export interface RecordContext {
@@ -86,6 +87,8 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
     mptcp: {
       session: { id: context.sessionId, revision: context.revision, evidence: evidenceOf(state) },
       version: sessions.table.version(session),
+      ...(state & (table.S_ORPHAN | table.S_MIDSTREAM) ? {} : { negotiation: negotiationRecord(sessions, session) }),
+      verdicts: verdictsRecord(sessions, session),
       token: sides((side) =>
         state & (table.S_KEY << side) || (state & table.S_ORPHAN && side === 1)
           ? `0x${sessions.tokenOf(session, side).toString(16).padStart(8, "0")}`

@@ -1,4 +1,4 @@
-import type { SessionRecord, Verdict } from "../../schema/session-record.ts";
+import type { SessionRecord } from "../../schema/session-record.ts";
 import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
 import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
 import type { NewOctets } from "../session/data.ts";
@@ -8,6 +8,7 @@ import type { SessionObserver } from "../session/session-observer.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { evidenceOf, sessionRecord } from "./session-record.ts";
+import { VerdictTotals } from "./verdict-totals.ts";
 
 type Digests = [StreamDigest | null, StreamDigest | null];
 /** Updated records of a session at once, and how long it takes to earn another. */
@@ -36,7 +37,7 @@ export class SessionRecords implements SessionObserver {
   private readonly endedBy: Record<string, number> = {};
   private readonly subflows = { initial: 0, joined: 0, orphan: 0 };
   private readonly octetCounts = { initiator: 0, responder: 0, missing: 0 };
-  private readonly joinVerdicts: Record<Verdict, number> = { verified: 0, failed: 0, unverifiable: 0 };
+  private readonly verdicts = new VerdictTotals();
 
   constructor(options: PipelineOptions, agentName: (agent: number) => string) {
     this.options = options;
@@ -93,7 +94,7 @@ export class SessionRecords implements SessionObserver {
       endedBy: { ...this.endedBy },
       subflows: { ...this.subflows },
       octets: { ...this.octetCounts },
-      verdicts: { "join-hmac": { ...this.joinVerdicts } },
+      verdicts: this.verdicts.totals(),
       records: this.records,
       updatesLeftOut: this.updatesLeftOut,
     };
@@ -142,12 +143,10 @@ export class SessionRecords implements SessionObserver {
     this.octetCounts.initiator += stream.initiator.octets;
     this.octetCounts.responder += stream.responder.octets;
     this.octetCounts.missing += stream.initiator.missing_octets + stream.responder.missing_octets;
-    for (const { kind, join } of subflows) {
+    this.verdicts.add(record);
+    for (const { kind } of subflows) {
       if (kind === "initial") this.subflows.initial++;
       if (kind === "joined") this.subflows.joined++;
-      if (join === null) continue;
-      this.joinVerdicts[join.hmac.initiator]++;
-      this.joinVerdicts[join.hmac.responder]++;
     }
   }
 

@@ -68,7 +68,7 @@ export function followSteady(
         const lengthAt = mapping + 8 + wide * 4;
         const rest = option + length - lengthAt - 2;
         // 2 with a checksum. The first mapping with a DSN of its own is the general path's.
-        if ((state & FIRST_DSN << higher) !== table.STATE_MAPPING << higher) return i;
+        if ((state & (FIRST_DSN << higher)) !== table.STATE_MAPPING << higher) return i;
         if ((rest & ~2) !== 0 || bits & DSS_DATA_FIN) return i;
         const mapped = view.getUint16(lengthAt);
         if (mapped === 0) return i;

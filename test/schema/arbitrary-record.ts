@@ -3,10 +3,12 @@ import {
   ACTION_TYPES,
   ACTIONS,
   type AddressRecord,
+  CAPABLE_FLAGS,
   CLOSE_REASONS,
   DIGEST_REASONS,
   EVIDENCE,
   FALLBACK_CAUSES,
+  type FindingRecord,
   MAX_ADDRESSES,
   MAX_AGENTS,
   MAX_MISSING,
@@ -72,6 +74,16 @@ const join = fc
       : { hmac },
   );
 
+const finding: fc.Arbitrary<FindingRecord | null> = nullable(
+  fc
+    .record({ verdict: fc.constantFrom(...VERDICTS), reason: fc.constantFrom(...UNVERIFIABLE_REASONS) })
+    .map(({ verdict, reason }) =>
+      verdict === "unverifiable" ? { verdict, unverifiable_reason: reason } : { verdict },
+    ),
+);
+const capableFlags = nullable(fc.subarray([...CAPABLE_FLAGS]));
+const versionNumber = nullable(fc.nat(15));
+
 const subflow: fc.Arbitrary<SubflowRecord> = fc.record({
   id: count,
   kind: fc.constantFrom(...SUBFLOW_KINDS),
@@ -105,6 +117,14 @@ const mptcp = fc.record({
     evidence: fc.constantFrom(...EVIDENCE),
   }),
   version: fc.constantFrom(0 as const, 1 as const, null),
+  negotiation: fc.record({ asked: versionNumber, agreed: versionNumber, flags: either(capableFlags) }),
+  verdicts: fc.record({
+    version: finding,
+    key_echo: finding,
+    token: either(finding),
+    idsn: either(finding),
+    fastclose: either(finding),
+  }),
   token: either(nullable(hex(8).map((digits) => `0x${digits}`))),
   idsn: either(nullable(idsn)),
   checksum_required: nullable(fc.boolean()),
