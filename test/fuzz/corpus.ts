@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { CASES } from "../hostile/cases.ts";
+import type { RunPacket } from "../support/pipeline-run.ts";
+
+/** Packets of one observation, of up to three sources, in the order of their times. */
+export interface Base {
+  readonly name: string;
+  readonly packets: readonly RunPacket[];
+}
+
+/** Recorded scenarios, the smaller ones; with the clients' side of routers where there is one. */
+const SCENARIOS: readonly (readonly [scenario: string, ...files: string[]])[] = [
+  ["fastopen", "router1", "router2"],
+  ["http-many", "router1", "router2"],
+  ["ipv6", "router1", "router2"],
+  ["checksum", "router1", "router2"],
+  ["remove-addr", "router1", "router2"],
+  ["server-join", "router1", "router2"],
+  ["fastclose-server", "router1", "router2"],
+  ["kill-client", "router1", "router2"],
+  ["delay-loss", "router1", "router2"],
+  ["mangle-single", "router1", "router1-access"],
+  ["mangle-single-bulk", "router1", "router1-access"],
+  ["nat", "router2", "router2-access", "router1"],
+  ["strip-data", "router1", "router1-access"],
+  ["strip-syn", "router1", "router1-access"],
+  ["strip-join", "router1", "router2-access"],
+];
+
+/** npm starts scripts and tests in the root of the repository. */
+const CAPTURES = "test/captures";
+
+/** More than anything that matters happens in. */
+const MOST_PACKETS = 3_000;
+
+const ETHERNET = 1;
+
+/** Packets of a pcap file as tcpdump writes it: little-endian, microseconds. */
+function packetsOf(path: string, source: number): RunPacket[] {
+  const file = gunzipSync(readFileSync(path));
+  const packets: RunPacket[] = [];
+  for (let at = 24; at < file.length && packets.length < MOST_PACKETS; ) {
+    const captured = file.readUInt32LE(at + 8);
+    packets.push({
+      atMicros: file.readUInt32LE(at) * 1e6 + file.readUInt32LE(at + 4),
+      wire: file.readUInt32LE(at + 12),
+      octets: file.subarray(at + 16, at + 16 + captured),
+      linkType: ETHERNET,
+      source,
+    });
+    at += 16 + captured;
+  }
+  return packets;
+}
+
+/** Everything that is mutated: recorded sessions, and the hostile ones. */
+export function corpus(): Base[] {
+  const recorded = SCENARIOS.map(([name, ...files]) => ({
+    name,
+    packets: files
+      .flatMap((file, source) => packetsOf(resolve(CAPTURES, name, `${file}.pcap.gz`), source))
+      .sort((a, b) => a.atMicros - b.atMicros)
+      .slice(0, MOST_PACKETS),
+  }));
+  const hostile = CASES.map(({ name, agents }) => ({
+    name,
+    packets: agents()
+      .flatMap((packets, source) => packets.map((packet) => ({ ...packet, source })))
+      .sort((a, b) => a.atMicros - b.atMicros),
+  }));
+  return [...recorded, ...hostile];
+}
