@@ -1,8 +1,8 @@
 /** What an object graph holds at a moment: sizes of collections and numbers by path, such as `.sessions.table.live`. */
-export type Census = ReadonlyMap<string, number>;
+type Census = ReadonlyMap<string, number>;
 
 /** Counts everything reachable from `root` but the contents of collections and of typed arrays. */
-export function census(root: object): Census {
+function census(root: object): Census {
   const found = new Map<string, number>();
   const seen = new Set<object>();
   const walk = (value: unknown, path: string): void => {
