@@ -59,7 +59,7 @@ function plainOffset(sessions: Sessions, session: number, side: number, subflow:
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const highest = sessions.table.floats[half + (table.HIGHEST >> 1)]!;
   let ahead = -1;
-  if (!sessions.isPlain(session) && state & (flow.STATE_MAPPING << higher)) {
+  if (!sessions.isPlain(session) && hot[at + flow.MAPPING_LENGTH] !== 0) {
     const form =
       state & (flow.STATE_DSN_RELATIVE << higher)
         ? events.DSN_RELATIVE

@@ -9,6 +9,7 @@ import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
+import { LaterPackets } from "./later-packets.ts";
 import { Memberships } from "./memberships.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
@@ -34,6 +35,7 @@ export class SessionStage {
   private readonly memberships: Memberships;
   private readonly signalling: Signalling;
   private readonly waiting: WaitingJoins;
+  private readonly later = new LaterPackets();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
   /** Streams (session * 2 + side) of the vector's packets. */
@@ -62,6 +64,8 @@ export class SessionStage {
       if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
     }
+    this.later.each(this.stage.mappings.later, (of, seenOf, i) => this.take(of, seenOf, i));
+    this.stage.mappings.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);
   }
 

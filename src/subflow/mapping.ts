@@ -1,115 +1,330 @@
 import type { PacketVector } from "../vector.ts";
 import { DSS_DATA_FIN, DSS_DSN_64, type MptcpOptions } from "../wire/mptcp.ts";
+import { currentMapping, formOf, type HotMapping, insideCurrent, mayReplace, setCurrent } from "./current-mapping.ts";
+import { HeldPayload, type HeldPiece } from "./held-payload.ts";
+import { MappingSums } from "./mapping-sums.ts";
+import { countPayload } from "./payload-count.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
+import { type Mapping, WatchedDirection } from "./watched-direction.ts";
+
+const WORD = 2 ** 32;
 
 /**
- * Octets that only an infinite mapping reaches past its beginning. Its beginning then moves up to half of that below
- * the segment, so that it never lies 2^31 below, where it could not be told from above.
+ * DSS mappings by relative subflow sequence number (RFC 8684 §3.3.1), and the data sequence numbers that payload gets
+ * from them: by its place inside a mapping, never by taking the mapping's DSN for the segment's.
+ *
+ * While octets come in order the newest mapping of a direction, in its hot line, is enough. Where something is missing,
+ * comes late or overlaps, or has a checksum, the direction is watched (src/subflow/watched-direction.ts).
  */
-export const FAR_INSIDE = 2 ** 30;
+export class Mappings {
+  /** Of this vector, besides its events: octets of a packet under a second mapping, and held ones whose mapping came. */
+  readonly later: events.LaterData[] = [];
+  readonly sums = new MappingSums();
+  private readonly subflows: table.SubflowTable;
+  private readonly out: events.SubflowEvents;
+  private readonly held: HeldPayload;
+  /** Of the segment placed last: octets that had not been seen. */
+  private fresh = 0;
 
-/**
- * Takes the mapping of a segment's DSS as the newest of its direction, and notes a DATA_FIN. Returns event bits.
- * One mapping covers many segments and is repeated on each (RFC 8684 §3.3.1), so mostly nothing changes.
- */
-export function takeMapping(
-  subflows: table.SubflowTable,
-  out: events.SubflowEvents,
-  i: number,
-  subflow: number,
-  higher: number,
-  options: MptcpOptions,
-): number {
-  const hot = subflows.hot;
-  const base = subflow * table.HOT_WORDS;
-  const at = base + table.DIRECTION + higher * table.DIRECTION_WORDS;
-  const wide = (options.dss & DSS_DSN_64) !== 0;
-  const relative = options.capableMapping;
-  const known = hot[base + table.STATE]! >>> higher;
-  const isFirst = (known & (table.STATE_MAPPING | table.STATE_DSN_RELATIVE)) !== table.STATE_MAPPING;
-  let length = options.dataLength;
-  let kind = isFirst && !relative ? events.FIRST_MAPPING : 0;
-  if (options.dss & DSS_DATA_FIN) {
-    // RFC 8684 §3.3.3: the DATA_FIN is the last octet of the mapping, one past the payload that is mapped. A mapping
-    // without any octet has no room for it.
-    if (length === 0) return 0;
-    length -= 1;
-    const lo = (options.dsnLo + length) >>> 0;
-    out.finForm[i] = wide ? events.DSN_64 : events.DSN_32;
-    out.finHi[i] = lo < options.dsnLo ? options.dsnHi + 1 : options.dsnHi;
-    out.finLo[i] = lo;
-    kind |= events.DATA_FIN;
-    if (length === 0) return kind;
-  } else if (length === 0) {
-    length = table.INFINITE;
-    kind |= events.INFINITE_MAPPING;
+  constructor(subflows: table.SubflowTable, out: events.SubflowEvents) {
+    this.subflows = subflows;
+    this.out = out;
+    this.held = new HeldPayload((piece) => this.countUnmapped(piece));
   }
-  hot[at + table.MAPPING_SSN] = options.ssn;
-  hot[at + table.MAPPING_LENGTH] = length;
-  hot[at + table.MAPPING_DSN_HI] = relative ? 0 : options.dsnHi;
-  hot[at + table.MAPPING_DSN_LO] = relative ? 1 : options.dsnLo;
-  const forms = (table.STATE_DSN_64 | table.STATE_DSN_RELATIVE) << higher;
-  let state = (hot[base + table.STATE]! & ~forms) | (table.STATE_MAPPING << higher);
-  if (relative) state |= table.STATE_DSN_RELATIVE << higher;
-  else if (wide) state |= table.STATE_DSN_64 << higher;
-  hot[base + table.STATE] = state;
-  return kind;
+
+  /** Begins a vector. */
+  clear(): void {
+    this.later.length = 0;
+    this.sums.checked.length = 0;
+  }
+
+  /** Gives up what no mapping came for in time. */
+  expire(nowMicros: number): void {
+    this.held.expire(nowMicros);
+  }
+
+  /**
+   * Takes the mapping that a segment's DSS states, and notes a DATA_FIN. Returns event bits. One mapping covers many
+   * segments and is repeated on each, so mostly nothing changes.
+   */
+  take(i: number, subflow: number, higher: number, options: MptcpOptions): number {
+    const { subflows } = this;
+    const isRelative = options.capableMapping;
+    const form = isRelative ? events.DSN_RELATIVE : options.dss & DSS_DSN_64 ? events.DSN_64 : events.DSN_32;
+    const before = currentMapping(subflows, subflow, higher);
+    const isFirst = before === null || before.form === events.DSN_RELATIVE;
+    let length = options.dataLength;
+    let kind = isFirst && !isRelative ? events.FIRST_MAPPING : 0;
+    if (options.dss & DSS_DATA_FIN) {
+      // RFC 8684 §3.3.3: the DATA_FIN is the last octet of the mapping, one past the payload that is mapped. A mapping
+      // without any octet has no room for it.
+      if (length === 0) return 0;
+      length -= 1;
+      const lo = (options.dsnLo + length) >>> 0;
+      this.out.finForm[i] = form;
+      this.out.finHi[i] = lo < options.dsnLo ? options.dsnHi + 1 : options.dsnHi;
+      this.out.finLo[i] = lo;
+      kind |= events.DATA_FIN;
+    } else if (length === 0) {
+      length = table.INFINITE;
+      kind |= events.INFINITE_MAPPING;
+    }
+    const { ssn, dataLength } = options;
+    const checksum = length === table.INFINITE ? -1 : options.checksum;
+    const stated = { ssn, length, form, dsnHi: isRelative ? 0 : options.dsnHi, dsnLo: isRelative ? 1 : options.dsnLo };
+    let direction = this.directionOf(subflow, higher);
+    if (direction === null && checksum < 0) {
+      if (length === 0) return kind;
+      if (mayReplace(subflows, subflow, higher, stated)) {
+        setCurrent(subflows, subflow, higher, stated);
+        return kind;
+      }
+    }
+    direction ??= this.watch(
+      subflow,
+      higher,
+      subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!,
+    );
+    if (direction === null) {
+      // No room to watch it: the newest mapping is all that is kept.
+      subflows.cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
+      if (length !== 0) setCurrent(subflows, subflow, higher, stated);
+      return kind;
+    }
+    const mapping = placed(direction, stated, dataLength, checksum);
+    if (length !== 0) this.announce(subflow, higher, direction, mapping);
+    else if (!direction.isFinChecked && checksum >= 0) {
+      // A DATA_FIN alone is repeated until it is acknowledged.
+      direction.isFinChecked = true;
+      direction.usesChecksums = true;
+      this.sums.addFin(subflow, higher, mapping);
+    }
+    return kind;
+  }
+
+  /**
+   * Gives a segment's payload its data sequence numbers and counts it for its subflow. `next` is NEXT_SSN before it.
+   * Octets no mapping covers are held for one to come. Returns event bits.
+   */
+  place(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number, next: number): number {
+    const { hot, cold } = this.subflows;
+    const payload = vector.payloadLength[i]!;
+    const ahead = (ssn - next) | 0;
+    const isPlain = (hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_PLAIN) !== 0;
+    let direction = this.directionOf(subflow, higher);
+    if (direction === null) {
+      const fresh = ahead > 0 ? payload : Math.max(ahead + payload, 0);
+      const covered = this.placeInCurrent(vector, i, subflow, higher, ssn);
+      // Octets below `next` whose mapping is forgotten were all placed when it was not.
+      const isEnough = ahead <= 0 && (covered === payload || fresh === 0 || (isPlain && covered === 0));
+      if (!isEnough) direction = this.watch(subflow, higher, next);
+      if (direction === null) {
+        countPayload(this.subflows, subflow, higher, payload, fresh, ahead, next);
+        if (!isEnough && covered < payload && !isPlain)
+          cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload - covered;
+        return covered > 0 ? events.DATA : vector.mptcpAt[i] === 0 ? events.UNMAPPED_DATA : 0;
+      }
+    }
+    const start = direction.place(ssn);
+    const kind = this.placeWatched(vector, i, subflow, higher, direction, start, isPlain);
+    countPayload(this.subflows, subflow, higher, payload, this.fresh, ahead, next);
+    direction.follow(hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!);
+    this.settle(subflow, higher, direction, isPlain);
+    return kind;
+  }
+
+  private directionOf(subflow: number, higher: number): WatchedDirection | null {
+    const { hot, watched } = this.subflows;
+    if ((hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_WATCHED) === 0) return null;
+    return watched.get(subflow)?.[higher] ?? null;
+  }
+
+  /** Leaves the data columns of packet i by the newest mapping; returns how many octets that covers. */
+  private placeInCurrent(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number): number {
+    const { hot } = this.subflows;
+    const at = table.SubflowTable.direction(subflow, higher);
+    // Negative: a retransmission may begin below the mapping.
+    const inside = insideCurrent(hot, at, ssn);
+    const skip = Math.max(-inside, 0);
+    const from = Math.max(inside, 0);
+    const covered = Math.min(vector.payloadLength[i]! - skip, hot[at + table.MAPPING_LENGTH]! - from);
+    if (covered <= 0) return 0;
+    const lo = (hot[at + table.MAPPING_DSN_LO]! + from) >>> 0;
+    const hi = lo < from ? hot[at + table.MAPPING_DSN_HI]! + 1 : hot[at + table.MAPPING_DSN_HI]!;
+    this.leave(vector, i, formOf(this.subflows, subflow, higher), hi, lo, skip, covered);
+    return covered;
+  }
+
+  private leave(vector: PacketVector, i: number, form: number, hi: number, lo: number, skip: number, length: number) {
+    const { out } = this;
+    out.dsnForm[i] = form;
+    out.dsnHi[i] = hi;
+    out.dsnLo[i] = lo;
+    out.dataAt[i] = vector.payloadAt[i]! + skip;
+    out.dataLength[i] = length;
+    out.dataCaptured[i] = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), length);
+  }
+
+  /** Begins to watch a direction of which everything below `next` was seen; null at the bound. */
+  private watch(subflow: number, higher: number, next: number): WatchedDirection | null {
+    const directions = this.subflows.watch(subflow);
+    if (directions === null) return null;
+    const direction = new WatchedDirection(next);
+    directions[higher] = direction;
+    const known = currentMapping(this.subflows, subflow, higher);
+    if (known !== null) direction.announce(placed(direction, known, known.length, -1));
+    return direction;
+  }
+
+  private announce(subflow: number, higher: number, direction: WatchedDirection, mapping: Mapping): void {
+    const { cold } = this.subflows;
+    const found = direction.announce(mapping);
+    if (found === "contradicts") cold[subflow * table.COLD_WORDS + table.CONTRADICTIONS]!++;
+    const { dropped } = direction;
+    if (dropped !== null) {
+      if (direction.droppedUnfilled) cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
+      this.sums.giveUp(subflow, higher, dropped);
+    }
+    // The session places what follows a fallback by the newest mapping.
+    const newest = direction.newest();
+    if (found !== "known" && newest === mapping) setCurrent(this.subflows, subflow, higher, onWire(mapping, 0));
+    if (found !== "known" && direction.heldOctets > 0) this.releaseHeld(direction);
+  }
+
+  /** Octets that were held go to the mappings that cover them now; others are held on. */
+  private releaseHeld(direction: WatchedDirection): void {
+    for (const piece of this.held.takeOf(direction)) {
+      direction.cover(piece.start, piece.end);
+      for (let n = 0; n < direction.count; n++) {
+        const { mapping, start, end } = direction.pieces[n]!;
+        const skip = start - piece.start;
+        const block = piece.block.subarray(skip, skip + end - start);
+        if (mapping === null) this.held.hold({ ...piece, start, end, block });
+        else {
+          this.hand(piece, mapping, start, end - start, block, 0, block.length);
+          const view = new DataView(block.buffer, block.byteOffset, block.length);
+          this.sums.add(piece.subflow, piece.higher, mapping, start, end, view, 0, block.length);
+        }
+      }
+    }
+  }
+
+  private placeWatched(
+    vector: PacketVector,
+    i: number,
+    subflow: number,
+    higher: number,
+    direction: WatchedDirection,
+    start: number,
+    isPlain: boolean,
+  ): number {
+    const end = start + vector.payloadLength[i]!;
+    const payloadAt = vector.payloadAt[i]!;
+    const captured = vector.payloadCaptured[i]!;
+    const { seen } = direction;
+    this.fresh = seen.add(start, end);
+    direction.cover(start, end);
+    let kind = 0;
+    for (let n = 0; n < direction.count; n++) {
+      const { mapping, start: from, end: to } = direction.pieces[n]!;
+      const skip = from - start;
+      const present = Math.min(Math.max(captured - skip, 0), to - from);
+      if (mapping === null) {
+        if (vector.mptcpAt[i] === 0) kind |= events.UNMAPPED_DATA;
+        if (!isPlain) this.holdFresh(vector, i, subflow, higher, direction, start, from, to);
+      } else if ((kind & events.DATA) === 0) {
+        const lo = mapping.dsnLo + (from - mapping.start);
+        this.leave(vector, i, mapping.form, mapping.dsnHi + Math.floor(lo / WORD), lo % WORD, skip, to - from);
+        kind |= events.DATA;
+      } else {
+        const origin = { subflow, higher, atMicros: vector.atMicros[i]!, agent: vector.agent[i]! };
+        this.hand(origin, mapping, from, to - from, vector.block, payloadAt + skip, present);
+      }
+      if (mapping === null || mapping.checksum < 0) continue;
+      for (let at = 0; at < seen.fresh.length; at += 2) {
+        const a = Math.max(from, seen.fresh[at]!);
+        const b = Math.min(to, seen.fresh[at + 1]!);
+        const left = Math.min(Math.max(start + captured - a, 0), b - a);
+        if (a < b) this.sums.add(subflow, higher, mapping, a, b, vector.view, payloadAt + (a - start), left);
+      }
+    }
+    // Data has its own way through the session; only a segment without any tells that mappings are missing.
+    return kind & events.DATA ? kind & ~events.UNMAPPED_DATA : kind;
+  }
+
+  /** Holds the octets of [from, to) that came for the first time. */
+  private holdFresh(
+    vector: PacketVector,
+    i: number,
+    subflow: number,
+    higher: number,
+    direction: WatchedDirection,
+    segment: number,
+    from: number,
+    to: number,
+  ): void {
+    const { fresh } = direction.seen;
+    for (let n = 0; n < fresh.length; n += 2) {
+      const start = Math.max(from, fresh[n]!);
+      const end = Math.min(to, fresh[n + 1]!);
+      if (start >= end) continue;
+      const skip = start - segment;
+      const present = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), end - start);
+      const at = vector.payloadAt[i]! + skip;
+      const origin = { subflow, higher, direction, atMicros: vector.atMicros[i]!, agent: vector.agent[i]! };
+      this.held.hold({ ...origin, start, end, block: vector.block.slice(at, at + present) });
+    }
+  }
+
+  /** Hands octets on that have no event of their own. */
+  private hand(
+    origin: { subflow: number; higher: number; atMicros: number; agent: number },
+    mapping: Mapping,
+    start: number,
+    length: number,
+    block: Uint8Array<ArrayBuffer>,
+    at: number,
+    captured: number,
+  ): void {
+    const { subflow, higher, atMicros, agent } = origin;
+    const lo = mapping.dsnLo + (start - mapping.start);
+    this.later.push({
+      ...{ subflow, higher, atMicros, agent, block, at, length, captured },
+      ...{ ssn: start % WORD, form: mapping.form },
+      ...{ dsnHi: (mapping.dsnHi + Math.floor(lo / WORD)) % WORD, dsnLo: lo % WORD },
+    });
+  }
+
+  /** Leaves the direction to its hot line again where that is enough. */
+  private settle(subflow: number, higher: number, direction: WatchedDirection, isPlain: boolean): void {
+    if (!direction.isSettled(isPlain)) return;
+    const newest = direction.newest();
+    if (newest !== null) setCurrent(this.subflows, subflow, higher, onWire(newest, direction.taken(newest)));
+    this.subflows.unwatch(subflow, higher);
+  }
+
+  private countUnmapped(piece: HeldPiece): void {
+    const { subflow, higher, direction, start, end } = piece;
+    // Its place may be another subflow's by now.
+    if (this.subflows.watched.get(subflow)?.[higher] !== direction) return;
+    this.subflows.cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += end - start;
+  }
 }
 
-/**
- * Gives a segment's payload its data sequence number by its place inside the newest mapping, never by taking the
- * mapping's DSN for the segment's. Payload outside the mapping is counted as unmapped. Returns event bits.
- */
-export function placePayload(
-  subflows: table.SubflowTable,
-  out: events.SubflowEvents,
-  vector: PacketVector,
-  i: number,
-  subflow: number,
-  higher: number,
-  ssn: number,
-): number {
-  const hot = subflows.hot;
-  const base = subflow * table.HOT_WORDS;
-  const at = base + table.DIRECTION + higher * table.DIRECTION_WORDS;
-  const state = hot[base + table.STATE]!;
-  const payload = vector.payloadLength[i]!;
-  const unmapped = subflow * table.COLD_WORDS + table.UNMAPPED;
-  const length = hot[at + table.MAPPING_LENGTH]!;
-  // Signed: a retransmission may begin below the mapping.
-  let inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
-  if (inside > FAR_INSIDE && length === table.INFINITE) {
-    moveBeginning(hot, at, inside - FAR_INSIDE / 2);
-    inside = FAR_INSIDE / 2;
-  }
-  const skip = Math.max(-inside, 0);
-  const from = Math.max(inside, 0);
-  const covered = Math.min(payload - skip, length - from);
-  if ((state & (table.STATE_MAPPING << higher)) === 0 || covered <= 0) {
-    subflows.cold[unmapped]! += payload;
-    return vector.mptcpAt[i] === 0 ? events.UNMAPPED_DATA : 0;
-  }
-  if (covered < payload) subflows.cold[unmapped]! += payload - covered;
-  const lo = (hot[at + table.MAPPING_DSN_LO]! + from) >>> 0;
-  out.dsnHi[i] = lo < from ? hot[at + table.MAPPING_DSN_HI]! + 1 : hot[at + table.MAPPING_DSN_HI]!;
-  out.dsnLo[i] = lo;
-  out.dsnForm[i] =
-    state & (table.STATE_DSN_RELATIVE << higher)
-      ? events.DSN_RELATIVE
-      : state & (table.STATE_DSN_64 << higher)
-        ? events.DSN_64
-        : events.DSN_32;
-  out.dataAt[i] = vector.payloadAt[i]! + skip;
-  out.dataLength[i] = covered;
-  out.dataCaptured[i] = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), covered);
-  return events.DATA;
+/** A mapping with its place in a watched direction. */
+function placed(direction: WatchedDirection, stated: HotMapping, dataLength: number, checksum: number): Mapping {
+  const { ssn, length, form, dsnHi, dsnLo } = stated;
+  const start = direction.place(ssn);
+  const end = length === table.INFINITE ? Number.POSITIVE_INFINITY : start + length;
+  return { start, end, form, dsnHi, dsnLo, ssn, dataLength, checksum, summed: 0, sum: 0, isCut: false };
 }
 
-/** Moves the beginning of a direction's mapping up, in both its numberings. */
-function moveBeginning(hot: Uint32Array, at: number, octets: number): void {
-  const lo = (hot[at + table.MAPPING_DSN_LO]! + octets) >>> 0;
-  if (lo < octets) hot[at + table.MAPPING_DSN_HI]! += 1;
-  hot[at + table.MAPPING_DSN_LO] = lo;
-  hot[at + table.MAPPING_SSN]! += octets;
+/** A mapping as the hot line has it, without its first octets. */
+function onWire({ start, end, form, dsnHi, dsnLo }: Mapping, skip: number): HotMapping {
+  const lo = dsnLo + skip;
+  return {
+    ...{ ssn: (start + skip) % WORD, length: Number.isFinite(end) ? end - start - skip : table.INFINITE },
+    ...{ form, dsnHi: dsnHi + Math.floor(lo / WORD), dsnLo: lo % WORD },
+  };
 }

@@ -2,19 +2,19 @@ import { FATE_ALIVE } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64, DSS_DATA_FIN, DSS_DSN_64, DSS_MAPPING } from "../wire/mptcp.ts";
 import { FIN, RST, SYN } from "../wire/tcp.ts";
-import { FAR_INSIDE } from "./mapping.ts";
-import { NEAR } from "./plausibility.ts";
+import { FAR_INSIDE } from "./current-mapping.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 
 const HOT_LINES = 2;
 const BOTH_ISNS = 3 * table.STATE_ISN;
-const FIRST_DSN = table.STATE_MAPPING | table.STATE_DSN_RELATIVE;
+const SLOW = table.STATE_DETACHED | table.STATE_WATCHED;
 
 /**
  * What `SubflowStage.follow` does, for the packets that make up a session's steady state: of a known subflow whose
- * handshake was seen, copied by the same agent as the one before, without SYN, FIN or RST, and with one plain DSS or no
- * MPTCP option at all. Starts at packet `from` and returns the first packet that is none of these, or `count`.
+ * handshake was seen, copied by the same agent as the one before, without SYN, FIN or RST, with one plain DSS or no MPTCP
+ * option at all, that begins where the one before ended and whose payload lies in one mapping: the newest, or the one
+ * behind it. Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
  * One loop without a call in it, so that the compiler can keep the columns' addresses in registers.
  * test/pipeline/short-ways.test.ts holds it against the general path.
@@ -29,7 +29,7 @@ export function followSteady(
   const { view, fate, flags, mptcpAt, optionsEnd, seq, agent, atMicros, ipLength } = vector;
   const { payloadAt, payloadLength, payloadCaptured } = vector;
   const { kind, subflow, replaced, fromHigher } = out;
-  const { hot, hotFloat, cold } = subflows;
+  const { hot, hotFloat } = subflows;
   for (let i = from; i < count; i++) {
     const flow = subflow[i]!;
     if (fate[i] !== FATE_ALIVE) {
@@ -40,7 +40,7 @@ export function followSteady(
     if (flow < 0 || (flags[i]! & (SYN | FIN | RST)) !== 0) return i;
     const base = flow * HOT_LINES * 16;
     let state = hot[base + table.STATE]!;
-    if ((state & (BOTH_ISNS | table.STATE_DETACHED)) !== BOTH_ISNS) return i;
+    if ((state & (BOTH_ISNS | SLOW)) !== BOTH_ISNS) return i;
     if (state >>> table.STATE_AGENT_SHIFT !== agent[i]! + 1) return i;
 
     const higher = fromHigher[i]!;
@@ -48,9 +48,9 @@ export function followSteady(
     const payload = payloadLength[i]!;
     const ssn = (seq[i]! - hot[at + table.ISN]!) >>> 0;
     const end = (ssn + payload) >>> 0;
-    const ahead = (end - hot[at + table.NEXT_SSN]!) | 0;
-    // More than NEAR away on either side.
-    if (payload !== 0 && (ahead + NEAR) >>> 0 > 2 * NEAR) return i;
+    if (ssn !== hot[at + table.NEXT_SSN] || end < ssn) return i;
+    let begin = hot[at + table.MAPPING_SSN]!;
+    let covered = hot[at + table.MAPPING_LENGTH]!;
     let bits = 0;
     const option = mptcpAt[i]!;
     if (option !== 0) {
@@ -66,25 +66,34 @@ export function followSteady(
       if (bits & DSS_MAPPING) {
         const wide = (bits & DSS_DSN_64) >> 3;
         const lengthAt = mapping + 8 + wide * 4;
-        const rest = option + length - lengthAt - 2;
-        // 2 with a checksum. The first mapping with a DSN of its own is the general path's.
-        if ((state & (FIRST_DSN << higher)) !== table.STATE_MAPPING << higher) return i;
-        if ((rest & ~2) !== 0 || bits & DSS_DATA_FIN) return i;
+        // A checksum, and the first mapping with a DSN of its own, are the general path's.
+        if (lengthAt + 2 !== option + length || bits & DSS_DATA_FIN || payload === 0) return i;
+        if (covered === 0 || (state & (table.STATE_DSN_RELATIVE << higher)) !== 0) return i;
         const mapped = view.getUint16(lengthAt);
-        if (mapped === 0) return i;
-        hot[at + table.MAPPING_DSN_HI] = wide ? view.getUint32(mapping) : 0;
-        hot[at + table.MAPPING_DSN_LO] = view.getUint32(lengthAt - 8);
-        hot[at + table.MAPPING_SSN] = view.getUint32(lengthAt - 4);
-        hot[at + table.MAPPING_LENGTH] = mapped;
-        const forms = (table.STATE_DSN_64 | table.STATE_DSN_RELATIVE) << higher;
-        state = (state & ~forms) | (table.STATE_MAPPING << higher) | ((wide * table.STATE_DSN_64) << higher);
-        hot[base + table.STATE] = state;
+        const hi = wide ? view.getUint32(mapping) : 0;
+        const lo = view.getUint32(lengthAt - 8);
+        const ahead = (view.getUint32(lengthAt - 4) - begin) | 0;
+        const form = (table.STATE_DSN_64 & -wide) << higher;
+        if (ahead === 0) {
+          if (mapped !== covered || lo !== hot[at + table.MAPPING_DSN_LO]) return i;
+          if (hi !== hot[at + table.MAPPING_DSN_HI] || (state & (table.STATE_DSN_64 << higher)) !== form) return i;
+        } else {
+          // As `mayReplace` in current-mapping.ts, which says why.
+          begin = (begin + ahead) >>> 0;
+          if (ahead < covered || ((ssn - begin) | 0) < 0 || ((ssn - begin) | 0) + payload > mapped) return i;
+          covered = mapped;
+          hot[at + table.MAPPING_DSN_HI] = hi;
+          hot[at + table.MAPPING_DSN_LO] = lo;
+          hot[at + table.MAPPING_SSN] = begin;
+          hot[at + table.MAPPING_LENGTH] = mapped;
+          state = (state & ~(table.STATE_DSN_64 << higher)) | form;
+          hot[base + table.STATE] = state;
+        }
       } else if (((option + length - mapping) & ~2) !== 0) return i;
     }
 
-    // As `placePayload` in mapping.ts, which says why.
-    const inside = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
-    if (inside > FAR_INSIDE && payload !== 0) return i;
+    const inside = (ssn - begin) | 0;
+    if (payload !== 0 && (inside < 0 || inside + payload > covered || inside > FAR_INSIDE)) return i;
 
     hotFloat[(base + table.LAST_MICROS) >> 1] = atMicros[i]!;
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += ipLength[i]!;
@@ -93,32 +102,20 @@ export function followSteady(
     replaced[i] = -1;
     let meaning = option === 0 ? 0 : events.HAS_DSS;
     if (payload !== 0) {
-      if (ahead > 0) hot[at + table.NEXT_SSN] = end;
-      else cold[flow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
-      const skip = inside < 0 ? -inside : 0;
-      const start = Math.max(inside, 0);
-      const left = hot[at + table.MAPPING_LENGTH]! - start;
-      const covered = Math.min(payload - skip, left);
-      if ((state & (table.STATE_MAPPING << higher)) === 0 || covered <= 0) {
-        cold[flow * table.COLD_WORDS + table.UNMAPPED]! += payload;
-        if (option === 0) meaning |= events.UNMAPPED_DATA;
-      } else {
-        if (covered < payload) cold[flow * table.COLD_WORDS + table.UNMAPPED]! += payload - covered;
-        const lo = (hot[at + table.MAPPING_DSN_LO]! + start) >>> 0;
-        out.dsnHi[i] = hot[at + table.MAPPING_DSN_HI]! + (lo < start ? 1 : 0);
-        out.dsnLo[i] = lo;
-        out.dsnForm[i] =
-          state & (table.STATE_DSN_RELATIVE << higher)
-            ? events.DSN_RELATIVE
-            : state & (table.STATE_DSN_64 << higher)
-              ? events.DSN_64
-              : events.DSN_32;
-        const captured = payloadCaptured[i]! - skip;
-        out.dataAt[i] = payloadAt[i]! + skip;
-        out.dataLength[i] = covered;
-        out.dataCaptured[i] = captured < 0 ? 0 : Math.min(captured, covered);
-        meaning |= events.DATA;
-      }
+      hot[at + table.NEXT_SSN] = end;
+      const lo = (hot[at + table.MAPPING_DSN_LO]! + inside) >>> 0;
+      out.dsnHi[i] = hot[at + table.MAPPING_DSN_HI]! + (lo < inside ? 1 : 0);
+      out.dsnLo[i] = lo;
+      out.dsnForm[i] =
+        state & (table.STATE_DSN_RELATIVE << higher)
+          ? events.DSN_RELATIVE
+          : state & (table.STATE_DSN_64 << higher)
+            ? events.DSN_64
+            : events.DSN_32;
+      out.dataAt[i] = payloadAt[i]!;
+      out.dataLength[i] = payload;
+      out.dataCaptured[i] = payloadCaptured[i]!;
+      meaning |= events.DATA;
     }
     kind[i] = meaning;
   }

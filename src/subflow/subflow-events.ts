@@ -57,3 +57,42 @@ export class SubflowEvents {
   readonly finHi = new Uint32Array(VECTOR_LENGTH);
   readonly finLo = new Uint32Array(VECTOR_LENGTH);
 }
+
+/** Mapped octets without an event of their own: a packet's under a second mapping, or ones held until theirs came. */
+export interface LaterData {
+  readonly subflow: number;
+  /** 1 when the higher endpoint of the flow key sent them. */
+  readonly higher: number;
+  /** When their packet came, and who copied it. */
+  readonly atMicros: number;
+  readonly agent: number;
+  /** Relative subflow sequence number of the first. */
+  readonly ssn: number;
+  readonly form: number;
+  readonly dsnHi: number;
+  readonly dsnLo: number;
+  /** `length` octets, of which `captured` lie in `block` from `at`; valid as long as the vector's. */
+  readonly block: Uint8Array<ArrayBuffer>;
+  readonly at: number;
+  readonly length: number;
+  readonly captured: number;
+}
+
+/** A mapping with a checksum, for which no further octet is waited. */
+export interface CheckedMapping {
+  readonly subflow: number;
+  readonly higher: number;
+  /** DSN of the first octet, in a DSN_ form. */
+  readonly form: number;
+  readonly dsnHi: number;
+  readonly dsnLo: number;
+  /** Subflow sequence number, data-level length (a DATA_FIN included) and checksum as the option states them. */
+  readonly ssn: number;
+  readonly dataLength: number;
+  readonly checksum: number;
+  /** Payload octets, and their ones-complement sum. */
+  readonly length: number;
+  readonly sum: number;
+  /** Why the sum is not whole; null where it is. */
+  readonly unverifiable: "truncated" | "octets-missing" | null;
+}

@@ -3,7 +3,7 @@ import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { FlowKeys } from "./flow-key.ts";
-import { placePayload, takeMapping } from "./mapping.ts";
+import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { advance, isPlausible, takesOver } from "./plausibility.ts";
 import { followSteady } from "./steady-path.ts";
@@ -23,6 +23,7 @@ const SESSION_OPTIONS = ~(1 << mptcp.DSS);
 export class SubflowStage {
   readonly subflows: table.SubflowTable;
   readonly events = new events.SubflowEvents();
+  readonly mappings: Mappings;
   private readonly keys: FlowKeys;
   private readonly duplicates: MirrorDuplicates;
   private readonly options = new mptcp.MptcpOptions();
@@ -37,6 +38,7 @@ export class SubflowStage {
     this.keys = new FlowKeys(seed);
     this.subflows = new table.SubflowTable(capacity, this.keys);
     this.duplicates = new MirrorDuplicates(seed);
+    this.mappings = new Mappings(this.subflows, this.events);
   }
 
   /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
@@ -45,11 +47,13 @@ export class SubflowStage {
     this.resolve(vector, count);
     this.refused = this.duplicates.refuse(vector, this.events.subflow, count);
     this.opened = false;
+    this.mappings.clear();
     for (let i = 0; i < count; i++) {
       i = followSteady(vector, this.events, this.subflows, i, count);
       if (i < count) this.take(vector, i);
     }
     if (this.refused) this.noteDuplicates(vector, count);
+    if (count > 0) this.mappings.expire(vector.atMicros[count - 1]!);
   }
 
   /** The general path: any packet that is still under way. */
@@ -160,9 +164,9 @@ export class SubflowStage {
     const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
     this.events.ssn[i] = ssn;
     if (vector.payloadLength[i] !== 0) {
-      const isNew = advance(hot, at, ssn + vector.payloadLength[i]!);
-      if (!isNew) this.subflows.cold[subflow * table.COLD_WORDS + table.RETRANSMITTED + higher]!++;
-      kind |= placePayload(this.subflows, this.events, vector, i, subflow, higher, ssn);
+      const next = hot[at + table.NEXT_SSN]!;
+      advance(hot, at, ssn + vector.payloadLength[i]!);
+      kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
     }
     if (flags & tcp.FIN && (hot[base + table.STATE]! & (table.STATE_FIN << higher)) === 0) {
       hot[base + table.STATE]! |= table.STATE_FIN << higher;
@@ -222,7 +226,7 @@ export class SubflowStage {
     let kind = said !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;
-    if (options.dss & mptcp.DSS_MAPPING) kind |= takeMapping(this.subflows, this.events, i, subflow, higher, options);
+    if (options.dss & mptcp.DSS_MAPPING) kind |= this.mappings.take(i, subflow, higher, options);
     return kind;
   }
 }

@@ -1,6 +1,7 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
+import type { WatchedDirection } from "./watched-direction.ts";
 
 /**
  * A subflow is 192 octets in two typed arrays: `hot` (two cache lines, every packet) and `cold` (one line, handshake
@@ -27,7 +28,7 @@ export const DIRECTION_WORDS = 7;
 export const ISN = 0;
 /** Relative subflow sequence number after the highest octet seen. */
 export const NEXT_SSN = 1;
-/** The newest mapping: where it begins, payload octets it covers (INFINITE: no end), and its DSN. */
+/** The newest mapping: where it begins, payload octets it covers (0: there is none, INFINITE: no end), and its DSN. */
 export const MAPPING_SSN = 2;
 export const MAPPING_LENGTH = 3;
 export const MAPPING_DSN_HI = 4;
@@ -36,19 +37,22 @@ export const MAPPING_DSN_LO = 5;
 export const PACKETS = 6;
 
 /** MAPPING_LENGTH of an infinite mapping (RFC 8684 §3.7). */
-export const INFINITE = 0xffffffff;
+export const INFINITE = 0x7fffffff;
 
 export const STATE_IPV6 = 1 << 0;
 /** The opener of the TCP connection is the higher endpoint. */
 export const STATE_OPENER_HIGHER = 1 << 1;
-/** Per direction (shift by 0 or 1): the ISN is known, a FIN was seen, a mapping is known, and how it states its DSN. */
+/** Per direction (shift by 0 or 1): the ISN is known, a FIN was seen, and how the newest mapping states its DSN. */
 export const STATE_ISN = 1 << 2;
 export const STATE_FIN = 1 << 4;
-export const STATE_MAPPING = 1 << 6;
 /** The mapping's DSN has 64 bits (else 32). */
 export const STATE_DSN_64 = 1 << 8;
 /** The mapping counts from IDSN: it came in a MP_CAPABLE. */
 export const STATE_DSN_RELATIVE = 1 << 10;
+/** The session is plain TCP: octets that no mapping covers are not held for one. */
+export const STATE_PLAIN = 1 << 6;
+/** What is in the hot line is not enough: `SubflowTable.watched` has more, and the short way is not for it. */
+export const STATE_WATCHED = 1 << 7;
 export const STATE_RESET = 1 << 12;
 /** RST came from the higher endpoint. */
 export const STATE_RESET_BY_HIGHER = 1 << 13;
@@ -64,7 +68,7 @@ export const STATE_PENDING = 1 << 18;
 /** From this bit up: the agent of the newest packet + 1. */
 export const STATE_AGENT_SHIFT = 20;
 
-export const COLD_WORDS = 16;
+export const COLD_WORDS = 32;
 /** Float64: µs of the first packet. */
 export const START_MICROS = 0;
 /** Next subflow of the session + 1. */
@@ -81,13 +85,23 @@ export const SYN_ACK_HMAC = 7;
 const AGENTS = 9;
 /** Second copies of packets, by whichever agent. */
 export const DUPLICATES = 12;
-/** Segments from the lower and from the higher endpoint that repeated octets. */
+/** Per direction, the lower endpoint's first: segments that repeated octets. */
 export const RETRANSMITTED = 13;
-/** Payload octets no mapping covered. */
-export const UNMAPPED = 15;
+/** Mappings given up while octets of them were missing. */
+export const SHED_MAPPINGS = 15;
+/** Float64, per direction: payload octets seen besides those up to NEXT_SSN; negative where some of these were not. */
+export const OCTETS_BESIDE = 16;
+/** Per direction: segments without a repeated octet that came after later ones. */
+export const OUT_OF_ORDER = 20;
+/** Per direction: payload octets no mapping covered. */
+export const UNMAPPED = 22;
+/** Mappings that gave an octet another DSN than the one announced first. */
+export const CONTRADICTIONS = 24;
 
 /** Agents kept per subflow; further ones are not named in its record. */
 const MAX_AGENTS_OF_SUBFLOW = 6;
+/** Subflows watched at a time; of a further one the newest mapping is all that is kept. */
+const MAX_WATCHED = 65_536;
 
 /** All subflows that are known. At its bound `allocate` refuses; the caller counts the packet as `table-full`. */
 export class SubflowTable {
@@ -98,6 +112,8 @@ export class SubflowTable {
   readonly cold: Uint32Array;
   readonly coldFloat: Float64Array;
   readonly index: FlowIndex;
+  /** By subflow and direction: what the hot line has no room for. */
+  readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -172,8 +188,34 @@ export class SubflowTable {
     this.detach(subflow);
     // Later events of the vector under way may still name it.
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
+    this.watched.delete(subflow);
     this.free.push(subflow);
     this.live--;
+  }
+
+  /** Says that a subflow's session is plain TCP now. */
+  setPlain(subflow: number): void {
+    this.hot[subflow * HOT_WORDS + STATE]! |= STATE_PLAIN;
+  }
+
+  /** The watched directions of a subflow, to which its owner adds; null at the bound. */
+  watch(subflow: number): [WatchedDirection | null, WatchedDirection | null] | null {
+    const known = this.watched.get(subflow);
+    if (known !== undefined || this.watched.size >= MAX_WATCHED) return known ?? null;
+    const directions: [null, null] = [null, null];
+    this.watched.set(subflow, directions);
+    this.hot[subflow * HOT_WORDS + STATE]! |= STATE_WATCHED;
+    return directions;
+  }
+
+  /** Leaves a direction to its hot line again. */
+  unwatch(subflow: number, higher: number): void {
+    const directions = this.watched.get(subflow);
+    if (directions === undefined) return;
+    directions[higher] = null;
+    if (directions[1 - higher] !== null) return;
+    this.watched.delete(subflow);
+    this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
   }
 
   /** Notes that an agent copied this subflow: mostly the one that copied the packet before. */

@@ -68,6 +68,8 @@ export class MptcpOptions {
   ssn = 0;
   /** Data-level length; 0 is an infinite mapping (RFC 8684 §3.7). */
   dataLength = 0;
+  /** The mapping's DSS checksum; -1 when the option has none. */
+  checksum = -1;
   /** True when the mapping came in a MP_CAPABLE: it lies at IDSN + 1, which the option does not say. */
   capableMapping = false;
 
@@ -213,6 +215,7 @@ function decodeDss(view: DataView, at: number, length: number, out: MptcpOptions
     out.dsnLo = view.getUint32(lowAt);
     out.ssn = view.getUint32(lowAt + 4);
     out.dataLength = view.getUint16(lowAt + 8);
+    out.checksum = rest === 2 ? view.getUint16(lowAt + 10) : -1;
     out.capableMapping = false;
   }
   out.dss = out.capableMapping ? bits | DSS_MAPPING : bits;
@@ -237,6 +240,7 @@ function decodeCapable(view: DataView, at: number, length: number, out: MptcpOpt
     out.dss |= DSS_MAPPING;
     out.ssn = 1;
     out.dataLength = view.getUint16(at + 20);
+    out.checksum = length === 24 ? view.getUint16(at + 22) : -1;
   }
   return true;
 }

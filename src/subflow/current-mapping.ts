@@ -1,0 +1,89 @@
+import * as events from "./subflow-events.ts";
+import * as table from "./subflow-table.ts";
+
+/**
+ * Octets that only an infinite mapping reaches past its beginning. Its beginning then moves up to half of that below
+ * the segment, so that it never lies 2^31 below, where it could not be told from above.
+ */
+export const FAR_INSIDE = 2 ** 30;
+
+/** A mapping as the hot line of a direction has it: subflow sequence number, payload octets (INFINITE: no end), and DSN. */
+export interface HotMapping {
+  readonly ssn: number;
+  readonly length: number;
+  /** A DSN_ form of src/subflow/subflow-events.ts. */
+  readonly form: number;
+  readonly dsnHi: number;
+  readonly dsnLo: number;
+}
+
+/** The newest mapping of a direction; null while none was stated. */
+export function currentMapping(subflows: table.SubflowTable, subflow: number, higher: number): HotMapping | null {
+  const { hot } = subflows;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const length = hot[at + table.MAPPING_LENGTH]!;
+  if (length === 0) return null;
+  const [dsnHi, dsnLo] = [hot[at + table.MAPPING_DSN_HI]!, hot[at + table.MAPPING_DSN_LO]!];
+  return { ssn: hot[at + table.MAPPING_SSN]!, length, form: formOf(subflows, subflow, higher), dsnHi, dsnLo };
+}
+
+/** How the newest mapping of a direction states its DSN: a DSN_ form. */
+export function formOf(subflows: table.SubflowTable, subflow: number, higher: number): number {
+  const state = subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
+  if (state & (table.STATE_DSN_RELATIVE << higher)) return events.DSN_RELATIVE;
+  return state & (table.STATE_DSN_64 << higher) ? events.DSN_64 : events.DSN_32;
+}
+
+/** Makes a mapping the newest of its direction. */
+export function setCurrent(subflows: table.SubflowTable, subflow: number, higher: number, mapping: HotMapping): void {
+  const { hot } = subflows;
+  const at = table.SubflowTable.direction(subflow, higher);
+  hot[at + table.MAPPING_SSN] = mapping.ssn;
+  hot[at + table.MAPPING_LENGTH] = mapping.length;
+  hot[at + table.MAPPING_DSN_HI] = mapping.dsnHi;
+  hot[at + table.MAPPING_DSN_LO] = mapping.dsnLo;
+  const state = subflow * table.HOT_WORDS + table.STATE;
+  hot[state]! &= ~((table.STATE_DSN_64 | table.STATE_DSN_RELATIVE) << higher);
+  if (mapping.form === events.DSN_RELATIVE) hot[state]! |= table.STATE_DSN_RELATIVE << higher;
+  else if (mapping.form === events.DSN_64) hot[state]! |= table.STATE_DSN_64 << higher;
+  bringNear(hot, at);
+}
+
+/**
+ * Whether the newest mapping may make room for this one: it is the same, or there is none, or all of it was seen and the
+ * two have no octet in common.
+ */
+export function mayReplace(
+  subflows: table.SubflowTable,
+  subflow: number,
+  higher: number,
+  mapping: HotMapping,
+): boolean {
+  const known = currentMapping(subflows, subflow, higher);
+  if (known === null) return true;
+  const { ssn, length, form, dsnHi, dsnLo } = mapping;
+  if (ssn === known.ssn && length === known.length && form === known.form) {
+    return dsnHi === known.dsnHi && dsnLo === known.dsnLo;
+  }
+  const seen = (subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]! - known.ssn) | 0;
+  if (known.length === table.INFINITE || seen < known.length) return false;
+  const ahead = (ssn - known.ssn) | 0;
+  return ahead >= known.length || -ahead >= length;
+}
+
+/** How many octets the newest mapping's beginning lies below this subflow sequence number; signed. */
+export function insideCurrent(hot: Uint32Array, at: number, ssn: number): number {
+  bringNear(hot, at);
+  return (ssn - hot[at + table.MAPPING_SSN]!) | 0;
+}
+
+/** Moves the beginning of an infinite mapping up in both its numberings, when its direction has come far. */
+function bringNear(hot: Uint32Array, at: number): void {
+  const inside = (hot[at + table.NEXT_SSN]! - hot[at + table.MAPPING_SSN]!) | 0;
+  if (hot[at + table.MAPPING_LENGTH] !== table.INFINITE || inside <= FAR_INSIDE) return;
+  const octets = inside - FAR_INSIDE / 2;
+  const lo = (hot[at + table.MAPPING_DSN_LO]! + octets) >>> 0;
+  if (lo < octets) hot[at + table.MAPPING_DSN_HI]! += 1;
+  hot[at + table.MAPPING_DSN_LO] = lo;
+  hot[at + table.MAPPING_SSN]! += octets;
+}

@@ -1,0 +1,71 @@
+import type { WatchedDirection } from "./watched-direction.ts";
+
+/** Pieces held at a time, and their octets; at the bound the oldest goes. */
+const MAX_PIECES = 4096;
+const MAX_OCTETS = 8 * 1024 * 1024;
+/** Octets held of one direction: more than one mapping can lack (RFC 8684 §3.3.1: 16 bits of length). */
+const MAX_OCTETS_OF_DIRECTION = 128 * 1024;
+/** A mapping that comes later than this after its octets comes no more. */
+const MAX_MICROS = 10_000_000;
+
+/** Octets [start, end) of a direction that no mapping covers yet; `block` has the first of them, as far as they were captured. */
+export interface HeldPiece {
+  readonly subflow: number;
+  readonly higher: number;
+  readonly direction: WatchedDirection;
+  readonly start: number;
+  readonly end: number;
+  readonly block: Uint8Array<ArrayBuffer>;
+  readonly atMicros: number;
+  readonly agent: number;
+}
+
+/** Payload that came before the mapping that covers it, for the mapping to come. Copied: blocks do not stay. */
+export class HeldPayload {
+  /** Oldest first. */
+  private pieces: HeldPiece[] = [];
+  private octets = 0;
+  private readonly giveUp: (piece: HeldPiece) => void;
+
+  /** @param giveUp told of pieces that no mapping will cover any more */
+  constructor(giveUp: (piece: HeldPiece) => void) {
+    this.giveUp = giveUp;
+  }
+
+  /** Keeps a piece; older ones go where there is no room. */
+  hold(piece: HeldPiece): void {
+    const { direction } = piece;
+    direction.heldOctets += piece.end - piece.start;
+    this.octets += piece.block.length;
+    this.pieces.push(piece);
+    while (direction.heldOctets > MAX_OCTETS_OF_DIRECTION) {
+      this.drop(this.pieces.findIndex((one) => one.direction === direction));
+    }
+    while (this.pieces.length > MAX_PIECES || this.octets > MAX_OCTETS) this.drop(0);
+  }
+
+  /** Takes all pieces of a direction out, in the order they came. */
+  takeOf(direction: WatchedDirection): HeldPiece[] {
+    const own = this.pieces.filter((piece) => piece.direction === direction);
+    this.pieces = this.pieces.filter((piece) => piece.direction !== direction);
+    for (const piece of own) this.forget(piece);
+    return own;
+  }
+
+  /** Gives up what waited too long. */
+  expire(nowMicros: number): void {
+    while (this.pieces.length > 0 && nowMicros - (this.pieces[0]?.atMicros ?? 0) > MAX_MICROS) this.drop(0);
+  }
+
+  private drop(i: number): void {
+    const [piece] = this.pieces.splice(i, 1);
+    if (piece === undefined) return;
+    this.forget(piece);
+    this.giveUp(piece);
+  }
+
+  private forget(piece: HeldPiece): void {
+    piece.direction.heldOctets -= piece.end - piece.start;
+    this.octets -= piece.block.length;
+  }
+}
