@@ -12,6 +12,7 @@ import {
   MAX_AGENTS,
   MAX_MISSING,
   MAX_SUBFLOWS,
+  MAX_TRANSLATIONS,
   SESSION_DATASET,
   SHED_REASONS,
   SIDES,
@@ -138,6 +139,15 @@ const join = z
   })
   .meta({ id: "join", description: "The MP_JOIN exchange (RFC 8684 §3.2)" });
 
+const translated = z
+  .object({
+    source: z.object({ ip, port }),
+    destination: z.object({ ip, port }),
+    community_id: communityId,
+    agents: z.array(z.string()).max(MAX_AGENTS).describe("Who saw it with these addresses, in alphabetical order"),
+  })
+  .meta({ id: "translated", description: "A subflow as it is seen on the other side of an address translator (NAT)" });
+
 const subflow = z
   .object({
     id: count.describe("Numbers the session's subflows from 0 in the order of their first packets"),
@@ -156,6 +166,11 @@ const subflow = z
     join: join.nullable().describe("null unless `kind` is `joined`"),
     mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
     agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
+    translated: z
+      .array(translated)
+      .max(MAX_TRANSLATIONS)
+      .optional()
+      .describe("The same subflow with other addresses, on the other side of a NAT; absent where there is none"),
   })
   .meta({ id: "subflow" });
 

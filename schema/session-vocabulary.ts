@@ -72,5 +72,7 @@ export const MAX_MISSING = 16;
 export const MAX_ADDRESSES = 32;
 /** Entries of `mptcp.subflows`; further ones are counted in `rejoin.shed.subflows`. */
 export const MAX_SUBFLOWS = 256;
+/** Entries of `translated` of a subflow; seen with further addresses it is a subflow of its own. */
+export const MAX_TRANSLATIONS = 4;
 /** Names in `agents` of a subflow; further ones are counted in `rejoin.shed.agents`. */
 export const MAX_AGENTS = 16;

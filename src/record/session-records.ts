@@ -75,6 +75,14 @@ export class SessionRecords implements SessionObserver {
       if (evidenceOf(sessions.table.state(session)) === "handshake") this.ended_++;
       this.publish(session, close, atMicros);
     } else this.halfOpen++;
+    this.forget(session);
+  }
+
+  merged(session: number): void {
+    this.forget(session);
+  }
+
+  private forget(session: number): void {
     this.taken.delete(this.ids.get(session) ?? "");
     this.ids.delete(session);
     for (const digest of this.digests.get(session) ?? []) digest?.release();

@@ -9,6 +9,7 @@ import { communityId } from "./community-id.ts";
 import { timeText } from "./time-text.ts";
 
 type Endpoint = SubflowRecord["source"];
+type Translated = NonNullable<SubflowRecord["translated"]>[number];
 type Join = NonNullable<SubflowRecord["join"]>;
 
 /** One subflow as the record tells it; `id` numbers it within its session, `agentName` names who copied it. */
@@ -32,7 +33,7 @@ export function subflowRecord(
     word & join.IS_INITIAL ? 0 : word & seen ? (word >>> shift) & 255 : null;
   const opener = idOf(join.SAW_SYN, join.OPENER_ADDRESS_ID);
   const listener = idOf(join.SAW_SYN_ACK, join.LISTENER_ADDRESS_ID);
-  return {
+  const record: SubflowRecord = {
     id,
     kind: word & join.IS_INITIAL ? "initial" : isJoined ? "joined" : "unknown",
     opener: SIDES[openerSide] ?? "initiator",
@@ -48,6 +49,32 @@ export function subflowRecord(
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
     mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
     agents: sessions.subflows.agentsOf(subflow).map(agentName).sort(),
+  };
+  const translated = sessions.subflows.translations.flowsOf(subflow);
+  if (translated.length > 0) {
+    record.translated = translated.map((flow) => translatedRecord(sessions, flow, openerSide, agentName));
+  }
+  return record;
+}
+
+/** A subflow as other agents saw it, on the other side of an address translator. */
+function translatedRecord(
+  sessions: Sessions,
+  seenAs: number,
+  openerSide: 0 | 1,
+  agentName: (agent: number) => string,
+): Translated {
+  const isIpv6 = (sessions.subflows.hot[seenAs * flow.HOT_WORDS + flow.STATE]! & flow.STATE_IPV6) !== 0;
+  const [opener, listener] = [openerSide, 1 - openerSide].map((side) => ({
+    address: sessions.addressWords(seenAs, side),
+    port: sessions.port(seenAs, side),
+    ip: endpointRecord(sessions, seenAs, side).ip,
+  })) as [{ address: Uint32Array; port: number; ip: string }, { address: Uint32Array; port: number; ip: string }];
+  return {
+    source: { ip: opener.ip, port: opener.port },
+    destination: { ip: listener.ip, port: listener.port },
+    community_id: communityId(isIpv6, opener, listener),
+    agents: sessions.subflows.agentsOf(seenAs).map(agentName).sort(),
   };
 }
 

@@ -5,17 +5,27 @@ import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck } from "./jo
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { initialTwin, joinTwin } from "./twins.ts";
 
 const JOIN_SYN_LENGTH = 12;
+
+/** Told of what turned out to be another one, before its number is forgotten. */
+interface Leaving {
+  subflow(subflow: number): void;
+  session(session: number): void;
+}
 
 /** Decides which session a subflow belongs to, and corrects it when more is known. */
 export class Memberships {
   private readonly sessions: Sessions;
   private readonly endings: Endings;
 
-  constructor(sessions: Sessions, endings: Endings) {
+  private readonly leaving: Leaving;
+
+  constructor(sessions: Sessions, endings: Endings, leaving: Leaving) {
     this.sessions = sessions;
     this.endings = endings;
+    this.leaving = leaving;
   }
 
   /**
@@ -67,6 +77,29 @@ export class Memberships {
     const session = this.sessions.table.allocate(atMicros);
     if (session >= 0 || !this.endings.evict(atMicros)) return session;
     return this.sessions.table.allocate(atMicros);
+  }
+
+  /** Whether a subflow is one that is known already, seen elsewhere with other addresses; it is that one's then. */
+  unify(subflow: number): boolean {
+    const { sessions } = this;
+    const session = sessions.sessionOf(subflow);
+    if (sessions.join(subflow) & join.IS_JOINED) {
+      const twin = joinTwin(sessions, subflow);
+      if (twin < 0) return false;
+      // The one that was seen first gives the record its addresses.
+      const isLater = sessions.startMicros(subflow) >= sessions.startMicros(twin);
+      const [gone, kept] = isLater ? [subflow, twin] : [twin, subflow];
+      if (!sessions.unify(gone, kept)) return false;
+      this.leaving.subflow(gone);
+      return isLater;
+    }
+    const twin = initialTwin(sessions, session);
+    if (twin < 0 || !sessions.unify(subflow, twin)) return false;
+    this.leaving.subflow(subflow);
+    this.endings.forget(session);
+    this.leaving.session(session);
+    sessions.release(session);
+    return true;
   }
 
   /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */

@@ -9,6 +9,8 @@ export interface SessionObserver {
   updated(session: number, atMicros: number): void;
   /** The session is over, and forgotten when the call returns; also called for half-open ones. */
   ended(session: number, close: Close, atMicros: number): void;
+  /** The session, of which nothing was told, is one that is known already; its number is forgotten when the call returns. */
+  merged(session: number): void;
   /** Octets of a stream seen for the first time; null when nobody wants them. */
   readonly octets: NewOctets | null;
 }

@@ -46,7 +46,10 @@ export class SessionStage {
     this.observer = observer;
     this.sessions = new Sessions(capacity, stage.subflows, seed);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
-    this.memberships = new Memberships(this.sessions, this.endings);
+    this.memberships = new Memberships(this.sessions, this.endings, {
+      subflow: (subflow) => this.waiting.forget(subflow),
+      session: (session) => observer.merged(session),
+    });
     this.signalling = new Signalling(this.sessions, this.endings, this.memberships, observer);
     this.waiting = new WaitingJoins(this.sessions, observer.octets !== null, (vector, seen, i) =>
       this.take(vector, seen, i),
@@ -117,7 +120,7 @@ export class SessionStage {
       return TABLE_FULL;
     }
     const session = this.sessions.sessionOf(subflow);
-    if (session < 0) return MIDSTREAM;
+    if (session < 0) return this.takeTranslated(vector, seen, i);
     const stateBefore = this.sessions.table.state(session);
     if (stateBefore & table.S_ORPHAN) {
       this.wait(vector, seen, i, session, subflow);
@@ -132,6 +135,7 @@ export class SessionStage {
     // Now, because packets that have waited and are taken again may use the same columns.
     const atMicros = vector.atMicros[i]!;
     const fate = this.takeMember(vector, seen, i, subflow);
+    if (this.sessions.sessionOf(subflow) < 0) return fate;
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(this.sessions.sessionOf(subflow), subflow, atMicros);
     if (~joinBefore & this.sessions.join(subflow) & join.IS_PROVEN) {
       this.waiting.release(subflow);
@@ -144,6 +148,16 @@ export class SessionStage {
     return fate;
   }
 
+  /** A packet of a flow that turned out, in this vector, to be a known subflow behind an address translator. */
+  private takeTranslated(vector: PacketVector, seen: events.SubflowEvents, i: number): number {
+    const translation = this.stage.subflows.translations.of(seen.subflow[i]!);
+    if (translation === undefined) return MIDSTREAM;
+    seen.subflow[i] = translation.subflow;
+    seen.fromHigher[i]! ^= translation.swapped;
+    seen.kind[i]! &= ~events.OPENED;
+    return this.take(vector, seen, i);
+  }
+
   private open(vector: PacketVector, i: number, subflow: number): boolean {
     const options = this.signalling.read(vector, i);
     return this.memberships.open(subflow, options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
@@ -152,7 +166,8 @@ export class SessionStage {
   /** A packet of a subflow whose session is known. */
   private takeMember(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number): number {
     const kind = seen.kind[i]!;
-    if (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) this.signalling.take(vector, seen, i, subflow);
+    const isRare = (kind & ~(events.OPENED | events.DATA | events.HAS_DSS)) !== 0;
+    if (isRare && !this.signalling.take(vector, seen, i, subflow)) return this.takeTranslated(vector, seen, i);
     // An option can have shown that the subflow is another session's.
     const session = this.sessions.sessionOf(subflow);
     const state = this.sessions.table.state(session);
@@ -176,7 +191,10 @@ export class SessionStage {
     const kind = seen.kind[i]!;
     if (kind & events.OPTIONS) {
       const options = this.signalling.read(vector, i);
-      if (options.seen & (1 << mptcp.MP_JOIN)) takeJoin(this.sessions, session, subflow, vector, i, options);
+      if (options.seen & (1 << mptcp.MP_JOIN)) {
+        takeJoin(this.sessions, session, subflow, vector, i, options);
+        if (this.memberships.unify(subflow)) return;
+      }
     }
     this.waiting.hold(vector, seen, i, session, 0);
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);

@@ -110,6 +110,30 @@ export class Sessions {
     if ((this.join(subflow) & IS_CLOSED) === 0) words[base + table.OPEN_SUBFLOWS]!--;
   }
 
+  /**
+   * Takes a subflow out of its session, because `twin` is the same one with other addresses: its packets so far are second
+   * copies. False when that was seen with as many addresses as the bound allows.
+   */
+  unify(subflow: number, twin: number): boolean {
+    const { subflows } = this;
+    const swapped = this.higherOf(twin, 0) === this.higherOf(subflow, 0) ? 0 : 1;
+    if (!subflows.translations.add(subflow, twin, swapped)) return false;
+    const session = this.sessionOf(subflow);
+    this.detach(session, subflow);
+    subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = 0;
+    subflows.takeCopies(subflow, twin);
+    const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
+    const { floats } = this.table;
+    const kept = startOf(this.sessionOf(twin));
+    floats[kept] = Math.min(floats[kept]!, floats[startOf(session)]!);
+    return true;
+  }
+
+  /** µs of a subflow's first packet. */
+  startMicros(subflow: number): number {
+    return this.subflows.coldFloat[(subflow * flow.COLD_WORDS + flow.START_MICROS) >> 1]!;
+  }
+
   /** The subflows of a session in the order they were attached. */
   subflowsOf(session: number): number[] {
     const found: number[] = [];

@@ -36,15 +36,18 @@ export class Signalling {
     return this.options;
   }
 
-  /** Takes all that packet i says besides data into the session of its subflow. */
-  take(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number): void {
+  /**
+   * Takes all that packet i says besides data into the session of its subflow. False where the packet showed that the
+   * subflow is another one, seen elsewhere with other addresses: it is to be taken again as that one's.
+   */
+  take(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number): boolean {
     const kind = seen.kind[i]!;
     const session = this.sessions.sessionOf(subflow);
     const atMicros = vector.atMicros[i]!;
     const state = this.sessions.table.state(session);
     if (kind & events.OPTIONS) {
       this.read(vector, i);
-      this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!);
+      if (!this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!)) return false;
     }
     if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
     const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
@@ -57,9 +60,10 @@ export class Signalling {
       checkIdsn(this.sessions, this.sessions.sessionOf(subflow), subflow, side, seen, i, vector.payloadAt[i]!);
     }
     if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", atMicros);
+    return true;
   }
 
-  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number, higher: number): void {
+  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number, higher: number): boolean {
     const { options, sessions } = this;
     const atMicros = vector.atMicros[i]!;
     const side = sessions.sideOf(subflow, higher);
@@ -67,10 +71,12 @@ export class Signalling {
     if (options.unfinished & (1 << mptcp.MP_CAPABLE)) noteVerdictBits(sessions, session, CAPABLE_CUT);
     if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
       takeCapable(sessions, session, side, vector, i, options);
+      if (this.memberships.unify(subflow)) return false;
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);
     }
     if (options.seen & (1 << mptcp.MP_JOIN) && joinWord & join.IS_JOINED) {
       const isNew = takeJoin(sessions, session, subflow, vector, i, options);
+      if (this.memberships.unify(subflow)) return false;
       if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
         session = this.memberships.correctOwner(session, subflow, atMicros);
       if (isNew && options.joinLength === 24) this.observer.updated(session, atMicros);
@@ -87,6 +93,7 @@ export class Signalling {
     ) {
       this.endings.consider(session, atMicros);
     }
+    return true;
   }
 
   /** A segment showed that both sides speak MPTCP. */

@@ -9,6 +9,7 @@ import { advance, isPlausible, takesOver } from "./plausibility.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
+import { takeOff } from "./translations.ts";
 
 const PLAIN_TCP = fateOf("subflow/plain-tcp");
 const TABLE_FULL = fateOf("subflow/table-full");
@@ -122,6 +123,33 @@ export class SubflowStage {
       subflows.touch(events.subflow, count);
     for (let i = 0; i < count; i++) {
       if (vector.fate[i] === FATE_ALIVE) events.subflow[i] = subflows.index.find(keys.hash[i]!, i);
+    }
+    if (!subflows.translations.isEmpty) this.untranslate(vector, count);
+  }
+
+  /** Packets of flows that are a known subflow behind an address translator become that subflow's. */
+  private untranslate(vector: PacketVector, count: number): void {
+    const { keys, subflows, events } = this;
+    const { hot, translations } = subflows;
+    for (let i = 0; i < count; i++) {
+      const flow = events.subflow[i]!;
+      // No other flow of an earlier vector is without a session.
+      if (vector.fate[i] !== FATE_ALIVE || flow < 0 || hot[flow * table.HOT_WORDS + table.SESSION] !== 0) continue;
+      const translation = translations.of(flow);
+      if (translation === undefined) continue;
+      const higher = events.fromHigher[i]! ^ translation.swapped;
+      const isn = table.SubflowTable.direction(translation.subflow, higher) + table.ISN;
+      if ((vector.flags[i]! & (tcp.SYN | tcp.ACK)) === tcp.SYN && hot[isn] !== vector.seq[i]) {
+        // The translator has given the addresses to another connection.
+        subflows.release(flow);
+        for (let other = i; other < count; other++) if (events.subflow[other] === flow) events.subflow[other] = -1;
+        continue;
+      }
+      subflows.noteAgent(flow, vector.agent[i]!);
+      takeOff(translation, vector, keys, hot, i);
+      events.subflow[i] = translation.subflow;
+      events.fromHigher[i] = keys.fromHigher[i]!;
+      this.duplicates.read(vector, i, keys.hash[i]!);
     }
   }
 

@@ -1,6 +1,7 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
+import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
 
 /**
@@ -114,6 +115,7 @@ export class SubflowTable {
   readonly index: FlowIndex;
   /** By subflow and direction: what the hot line has no room for. */
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
+  readonly translations = new Translations();
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -183,8 +185,12 @@ export class SubflowTable {
     this.hot[base + STATE]! |= STATE_DETACHED;
   }
 
-  /** Gives a subflow's place back. */
+  /** Gives a subflow's place back, and those of the flows as which it was seen elsewhere. */
   release(subflow: number): void {
+    if (!this.translations.isEmpty) {
+      for (const flow of this.translations.flowsOf(subflow)) this.release(flow);
+      this.translations.remove(subflow);
+    }
     this.detach(subflow);
     // Later events of the vector under way may still name it.
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
@@ -216,6 +222,27 @@ export class SubflowTable {
     if (directions[1 - higher] !== null) return;
     this.watched.delete(subflow);
     this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
+  }
+
+  /** Counts the packets of a flow as second copies of a subflow's, and takes over who copied them and how it closed. */
+  takeCopies(from: number, subflow: number): void {
+    const { hot, cold, coldFloat } = this;
+    const source = from * HOT_WORDS;
+    const target = subflow * HOT_WORDS;
+    const swapped = (hot[source + STATE]! ^ hot[target + STATE]!) & STATE_OPENER_HIGHER ? 1 : 0;
+    let copies = cold[from * COLD_WORDS + DUPLICATES]!;
+    for (let higher = 0; higher < 2; higher++) {
+      copies += hot[SubflowTable.direction(from, higher) + PACKETS]!;
+      if (hot[source + STATE]! & (STATE_FIN << higher)) hot[target + STATE]! |= STATE_FIN << (higher ^ swapped);
+    }
+    if (hot[source + STATE]! & STATE_RESET && (hot[target + STATE]! & STATE_RESET) === 0) {
+      const byHigher = ((hot[source + STATE]! & STATE_RESET_BY_HIGHER) !== 0) === (swapped === 0);
+      hot[target + STATE]! |= STATE_RESET | (byHigher ? STATE_RESET_BY_HIGHER : 0);
+    }
+    cold[subflow * COLD_WORDS + DUPLICATES]! += copies;
+    const start = (subflow * COLD_WORDS + START_MICROS) >> 1;
+    coldFloat[start] = Math.min(coldFloat[start]!, coldFloat[(from * COLD_WORDS + START_MICROS) >> 1]!);
+    for (const agent of this.agentsOf(from)) this.noteAgent(subflow, agent);
   }
 
   /** Notes that an agent copied this subflow: mostly the one that copied the packet before. */

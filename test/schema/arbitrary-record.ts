@@ -12,6 +12,7 @@ import {
   MAX_ADDRESSES,
   MAX_AGENTS,
   MAX_MISSING,
+  MAX_TRANSLATIONS,
   type SessionRecord,
   SHED_REASONS,
   SIDES,
@@ -84,7 +85,10 @@ const finding: fc.Arbitrary<FindingRecord | null> = nullable(
 const capableFlags = nullable(fc.subarray([...CAPABLE_FLAGS]));
 const versionNumber = nullable(fc.nat(15));
 
-const subflow: fc.Arbitrary<SubflowRecord> = fc.record({
+const agents = fc.array(fc.string({ unit: "grapheme", maxLength: 12 }), { maxLength: MAX_AGENTS });
+const end = fc.record({ ip, port: fc.nat(65_535) });
+
+const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   id: count,
   kind: fc.constantFrom(...SUBFLOW_KINDS),
   opener: fc.constantFrom(...SIDES),
@@ -98,8 +102,12 @@ const subflow: fc.Arbitrary<SubflowRecord> = fc.record({
   backup: fc.boolean(),
   join: nullable(join),
   mirror_duplicates: count,
-  agents: fc.array(fc.string({ unit: "grapheme", maxLength: 12 }), { maxLength: MAX_AGENTS }),
+  agents,
 });
+const translated = fc.record({ source: end, destination: end, community_id: communityId, agents });
+const subflow = fc
+  .tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }))
+  .map(([made, seen]): SubflowRecord => (seen.length === 0 ? made : { ...made, translated: seen }));
 
 const address: fc.Arbitrary<AddressRecord> = fc.record({
   side: fc.constantFrom(...SIDES),
