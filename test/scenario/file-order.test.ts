@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { observe } from "./observed.ts";
-import { routerFiles, trueSessions } from "./truth.ts";
+import { routerFiles, scenarioPath, trueSessions } from "./truth.ts";
 
 const SCENARIOS = ["join-client", "ipv6", "nat", "http-many", "fastclose-server"] as const;
 
@@ -50,6 +50,29 @@ function recordsOf(path: string): { header: Buffer; packets: Buffer[] } {
   }
   return { header: file.subarray(0, 24), packets };
 }
+
+describe("both sides of a router that translates addresses", () => {
+  it.each([
+    ["router1", "router2", "router2-access"],
+    ["router2-access", "router2", "router1"],
+  ])("%s, %s, %s: one session of two subflows, each packet counted once", async (...names) => {
+    const { records } = await observe(names.map((name) => scenarioPath("nat", `${name}.pcap.gz`)));
+    const [server] = (await observe(routerFiles("nat"))).records;
+    expect(records).toHaveLength(1);
+    expect(records[0]?.mptcp.session.id).toBe(server?.mptcp.session.id);
+    // router1.pcap.gz and router2-access.pcap.gz: what the client sent and got.
+    expect(records[0]?.network.packets).toBe(3736 + 2891);
+    expect(records[0]?.mptcp.stream).toEqual(server?.mptcp.stream);
+    const ends = records[0]?.mptcp.subflows.map(({ source, translated = [] }) => [
+      source,
+      ...translated.map((one) => one.source),
+    ]);
+    expect(ends?.map((all) => all.map(({ ip, port }) => `${ip} ${port}`))).toEqual([
+      ["10.10.1.2 41539"],
+      ["10.10.2.2 33095", "10.20.2.1 17160"],
+    ]);
+  });
+});
 
 describe("the same packets in other files", () => {
   it.each(SCENARIOS)("%s: files in either order give equal records", async (scenario) => {

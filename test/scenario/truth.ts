@@ -49,7 +49,7 @@ interface Truth {
 export type View = Host | "both";
 
 /** Path of a file of a recorded scenario. */
-const scenarioPath = (scenario: string, file: string): string =>
+export const scenarioPath = (scenario: string, file: string): string =>
   fileURLToPath(new URL(`../captures/${scenario}/${file}`, import.meta.url));
 
 /** Both routers' captures of a scenario. */
@@ -100,6 +100,7 @@ const isJoined = ({ kind, join }: SubflowRecord): boolean => kind !== "joined" |
 export function ofRecord({ source, destination, mptcp }: SessionRecord, truth?: TrueSession): Comparable {
   const ends = mptcp.subflows
     .filter(isJoined)
+    .flatMap((one) => [one, ...(one.translated ?? [])].map((ends) => ({ opener: one.opener, ...ends })))
     .map(({ opener, source, destination }) =>
       opener === "initiator"
         ? `${endText(source)} ${endText(destination)}`
