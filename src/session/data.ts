@@ -24,7 +24,10 @@ export type NewOctets = (
   length: number,
 ) => void;
 
-/** The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. */
+/**
+ * The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. What the
+ * initiator's SYN carried lies before IDSN + 1 (src/session/fast-open.ts).
+ */
 export function streamOffset(
   sessions: Sessions,
   session: number,
@@ -35,15 +38,16 @@ export function streamOffset(
 ): number {
   const { words, floats } = sessions.table;
   const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
-  if (form === events.DSN_RELATIVE) return dsnLo - 1;
+  const shift = side === 0 ? sessions.initiatorShift(session) : 0;
+  if (form === events.DSN_RELATIVE) return shift + dsnLo - 1;
   const idsnLo = words[base + table.IDSN_LO]!;
   if (form === events.DSN_64) {
     // Exact below 2^53, wrap of the 64 bits included.
-    return ((dsnHi - words[base + table.IDSN_HI]!) | 0) * 0x100000000 + (dsnLo - idsnLo) - 1;
+    return shift + ((dsnHi - words[base + table.IDSN_HI]!) | 0) * 0x100000000 + (dsnLo - idsnLo) - 1;
   }
   // RFC 8684 §3.3.1: the low half of a DSN is meant to be the nearest one to what is expected.
   const highest = floats[(base + table.HIGHEST) >> 1]!;
-  return highest + ((dsnLo - ((idsnLo + 1 + highest) % 0x100000000)) | 0);
+  return highest + ((shift + dsnLo - ((idsnLo + 1 + highest) % 0x100000000)) | 0);
 }
 
 /**
@@ -58,7 +62,7 @@ function plainOffset(sessions: Sessions, session: number, side: number, subflow:
   const state = hot[subflow * flow.HOT_WORDS + flow.STATE]!;
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const highest = sessions.table.floats[half + (table.HIGHEST >> 1)]!;
-  let ahead = -1;
+  let ahead = side === 0 ? sessions.initiatorShift(session) - 1 : -1;
   if (!sessions.isPlain(session) && hot[at + flow.MAPPING_LENGTH] !== 0) {
     const form =
       state & (flow.STATE_DSN_RELATIVE << higher)
@@ -84,7 +88,7 @@ function plainOffset(sessions: Sessions, session: number, side: number, subflow:
  * Puts a piece of payload into its stream: `length` octets from `offset`, of which the copy holds the first `captured`.
  * What was not there before is given to `isNew`; the first copy wins (docs/architecture.md).
  */
-function placeOctets(
+export function placeOctets(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
@@ -198,6 +202,10 @@ export function takeOctets(
   isNew: NewOctets | null,
 ): void {
   const subflow = seen.subflow[i]!;
+  if (side === 0 && sessions.isShiftUnknown(session)) {
+    sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
+    return;
+  }
   if (!sessions.hasFallenBack(session, subflow)) {
     if (sessions.isPlain(session)) sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     else takeMapped(sessions, session, side, vector, seen, i, isNew);

@@ -27,7 +27,8 @@ export function checkIdsn(
   const form = hasData ? seen.dsnForm[i]! : seen.finForm[i]!;
   const hi = hasData ? seen.dsnHi[i]! : seen.finHi[i]!;
   const lo = hasData ? seen.dsnLo[i]! : seen.finLo[i]!;
-  const offset = streamOffset(sessions, session, side, form, hi, lo);
+  const first = side === 0 ? sessions.initiatorShift(session) : 0;
+  const offset = streamOffset(sessions, session, side, form, hi, lo) - first;
   const ssn = seen.ssn[i]! + seen.dataAt[i]! - payloadAt;
   if (hasData && word & IS_INITIAL && ssn === 1) noteVerdict(sessions, session, IDSN, side, offset === 0);
   else if (form === events.DSN_64 && offset >= 0 && offset <= MAX_AHEAD) {

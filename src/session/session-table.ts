@@ -94,6 +94,8 @@ export const S_MIDSTREAM = 1 << 15;
 /** The third ACK carried MP_CAPABLE. */
 export const S_CAPABLE_ACK = 1 << 16;
 export const S_SYN_RETRIED_PLAIN = 1 << 18;
+/** The initiator's SYN carried octets (src/session/fast-open.ts). */
+export const S_FAST_OPEN = 1 << 17;
 /** The session is plain TCP; FALLBACK_ says why. */
 export const S_FALLBACK = 1 << 19;
 
@@ -147,7 +149,8 @@ export class SessionTable {
     const isCertain = (state & (S_CONFIRMED | S_ORPHAN | S_MIDSTREAM | S_FALLBACK)) === S_CONFIRMED;
     for (let side = 0; side < 2; side++) {
       const at = base + SIDE + side * SIDE_WORDS + PATH;
-      if (isCertain && state & (S_IDSN << side)) this.words[at]! |= READY;
+      const isShifted = side === 0 && (state & S_FAST_OPEN) !== 0;
+      if (isCertain && !isShifted && state & (S_IDSN << side)) this.words[at]! |= READY;
       else this.words[at]! &= ~READY;
     }
   }

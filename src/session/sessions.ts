@@ -1,6 +1,7 @@
 import { NEAR_RANGES, StreamRanges } from "../reassembly/stream-ranges.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
+import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
 import * as table from "./session-table.ts";
 
@@ -34,6 +35,7 @@ export class Sessions {
   readonly outOfOrder: StreamRanges;
   readonly cuts: StreamRanges;
   readonly addresses = new Map<number, AdvertisedAddress[]>();
+  readonly fastOpens = new FastOpens();
   /** Tokens that a bound kept out of the index: joins to them stay orphans. */
   unindexed = 0;
   private readonly tokens: FlowIndex;
@@ -176,6 +178,16 @@ export class Sessions {
     return this.table.words[session * table.SESSION_WORDS + table.FALLBACK_SUBFLOW] === subflow;
   }
 
+  /** How far IDSN + 1 of the initiator lies behind the first octet of its stream; 0 while that is not known. */
+  initiatorShift(session: number): number {
+    return this.table.state(session) & table.S_FAST_OPEN ? (this.fastOpens.shift(session) ?? 0) : 0;
+  }
+
+  /** The initiator's SYN carried octets, and nothing has told yet whether they count. */
+  isShiftUnknown(session: number): boolean {
+    return (this.table.state(session) & table.S_FAST_OPEN) !== 0 && this.fastOpens.shift(session) === null;
+  }
+
   /** Takes a side's IDSN from the DSN of its first octet, where its key was not seen. */
   learnIdsn(session: number, side: number, dsnHi: number, dsnLo: number): void {
     if (this.table.state(session) & (table.S_IDSN << side)) return;
@@ -249,6 +261,7 @@ export class Sessions {
       this.outOfOrder.release(session * 2 + side);
     }
     this.addresses.delete(session);
+    this.fastOpens.forget(session);
     for (const subflow of this.subflowsOf(session)) this.subflows.release(subflow);
     this.table.release(session);
   }

@@ -1,9 +1,11 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
+import { SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
 import type { Endings } from "./ending.ts";
 import { type FallbackCause, fallBack } from "./fallback.ts";
+import { takeFastOpen } from "./fast-open.ts";
 import { takeFastclose } from "./fastclose.ts";
 import { takeCapable } from "./handshake.ts";
 import { checkIdsn } from "./idsn.ts";
@@ -49,8 +51,11 @@ export class Signalling {
       this.read(vector, i);
       if (!this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!)) return false;
     }
-    if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
     const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
+    if (isInitial && vector.flags[i]! & SYN) {
+      takeFastOpen(this.sessions, session, vector, seen, i, this.observer.octets);
+    }
+    if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
     if (kind & events.SYN_ACK && isInitial && (this.sessions.table.state(session) & table.S_ANSWERED) === 0) {
       const retried = (state & table.S_SYN_RETRIED_PLAIN) !== 0;
       this.fallBackTo(session, subflow, retried ? "syn-retried-without-option" : "syn-ack-without-option", atMicros);

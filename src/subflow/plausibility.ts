@@ -45,15 +45,24 @@ export function isPlausible(
  */
 function isPlausibleSyn(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, higher: number): boolean {
   const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
-  const at = table.SubflowTable.direction(subflow, higher);
   const isKnown = (state & (table.STATE_ISN << higher)) !== 0;
-  const isSame = !isKnown || hot[at + table.ISN] === vector.seq[i];
+  const isSame = !isKnown || isKnownSyn(hot, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!);
   if ((vector.flags[i]! & tcp.ACK) === 0) return isSame;
   if (!isSame && state & table.STATE_SYN_ACK) return false;
   if ((state & (table.STATE_ISN << (1 - higher))) === 0) return isSame;
   const peer = table.SubflowTable.direction(subflow, 1 - higher);
   const acknowledged = (vector.ack[i]! - hot[peer + table.ISN]!) >>> 0;
   return acknowledged >= 1 && acknowledged <= Math.min(hot[peer + table.NEXT_SSN]!, 1 + MAX_SYN_OCTETS);
+}
+
+/**
+ * Whether a SYN with this sequence number and so many octets is the one that opened the subflow. The ISN is known behind
+ * those of its octets that were acknowledged.
+ */
+export function isKnownSyn(hot: Uint32Array, subflow: number, higher: number, seq: number, octets: number): boolean {
+  if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return false;
+  const isn = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
+  return (isn - seq) >>> 0 <= octets;
 }
 
 /**
@@ -77,8 +86,7 @@ export function takesOver(
     const waits = (state & (table.STATE_PENDING << (1 - higher))) !== 0;
     return waits && (vector.ack[i]! - cold[pending]!) >>> 0 === 1;
   }
-  const isKnown = (state & (table.STATE_ISN << higher)) !== 0;
-  if (isKnown && hot[table.SubflowTable.direction(subflow, higher) + table.ISN] === vector.seq[i]) return false;
+  if (isKnownSyn(hot, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!)) return false;
   const bothIsns = 3 * table.STATE_ISN;
   const bothFins = 3 * table.STATE_FIN;
   if ((state & bothIsns) !== bothIsns || (state & bothFins) === bothFins || state & table.STATE_RESET) return true;

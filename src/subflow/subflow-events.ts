@@ -43,7 +43,10 @@ export class SubflowEvents {
   readonly replaced = new Int32Array(VECTOR_LENGTH);
   /** 1 when the higher endpoint of the flow key sent the packet. */
   readonly fromHigher = new Uint8Array(VECTOR_LENGTH);
-  /** Relative subflow sequence number of the segment; not set for a SYN. */
+  /**
+   * Relative subflow sequence number of the segment; of SYN_ACK, or of a SYN that comes
+   * after it: octets of the SYN that were acknowledged.
+   */
   readonly ssn = new Uint32Array(VECTOR_LENGTH);
   readonly dsnForm = new Uint8Array(VECTOR_LENGTH);
   readonly dsnHi = new Uint32Array(VECTOR_LENGTH);

@@ -5,7 +5,7 @@ import * as tcp from "../wire/tcp.ts";
 import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
-import { advance, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, isKnownSyn, isPlausible, takesOver } from "./plausibility.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
@@ -208,12 +208,19 @@ export class SubflowStage {
     const base = subflow * table.HOT_WORDS;
     const state = hot[base + table.STATE]!;
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
-    this.setIsn(subflow, higher, vector.seq[i]!, vector.payloadLength[i]!);
+    const octets = vector.payloadLength[i]!;
+    if (answer || !isKnownSyn(hot, subflow, higher, vector.seq[i]!, octets)) {
+      this.setIsn(subflow, higher, vector.seq[i]!, octets);
+    }
+    this.events.ssn[i] = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]! - vector.seq[i]!;
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
     let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
     if (answer) {
       this.learnIsn(vector, i, subflow, higher);
-      if ((state & table.STATE_SYN_ACK) === 0) kind |= events.SYN_ACK;
+      if ((state & table.STATE_SYN_ACK) === 0) {
+        this.events.ssn[i] = this.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
+        kind |= events.SYN_ACK;
+      }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0) {
       hot[base + table.STATE]! |= table.STATE_SYN_RETRIED_PLAIN;
       kind |= events.SYN_RETRIED_PLAIN;
@@ -234,6 +241,20 @@ export class SubflowStage {
     const other = table.STATE_ISN << (1 - higher);
     if ((known & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
     if ((known & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1, 0);
+  }
+
+  /**
+   * Octets of a SYN that its SYN/ACK acknowledges lie before the subflow's relative sequence number 1 (RFC 8684 §B): moves
+   * the ISN behind them. Returns how many they are.
+   */
+  private skipSynOctets(subflow: number, higher: number, ack: number): number {
+    const { hot } = this.subflows;
+    const at = table.SubflowTable.direction(subflow, higher);
+    const accepted = (ack - 1 - hot[at + table.ISN]!) >>> 0;
+    if (accepted === 0 || accepted >= hot[at + table.NEXT_SSN]!) return 0;
+    hot[at + table.ISN]! += accepted;
+    hot[at + table.NEXT_SSN]! -= accepted;
+    return accepted;
   }
 
   /** Takes an ISN, and how many octets its SYN carried (RFC 7413), unless it is known to be this one. */

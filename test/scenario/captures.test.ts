@@ -54,7 +54,6 @@ const hashOf = (octets: Uint8Array): string => createHash("sha256").update(octet
 
 /** What a session in order is not yet rebuilt from. */
 const NOT_YET: readonly string[] = [
-  "fastopen server",
   "mangle-single server",
   "mangle-single client",
   "mangle-single both",

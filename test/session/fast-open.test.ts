@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { sessionRecord } from "../../schema/session-record.ts";
+import { Conversation } from "../support/conversation.ts";
+import { ACK, FIN, option, SYN } from "../support/packets.ts";
+import { run } from "../support/pipeline-run.ts";
+
+const REQUEST = Buffer.from("GET / HTTP/1.1");
+
+/**
+ * A conversation whose SYN carries REQUEST, of which the SYN/ACK acknowledges the first `accepted` octets (RFC 8684 §B):
+ * relative subflow sequence 1 and IDSN + 1 are the octet behind those.
+ */
+function fastOpen(accepted: number, capable = true): Conversation {
+  const talk = new Conversation();
+  talk.segment(talk.initial, 0, SYN, [option.capable(1)], REQUEST, -accepted);
+  talk.initial.next[0] = 1;
+  return talk.segment(talk.initial, 1, SYN | ACK, capable ? [option.capable(1, [talk.keys[1]])] : []);
+}
+
+function rebuilt(talk: Conversation, batch = 64) {
+  const found = run(talk.packets, {}, batch);
+  expect(found.records).toHaveLength(1);
+  const { mptcp } = sessionRecord.parse(found.records[0]);
+  const { initiator } = mptcp.stream;
+  return { mptcp, initiator, text: found.streams.of(mptcp.session.id, 0, initiator.octets).toString() };
+}
+
+describe("octets in a SYN", () => {
+  it.each([1, 64])("stand at the stream's beginning, before IDSN + 1, %i packets to a vector", (batch) => {
+    const talk = fastOpen(REQUEST.length).open(["ack"]);
+    talk.send(0, "abc").send(0, "def", { narrow: true }).send(1, "answer").close();
+    const { mptcp, initiator, text } = rebuilt(talk, batch);
+    expect(text).toBe(`${REQUEST}abcdef`);
+    expect(initiator).toMatchObject({ octets: 20, contiguous: 20, missing: [], complete: true });
+    expect(mptcp.stream.responder).toMatchObject({ octets: 6, complete: true });
+    expect(mptcp.verdicts?.idsn.initiator).toEqual({ verdict: "verified" });
+  });
+
+  it("lie before what first data with a MP_CAPABLE maps", () => {
+    const talk = fastOpen(REQUEST.length);
+    talk.segment(talk.initial, 0, ACK, [option.capable(1, talk.keys, [5])], Buffer.from("hello"));
+    talk.offset[0] = 5;
+    expect(rebuilt(talk.send(0, " world").close())).toMatchObject({
+      text: `${REQUEST}hello world`,
+      initiator: { complete: true },
+    });
+  });
+
+  it.each([0, 4])("of which only %i were acknowledged: the others come again, mapped", (accepted) => {
+    const talk = fastOpen(accepted).open(["ack"]).send(0, REQUEST.subarray(accepted)).send(0, "!").close();
+    expect(rebuilt(talk)).toMatchObject({ text: `${REQUEST}!`, initiator: { octets: 15, complete: true } });
+  });
+
+  it("are there once, however often the SYN comes", () => {
+    const talk = fastOpen(REQUEST.length);
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], REQUEST, -REQUEST.length);
+    talk.segment(talk.initial, 1, SYN | ACK, [option.capable(1, [talk.keys[1]])]);
+    expect(rebuilt(talk.open(["ack"]).send(0, "abc").close()).text).toBe(`${REQUEST}abc`);
+  });
+
+  it("are there when the SYN came late, from a slower agent", () => {
+    const talk = fastOpen(REQUEST.length);
+    const [syn, answer] = talk.packets.splice(0, 2);
+    if (syn !== undefined && answer !== undefined) talk.packets.push(answer, syn);
+    expect(rebuilt(talk.open(["ack"]).send(0, "abc").close()).text).toBe(`${REQUEST}abc`);
+  });
+
+  it("belong to the TCP stream of a session that fell back", () => {
+    const talk = fastOpen(REQUEST.length, false);
+    talk.segment(talk.initial, 0, ACK).segment(talk.initial, 0, ACK, [], Buffer.from("abc"));
+    talk.segment(talk.initial, 0, FIN | ACK).segment(talk.initial, 1, FIN | ACK);
+    expect(rebuilt(talk)).toMatchObject({ text: `${REQUEST}abc`, initiator: { octets: 17, complete: true } });
+  });
+
+  it("nothing is put in a wrong place where the SYN/ACK was not seen", () => {
+    const talk = fastOpen(REQUEST.length);
+    talk.packets.splice(1, 1);
+    const { initiator } = rebuilt(talk.open(["ack"]).send(0, "abc").send(1, "y").close());
+    expect(initiator).toMatchObject({ octets: 0, complete: false });
+  });
+
+  it("make no other id than an observer finds who did not see the SYN", () => {
+    const whole = fastOpen(REQUEST.length).open(["ack"]).send(0, "abc").close();
+    const id = rebuilt(whole).mptcp.session.id;
+    whole.packets.splice(0, 1);
+    expect(rebuilt(whole).mptcp.session.id).toBe(id);
+  });
+});
