@@ -162,14 +162,21 @@ export const option = {
     return mptcp(2, 0, octet(flags), ...body);
   },
   /** Version 1 with an HMAC of eight octets, or version 0 without. */
-  addAddr: (version: 0 | 1, addressId: number, ipText: string, port?: number, echo = false): Buffer =>
+  addAddr: (
+    version: 0 | 1,
+    addressId: number,
+    ipText: string,
+    port?: number,
+    echo = false,
+    hmac: Uint8Array = Buffer.alloc(8, 0xaa),
+  ): Buffer =>
     mptcp(
       3,
       version === 1 ? (echo ? 1 : 0) : ipText.includes(":") ? 6 : 4,
       octet(addressId),
       addressOctets(ipText),
       port === undefined ? Buffer.alloc(0) : octet(port >> 8, port & 255),
-      version === 1 && !echo ? Buffer.alloc(8, 0xaa) : Buffer.alloc(0),
+      version === 1 && !echo ? hmac : Buffer.alloc(0),
     ),
   removeAddr: (...ids: number[]): Buffer => mptcp(4, 0, octet(...ids)),
   prio: (backup: boolean): Buffer => mptcp(5, backup ? 1 : 0),

@@ -1,0 +1,188 @@
+import { createHash } from "node:crypto";
+import { expect } from "vitest";
+import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import type { Run } from "../support/pipeline-run.ts";
+import { type SimulatedSession, type Simulation, subflowOfPort } from "../support/simulator/simulation.ts";
+import { MAPPED, SEEN, type Sight } from "../support/simulator/watch.ts";
+import type { PlacedOctets } from "./placed-octets.ts";
+
+const SIDES = ["initiator", "responder"] as const;
+
+/** What a pipeline said, what it placed, and what took place. */
+export interface Observed {
+  readonly run: Run;
+  readonly placed: PlacedOctets;
+  readonly simulation: Simulation;
+  readonly sights: readonly Sight[];
+}
+
+const hexToken = (token: number): string => `0x${token.toString(16).padStart(8, "0")}`;
+
+const sha256 = (octets: Uint8Array): string => createHash("sha256").update(octets).digest("hex");
+
+const count = (map: Uint8Array, least: number): number => map.reduce((sum, one) => sum + (one >= least ? 1 : 0), 0);
+
+/** The number of the session that a record is of, by the initiator's address; -1 for nobody's. */
+export function sessionOf(record: SessionRecord, { sessions }: Simulation): number {
+  return sessions.findIndex(({ addresses }) =>
+    [record.source.ip, record.destination.ip].some((ip) => addresses.includes(ip)),
+  );
+}
+
+/** Records of sessions whose handshake was seen, each with its session. */
+function* handshakes({ run, simulation, sights }: Observed) {
+  for (const record of run.records) {
+    if (record.mptcp.session.evidence !== "handshake") continue;
+    const number = sessionOf(record, simulation);
+    const [session, sight] = [simulation.sessions[number], sights[number]];
+    if (session !== undefined && sight !== undefined) yield { record, session, sight };
+  }
+}
+
+/**
+ * What holds however badly agents watch: each packet has one fate, each record is one, and what it says is true as far as
+ * it goes. No octet that was not sent, no verdict that cannot be, no end that was none.
+ */
+export function expectNothingWrong(observed: Observed): void {
+  const { run, placed, simulation } = observed;
+  const { totals, records, fates } = run;
+  expect(Object.values(totals.packets).reduce((sum, packets) => sum + packets, 0)).toBe(fates.length);
+  expect(fates.filter((fate) => fate < 2)).toEqual([]);
+  expect(totals.sessions.live).toBe(0);
+  for (const record of records) expect(sessionRecord.safeParse(record).error?.issues ?? []).toEqual([]);
+  const ids = records.map(({ mptcp }) => mptcp.session.id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const { record, session, sight } of handshakes(observed)) {
+    expectTrueIdentity(record, session);
+    for (const side of [0, 1] as const) expectTrueStream(record, session, sight, side, placed);
+    for (const subflow of record.mptcp.subflows) expectTrueSubflow(subflow, session);
+  }
+  for (const record of records) {
+    if (record.mptcp.session.evidence !== "handshake") expectTruePieces(record, simulation, placed);
+  }
+}
+
+function expectTrueIdentity({ mptcp }: SessionRecord, { identity, plan }: SimulatedSession): void {
+  for (const [side, name] of SIDES.entries()) {
+    expect([null, hexToken(identity.tokens[side] ?? 0)]).toContain(mptcp.token[name]);
+    expect([null, String(identity.idsns[side])]).toContain(mptcp.idsn[name]);
+  }
+  expect([null, plan.version]).toContain(mptcp.version);
+}
+
+/** A stream of a session whose beginning is known: octets are those that were sent, and were seen. */
+function expectTrueStream(
+  { mptcp }: SessionRecord,
+  { streams }: SimulatedSession,
+  sight: Sight,
+  side: 0 | 1,
+  placed: PlacedOctets,
+): void {
+  const stream = mptcp.stream[SIDES[side] ?? "initiator"];
+  const sent = streams[side];
+  const seen = sight.octets[side];
+  for (const piece of placed.pieces.get(mptcp.session.id) ?? []) {
+    if (piece.side !== side) continue;
+    const truth = sent.subarray(piece.offset, piece.offset + piece.octets.length);
+    expect(piece.octets.equals(truth), `octets of the ${SIDES[side]} at ${piece.offset}`).toBe(true);
+  }
+  const map = placed.map(mptcp.session.id, side, sent.length);
+  // Nothing is told twice, and nothing that no agent saw.
+  expect(map.findIndex((times, at) => times > (seen[at] ? 1 : 0))).toBe(-1);
+  expect(stream.octets).toBeLessThanOrEqual(sent.length);
+  expect(stream.octets - (stream.cut_octets ?? 0)).toBe(count(map, 1));
+  const hole = map.indexOf(0);
+  if (stream.cut_octets === undefined) expect(stream.contiguous).toBe(hole < 0 ? sent.length : hole);
+  else expect(stream.contiguous).toBeLessThanOrEqual(hole < 0 ? sent.length : hole);
+  if (stream.sha256 !== undefined) expect(stream.sha256).toBe(sha256(sent.subarray(0, stream.contiguous)));
+  expect(stream.conflicting ?? 0).toBe(0);
+  if (stream.complete) expect([stream.octets, sight.fins[side]]).toEqual([sent.length, true]);
+}
+
+function expectTrueSubflow(
+  { kind, opener, source, destination, join }: SessionRecord["mptcp"]["subflows"][number],
+  session: SimulatedSession,
+): void {
+  const number = subflowOfPort(session.addresses.includes(source.ip) ? source.port : destination.port);
+  if (kind !== "unknown") expect(kind).toBe(number === 0 ? "initial" : "joined");
+  if (kind === "joined") expect(SIDES.indexOf(opener)).toBe(session.openers[number]);
+  for (const verdict of Object.values(join?.hmac ?? {})) expect(verdict).not.toBe("failed");
+}
+
+/** A stream whose beginning is not known: its pieces lie beside each other as they were sent, from wherever. */
+function expectTruePieces(record: SessionRecord, simulation: Simulation, placed: PlacedOctets): void {
+  const session = simulation.sessions[sessionOf(record, simulation)];
+  if (session === undefined) return;
+  const pieces = placed.pieces.get(record.mptcp.session.id) ?? [];
+  for (const side of [0, 1] as const) {
+    const own = pieces.filter((piece) => piece.side === side);
+    const longest = own.toSorted((a, b) => b.octets.length - a.octets.length)[0];
+    if (longest === undefined || longest.octets.length < 8) continue;
+    // Which side is which is not known either.
+    const isTrue = session.streams.some((stream) => {
+      const shift = Buffer.from(stream).indexOf(longest.octets) - longest.offset;
+      return own.every(({ offset, octets }) =>
+        octets.equals(stream.subarray(offset + shift, offset + shift + octets.length)),
+      );
+    });
+    expect(isTrue, `octets of the ${SIDES[side]} of ${record.mptcp.session.evidence}`).toBe(true);
+  }
+}
+
+/**
+ * What holds besides where agents see all that passes their place, whole: each session has one record that tells all of
+ * it.
+ */
+export function expectEverything(observed: Observed): void {
+  const found = [...handshakes(observed)];
+  for (const [number, session] of observed.simulation.sessions.entries()) {
+    const sight = observed.sights[number];
+    const own = found.filter((one) => one.session === session);
+    if (sight === undefined || !hasHandshake(sight)) continue;
+    expect(own.map(({ record }) => record.mptcp.session.id)).toHaveLength(1);
+    const [one] = own;
+    if (one !== undefined) expectWholeRecord(one.record, session, sight);
+  }
+}
+
+const hasHandshake = ({ subflows }: Sight): boolean => {
+  const [initiator, responder] = subflows.get(0) ?? [];
+  return initiator?.has("syn") === true && initiator.has("ack") && responder?.has("syn-ack") === true;
+};
+
+function expectWholeRecord({ mptcp }: SessionRecord, session: SimulatedSession, sight: Sight): void {
+  const { identity, plan, hosts } = session;
+  expect(mptcp.version).toBe(plan.version);
+  expect(mptcp.token).toEqual({ initiator: hexToken(identity.tokens[0]), responder: hexToken(identity.tokens[1]) });
+  expect(mptcp.idsn).toEqual({ initiator: String(identity.idsns[0]), responder: String(identity.idsns[1]) });
+  expect(mptcp.checksum_required).toBe(plan.checksum);
+  expect(mptcp.fallback).toBeNull();
+  for (const [side, name] of SIDES.entries()) {
+    const map = sight.octets[side] ?? new Uint8Array(0);
+    const least = plan.mappingOn === "every" ? SEEN : MAPPED;
+    expect(mptcp.stream[name].octets).toBeGreaterThanOrEqual(count(map, least));
+    expect(mptcp.stream[name].cut_octets).toBeUndefined();
+    if (least === SEEN && sight.fins[side]) expect(mptcp.stream[name].complete).toBe(count(map, SEEN) === map.length);
+  }
+  expectWholeSubflows(mptcp.subflows, sight);
+  if (plan.ending === "fin" && hosts[0].isDone && hosts[1].isDone)
+    expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
+}
+
+/** Each subflow once, and of each join the verdicts that can be had. */
+function expectWholeSubflows(subflows: SessionRecord["mptcp"]["subflows"], sight: Sight): void {
+  const numbers = subflows.map(({ opener, source, destination }) =>
+    subflowOfPort(opener === "initiator" ? source.port : destination.port),
+  );
+  const joined = [...sight.subflows].filter(([number, [a, b]]) => number > 0 && (a.has("syn") || b.has("syn")));
+  expect(numbers.toSorted()).toEqual([0, ...joined.map(([number]) => number)].toSorted());
+  for (const [at, { opener, join }] of subflows.entries()) {
+    const tags = sight.subflows.get(numbers[at] ?? 0);
+    if (join === null || tags === undefined) continue;
+    const [own, other] = opener === "initiator" ? tags : [tags[1], tags[0]];
+    const names = opener === "initiator" ? SIDES : (["responder", "initiator"] as const);
+    if (!other.has("syn-ack")) continue;
+    expect(join.hmac[names[1]]).toBe("verified");
+    if (own.has("ack")) expect(join.hmac[names[0]]).toBe("verified");
+  }
+}

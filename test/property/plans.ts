@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import {
+  type AgentPlan,
+  type EventPlan,
+  GOOD_AGENT,
+  type JoinPlan,
+  MAPPING_PLACES,
+  type PathPlan,
+  SCHEDULERS,
+  type SessionPlan,
+} from "../support/simulator/plan.ts";
+
+const side = fc.constantFrom(0 as const, 1 as const);
+const seldom = fc.boolean().chain((once) => (once ? fc.boolean() : fc.constant(false)));
+
+const path: fc.Arbitrary<PathPlan> = fc.record({
+  ipv6: seldom,
+  delayMillis: fc.integer({ min: 1, max: 80 }),
+  jitterMillis: fc.constantFrom(0, 0, 1, 20),
+  loss: fc.constantFrom(0, 0, 0.02, 0.1),
+  doubled: fc.constantFrom(0, 0, 0.02),
+  nat: seldom,
+});
+
+const join: fc.Arbitrary<JoinPlan> = fc.record({
+  opener: side,
+  path: fc.nat(3),
+  atMillis: fc.nat(300),
+  backup: seldom,
+});
+
+const event: fc.Arbitrary<EventPlan> = fc.record({
+  atMillis: fc.nat(1000),
+  side,
+  kind: fc.constantFrom("reset-subflow", "close-subflow", "add-address", "remove-address", "priority"),
+  subflow: fc.nat(3),
+});
+
+/** Sessions of every kind that MPTCP version 0 and 1 allow; they end in order unless another plan says so. */
+export const sessionPlan: fc.Arbitrary<SessionPlan> = fc.record({
+  version: fc.constantFrom(0 as const, 1 as const),
+  octets: fc.tuple(fc.constantFrom(0, 1, 600, 9_000, 40_000), fc.constantFrom(0, 1, 600, 9_000, 40_000)),
+  paths: fc.array(path, { minLength: 1, maxLength: 3 }),
+  joins: fc.array(join, { maxLength: 3 }),
+  events: fc.array(event, { maxLength: 2 }),
+  scheduler: fc.constantFrom(...SCHEDULERS),
+  mss: fc.constantFrom(100, 536, 1400),
+  mapping: fc.constantFrom(1, 300, 1400, 5_000, 65_000),
+  mappingOn: fc.constantFrom(...MAPPING_PLACES),
+  checksum: fc.boolean(),
+  narrowDsn: fc.boolean(),
+  narrowAck: fc.boolean(),
+  capableData: fc.boolean(),
+  finWithData: fc.boolean(),
+  timestamps: fc.boolean(),
+  wrapTcp: fc.boolean(),
+  wrapDsn: seldom,
+  reinjected: fc.constantFrom(0, 0, 0.2),
+  stripped: fc.constant("nothing" as const),
+  ending: fc.constant("fin" as const),
+  endingBy: side,
+  endingAtMillis: fc.nat(3000),
+});
+
+/** One or two agents that together miss nothing that passes their place. */
+export const goodAgents: fc.Arbitrary<readonly AgentPlan[]> = fc.constantFrom(
+  [GOOD_AGENT],
+  [{ ...GOOD_AGENT, position: 1 as const }],
+  [GOOD_AGENT, { ...GOOD_AGENT, lagMillis: 300 }],
+  [
+    { ...GOOD_AGENT, only: 0 as const },
+    { ...GOOD_AGENT, only: 1 as const },
+  ],
+);

@@ -1,0 +1,25 @@
+import fc from "fast-check";
+import { describe, it } from "vitest";
+import { run } from "../support/pipeline-run.ts";
+import { simulate } from "../support/simulator/simulation.ts";
+import { watch } from "../support/simulator/watch.ts";
+import { expectEverything, expectNothingWrong } from "./expectation.ts";
+import { PlacedOctets } from "./placed-octets.ts";
+import { goodAgents, sessionPlan } from "./plans.ts";
+import { PATIENCE, settings } from "./runs.ts";
+
+describe("agents that see all that passes them", () => {
+  it("tell what the hosts sent, how they joined, and how they ended", { timeout: PATIENCE }, () => {
+    fc.assert(
+      fc.property(sessionPlan, goodAgents, fc.nat(), (plan, agents, seed) => {
+        const simulation = simulate([{ plan, beginMillis: 0 }], seed);
+        const { copies, sights } = watch(simulation, agents, seed);
+        const placed = new PlacedOctets();
+        const observed = { run: run(copies, { octets: placed }), placed, simulation, sights };
+        expectNothingWrong(observed);
+        expectEverything(observed);
+      }),
+      settings(),
+    );
+  });
+});

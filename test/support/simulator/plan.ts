@@ -1,0 +1,107 @@
+/** 0: the initiator of the session, 1: the responder. */
+export type Side = 0 | 1;
+/** The other side. */
+export const peerOf = (side: Side): Side => (side === 0 ? 1 : 0);
+
+/** One way between the two hosts: three links, with an agent's place and a middlebox between them. */
+export interface PathPlan {
+  readonly ipv6: boolean;
+  readonly delayMillis: number;
+  /** Up to this much is added to each packet's delay: packets overtake each other. */
+  readonly jitterMillis: number;
+  /** Share of packets lost on the whole way, and doubled on it. */
+  readonly loss: number;
+  readonly doubled: number;
+  /** The middlebox translates the initiator's address and port. */
+  readonly nat: boolean;
+}
+
+/** A further subflow. */
+export interface JoinPlan {
+  readonly opener: Side;
+  readonly path: number;
+  readonly atMillis: number;
+  readonly backup: boolean;
+}
+
+/** Something that happens on the way. `subflow` counts from 0, modulo those there are then. */
+export interface EventPlan {
+  readonly atMillis: number;
+  readonly side: Side;
+  readonly kind: "reset-subflow" | "close-subflow" | "add-address" | "remove-address" | "priority";
+  readonly subflow: number;
+}
+
+/** How subflows are chosen for the next octets. */
+export const SCHEDULERS = ["round-robin", "lowest-rtt", "redundant", "random"] as const;
+/** On which of its segments a mapping is stated. */
+export const MAPPING_PLACES = ["every", "first", "last"] as const;
+/** `abandon`: the watching ends while the hosts still talk. */
+export const ENDINGS = ["fin", "fastclose-ack", "fastclose-reset", "reset", "abandon"] as const;
+/**
+ * What turns the connection into plain TCP: a box takes the option out of the SYN/ACK or out of all that the initiator
+ * sends after its SYN, or drops SYNs that have it.
+ */
+export const STRIPPED = ["nothing", "syn-ack", "ack-and-data", "syn-dropped"] as const;
+
+/** One MPTCP connection as it is to be. */
+export interface SessionPlan {
+  readonly version: 0 | 1;
+  /** Octets each side sends. */
+  readonly octets: readonly [number, number];
+  readonly paths: readonly PathPlan[];
+  readonly joins: readonly JoinPlan[];
+  readonly events: readonly EventPlan[];
+  readonly scheduler: (typeof SCHEDULERS)[number];
+  readonly mss: number;
+  /** Most octets of a mapping; each has 1 to so many. */
+  readonly mapping: number;
+  readonly mappingOn: (typeof MAPPING_PLACES)[number];
+  readonly checksum: boolean;
+  /** 32-bit data sequence numbers, and data ACKs. */
+  readonly narrowDsn: boolean;
+  readonly narrowAck: boolean;
+  /** The initiator's first data carries MP_CAPABLE (version 1). */
+  readonly capableData: boolean;
+  /** The DATA_FIN comes with the last octets. */
+  readonly finWithData: boolean;
+  readonly timestamps: boolean;
+  /** Numbers begin shortly before they wrap. */
+  readonly wrapTcp: boolean;
+  readonly wrapDsn: boolean;
+  /** Share of mappings that another subflow carries once more, cut otherwise. */
+  readonly reinjected: number;
+  readonly stripped: (typeof STRIPPED)[number];
+  readonly ending: (typeof ENDINGS)[number];
+  readonly endingBy: Side;
+  /** When an ending other than `fin` comes. */
+  readonly endingAtMillis: number;
+}
+
+/** Who watches: a place on a path, and how well. */
+export interface AgentPlan {
+  /** Path it watches; null: every path. */
+  readonly path: number | null;
+  /** 0: between initiator and middlebox, 1: behind it. */
+  readonly position: 0 | 1;
+  /** Only packets of this side; null: both. */
+  readonly only: Side | null;
+  /** Share of packets that are not copied, and that are copied twice. */
+  readonly loss: number;
+  readonly doubled: number;
+  /** Octets kept of a packet. */
+  readonly snap: number;
+  /** Its copies are this much later than others. */
+  readonly lagMillis: number;
+}
+
+/** An agent that misses nothing. */
+export const GOOD_AGENT: AgentPlan = {
+  path: null,
+  position: 0,
+  only: null,
+  loss: 0,
+  doubled: 0,
+  snap: 262_144,
+  lagMillis: 0,
+};
