@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { dssChecksums } from "./dss-checksums.ts";
 import {
   ACTION_TYPES,
   ACTIONS,
@@ -73,6 +74,7 @@ const stream = z
     conflicting: count
       .nullable()
       .describe("Octets that came again and differed; null where octets that came twice were not compared"),
+    checksum: dssChecksums.nullable().optional().describe("null where the handshake asked for no DSS checksums"),
     complete: z.boolean().describe("DATA_FIN (after a fallback: FIN) seen and nothing missing"),
     sha256: z
       .string()

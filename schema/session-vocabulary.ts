@@ -19,7 +19,8 @@ export const UNVERIFIABLE_REASONS = [
   "key-unknown", // one of the two keys was not seen
   "one-direction", // the other direction of the subflow was not seen, and with it a nonce
   "segment-not-seen", // the segment that carries the HMAC was not seen
-  "truncated", // the copy was cut inside the option
+  "truncated", // the copy was cut inside the option, or inside the payload that a checksum is over
+  "octets-missing", // payload that a checksum is over was not seen
 ] as const;
 /** Flags A to H of a MP_CAPABLE of version 1 (RFC 8684 §3.1), by their place. In version 0 (RFC 6824 §3.1) H is `hmac-sha1` and C is reserved. */
 export const CAPABLE_FLAGS = [
@@ -68,6 +69,8 @@ export const SHED_REASONS = ["subflows", "addresses", "agents", "mappings", "ran
 
 /** Entries of `missing` per stream; `missing_octets` counts them all. */
 export const MAX_MISSING = 16;
+/** Entries of `failures` of a stream's checksums; all are counted in `failed`. */
+export const MAX_CHECKSUM_FAILURES = 16;
 /** Entries of `mptcp.addresses`; further ones are counted in `rejoin.shed.addresses`. */
 export const MAX_ADDRESSES = 32;
 /** Entries of `mptcp.subflows`; further ones are counted in `rejoin.shed.subflows`. */

@@ -3,6 +3,7 @@ import { MAX_MISSING } from "../../schema/session-vocabulary.ts";
 import type { StreamDigest } from "../reassembly/stream-digest.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { checksumRecord } from "./checksum-record.ts";
 
 interface Hole {
   readonly offset: number;
@@ -35,6 +36,7 @@ export function streamRecord(
     missing: missing.slice(0, MAX_MISSING),
     missing_octets: missingOctets,
     conflicting: null,
+    checksum: checksumRecord(sessions, session, side),
     complete: finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
     ...digestFields(

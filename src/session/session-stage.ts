@@ -5,6 +5,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
+import { takeChecked } from "./checksums.ts";
 import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
 import { isRefused, takeJoin } from "./join.ts";
@@ -68,6 +69,7 @@ export class SessionStage {
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
     }
     this.later.each(this.stage.mappings.later, (of, seenOf, i) => this.take(of, seenOf, i));
+    for (const mapping of this.stage.mappings.sums.checked) takeChecked(this.sessions, mapping);
     this.stage.mappings.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);
   }

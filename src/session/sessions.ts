@@ -1,6 +1,7 @@
 import { NEAR_RANGES, StreamRanges } from "../reassembly/stream-ranges.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
+import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -34,6 +35,8 @@ export class Sessions {
   /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
   readonly outOfOrder: StreamRanges;
   readonly cuts: StreamRanges;
+  /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
+  readonly checksums = new Map<number, ChecksumCounts>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   /** Tokens that a bound kept out of the index: joins to them stay orphans. */
@@ -262,7 +265,11 @@ export class Sessions {
     }
     this.addresses.delete(session);
     this.fastOpens.forget(session);
-    for (const subflow of this.subflowsOf(session)) this.subflows.release(subflow);
+    for (const subflow of this.subflowsOf(session)) {
+      this.checksums.delete(subflow * 2);
+      this.checksums.delete(subflow * 2 + 1);
+      this.subflows.release(subflow);
+    }
     this.table.release(session);
   }
 }

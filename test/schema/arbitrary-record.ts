@@ -11,6 +11,7 @@ import {
   type FindingRecord,
   MAX_ADDRESSES,
   MAX_AGENTS,
+  MAX_CHECKSUM_FAILURES,
   MAX_MISSING,
   MAX_TRANSLATIONS,
   type SessionRecord,
@@ -50,6 +51,21 @@ const ip = fc.oneof(
 );
 const endpoint = fc.record({ ip, port: fc.nat(65_535), bytes: count, packets: count });
 
+const checksum = fc
+  .record({
+    ...{ verified: count, failed: count, old_byte_order: count, unverifiable: count },
+    reasons: fc.uniqueArray(fc.constantFrom(...UNVERIFIABLE_REASONS), { minLength: 1 }),
+    failures: fc.array(fc.record({ subflow: count, offset: nullable(count), length: count }), {
+      maxLength: MAX_CHECKSUM_FAILURES,
+    }),
+  })
+  .map(({ reasons, ...made }) => ({
+    ...made,
+    ...(made.unverifiable === 0
+      ? {}
+      : { unverifiable_reasons: Object.fromEntries(reasons.map((reason, i) => [reason, i + 1])) }),
+  }));
+
 const stream: fc.Arbitrary<StreamRecord> = fc
   .record(
     {
@@ -59,6 +75,7 @@ const stream: fc.Arbitrary<StreamRecord> = fc
       missing_octets: count,
       cut_octets: count,
       conflicting: nullable(count),
+      checksum: nullable(checksum),
       complete: fc.boolean(),
       sha256: hex(64),
       sha256_unavailable: fc.constantFrom(...DIGEST_REASONS),

@@ -1,0 +1,66 @@
+import { type ChecksumVerdict, judgeChecksum } from "../subflow/dss-checksum.ts";
+import * as events from "../subflow/subflow-events.ts";
+import { streamOffset } from "./data.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** Mappings with a wrong checksum that are kept of one subflow direction; all are counted. */
+const MAX_FAILURES = 16;
+
+/** Why a DSS checksum could not be verified. */
+export type ChecksumReason = "key-unknown" | "truncated" | "octets-missing";
+
+/** What the DSS checksums of one subflow direction said; mappings, each counted once. */
+export interface ChecksumCounts {
+  readonly verdicts: Record<ChecksumVerdict, number>;
+  readonly unverifiable: Record<ChecksumReason, number>;
+  /** The first mappings with a wrong one, by the offset of their first octet in the stream; NaN where that is unknown. */
+  readonly failures: { readonly offset: number; readonly length: number }[];
+}
+
+/**
+ * Verifies the checksum of a mapping, and counts it for its subflow (RFC 8684 §3.3.1). It is over the 64-bit DSN, of
+ * which the option may have stated 32 bits or nothing: then the stream's IDSN must be known.
+ */
+export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping): void {
+  const { subflow, higher, form, length } = mapping;
+  const session = sessions.sessionOf(subflow);
+  if (session < 0) return;
+  const counts = countsOf(sessions, subflow, higher);
+  if (mapping.unverifiable !== null) {
+    counts.unverifiable[mapping.unverifiable]++;
+    return;
+  }
+  const side = sessions.sideOf(subflow, higher);
+  const isPlaceable = (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;
+  if (form !== events.DSN_64 && !isPlaceable) {
+    counts.unverifiable["key-unknown"]++;
+    return;
+  }
+  const offset = isPlaceable ? streamOffset(sessions, session, side, form, mapping.dsnHi, mapping.dsnLo) : Number.NaN;
+  let { dsnHi, dsnLo } = mapping;
+  if (form !== events.DSN_64) {
+    const { words } = sessions.table;
+    const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+    const lo = words[at + table.IDSN_LO]! + 1 + offset;
+    dsnHi = (words[at + table.IDSN_HI]! + Math.floor(lo / 0x100000000)) >>> 0;
+    dsnLo = lo >>> 0;
+  }
+  const verdict = judgeChecksum(mapping.sum, dsnHi, dsnLo, mapping.ssn, mapping.dataLength, mapping.checksum);
+  counts.verdicts[verdict]++;
+  if (verdict === "failed" && counts.failures.length < MAX_FAILURES) counts.failures.push({ offset, length });
+}
+
+function countsOf(sessions: Sessions, subflow: number, higher: number): ChecksumCounts {
+  const key = subflow * 2 + higher;
+  let counts = sessions.checksums.get(key);
+  if (counts === undefined) {
+    counts = {
+      verdicts: { verified: 0, failed: 0, old_byte_order: 0 },
+      unverifiable: { "key-unknown": 0, truncated: 0, "octets-missing": 0 },
+      failures: [],
+    };
+    sessions.checksums.set(key, counts);
+  }
+  return counts;
+}
