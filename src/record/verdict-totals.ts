@@ -6,7 +6,7 @@ export class VerdictTotals {
   private readonly counts: Record<string, Record<Verdict, number>> = {};
 
   constructor() {
-    for (const check of ["version", "key-echo", "idsn", "token", "join-hmac", "fastclose", "dss-checksum"]) {
+    for (const check of ["version", "key-echo", "idsn", "token", "join-hmac", "fastclose", "checksum"]) {
       this.counts[check] = { verified: 0, failed: 0, unverifiable: 0 };
     }
   }
@@ -31,7 +31,7 @@ export class VerdictTotals {
 
   /** Mappings of one side; those in the byte order of older kernels are unharmed too. */
   private takeChecksums(checksum: StreamRecord["checksum"]): void {
-    const count = this.counts["dss-checksum"];
+    const count = this.counts["checksum"];
     if (count === undefined || checksum === null || checksum === undefined) return;
     count.verified += checksum.verified + checksum.old_byte_order;
     count.failed += checksum.failed;
