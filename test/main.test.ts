@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { titled } from "./support/requirements.ts";
 
 /** The build, not the sources: `npm test` makes it first. */
-const MAIN = fileURLToPath(new URL("../dist/collectors/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/bin/rejoin.js", import.meta.url));
 const unmet = existsSync(MAIN) ? undefined : "needs the build in dist";
 const AGENT_FORM = "--agent name=router1,address=192.0.2.1,key=7 (address, key or both)";
 const VERBS = ["agent", "collect", "read", "consume", "demo"];

@@ -52,10 +52,10 @@ async function demo(): Promise<number> {
   return 0;
 }
 
-/** The captures are not compiled: they stay in the tree, one folder above `dist`. */
+/** The captures are not compiled: they stay in the tree, one folder above `dist`, wherever in it this code lies. */
 function capturesFolder(): string {
-  const [beside, above] = ["./captures/", "../../../collectors/demo/captures/"].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
+  const folders = ["./", "../../collectors/demo/", "../../../collectors/demo/"].map((path) =>
+    fileURLToPath(new URL(`${path}captures/`, import.meta.url)),
   );
-  return beside !== undefined && existsSync(beside) ? beside : (above ?? "");
+  return folders.find((folder) => existsSync(folder)) ?? "";
 }

@@ -10,8 +10,8 @@ const ROUNDS = 5;
 /** tshark reads only the beginning of a file, once: it takes a hundred times as long. */
 const TSHARK_PACKETS = 200_000;
 
-/** The command line, built beside this file. */
-const REJOIN = fileURLToPath(new URL("../../collectors/main.js", import.meta.url));
+/** The command line as it is installed; this file lies in `dist` too. */
+const REJOIN = fileURLToPath(new URL("../../bin/rejoin.js", import.meta.url));
 
 /** What one program took for one capture. */
 export interface Reading {

@@ -11,7 +11,7 @@ import { type DemoResult, runDemo } from "../../collectors/demo/demo.ts";
 import { PLAIN } from "../../collectors/terminal/style.ts";
 
 const CAPTURES = fileURLToPath(new URL("../../collectors/demo/captures", import.meta.url));
-const MAIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
 /** Two megabytes are what the demo may weigh. */
 const MAX_OCTETS = 2_000_000;
 

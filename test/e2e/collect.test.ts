@@ -12,7 +12,7 @@ import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies
 import { kafkaMissing, TestKafka } from "../support/kafka.ts";
 import { needs, titled } from "../support/requirements.ts";
 
-const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
 const missing = await kafkaMissing();
 
 /** `rejoin collect` as it is installed, listening on a free port of loopback. */

@@ -9,7 +9,7 @@ import { headersOf, keyOf } from "../../schema/topics.ts";
 import { kafkaMissing, TestKafka } from "../support/kafka.ts";
 import { titled } from "../support/requirements.ts";
 
-const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
 const example = JSON.parse(readFileSync(new URL("../../schema/examples/session-ended.json", import.meta.url), "utf8"));
 /** The example as the n-th of many sessions. */
 const numbered = (n: number) => ({ ...example, event: { ...example.event, id: `session-${n}` } });

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { type Network, type NodeProcess, stop } from "../lab/network.ts";
 
 /** The command line as it is installed: the build, not the sources. */
-const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
 const PATIENCE_MS = 30_000;
 
 /** One line of a program's log. */
