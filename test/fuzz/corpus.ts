@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { CASES } from "../hostile/cases.ts";
+import { packetsOf } from "../support/pcap.ts";
 import type { RunPacket } from "../support/pipeline-run.ts";
 
 /** Packets of one observation, of up to three sources, in the order of their times. */
@@ -35,32 +34,12 @@ const CAPTURES = "test/captures";
 /** More than anything that matters happens in. */
 const MOST_PACKETS = 3_000;
 
-const ETHERNET = 1;
-
-/** Packets of a pcap file as tcpdump writes it: little-endian, microseconds. */
-function packetsOf(path: string, source: number): RunPacket[] {
-  const file = gunzipSync(readFileSync(path));
-  const packets: RunPacket[] = [];
-  for (let at = 24; at < file.length && packets.length < MOST_PACKETS; ) {
-    const captured = file.readUInt32LE(at + 8);
-    packets.push({
-      atMicros: file.readUInt32LE(at) * 1e6 + file.readUInt32LE(at + 4),
-      wire: file.readUInt32LE(at + 12),
-      octets: file.subarray(at + 16, at + 16 + captured),
-      linkType: ETHERNET,
-      source,
-    });
-    at += 16 + captured;
-  }
-  return packets;
-}
-
 /** Everything that is mutated: recorded sessions, and the hostile ones. */
 export function corpus(): Base[] {
   const recorded = SCENARIOS.map(([name, ...files]) => ({
     name,
     packets: files
-      .flatMap((file, source) => packetsOf(resolve(CAPTURES, name, `${file}.pcap.gz`), source))
+      .flatMap((file, source) => packetsOf(resolve(CAPTURES, name, `${file}.pcap.gz`), source, MOST_PACKETS))
       .sort((a, b) => a.atMicros - b.atMicros)
       .slice(0, MOST_PACKETS),
   }));

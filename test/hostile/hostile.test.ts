@@ -46,6 +46,19 @@ const TOLD: Readonly<Record<string, (records: readonly SessionRecord[]) => void>
       expect(mptcp.stream.responder).toMatchObject({ octets: 13, complete: true });
     }
   },
+  "key-echo-wrong": ([record]) => {
+    expect(record?.mptcp.verdicts.key_echo).toEqual({ verdict: "failed" });
+    whole(record, 19, 19);
+  },
+  "fastclose-wrong-key": ([record]) => {
+    expect(record?.mptcp.verdicts.fastclose.initiator).toEqual({ verdict: "failed" });
+    expect(record?.mptcp.close).toEqual({ reason: "fin", by: "both" });
+    whole(record);
+  },
+  "infinite-mapping-without-fail": ([record]) => {
+    expect(record?.mptcp.fallback).toMatchObject({ cause: "infinite-mapping", subflow: 0 });
+    whole(record, 39, 27);
+  },
   "reset-forged": ([record]) => {
     expect(record?.mptcp.close).toEqual({ reason: "fin", by: "both" });
     expect(record?.mptcp.subflows[0]?.close).toMatchObject({ reason: "fin" });

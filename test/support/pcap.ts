@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { encodePcapHeader, type PcapFormat, putPcapRecord } from "../../src/capture-file/pcap-encoder.ts";
 import type { StatedPacket } from "./pcapng.ts";
 
@@ -13,6 +15,24 @@ export function pcapFile(packets: readonly StatedPacket[], format: PcapFormat = 
     return record;
   });
   return Buffer.concat([encodePcapHeader(format), ...records]);
+}
+
+/** Packets of a compressed Ethernet capture as tcpdump writes it on this machine, at most `most` of them. */
+export function packetsOf(path: string, source: number, most = Number.POSITIVE_INFINITY) {
+  const file = gunzipSync(readFileSync(path));
+  const packets: (StatedPacket & { readonly linkType: number; readonly source: number })[] = [];
+  for (let at = 24; at < file.length && packets.length < most; ) {
+    const captured = file.readUInt32LE(at + 8);
+    packets.push({
+      atMicros: file.readUInt32LE(at) * 1e6 + file.readUInt32LE(at + 4),
+      wire: file.readUInt32LE(at + 12),
+      octets: file.subarray(at + 16, at + 16 + captured),
+      linkType: USUAL_PCAP.linkType,
+      source,
+    });
+    at += 16 + captured;
+  }
+  return packets;
 }
 
 /** Octets of a hexdump; offsets up to a colon and remarks after a bar are left out. */
