@@ -13,6 +13,12 @@ export interface Known {
   readonly right: string;
 }
 
+/** What each SYN with data carries in `fastopen`. */
+const OCTETS_IN_SYN = 89;
+
+/** Payload octets of its whole segments. */
+const SEGMENT = 1_424;
+
 /** Larger than any place in these captures: a data sequence number that was not made relative. */
 const ABSOLUTE = 2n ** 32n;
 const isAbsolute = ({ tshark }: Disagreement): boolean => /^\d+$/.test(tshark) && BigInt(tshark) > ABSOLUTE;
@@ -21,7 +27,7 @@ const isAbsolute = ({ tshark }: Disagreement): boolean => /^\d+$/.test(tshark) &
 export const KNOWN: readonly Known[] = [
   {
     about: "place of payload",
-    captures: ["mangle-single", "strip-data", "strip-synack", "infinite-mapping-without-fail"],
+    captures: ["mangle-single", "strip-synack", "infinite-mapping-without-fail"],
     is: ({ tshark }) => tshark === "",
     library: "goes on by the subflow's sequence numbers after a fallback (RFC 8684 §3.7)",
     tshark: "has no place for payload once there is no mapping, or an infinite one",
@@ -42,6 +48,27 @@ export const KNOWN: readonly Known[] = [
     library: "counts each session's octets from its own initial data sequence number",
     tshark: "counts them from the other session's, with which it merged it",
     right: "rejoin: the numbers of both sessions were made from their keys",
+  },
+  {
+    about: "place of payload",
+    captures: ["fastopen"],
+    is: ({ library, tshark }) => Number(library) - Number(tshark) === OCTETS_IN_SYN,
+    library: "counts the octets of the Fast Open SYN, which come before IDSN + 1 (RFC 8684 appendix B)",
+    tshark: "begins at IDSN + 1, behind them",
+    right: "rejoin: only with them do the streams have the SHA-256 that the applications computed",
+  },
+  {
+    about: "place of payload",
+    captures: ["fastopen"],
+    is: ({ library, tshark }) => {
+      const more = Number(library) - Number(tshark) - OCTETS_IN_SYN;
+      return more > 0 && more <= 4 * SEGMENT && more % SEGMENT === 0;
+    },
+    library:
+      "places each segment by its sequence number inside the mapping of the MP_CAPABLE, which four segments repeat",
+    tshark:
+      "takes each repetition for a new mapping: two segments in a row have one place, and all behind them are too low",
+    right: "rejoin: the same SHA-256",
   },
   {
     about: "subflows of a session",
