@@ -38,14 +38,14 @@ export const CAPABLE_FLAGS = [
 /** Why the session became plain TCP (RFC 8684 §3.7). */
 export const FALLBACK_CAUSES = [
   "syn-ack-without-option",
-  "ack-without-option",
-  "data-without-option",
-  "syn-retried-without-option",
-  "infinite-mapping",
-  "mp-fail",
-  "checksum",
-  "version",
-  "unknown",
+  "ack-without-option", // neither the third ACK nor first data carried it
+  "data-without-option", // after a handshake in order, data came without option and without mapping
+  "syn-retried-without-option", // SYNs with the option got no answer, one without it did
+  "infinite-mapping", // without a MP_FAIL that was seen
+  "mp-fail", // MP_FAIL, though the session has no checksums
+  "checksum", // MP_FAIL: a checksum was wrong
+  "version", // the SYN/ACK states another version than was asked for, and the initiator went on without
+  "unknown", // whether the SYN/ACK carried the option was not seen
 ] as const;
 /** Why the session ended. The last four say why the watching ended rather than the session. */
 export const CLOSE_REASONS = [

@@ -1,9 +1,56 @@
 import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
+import * as events from "../subflow/subflow-events.ts";
+import { IS_INITIAL, IS_PROVEN } from "./join-state.ts";
+import { agreedVersion, askedVersion } from "./negotiation.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** An entry of FALLBACK_CAUSES. */
 export type FallbackCause = (typeof FALLBACK_CAUSES)[number];
+
+/**
+ * Why a session is plain TCP from a segment on that has payload and neither an option nor a mapping (RFC 8684 §3.7), or
+ * null where that does not show it. `kind` and `ssn` are of its event.
+ */
+export function causeOfPlainData(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  kind: number,
+  ssn: number,
+): FallbackCause | null {
+  const state = sessions.table.state(session);
+  if (state & table.S_FALLBACK || (sessions.join(subflow) & IS_INITIAL) === 0) return null;
+  if (state & table.S_CONFIRMED) {
+    return kind & events.BEHIND_MAPPING && isOnly(sessions, session, subflow) ? "data-without-option" : null;
+  }
+  if (ssn !== 1) return null;
+  if ((state & table.S_ANSWERED) === 0) return "unknown";
+  const asked = askedVersion(sessions, session);
+  // RFC 8684 §3.1: an initiator falls back when it cannot speak the version that the SYN/ACK states.
+  return asked !== null && asked !== agreedVersion(sessions, session) ? "version" : "ack-without-option";
+}
+
+/** With more subflows than one a host closes the subflow instead. */
+function isOnly(sessions: Sessions, session: number, subflow: number): boolean {
+  return sessions.subflowsOf(session).every((one) => one === subflow || !(sessions.join(one) & IS_PROVEN));
+}
+
+/** Whether both sides have said MP_FAIL on a session's only subflow: neither goes on with mappings (RFC 8684 §3.7). */
+export function isFailedByBoth(sessions: Sessions, session: number, subflow: number): boolean {
+  const fails = sessions.rareOptions.get(session)?.fails.filter((one) => one.subflow === subflow) ?? [];
+  const isByBoth = fails.some(({ side }) => side === 0) && fails.some(({ side }) => side === 1);
+  return isByBoth && isOnly(sessions, session, subflow);
+}
+
+/** A fallback that a MP_FAIL announced (RFC 8684 §3.7) has its cause: a checksum, where the session has checksums. */
+function announced(sessions: Sessions, session: number, cause: FallbackCause): FallbackCause {
+  const isLate = cause === "infinite-mapping" || cause === "data-without-option" || cause === "mp-fail";
+  const hasFailed = (sessions.rareOptions.get(session)?.fails.length ?? 0) > 0;
+  if (!isLate || !hasFailed) return cause;
+  const flags = sessions.table.state(session) & (table.S_FLAGS | table.S_CHECKSUM);
+  return flags === table.S_FLAGS ? "mp-fail" : "checksum";
+}
 
 /** Notes that a session is plain TCP from now on (RFC 8684 §3.7). The first cause stays. */
 export function fallBack(
@@ -16,7 +63,7 @@ export function fallBack(
   const { words, floats } = sessions.table;
   const base = session * table.SESSION_WORDS;
   if (words[base + table.FALLBACK_CAUSE] !== 0) return;
-  words[base + table.FALLBACK_CAUSE] = FALLBACK_CAUSES.indexOf(cause) + 1;
+  words[base + table.FALLBACK_CAUSE] = FALLBACK_CAUSES.indexOf(announced(sessions, session, cause)) + 1;
   sessions.table.set(session, table.S_FALLBACK);
   words[base + table.FALLBACK_SUBFLOW] = subflow;
   floats[(base + table.FALLBACK_MICROS) >> 1] = atMicros;

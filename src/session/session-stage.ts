@@ -8,6 +8,7 @@ import { SYN } from "../wire/tcp.ts";
 import { takeChecked } from "./checksums.ts";
 import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
+import { causeOfPlainData } from "./fallback.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import { LaterPackets } from "./later-packets.ts";
@@ -225,12 +226,10 @@ export class SessionStage {
     const { sessions } = this;
     const { octets } = this.observer;
     const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
-    if (sessions.join(subflow) & join.IS_INITIAL && seen.ssn[i] === 1) {
-      // RFC 8684 §3.7: first data without an option, while nothing has shown that both sides speak MPTCP.
-      const isCertain = (sessions.table.state(session) & table.S_CONFIRMED) !== 0;
-      if (seen.kind[i]! & events.UNMAPPED_DATA && !isCertain) {
-        this.signalling.fallBackTo(session, subflow, "ack-without-option", vector.atMicros[i]!);
-      }
+    if (seen.kind[i]! & events.UNMAPPED_DATA) {
+      const cause = causeOfPlainData(sessions, session, subflow, seen.kind[i]!, seen.ssn[i]!);
+      if (cause !== null) this.signalling.fallBackTo(session, subflow, cause, vector.atMicros[i]!);
+    } else if (sessions.join(subflow) & join.IS_INITIAL && seen.ssn[i] === 1) {
       // Without the key, the first mapping of the initial subflow tells where the stream begins: IDSN + 1 at ssn 1.
       if (seen.kind[i]! & events.DATA && seen.dsnForm[i] === events.DSN_64) {
         sessions.learnIdsn(session, side, seen.dsnHi[i]!, seen.dsnLo[i]!);

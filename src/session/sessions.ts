@@ -4,6 +4,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
+import type { RareOptions } from "./rare-options.ts";
 import * as table from "./session-table.ts";
 
 /** Subflows of one session; a further join is refused and counted in its record. */
@@ -39,6 +40,7 @@ export class Sessions {
   readonly checksums = new Map<number, ChecksumCounts>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
+  readonly rareOptions = new Map<number, RareOptions>();
   /** Tokens that a bound kept out of the index: joins to them stay orphans. */
   unindexed = 0;
   private readonly tokens: FlowIndex;
@@ -265,6 +267,7 @@ export class Sessions {
     }
     this.addresses.delete(session);
     this.fastOpens.forget(session);
+    this.rareOptions.delete(session);
     for (const subflow of this.subflowsOf(session)) {
       this.checksums.delete(subflow * 2);
       this.checksums.delete(subflow * 2 + 1);

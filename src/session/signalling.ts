@@ -4,7 +4,7 @@ import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
 import type { Endings } from "./ending.ts";
-import { type FallbackCause, fallBack } from "./fallback.ts";
+import { type FallbackCause, fallBack, isFailedByBoth } from "./fallback.ts";
 import { takeFastOpen } from "./fast-open.ts";
 import { takeFastclose } from "./fastclose.ts";
 import { takeCapable } from "./handshake.ts";
@@ -12,6 +12,7 @@ import { checkIdsn } from "./idsn.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import type { Memberships } from "./memberships.ts";
+import { takeRareOptions } from "./rare-options.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -97,6 +98,10 @@ export class Signalling {
       takeFastclose(sessions, session, side, vector.view, options.fastcloseKeyAt)
     ) {
       this.endings.consider(session, atMicros);
+    }
+    if (takeRareOptions(sessions, session, subflow, side, atMicros, options)) {
+      if (isFailedByBoth(sessions, session, subflow)) this.fallBackTo(session, subflow, "mp-fail", atMicros);
+      this.observer.updated(session, atMicros);
     }
     return true;
   }

@@ -25,6 +25,8 @@ export const INFINITE_MAPPING = 1 << 9;
 export const SYN_RETRIED_PLAIN = 1 << 10;
 /** The first DSS mapping of this direction: it states a DSN where none but a MP_CAPABLE did. */
 export const FIRST_MAPPING = 1 << 11;
+/** UNMAPPED_DATA that begins where the newest mapping ends, or the subflow does: no segment between them was missed. */
+export const BEHIND_MAPPING = 1 << 12;
 
 /** How `dsn...` and `finDsn...` are to be read. */
 export const DSN_64 = 0;

@@ -194,7 +194,9 @@ export class SubflowStage {
     if (vector.payloadLength[i] !== 0) {
       const next = hot[at + table.NEXT_SSN]!;
       advance(hot, at, ssn + vector.payloadLength[i]!);
+      const isBehind = isBehindMapping(hot, at, ssn);
       kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
+      if (kind & events.UNMAPPED_DATA && isBehind) kind |= events.BEHIND_MAPPING;
     }
     if (flags & tcp.FIN && (hot[base + table.STATE]! & (table.STATE_FIN << higher)) === 0) {
       hot[base + table.STATE]! |= table.STATE_FIN << higher;
@@ -278,4 +280,10 @@ export class SubflowStage {
     if (options.dss & mptcp.DSS_MAPPING) kind |= this.mappings.take(i, subflow, higher, options);
     return kind;
   }
+}
+
+/** Whether octets begin where the newest mapping of the direction at `at` ends, or where the subflow does. */
+function isBehindMapping(hot: Uint32Array, at: number, ssn: number): boolean {
+  const length = hot[at + table.MAPPING_LENGTH]!;
+  return ssn === (length === 0 ? 1 : (hot[at + table.MAPPING_SSN]! + length) >>> 0);
 }

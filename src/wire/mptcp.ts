@@ -10,11 +10,10 @@ export const MP_PRIO = 5;
 export const MP_FAIL = 6;
 export const MP_FASTCLOSE = 7;
 export const MP_TCPRST = 8;
-/** For private use; what stands in it is between its users. */
-const MP_EXPERIMENTAL = 15;
-
-/** Whether no RFC gives this subtype a meaning. */
-export const isUnknownSubtype = (subtype: number): boolean => subtype > MP_TCPRST && subtype < MP_EXPERIMENTAL;
+/** Subtypes below this one have a meaning. */
+export const SUBTYPES = 9;
+/** For private use: the last subtype. What stands in it is between its users. */
+export const MP_EXPERIMENTAL = 15;
 
 /** Flag A of a MP_CAPABLE (RFC 8684 §3.1). */
 export const CAPABLE_CHECKSUM = 0x80;

@@ -1,0 +1,145 @@
+import { DSN_64 } from "../subflow/subflow-events.ts";
+import { MP_EXPERIMENTAL, MP_FAIL, MP_PRIO, MP_TCPRST, type MptcpOptions, SUBTYPES } from "../wire/mptcp.ts";
+import { streamOffset } from "./data.ts";
+import { IS_INITIAL, LISTENER_ADDRESS_ID, OPENED_BY_RESPONDER, OPENER_ADDRESS_ID } from "./join-state.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** MP_PRIOs of one session, and MP_FAILs, that its record lists; further ones are counted in it. */
+export const MAX_PRIORITIES = 32;
+export const MAX_FAILS = 8;
+
+/** A MP_PRIO (RFC 8684 §3.3.8): one side asks to use a subflow as a backup, or no longer. */
+export interface Priority {
+  /** The subflow that is meant; in version 0 it may have come on another. */
+  readonly subflow: number;
+  readonly side: 0 | 1;
+  readonly backup: boolean;
+  readonly atMicros: number;
+}
+
+/** A MP_FAIL (RFC 8684 §3.7): one side received data whose checksum was wrong. */
+export interface Fail {
+  readonly subflow: number;
+  readonly side: 0 | 1;
+  /** Where the data lies in the other side's stream; null where that is not known. */
+  readonly offset: number | null;
+  readonly atMicros: number;
+}
+
+/** A MP_TCPRST (RFC 8684 §3.6): why a side reset a subflow. */
+export interface ResetReason {
+  readonly side: 0 | 1;
+  readonly flags: number;
+  readonly reason: number;
+}
+
+/** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subflows, by subtypes. */
+export class RareOptions {
+  readonly priorities: Priority[] = [];
+  readonly fails: Fail[] = [];
+  /** By subflow; the first one stays. */
+  readonly resets = new Map<number, ResetReason>();
+  /** Segments by subtype, of subtypes that no RFC gives a meaning and of MP_EXPERIMENTAL. */
+  readonly unknown = new Map<number, number>();
+  /** Options whose length their subtype cannot have. */
+  malformed = 0;
+  /** MP_PRIO and MP_FAIL beyond their bounds. */
+  shed = 0;
+}
+
+const RARE = (1 << MP_PRIO) | (1 << MP_FAIL) | (1 << MP_TCPRST) | (-1 << SUBTYPES);
+
+/** Takes MP_PRIO, MP_FAIL, MP_TCPRST, and what no RFC knows, of one segment. Returns whether a record should tell now. */
+export function takeRareOptions(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  side: 0 | 1,
+  atMicros: number,
+  options: MptcpOptions,
+): boolean {
+  const { seen, malformed } = options;
+  if ((seen & RARE) === 0 && malformed === 0) return false;
+  const said = rareOptionsOf(sessions, session);
+  let isNew = false;
+  said.malformed += malformed;
+  for (let subtype = SUBTYPES; subtype <= MP_EXPERIMENTAL; subtype++) {
+    if (seen & (1 << subtype)) said.unknown.set(subtype, (said.unknown.get(subtype) ?? 0) + 1);
+  }
+  if (seen & (1 << MP_PRIO)) isNew = takePriority(sessions, session, subflow, side, atMicros, options, said);
+  if (seen & (1 << MP_FAIL)) isNew = takeFail(sessions, session, subflow, side, atMicros, options, said) || isNew;
+  if (seen & (1 << MP_TCPRST) && !said.resets.has(subflow)) {
+    said.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
+  }
+  return isNew;
+}
+
+function rareOptionsOf(sessions: Sessions, session: number): RareOptions {
+  let said = sessions.rareOptions.get(session);
+  if (said === undefined) {
+    said = new RareOptions();
+    sessions.rareOptions.set(session, said);
+  }
+  return said;
+}
+
+/** One that says what was said before is a repetition. */
+function takePriority(
+  sessions: Sessions,
+  session: number,
+  on: number,
+  side: 0 | 1,
+  atMicros: number,
+  options: MptcpOptions,
+  said: RareOptions,
+): boolean {
+  const { prioBackup: backup, prioAddressId: addressId } = options;
+  const subflows =
+    addressId < 0 ? [on] : sessions.subflowsOf(session).filter((one) => addressIdOf(sessions, one, side) === addressId);
+  let isNew = false;
+  for (const subflow of subflows) {
+    const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
+    if (last?.backup === backup) continue;
+    if (said.priorities.length >= MAX_PRIORITIES) {
+      said.shed++;
+      continue;
+    }
+    said.priorities.push({ subflow, side, backup, atMicros });
+    isNew = true;
+  }
+  return isNew;
+}
+
+/** The address id of one side's end of a subflow: 0 on the initial one. */
+function addressIdOf(sessions: Sessions, subflow: number, side: 0 | 1): number {
+  const word = sessions.join(subflow);
+  if (word & IS_INITIAL) return 0;
+  const isOpener = (side === 1) === ((word & OPENED_BY_RESPONDER) !== 0);
+  return (word >>> (isOpener ? OPENER_ADDRESS_ID : LISTENER_ADDRESS_ID)) & 255;
+}
+
+function takeFail(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  side: 0 | 1,
+  atMicros: number,
+  options: MptcpOptions,
+  said: RareOptions,
+): boolean {
+  const { failDsnHi, failDsnLo } = options;
+  const sender = side === 0 ? 1 : 0;
+  const isKnown = (sessions.table.state(session) & (table.S_IDSN << sender)) !== 0;
+  const offset = isKnown ? streamOffset(sessions, session, sender, DSN_64, failDsnHi, failDsnLo) : -1;
+  const isPlace = Number.isSafeInteger(offset) && offset >= 0;
+  const fail = { subflow, side, offset: isPlace ? offset : null, atMicros };
+  if (said.fails.some((one) => one.subflow === subflow && one.side === side && one.offset === fail.offset))
+    return false;
+  if (said.fails.length >= MAX_FAILS) {
+    said.shed++;
+    return false;
+  }
+  said.fails.push(fail);
+  return true;
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from "vitest";
+import { sessionRecord } from "../../schema/session-record.ts";
+import { Conversation } from "../support/conversation.ts";
+import { ACK, option, SYN } from "../support/packets.ts";
+import { run } from "../support/pipeline-run.ts";
+
+function fallbackOf(talk: Conversation) {
+  const { records } = run(talk.packets);
+  expect(records).toHaveLength(1);
+  return sessionRecord.parse(records[0]).mptcp.fallback;
+}
+const causeOf = (talk: Conversation) => fallbackOf(talk)?.cause;
+
+/** Octets of one side without any option, behind what it sent last. */
+const plain = (talk: Conversation, side: 0 | 1, text: string, on = talk.initial): Conversation =>
+  talk.segment(on, side, ACK, [], Buffer.from(text));
+
+/** An infinite mapping (RFC 8684 §3.7: data-level length 0) of the octets a side sends next. */
+const infinite = (talk: Conversation, side: 0 | 1): Conversation =>
+  talk.segment(
+    talk.initial,
+    side,
+    ACK,
+    [option.dss({ dsn: talk.dsn(side, talk.offset[side]), ssn: talk.initial.next[side], length: 0 })],
+    Buffer.from("infinite"),
+  );
+
+const fail = (talk: Conversation, side: 0 | 1): Conversation =>
+  talk.segment(talk.initial, side, ACK, [option.fail(talk.dsn(side === 0 ? 1 : 0, 0))]);
+
+describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
+  it("the SYN/ACK has no option", () => {
+    const talk = new Conversation().open(["syn"]);
+    talk.segment(talk.initial, 1, SYN | ACK).segment(talk.initial, 0, ACK);
+    expect(causeOf(plain(talk, 0, "x"))).toBe("syn-ack-without-option");
+  });
+
+  it("SYNs with the option got no answer, one without it did", () => {
+    const talk = new Conversation().open(["syn"]).wait(1).open(["syn"]).wait(2);
+    talk.segment(talk.initial, 0, SYN).segment(talk.initial, 1, SYN | ACK);
+    expect(causeOf(plain(talk, 0, "x"))).toBe("syn-retried-without-option");
+  });
+
+  it.each([0, 1] as const)("neither the third ACK nor first data has one, of side %i", (side) => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    talk.segment(talk.initial, 0, ACK);
+    expect(causeOf(plain(talk, side, "x"))).toBe("ack-without-option");
+  });
+
+  it("the third ACK has none, data has a DSS: no fallback (§3.1)", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    talk.segment(talk.initial, 0, ACK).send(0, "x").send(1, "y").close();
+    expect(causeOf(talk)).toBeUndefined();
+  });
+
+  it("the SYN/ACK states another version, and the initiator goes on without", () => {
+    const old = new Conversation({ version: 0 });
+    const talk = new Conversation().open(["syn"]);
+    talk.segment(talk.initial, 1, SYN | ACK, [option.capable(0, [old.keys[1]])]).segment(talk.initial, 0, ACK);
+    expect(causeOf(plain(talk, 0, "x"))).toBe("version");
+  });
+
+  it("the SYN/ACK was not seen, and data has no option", () => {
+    const talk = new Conversation().open(["syn"]);
+    talk.initial.next[1] = 1;
+    talk.segment(talk.initial, 0, ACK);
+    expect(causeOf(plain(talk, 0, "x"))).toBe("unknown");
+  });
+
+  it.each([0, 1] as const)("data of side %i behind mapped data has neither option nor mapping", (side) => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "good day");
+    expect(causeOf(plain(talk, side, "plain"))).toBe("data-without-option");
+  });
+
+  it("not where segments before it are missing: their mapping may have covered it", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "good day");
+    plain(plain(talk, 0, "lost"), 0, "seen");
+    talk.packets.splice(-2, 1);
+    expect(causeOf(talk)).toBeUndefined();
+  });
+
+  it("not where other subflows are left", () => {
+    const talk = new Conversation().open().send(0, "hello");
+    talk.join();
+    expect(causeOf(plain(talk, 0, "plain"))).toBeUndefined();
+  });
+
+  it("not because somebody could send a SYN with the token: only a join that proved itself is a subflow", () => {
+    const talk = new Conversation().open().send(0, "hello");
+    talk.join({ wrong: "opener" });
+    expect(causeOf(plain(talk, 0, "plain"))).toBe("data-without-option");
+  });
+
+  it("an infinite mapping, no MP_FAIL seen", () => {
+    expect(causeOf(infinite(new Conversation({ checksum: true }).open().send(0, "hello"), 0))).toBe("infinite-mapping");
+  });
+
+  it("an infinite mapping, or plain data, behind a MP_FAIL: a checksum was wrong", () => {
+    const talk = () => fail(new Conversation({ checksum: true }).open().send(0, "hello"), 1);
+    expect(causeOf(infinite(talk(), 0))).toBe("checksum");
+    expect(causeOf(plain(talk(), 0, "plain"))).toBe("checksum");
+    expect(causeOf(talk())).toBeUndefined();
+  });
+
+  it("MP_FAIL of both sides", () => {
+    const talk = new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day");
+    expect(causeOf(fail(fail(talk, 1), 0))).toBe("checksum");
+  });
+
+  it("MP_FAIL where no checksums were agreed upon", () => {
+    expect(causeOf(infinite(fail(new Conversation().open().send(0, "hello"), 1), 0))).toBe("mp-fail");
+  });
+
+  it("MP_FAIL while there are other subflows closes one of them, not the session's mappings", () => {
+    const talk = new Conversation({ checksum: true }).open().send(0, "hello");
+    talk.join();
+    expect(causeOf(fail(fail(talk, 1), 0))).toBeUndefined();
+  });
+
+  it("tells when, and stays with the first cause", () => {
+    const talk = new Conversation().open().send(0, "hello");
+    const { atMicros } = talk;
+    infinite(plain(talk, 0, "plain"), 0);
+    expect(fallbackOf(talk)).toEqual({
+      cause: "data-without-option",
+      at: new Date(atMicros / 1000).toISOString().replace("Z", "000Z"),
+      subflow: 0,
+    });
+  });
+});
