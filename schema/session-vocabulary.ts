@@ -62,10 +62,19 @@ export const CLOSE_REASONS = [
 export const SUBFLOW_CLOSE_REASONS = ["fin", "reset", "fastclose", "replaced", "idle", "open"] as const;
 /** `unknown`: the subflow's SYN was not seen. */
 export const SUBFLOW_KINDS = ["initial", "joined", "unknown"] as const;
+/** What can differ between two copies of one packet that no router changes of its own accord. */
+export const REWRITE_KINDS = [
+  "option-stripped", // an MPTCP option was there before, and none behind
+  "option-added",
+  "option-changed",
+  "dscp", // RFC 2474
+  "ecn", // other than a router's mark of congestion (RFC 3168 §5)
+  "payload",
+] as const;
 /** Why a digest that was asked for is not in the record. */
 export const DIGEST_REASONS = ["octets-shed", "first-octet-unknown"] as const;
 /** What a record can have lost to a bound. */
-export const SHED_REASONS = ["subflows", "addresses", "agents", "mappings", "ranges", "octets"] as const;
+export const SHED_REASONS = ["subflows", "addresses", "agents", "mappings", "ranges", "octets", "rewritten"] as const;
 
 /** Entries of `missing` per stream; `missing_octets` counts them all. */
 export const MAX_MISSING = 16;
@@ -79,3 +88,7 @@ export const MAX_SUBFLOWS = 256;
 export const MAX_TRANSLATIONS = 4;
 /** Names in `agents` of a subflow; further ones are counted in `rejoin.shed.agents`. */
 export const MAX_AGENTS = 16;
+/** Entries of `mptcp.rewritten`; packets rewritten in further ways are counted in `rejoin.shed.rewritten`. */
+export const MAX_REWRITTEN = 16;
+/** Octets of each copy that an entry of `mptcp.rewritten` shows. */
+export const REWRITTEN_OCTETS = 32;

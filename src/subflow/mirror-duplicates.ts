@@ -2,7 +2,13 @@ import { cacheLineWords } from "../cache-lines.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
 import { VECTOR_LENGTH } from "../vector.ts";
-import { timestampValue } from "../wire/tcp.ts";
+import { ipv4HopLimit, ipv4TrafficClass } from "../wire/ipv4.ts";
+import { ipv6HopLimit, ipv6TrafficClass } from "../wire/ipv6.ts";
+import { SYN, timestampValue } from "../wire/tcp.ts";
+import { type CopyPlace, Differences, payloadDifference } from "./differences.ts";
+import { FirstCopies } from "./first-copies.ts";
+import { NO_OPTION, OPTION_CUT, optionSum } from "./option-sum.ts";
+import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "./subflow-table.ts";
 
 /** The fate of a second copy. */
 export const MIRROR_DUPLICATE = fateOf("subflow/mirror-duplicate");
@@ -10,49 +16,69 @@ export const MIRROR_DUPLICATE = fateOf("subflow/mirror-duplicate");
 /** Sets of WAYS packets each that are remembered; a set forgets its oldest. 512 KiB, to stay in the cache. */
 const SETS = 8192;
 const WAYS = 4;
-/** Per packet: two words of fingerprint, agent + 1, milliseconds modulo 2^32. */
+/**
+ * Per packet: 32 bits of fingerprint; 16 more and the sum of its MPTCP options; the agents that saw it first and last
+ * (+ 1 each) and its hop limit; its time and its traffic class.
+ */
 const ENTRY_WORDS = 4;
 const SET_WORDS = WAYS * ENTRY_WORDS;
+const SUM_MASK = 0xffff;
+/** The first agent; the last one lies AGENT_BITS further up, the hop limit twice that. */
+const AGENT_MASK = 0x7ff;
+const AGENT_BITS = 11;
+/** Time: milliseconds modulo 2^24, above the traffic class. */
+const CLASS_MASK = 0xff;
+const TIME_SHIFT = 8;
 
 /** Copies of one packet reach the collector within this time; later ones are the endpoints' own repetition. */
-const WINDOW_MILLIS = 2000;
+const WINDOW = 2000 << TIME_SHIFT;
+
+/** What a remembered packet of the same fingerprint is to a packet, the likeliest highest. */
+const ANOTHER = 0;
+const COPIED_TWICE = 1;
+const REWRITTEN = 2;
+const EXACT = 3;
 
 /**
  * Tells second copies of one packet (two agents on its way, two files of one observation) from what the endpoints sent
- * again. Copies are alike in everything a router leaves alone. A packet from the same agent is a copy only when its
- * non-zero IPv4 identification is the same too: stacks give a retransmission a new one.
+ * again, and how they differ (docs/architecture.md, "One packet, two copies"). Copies are alike in what no router may
+ * touch: flow, sequence numbers, flags, IPv4 identification, TCP timestamp, length of the payload.
  */
 export class MirrorDuplicates {
+  /** How the packets of the vector under way differ from their first copies. */
+  readonly differences = new Differences();
   private readonly table = cacheLineWords(SETS * SET_WORDS);
+  private readonly kept = new FirstCopies();
   private readonly first = new Uint32Array(VECTOR_LENGTH);
+  /** As in an entry: fingerprint and sum of options. */
   private readonly second = new Uint32Array(VECTOR_LENGTH);
+  /** The places of the two copies that are compared. */
+  private readonly own: CopyPlace = { agent: 0, trafficClass: 0, sum: 0 };
+  private readonly earlier: CopyPlace = { agent: 0, trafficClass: 0, sum: 0 };
   private readonly seed: number;
 
   constructor(seed: number) {
     this.seed = seed | 0;
   }
 
+  /** Copies whose octets could not be compared, because those of the first copy were no longer kept. */
+  get uncompared(): number {
+    return this.kept.uncompared;
+  }
+
   /** Computes the fingerprint of packet i. */
   read(vector: PacketVector, i: number, flowHash: number): void {
     const view = vector.view;
-    const tcpAt = vector.tcpAt[i]!;
-    const optionsEnd = vector.optionsEnd[i]!;
     const seq = vector.seq[i]!;
     const ipId = vector.ipId[i]!;
     let a = Math.imul(this.seed ^ flowHash ^ seq, 0x9e3779b1);
     a = Math.imul(a ^ (a >>> 15) ^ vector.ack[i]!, 0x85ebca6b);
     a = Math.imul(a ^ (a >>> 13) ^ ((ipId << 8) | vector.flags[i]!), 0xc2b2ae35);
-    let b = Math.imul(seq ^ timestampValue(view, tcpAt, optionsEnd), 0x27d4eb2f);
+    let b = Math.imul(seq ^ timestampValue(view, vector.tcpAt[i]!, vector.optionsEnd[i]!), 0x27d4eb2f);
     b = Math.imul(b ^ (b >>> 15) ^ vector.payloadLength[i]! ^ vector.ports[i]!, 0x9e3779b1) ^ vector.ack[i]!;
-    const mptcpAt = vector.mptcpAt[i]!;
-    if (mptcpAt !== 0) {
-      // Acknowledgements at data level differ in their options alone; the rest tells apart what has no identification.
-      const end = ipId === 0 ? optionsEnd : Math.min(mptcpAt + 12, optionsEnd);
-      for (let at = mptcpAt; at + 4 <= end; at += 4) b = Math.imul(b ^ (b >>> 13) ^ view.getUint32(at), 0x27d4eb2f);
-    }
-    a = (a ^ (a >>> 16) ^ b) >>> 0;
-    this.first[i] = a;
-    this.second[i] = b >>> 0;
+    b = Math.imul(b ^ (b >>> 13), 0x27d4eb2f);
+    this.first[i] = (a ^ (a >>> 16) ^ b) >>> 0;
+    this.second[i] = ((b & ~SUM_MASK) | optionSum(vector, i)) >>> 0;
   }
 
   /** Loads the sets of the first `count` packets; the sum keeps that from being optimised away. */
@@ -63,48 +89,141 @@ export class MirrorDuplicates {
     return sum;
   }
 
-  /**
-   * Gives every packet that was read, of a known subflow or with an MPTCP option, the fate MIRROR_DUPLICATE when it is a
-   * copy of one seen before. Returns whether there were any.
-   */
-  refuse(vector: PacketVector, subflow: Int32Array, count: number): boolean {
+  /** Gives packets of known subflows the fate MIRROR_DUPLICATE when they are copies. Returns whether there were any. */
+  refuse(vector: PacketVector, subflow: Int32Array, hot: Uint32Array, count: number): boolean {
     let refused = false;
+    this.differences.clear();
     for (let i = 0; i < count; i++) {
-      if (vector.fate[i] !== FATE_ALIVE || (subflow[i]! < 0 && vector.mptcpAt[i] === 0)) continue;
-      if (!this.isCopy(vector, i)) continue;
+      const flow = subflow[i]!;
+      if (flow < 0 || vector.fate[i] !== FATE_ALIVE || !this.isCopy(vector, i, hot, flow)) continue;
       vector.fate[i] = MIRROR_DUPLICATE;
       refused = true;
     }
     return refused;
   }
 
-  /** Whether packet i, already read, is a copy of one seen before; if not it is remembered. */
-  isCopy(vector: PacketVector, i: number): boolean {
+  /**
+   * Whether packet i, already read and of no subflow that is known, is a copy; it is remembered when it could open one.
+   * The copy that has an MPTCP option opens it, whichever comes first.
+   */
+  isCopyOfUnknown(vector: PacketVector, i: number, hot: Uint32Array): boolean {
+    const isPlain = vector.mptcpAt[i] === 0;
+    if (isPlain && (vector.flags[i]! & SYN) === 0) return false;
+    return this.isCopy(vector, i, hot, -1) && (isPlain || this.earlier.sum !== NO_OPTION);
+  }
+
+  /**
+   * Whether packet i, already read, of this subflow (-1: none that is known), is a copy of one seen before. If not it is
+   * remembered: with its octets when the subflow is copied twice, which the first copy shows.
+   */
+  isCopy(vector: PacketVector, i: number, hot: Uint32Array, subflow: number): boolean {
     const table = this.table;
     const a = this.first[i]!;
     const b = this.second[i]!;
-    const agent = vector.agent[i]! + 1;
-    const now = Math.floor(vector.atMicros[i]! / 1000) | 0;
+    const now = (Math.floor(vector.atMicros[i]! / 1000) << TIME_SHIFT) | 0;
     const set = (a & (SETS - 1)) * SET_WORDS;
     let place = set;
     let oldest = -1;
+    let isAlike = false;
     for (let at = set; at < set + SET_WORDS; at += ENTRY_WORDS) {
-      const age = (now - table[at + 3]!) | 0;
-      if (table[at] === a && table[at + 1] === b && table[at + 2] !== 0 && Math.abs(age) < WINDOW_MILLIS) {
-        if (table[at + 2] !== agent || vector.ipId[i] !== 0) return true;
-        place = at;
-        break;
-      }
-      const rank = table[at + 2] === 0 ? 0x7fffffff : Math.max(age, 0);
+      const isUsed = table[at + 2] !== 0;
+      const age = (now - (table[at + 3]! & ~CLASS_MASK)) | 0;
+      if (table[at] === a && (table[at + 1]! ^ b) >>> 16 === 0 && isUsed && Math.abs(age) < WINDOW) isAlike = true;
+      const rank = isUsed ? Math.max(age, 0) : 0x7fffffff;
       if (rank > oldest) {
         oldest = rank;
         place = at;
       }
     }
+    const state = Math.max(subflow, 0) * HOT_WORDS + STATE;
+    if (isAlike) {
+      if (subflow >= 0) hot[state]! |= STATE_COPIED_TWICE;
+      if (this.match(vector, i, set, now)) return true;
+    }
+    const { view } = vector;
+    const addressAt = vector.addressAt[i]!;
+    const isIpv4 = vector.family[i] === 4;
+    const hopLimit = isIpv4 ? ipv4HopLimit(view, addressAt) : ipv6HopLimit(view, addressAt);
     table[place] = a;
     table[place + 1] = b;
-    table[place + 2] = agent;
-    table[place + 3] = now;
+    table[place + 2] = (vector.agent[i]! + 1) | (hopLimit << (2 * AGENT_BITS));
+    table[place + 3] = now | (isIpv4 ? ipv4TrafficClass(view, addressAt) : ipv6TrafficClass(view, addressAt));
+    if (subflow >= 0 && hot[state]! & STATE_COPIED_TWICE) this.kept.keep(vector, i, a, b);
     return false;
+  }
+
+  /** Finds what packet i is a copy of among those of its fingerprint, the oldest where several would do. */
+  private match(vector: PacketVector, i: number, set: number, now: number): boolean {
+    const { table } = this;
+    const a = this.first[i]!;
+    const b = this.second[i]!;
+    let found = -1;
+    let best = ANOTHER;
+    let oldest = 0;
+    for (let at = set; at < set + SET_WORDS; at += ENTRY_WORDS) {
+      const age = (now - (table[at + 3]! & ~CLASS_MASK)) | 0;
+      if (table[at] !== a || (table[at + 1]! ^ b) >>> 16 !== 0 || table[at + 2] === 0 || Math.abs(age) >= WINDOW)
+        continue;
+      const likeness = this.likeness(vector, i, at);
+      if (likeness < best || likeness === ANOTHER || (likeness === best && age <= oldest)) continue;
+      found = at;
+      best = likeness;
+      oldest = age;
+    }
+    if (found < 0) return false;
+    const seen = table[found + 2]!;
+    const agent = vector.agent[i]! + 1;
+    this.earlier.sum = table[found + 1]! & SUM_MASK;
+    if (best !== COPIED_TWICE) this.compare(vector, i, found, oldest);
+    table[found + 2] = (seen & ~(AGENT_MASK << AGENT_BITS)) | (agent << AGENT_BITS);
+    return true;
+  }
+
+  /**
+   * What the packet remembered at `at` is to packet i, of the same fingerprint. From an agent that has copied it already
+   * it is taken for a copy only when its identification and every octet are the same: octets that differ were sent so.
+   * Without identification, acknowledgments differ in their options alone.
+   */
+  private likeness(vector: PacketVector, i: number, at: number): number {
+    const agent = vector.agent[i]! + 1;
+    const seen = this.table[at + 2]!;
+    const sum = this.second[i]! & SUM_MASK;
+    const other = this.table[at + 1]! & SUM_MASK;
+    const isIdentified = vector.ipId[i] !== 0;
+    if ((seen & AGENT_MASK) === agent || ((seen >>> AGENT_BITS) & AGENT_MASK) === agent) {
+      return isIdentified && sum === other && this.isSame(vector, i, seen & AGENT_MASK) ? COPIED_TWICE : ANOTHER;
+    }
+    if (sum === other) return EXACT;
+    if (isIdentified || vector.flags[i]! & SYN) return REWRITTEN;
+    if (Math.min(sum, other) <= OPTION_CUT) return REWRITTEN;
+    const isDated = timestampValue(vector.view, vector.tcpAt[i]!, vector.optionsEnd[i]!) !== 0;
+    return isDated && vector.payloadLength[i] !== 0 ? REWRITTEN : ANOTHER;
+  }
+
+  /** Whether packet i has the octets of its first copy, made by `firstAgent` (+ 1), as far as both were captured. */
+  private isSame(vector: PacketVector, i: number, firstAgent: number): boolean {
+    if (vector.payloadCaptured[i] === 0) return true;
+    const { kept } = this;
+    return kept.find(vector, i, this.first[i]!, this.second[i]!, firstAgent) && payloadDifference(vector, i, kept) < 0;
+  }
+
+  /** Notes how packet i differs from its first copy, which is remembered at `at` and came `age` earlier. */
+  private compare(vector: PacketVector, i: number, at: number, age: number): void {
+    const { table, own, earlier, kept } = this;
+    const { view } = vector;
+    const seen = table[at + 2]!;
+    const addressAt = vector.addressAt[i]!;
+    const isIpv4 = vector.family[i] === 4;
+    earlier.agent = (seen & AGENT_MASK) - 1;
+    earlier.trafficClass = table[at + 3]! & CLASS_MASK;
+    own.agent = vector.agent[i]!;
+    own.trafficClass = isIpv4 ? ipv4TrafficClass(view, addressAt) : ipv6TrafficClass(view, addressAt);
+    own.sum = this.second[i]! & SUM_MASK;
+    // Clocks of two agents may differ; routers on the way count the hops.
+    const hops =
+      ((seen >>> (2 * AGENT_BITS)) & 0xff) - (isIpv4 ? ipv4HopLimit(view, addressAt) : ipv6HopLimit(view, addressAt));
+    const isFirstBefore = hops === 0 ? age >= 0 : hops > 0;
+    const isFound = kept.find(vector, i, this.first[i]!, this.second[i]!, seen & AGENT_MASK);
+    this.differences.compare(vector, i, own, earlier, isFirstBefore, isFound ? kept : null);
   }
 }

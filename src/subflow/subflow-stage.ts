@@ -46,7 +46,7 @@ export class SubflowStage {
   process(vector: PacketVector): void {
     const count = Math.min(vector.length, VECTOR_LENGTH);
     this.resolve(vector, count);
-    this.refused = this.duplicates.refuse(vector, this.events.subflow, count);
+    this.refused = this.duplicates.refuse(vector, this.events.subflow, this.subflows.hot, count);
     this.opened = false;
     this.mappings.clear();
     for (let i = 0; i < count; i++) {
@@ -62,16 +62,13 @@ export class SubflowStage {
     this.events.kind[i] = 0;
     this.events.replaced[i] = -1;
     let subflow = this.events.subflow[i]!;
+    const isNew = subflow < 0;
     // Only what an earlier packet of this vector changed is looked up again.
-    if (subflow < 0 ? this.opened : this.isDetached(subflow)) {
+    if (isNew ? this.opened : this.isDetached(subflow)) {
       subflow = this.subflows.index.find(this.keys.hash[i]!, i);
       this.events.subflow[i] = subflow;
-      if (subflow >= 0 && vector.mptcpAt[i] === 0 && this.duplicates.isCopy(vector, i)) {
-        vector.fate[i] = MIRROR_DUPLICATE;
-        this.refused = true;
-        return;
-      }
     }
+    if (isNew && this.isCopy(vector, i, subflow)) return;
     if (subflow >= 0 && takesOver(this.subflows, vector, i, subflow, this.keys.fromHigher[i]!)) {
       this.subflows.detach(subflow);
       this.events.replaced[i] = subflow;
@@ -96,14 +93,33 @@ export class SubflowStage {
     this.events.kind[i] = events.OPENED | this.follow(vector, i, subflow);
   }
 
+  /** Whether a packet whose subflow was not known when the vector began is a second copy; then it has its fate. */
+  private isCopy(vector: PacketVector, i: number, subflow: number): boolean {
+    const { duplicates } = this;
+    const { hot } = this.subflows;
+    const isCopy =
+      subflow < 0 ? duplicates.isCopyOfUnknown(vector, i, hot) : duplicates.isCopy(vector, i, hot, subflow);
+    if (isCopy) vector.fate[i] = MIRROR_DUPLICATE;
+    // Of a copy that is taken for the first one the difference is noted all the same.
+    if (isCopy || duplicates.differences.kinds[i] !== 0) this.refused = true;
+    return isCopy;
+  }
+
   /** Second copies count for their subflow, which an earlier packet of this vector may have opened. */
   private noteDuplicates(vector: PacketVector, count: number): void {
+    const { subflows, duplicates, keys } = this;
     for (let i = 0; i < count; i++) {
-      if (vector.fate[i] !== MIRROR_DUPLICATE) continue;
-      const subflow = this.subflows.index.find(this.keys.hash[i]!, i);
+      const isRewritten = duplicates.differences.kinds[i] !== 0;
+      if (vector.fate[i] !== MIRROR_DUPLICATE && !isRewritten) continue;
+      const subflow = subflows.index.find(keys.hash[i]!, i);
       if (subflow < 0) continue;
-      this.subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
-      this.subflows.noteAgent(subflow, vector.agent[i]!);
+      if (isRewritten) {
+        const { atMicros, seq } = vector;
+        subflows.rewritings.note(subflow, keys.fromHigher[i]!, atMicros[i]!, seq[i]!, i, duplicates.differences);
+      }
+      if (vector.fate[i] !== MIRROR_DUPLICATE) continue;
+      subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
+      subflows.noteAgent(subflow, vector.agent[i]!);
     }
   }
 

@@ -3,6 +3,7 @@ import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
+import { Rewritings } from "./rewritings.ts";
 
 /**
  * A subflow is 192 octets in two typed arrays: `hot` (two cache lines, every packet) and `cold` (one line, handshake
@@ -66,8 +67,10 @@ export const STATE_SYN_RETRIED_PLAIN = 1 << 16;
 export const STATE_SYN = 1 << 17;
 /** Per direction (shift by 0 or 1): a SYN with another ISN came, and waits for its answer. */
 export const STATE_PENDING = 1 << 18;
+/** Second copies of its packets have come: octets of first ones are kept to be compared. */
+export const STATE_COPIED_TWICE = 1 << 20;
 /** From this bit up: the agent of the newest packet + 1. */
-export const STATE_AGENT_SHIFT = 20;
+export const STATE_AGENT_SHIFT = 21;
 
 export const COLD_WORDS = 32;
 /** Float64: µs of the first packet. */
@@ -116,6 +119,8 @@ export class SubflowTable {
   /** By subflow and direction: what the hot line has no room for. */
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
   readonly translations = new Translations();
+  /** What was rewritten between two agents. */
+  readonly rewritings = new Rewritings();
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -195,6 +200,7 @@ export class SubflowTable {
     // Later events of the vector under way may still name it.
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.watched.delete(subflow);
+    this.rewritings.release(subflow);
     this.free.push(subflow);
     this.live--;
   }

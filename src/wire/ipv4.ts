@@ -6,9 +6,11 @@ export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
 export const PROTOCOL_GRE = 47;
 
+const TRAFFIC_CLASS = 1;
 const TOTAL_LENGTH = 2;
 const IDENTIFICATION = 4;
 const FRAGMENT = 6;
+const HOP_LIMIT = 8;
 const PROTOCOL = 9;
 const SOURCE = 12;
 const MIN_OCTETS = 20;
@@ -45,3 +47,11 @@ export const ipv4AddressAt = (at: number): number => at + SOURCE;
 
 /** The identification of the IPv4 header at `at`. */
 export const ipv4Identification = (view: DataView, at: number): number => view.getUint16(at + IDENTIFICATION);
+
+/** The octet of DSCP and ECN (RFC 2474 §3, RFC 3168 §5) of the header whose source address begins at `addressAt`. */
+export const ipv4TrafficClass = (view: DataView, addressAt: number): number =>
+  view.getUint8(addressAt - SOURCE + TRAFFIC_CLASS);
+
+/** The time to live of the header whose source address begins at `addressAt`. */
+export const ipv4HopLimit = (view: DataView, addressAt: number): number =>
+  view.getUint8(addressAt - SOURCE + HOP_LIMIT);

@@ -3,6 +3,7 @@ import type { Cursor } from "./cursor.ts";
 
 const PAYLOAD_LENGTH = 4;
 const NEXT_HEADER = 6;
+const HOP_LIMIT = 7;
 const SOURCE = 8;
 const HEADER_OCTETS = 40;
 
@@ -58,3 +59,11 @@ function skipExtensions(view: DataView, cursor: Cursor): number {
 
 /** Octet where the source address of the IPv6 header at `at` begins; the destination follows it. */
 export const ipv6AddressAt = (at: number): number => at + SOURCE;
+
+/** The octet of DSCP and ECN (RFC 8200 §7) of the header whose source address begins at `addressAt`. */
+export const ipv6TrafficClass = (view: DataView, addressAt: number): number =>
+  (view.getUint16(addressAt - SOURCE) >>> 4) & 0xff;
+
+/** The hop limit of the header whose source address begins at `addressAt`. */
+export const ipv6HopLimit = (view: DataView, addressAt: number): number =>
+  view.getUint8(addressAt - SOURCE + HOP_LIMIT);
