@@ -12,8 +12,11 @@ import {
   MAX_ADDRESSES,
   MAX_AGENTS,
   MAX_MISSING,
+  MAX_REWRITTEN,
   MAX_SUBFLOWS,
   MAX_TRANSLATIONS,
+  REWRITE_KINDS,
+  REWRITTEN_OCTETS,
   SESSION_DATASET,
   SHED_REASONS,
   SIDES,
@@ -187,6 +190,38 @@ const address = z
   })
   .meta({ id: "address", description: "An address a side announced or took back (RFC 8684 §3.4)" });
 
+const rewrittenOctets = z
+  .string()
+  .regex(new RegExp(`^([0-9a-f]{2}){0,${REWRITTEN_OCTETS}}$`))
+  .nullable();
+
+const rewritten = z
+  .object({
+    kind: z.enum(REWRITE_KINDS),
+    subflow: count.describe("`id` of the subflow"),
+    side: side.describe("Who sent the packets"),
+    between: z
+      .tuple([z.string(), z.string()])
+      .describe("The agent that copied the packets before they were rewritten, and the one that copied them behind"),
+    packets: z.int().positive().describe("Packets of this side that were rewritten so between these two"),
+    first: z
+      .object({
+        at: time.describe("When the second copy of it came"),
+        ssn: count
+          .nullable()
+          .describe("Its relative subflow sequence number; of `payload`, that of the first octet that differs"),
+        before: rewrittenOctets.describe(
+          "In hex: of `payload`, octets from the first that differs on; of `dscp` and `ecn`, the octet of both; null for options, which can hold keys",
+        ),
+        after: rewrittenOctets.describe("The same behind"),
+      })
+      .describe("The first of these packets"),
+  })
+  .meta({
+    id: "rewritten",
+    description: "Packets that two agents copied, and that differ in what no router changes of its own accord",
+  });
+
 /** Adds what a shape alone cannot say; JSON Schema does not carry these rules. */
 function consistent(record: z.infer<typeof shape>, context: z.RefinementCtx<z.infer<typeof shape>>): void {
   const fault = (path: (string | number)[], message: string) =>
@@ -272,6 +307,11 @@ const shape = z.object({
     stream: z.object({ initiator: stream, responder: stream }),
     addresses: z.array(address).max(MAX_ADDRESSES).describe("In the order of their first option"),
     subflows: z.array(subflow).max(MAX_SUBFLOWS),
+    rewritten: z
+      .array(rewritten)
+      .max(MAX_REWRITTEN)
+      .optional()
+      .describe("What was rewritten on the way, in the order in which it was first seen; absent or empty: nothing"),
   }),
   rejoin: z
     .object({
@@ -304,6 +344,8 @@ export type AddressRecord = z.infer<typeof address>;
 export type FindingRecord = z.infer<typeof finding>;
 /** All checks of a session. */
 export type VerdictsRecord = z.infer<typeof verdicts>;
+/** One way in which packets were rewritten between two agents. */
+export type RewrittenRecord = z.infer<typeof rewritten>;
 /** `verified`, `failed` or `unverifiable`. */
 export type Verdict = (typeof VERDICTS)[number];
 /** An entry of UNVERIFIABLE_REASONS. */

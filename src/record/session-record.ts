@@ -8,6 +8,7 @@ import * as table from "../session/session-table.ts";
 import type { AdvertisedAddress, Sessions } from "../session/sessions.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { communityId } from "./community-id.ts";
+import { rewrittenRecord, shedRewritten } from "./rewritten-record.ts";
 import { streamRecord } from "./stream-record.ts";
 import { endpointRecord, subflowRecord } from "./subflow-record.ts";
 import { timeText } from "./time-text.ts";
@@ -54,7 +55,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
   const action =
     context.close !== null ? "session-ended" : context.revision === 1 ? "session-opened" : "session-updated";
   const isIpv6 = (sessions.subflows.hot[first * flow.HOT_WORDS + flow.STATE]! & flow.STATE_IPV6) !== 0;
-  const shed = shedOf(sessions, session);
+  const shed = shedOf(sessions, session, members);
   const sides = <T>(of: (side: 0 | 1) => T): { initiator: T; responder: T } => ({ initiator: of(0), responder: of(1) });
   return {
     "@timestamp": timeText(context.atMicros),
@@ -101,6 +102,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       stream: sides((side) => streamRecord(sessions, session, side, context.digests[side])),
       addresses: (sessions.addresses.get(session) ?? []).map(addressRecord),
       subflows,
+      rewritten: rewrittenRecord(sessions, members, context.agentName),
     },
     ...(shed === null ? {} : { rejoin: { shed } }),
   };
@@ -159,7 +161,7 @@ function addressRecord(address: AdvertisedAddress): AddressRecord {
 }
 
 /** What bounds kept out of the record, or null when nothing was. */
-function shedOf(sessions: Sessions, session: number): Record<string, number> | null {
+function shedOf(sessions: Sessions, session: number, members: readonly number[]): Record<string, number> | null {
   const { words } = sessions.table;
   const base = session * table.SESSION_WORDS;
   const side = (field: number): number => words[base + field]! + words[base + field + 1]!;
@@ -168,6 +170,8 @@ function shedOf(sessions: Sessions, session: number): Record<string, number> | n
     addresses: words[base + table.SHED_ADDRESSES]!,
     ranges: side(table.REFUSED_RANGES),
     octets: side(table.UNPLACED),
+    agents: members.reduce((sum, subflow) => sum + sessions.subflows.unnamedAgents(subflow), 0),
+    rewritten: shedRewritten(sessions, members),
   };
   const met = Object.entries(all).filter(([, shed]) => shed > 0);
   return met.length === 0 ? null : Object.fromEntries(met);

@@ -1,8 +1,7 @@
 import { REWRITE_KINDS, REWRITTEN_OCTETS } from "../../schema/session-vocabulary.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
-import { TCP_MIN_OCTETS } from "../wire/tcp.ts";
 import type { FirstCopies } from "./first-copies.ts";
-import { haveSameMptcp, NO_OPTION, OPTION_CUT } from "./option-sum.ts";
+import { NO_OPTION, OPTION_CUT } from "./option-sum.ts";
 
 const bit = (kind: (typeof REWRITE_KINDS)[number]): number => 1 << REWRITE_KINDS.indexOf(kind);
 const OPTION_STRIPPED = bit("option-stripped");
@@ -60,7 +59,7 @@ export class Differences {
   ): void {
     const before = isFirstBefore ? first : own;
     const after = isFirstBefore ? own : first;
-    let kinds = optionKinds(vector, i, before.sum, after.sum, copy);
+    let kinds = optionKinds(before.sum, after.sum);
     const changed = before.trafficClass ^ after.trafficClass;
     if (changed & DSCP_MASK) kinds |= DSCP;
     const mayBeMarked = (before.trafficClass & ECN_MASK) !== 0 && (after.trafficClass & ECN_MASK) === ECN_CE;
@@ -72,7 +71,7 @@ export class Differences {
       const ownAt = vector.payloadAt[i]! + offset;
       const ownEnd = vector.payloadAt[i]! + vector.payloadCaptured[i]!;
       this.keepOctets(i * 2 + (isFirstBefore ? 1 : 0), vector.view, ownAt, ownEnd);
-      this.keepOctets(i * 2 + (isFirstBefore ? 0 : 1), copy.view, copy.payloadAt + offset, copy.end);
+      this.keepOctets(i * 2 + (isFirstBefore ? 0 : 1), copy.view, copy.payloadAt + offset, copy.payloadEnd);
     }
     this.kinds[i] = kinds;
     this.before[i] = before.agent;
@@ -87,29 +86,16 @@ export class Differences {
   }
 }
 
-function optionKinds(vector: PacketVector, i: number, before: number, after: number, copy: FirstCopies | null): number {
-  if (before === OPTION_CUT || after === OPTION_CUT) return 0;
-  if (before === NO_OPTION || after === NO_OPTION) {
-    return before === after ? 0 : after === NO_OPTION ? OPTION_STRIPPED : OPTION_ADDED;
-  }
-  if (copy === null) return before === after ? 0 : OPTION_CHANGED;
-  const optionsAt = vector.tcpAt[i]! + TCP_MIN_OCTETS;
-  const isSame = haveSameMptcp(
-    vector.view,
-    optionsAt,
-    vector.optionsEnd[i]!,
-    copy.view,
-    copy.optionsAt,
-    copy.payloadAt,
-  );
-  return isSame ? 0 : OPTION_CHANGED;
+function optionKinds(before: number, after: number): number {
+  if (before === after || before === OPTION_CUT || after === OPTION_CUT) return 0;
+  return after === NO_OPTION ? OPTION_STRIPPED : before === NO_OPTION ? OPTION_ADDED : OPTION_CHANGED;
 }
 
 /** How many octets of the payload of packet i are those of its first copy before one is not; -1 when all that both have are. */
 export function payloadDifference(vector: PacketVector, i: number, copy: FirstCopies): number {
   const { view } = vector;
   const at = vector.payloadAt[i]!;
-  const length = Math.min(vector.payloadCaptured[i]!, copy.end - copy.payloadAt);
+  const length = Math.min(vector.payloadCaptured[i]!, copy.payloadEnd - copy.payloadAt);
   let n = 0;
   while (n + 4 <= length && view.getUint32(at + n) === copy.view.getUint32(copy.payloadAt + n)) n += 4;
   while (n < length && view.getUint8(at + n) === copy.view.getUint8(copy.payloadAt + n)) n++;

@@ -1,9 +1,10 @@
+import { MAX_AGENTS } from "../../schema/session-vocabulary.ts";
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
+import { Rewritings } from "./rewritings.ts";
 import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
-import { Rewritings } from "./rewritings.ts";
 
 /**
  * A subflow is 192 octets in two typed arrays: `hot` (two cache lines, every packet) and `cold` (one line, handshake
@@ -85,7 +86,7 @@ export const JOIN_TOKEN = 4;
 export const NONCE = 5;
 /** Truncated HMAC of the SYN/ACK, kept for a session whose keys come later. */
 export const SYN_ACK_HMAC = 7;
-/** Three words of two agent numbers + 1 each: up to MAX_AGENTS_OF_SUBFLOW who copied it. */
+/** Three words of two agent numbers + 1 each: up to AGENTS_IN_LINE who copied it. */
 const AGENTS = 9;
 /** Second copies of packets, by whichever agent. */
 export const DUPLICATES = 12;
@@ -102,10 +103,10 @@ export const UNMAPPED = 22;
 /** Mappings that gave an octet another DSN than the one announced first. */
 export const CONTRADICTIONS = 24;
 
-/** Agents kept per subflow; further ones are not named in its record. */
-const MAX_AGENTS_OF_SUBFLOW = 6;
 /** Subflows watched at a time; of a further one the newest mapping is all that is kept. */
 const MAX_WATCHED = 65_536;
+/** Agents kept in a subflow's cold line; further ones, of the few subflows that have them, in a set. */
+const AGENTS_IN_LINE = 6;
 
 /** All subflows that are known. At its bound `allocate` refuses; the caller counts the packet as `table-full`. */
 export class SubflowTable {
@@ -121,6 +122,8 @@ export class SubflowTable {
   readonly translations = new Translations();
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
+  /** Agents that found no room in the cold line of a subflow; at most as many as are told apart (1,024). */
+  private readonly furtherAgents = new Map<number, Set<number>>();
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -201,6 +204,7 @@ export class SubflowTable {
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.watched.delete(subflow);
     this.rewritings.release(subflow);
+    this.furtherAgents.delete(subflow);
     this.free.push(subflow);
     this.live--;
   }
@@ -257,7 +261,7 @@ export class SubflowTable {
     if (this.hot[at]! >>> STATE_AGENT_SHIFT === agent + 1) return;
     this.hot[at] = (this.hot[at]! & ((1 << STATE_AGENT_SHIFT) - 1)) | ((agent + 1) << STATE_AGENT_SHIFT);
     const base = subflow * COLD_WORDS + AGENTS;
-    for (let half = 0; half < MAX_AGENTS_OF_SUBFLOW; half++) {
+    for (let half = 0; half < AGENTS_IN_LINE; half++) {
       const word = base + (half >> 1);
       const shift = (half & 1) * 16;
       const known = (this.cold[word]! >>> shift) & 0xffff;
@@ -267,16 +271,24 @@ export class SubflowTable {
         return;
       }
     }
+    const further = this.furtherAgents.get(subflow);
+    if (further === undefined) this.furtherAgents.set(subflow, new Set([agent]));
+    else further.add(agent);
   }
 
-  /** The agents that copied a subflow, in the order they were first seen. */
+  /** The agents that copied a subflow, in the order they were first seen; at most MAX_AGENTS. */
   agentsOf(subflow: number): number[] {
     const agents: number[] = [];
-    for (let half = 0; half < MAX_AGENTS_OF_SUBFLOW; half++) {
+    for (let half = 0; half < AGENTS_IN_LINE; half++) {
       const known = (this.cold[subflow * COLD_WORDS + AGENTS + (half >> 1)]! >>> ((half & 1) * 16)) & 0xffff;
       if (known !== 0) agents.push(known - 1);
     }
-    return agents;
+    return [...agents, ...(this.furtherAgents.get(subflow) ?? [])].slice(0, MAX_AGENTS);
+  }
+
+  /** How many more agents than MAX_AGENTS copied a subflow. */
+  unnamedAgents(subflow: number): number {
+    return Math.max(0, AGENTS_IN_LINE + (this.furtherAgents.get(subflow)?.size ?? 0) - MAX_AGENTS);
   }
 
   /** Where the fields of a direction begin in `hot`: 0 the lower endpoint's, 1 the higher's. */

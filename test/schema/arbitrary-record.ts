@@ -14,6 +14,8 @@ import {
   MAX_CHECKSUM_FAILURES,
   MAX_MISSING,
   MAX_TRANSLATIONS,
+  REWRITE_KINDS,
+  type RewrittenRecord,
   type SessionRecord,
   SHED_REASONS,
   SIDES,
@@ -135,6 +137,20 @@ const address: fc.Arbitrary<AddressRecord> = fc.record({
   removed_at: nullable(time),
 });
 
+const rewritten: fc.Arbitrary<RewrittenRecord> = fc.record({
+  kind: fc.constantFrom(...REWRITE_KINDS),
+  subflow: count,
+  side: fc.constantFrom(...SIDES),
+  between: fc.tuple(fc.string(), fc.string()),
+  packets: count.filter((n) => n > 0),
+  first: fc.record({
+    at: time,
+    ssn: nullable(fc.nat(2 ** 32 - 1)),
+    before: nullable(hex(64)),
+    after: nullable(hex(2)),
+  }),
+});
+
 const mptcp = fc.record({
   session: fc.record({
     id: hex(32),
@@ -158,6 +174,7 @@ const mptcp = fc.record({
   stream: either(stream),
   addresses: fc.array(address, { maxLength: MAX_ADDRESSES, size: "small" }),
   subflows: fc.array(subflow, { maxLength: 4 }),
+  rewritten: fc.array(rewritten, { maxLength: 3 }),
 });
 
 const shed = fc

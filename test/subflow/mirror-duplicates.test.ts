@@ -19,15 +19,30 @@ interface Copy {
   readonly millis?: number;
   readonly seq?: number;
   readonly timestamp?: number;
-  readonly dataAck?: number;
+  /** Null: no MPTCP option at all. */
+  readonly dataAck?: number | null;
+  readonly text?: string;
+  readonly trafficClass?: number;
+  readonly hopLimit?: number;
 }
 
 /** A data segment of a flow whose SYN came first. */
-function data({ ends = V4, ipId = 7, source = 0, millis = 0, seq = 101, timestamp = 1, dataAck = 5 }: Copy): RunPacket {
+function data(copy: Copy): RunPacket {
+  const { ends = V4, ipId = 7, source = 0, millis = 0, seq = 101, timestamp = 1, dataAck = 5, text = "data" } = copy;
   const [from, to] = ends;
-  const options = [option.timestamp(timestamp), option.dss({ ack: dataAck })];
-  const octets = segment({ from, to, flags: ACK, seq, ack: 1, options, payload: Buffer.from("data"), ipId });
-  return { atMicros: BEGIN + 1000 + millis * 1000, wire: octets.length, octets, source };
+  const options = [option.timestamp(timestamp), ...(dataAck === null ? [] : [option.dss({ ack: dataAck })])];
+  const octets = segment({ from, to, flags: ACK, seq, ack: 1, options, payload: Buffer.from(text), ipId });
+  return marked({ atMicros: BEGIN + 1000 + millis * 1000, wire: octets.length, octets, source }, copy);
+}
+
+/** A packet with another traffic class and hop limit. */
+function marked(packet: RunPacket, { trafficClass = 0, hopLimit = 64 }: Copy): RunPacket {
+  const octets = Buffer.from(packet.octets);
+  const isIpv4 = (octets[0] ?? 0) >> 4 === 4;
+  if (isIpv4) octets[1] = trafficClass;
+  else octets.writeUInt16BE(0x6000 | (trafficClass << 4), 0);
+  octets[isIpv4 ? 8 : 7] = hopLimit;
+  return { ...packet, octets };
 }
 
 /** How many of the packets after the first are told to be copies. */
@@ -42,7 +57,18 @@ describe("mirror duplicates", () => {
   it.each<[name: string, packets: Copy[], told: number]>([
     ["the copy of another agent", [{}, { source: 1 }], 1],
     ["copies of three agents", [{}, { source: 1 }, { source: 2 }], 2],
-    ["the same agent's second copy, with the same identification", [{}, {}], 1],
+    ["octets of the same agent, while nothing is known of the first ones", [{}, {}], 0],
+    ["the same agent's second copy, once its octets are compared", [{}, {}, { ipId: 8 }, { ipId: 8 }], 1],
+    [
+      "other octets of the same agent under the same identification",
+      [{}, {}, { ipId: 8 }, { ipId: 8, text: "DATA" }],
+      0,
+    ],
+    ["the same agent's second copy of an acknowledgment", [{ text: "" }, { text: "" }], 1],
+    ["the other agent's copy with another option", [{}, { source: 1, dataAck: 6 }], 1],
+    ["the other agent's copy without the option", [{}, { source: 1, dataAck: null }], 1],
+    ["the other agent's copy with other octets", [{}, { source: 1, text: "DATA" }], 1],
+    ["the other agent's copy with other marks", [{}, { source: 1, trafficClass: 0xb8, hopLimit: 3 }], 1],
     ["a retransmission with another identification", [{}, { ipId: 8 }], 0],
     ["a retransmission with another timestamp", [{}, { timestamp: 2 }], 0],
     ["two acknowledgments that differ at data level only", [{}, { dataAck: 6 }], 0],
@@ -62,6 +88,33 @@ describe("mirror duplicates", () => {
     ["just inside the window", [{}, { source: 1, millis: 1_999 }], 1],
     ["outside the window: the endpoints' own repetition", [{}, { source: 1, millis: 2_001 }], 0],
     ["the copy that was captured earlier comes later", [{ millis: 500 }, { source: 1, millis: 0 }], 1],
+    [
+      "IPv6: an acknowledgment whose data ACK another agent's lacks is another",
+      [
+        { ends: V6, text: "" },
+        { ends: V6, text: "", source: 1, dataAck: 6 },
+      ],
+      0,
+    ],
+    [
+      "IPv6: an acknowledgment without its option is the same",
+      [
+        { ends: V6, text: "" },
+        { ends: V6, text: "", source: 1, dataAck: null },
+      ],
+      1,
+    ],
+    [
+      "IPv6: one agent's three equal acknowledgments, and the other's, later",
+      [..."000111"].map((source) => ({ ends: V6, text: "", source: Number(source) })),
+      3,
+    ],
+    ["IPv6: the same, in turns", [..."011001"].map((source) => ({ ends: V6, text: "", source: Number(source) })), 3],
+    [
+      "IPv6: three equal acknowledgments, of which one agent saw one",
+      [..."0001"].map((source) => ({ ends: V6, text: "", source: Number(source) })),
+      1,
+    ],
   ])("%s", (_, packets, told) => {
     expect(copies(...packets)).toBe(told);
   });
