@@ -48,7 +48,7 @@ export class MirrorDuplicates {
   /** How the packets of the vector under way differ from their first copies. */
   readonly differences = new Differences();
   private readonly table = cacheLineWords(SETS * SET_WORDS);
-  private readonly kept = new FirstCopies();
+  private readonly kept = new FirstCopies(SETS * WAYS);
   private readonly first = new Uint32Array(VECTOR_LENGTH);
   /** As in an entry: fingerprint and sum of options. */
   private readonly second = new Uint32Array(VECTOR_LENGTH);
@@ -148,7 +148,8 @@ export class MirrorDuplicates {
     table[place + 1] = b;
     table[place + 2] = (vector.agent[i]! + 1) | (hopLimit << (2 * AGENT_BITS));
     table[place + 3] = now | (isIpv4 ? ipv4TrafficClass(view, addressAt) : ipv6TrafficClass(view, addressAt));
-    if (subflow >= 0 && hot[state]! & STATE_COPIED_TWICE) this.kept.keep(vector, i, a, b);
+    if (subflow >= 0 && hot[state]! & STATE_COPIED_TWICE) this.kept.keep(place / ENTRY_WORDS, vector, i);
+    else this.kept.forget(place / ENTRY_WORDS);
     return false;
   }
 
@@ -191,7 +192,7 @@ export class MirrorDuplicates {
     const other = this.table[at + 1]! & SUM_MASK;
     const isIdentified = vector.ipId[i] !== 0;
     if ((seen & AGENT_MASK) === agent || ((seen >>> AGENT_BITS) & AGENT_MASK) === agent) {
-      return isIdentified && sum === other && this.isSame(vector, i, seen & AGENT_MASK) ? COPIED_TWICE : ANOTHER;
+      return isIdentified && sum === other && this.isSame(vector, i, at) ? COPIED_TWICE : ANOTHER;
     }
     if (sum === other) return EXACT;
     if (isIdentified || vector.flags[i]! & SYN) return REWRITTEN;
@@ -200,11 +201,11 @@ export class MirrorDuplicates {
     return isDated && vector.payloadLength[i] !== 0 ? REWRITTEN : ANOTHER;
   }
 
-  /** Whether packet i has the octets of its first copy, made by `firstAgent` (+ 1), as far as both were captured. */
-  private isSame(vector: PacketVector, i: number, firstAgent: number): boolean {
+  /** Whether packet i has the octets of its first copy, remembered at `at`, as far as both were captured. */
+  private isSame(vector: PacketVector, i: number, at: number): boolean {
     if (vector.payloadCaptured[i] === 0) return true;
     const { kept } = this;
-    return kept.find(vector, i, this.first[i]!, this.second[i]!, firstAgent) && payloadDifference(vector, i, kept) < 0;
+    return kept.find(at / ENTRY_WORDS, vector, i) && payloadDifference(vector, i, kept) < 0;
   }
 
   /** Notes how packet i differs from its first copy, which is remembered at `at` and came `age` earlier. */
@@ -223,7 +224,7 @@ export class MirrorDuplicates {
     const hops =
       ((seen >>> (2 * AGENT_BITS)) & 0xff) - (isIpv4 ? ipv4HopLimit(view, addressAt) : ipv6HopLimit(view, addressAt));
     const isFirstBefore = hops === 0 ? age >= 0 : hops > 0;
-    const isFound = kept.find(vector, i, this.first[i]!, this.second[i]!, seen & AGENT_MASK);
+    const isFound = kept.find(at / ENTRY_WORDS, vector, i);
     this.differences.compare(vector, i, own, earlier, isFirstBefore, isFound ? kept : null);
   }
 }
