@@ -20,7 +20,9 @@ export const dssChecksums = z
       .array(
         z.object({
           subflow: count.describe("`id` of the subflow"),
-          offset: count.nullable().describe("Of the mapping's first octet in the stream; null where it is unknown"),
+          offset: count
+            .nullable()
+            .describe("Of the mapping's first octet in the stream; null where it is unknown, or would be nowhere near"),
           length: count.describe("Payload octets of the mapping"),
         }),
       )

@@ -31,7 +31,8 @@ export function checksumRecord(sessions: Sessions, session: number, side: 0 | 1)
       record[verdict] += counts.verdicts[verdict];
     for (const reason of Object.keys(reasons) as ChecksumReason[]) reasons[reason] += counts.unverifiable[reason];
     for (const { offset, length } of counts.failures) {
-      failures.push({ subflow: id, offset: Number.isNaN(offset) ? null : Math.max(offset, 0), length });
+      // A DSN that was changed on the way may lie nowhere near the stream.
+      failures.push({ subflow: id, offset: Number.isSafeInteger(offset) && offset >= 0 ? offset : null, length });
     }
   }
   const met = Object.entries(reasons).filter(([, count]) => count > 0);

@@ -9,7 +9,7 @@ import { needs, titled } from "../support/requirements.ts";
 import { CASES, filesOf, type HostileCase } from "./cases.ts";
 import { writeCases } from "./write.ts";
 
-const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
+const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
 
 /** What the record of each case must say; in the order of CASES. */
 const TOLD: Readonly<Record<string, (records: readonly SessionRecord[]) => void>> = {
@@ -49,6 +49,21 @@ const TOLD: Readonly<Record<string, (records: readonly SessionRecord[]) => void>
   "key-echo-wrong": ([record]) => {
     expect(record?.mptcp.verdicts?.key_echo).toEqual({ verdict: "failed" });
     whole(record, 19, 19);
+  },
+  "checksum-wrong": ([record]) => {
+    expect(record?.mptcp.stream.initiator.checksum).toEqual({
+      ...{ verified: 1, failed: 1, old_byte_order: 0, unverifiable: 0 },
+      failures: [{ subflow: 1, offset: 16, length: 16 }],
+    });
+    expect(record?.mptcp.stream.responder.checksum).toMatchObject({ verified: 1, failed: 0 });
+    expect(record?.mptcp.subflows[1]?.close.reason).toBe("reset");
+    whole(record, 32, 4);
+  },
+  "checksum-old-byte-order": ([record]) => {
+    for (const side of ["initiator", "responder"] as const) {
+      expect(record?.mptcp.stream[side].checksum).toMatchObject({ verified: 0, failed: 0, old_byte_order: 1 });
+    }
+    whole(record, 16, 4);
   },
   "fastclose-wrong-key": ([record]) => {
     expect(record?.mptcp.verdicts?.fastclose.initiator).toEqual({ verdict: "failed" });

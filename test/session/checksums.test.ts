@@ -128,6 +128,21 @@ describe("DSS checksums (RFC 8684 §3.3.1)", () => {
     expect(run(talk.packets).totals.verdicts["checksum"]).toEqual({ verified: 1, failed: 1, unverifiable: 0 });
   });
 
+  it("wrong, and nowhere near the stream: without a place", () => {
+    const talk = open();
+    for (const away of [2n ** 62n, -5n]) {
+      const dss = option.dss({
+        ack: talk.dsn(1, 0),
+        dsn: talk.dsn(0, 0) + away,
+        ssn: talk.initial.next[0],
+        length: 4,
+        checksum: 1,
+      });
+      talk.segment(talk.initial, 0, ACK, [dss], Buffer.from("data"));
+    }
+    expect(checksums(talk.packets)?.failures.map(({ offset }) => offset)).toEqual([null, null]);
+  });
+
   it("at most 16 wrong ones are listed, all are counted", () => {
     const talk = open();
     for (let n = 0; n < 20; n++) mapping(talk, PAYLOAD, [], { checksum: (right) => right ^ 0x0101 });
