@@ -1,6 +1,7 @@
 import type { AddressRecord, SessionRecord, SubflowRecord } from "../../schema/session-record.ts";
 import { ACTION_TYPES, SIDES } from "../../schema/session-vocabulary.ts";
 import type { StreamDigest } from "../reassembly/stream-digest.ts";
+import { addressFinding } from "../session/addresses.ts";
 import type { Close, CloseReason } from "../session/ending.ts";
 import { fallbackOf } from "../session/fallback.ts";
 import { firstSubflow } from "../session/identity.ts";
@@ -12,7 +13,7 @@ import { rewrittenRecord, shedRewritten } from "./rewritten-record.ts";
 import { streamRecord } from "./stream-record.ts";
 import { endpointRecord, subflowRecord } from "./subflow-record.ts";
 import { timeText } from "./time-text.ts";
-import { negotiationRecord, verdictsRecord } from "./verdicts-record.ts";
+import { findingRecord, negotiationRecord, verdictsRecord } from "./verdicts-record.ts";
 
 /** What a record needs besides the session's state. */
 export interface RecordContext {
@@ -100,7 +101,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       fallback: fallbackRecord(sessions, session, members),
       close: context.close,
       stream: sides((side) => streamRecord(sessions, session, side, context.digests[side])),
-      addresses: (sessions.addresses.get(session) ?? []).map(addressRecord),
+      addresses: (sessions.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
       subflows,
       rewritten: rewrittenRecord(sessions, members, context.agentName),
     },
@@ -148,8 +149,9 @@ function fallbackRecord(
   return { cause: found.cause, at: timeText(found.atMicros), subflow: Math.max(0, members.indexOf(found.subflow)) };
 }
 
-function addressRecord(address: AdvertisedAddress): AddressRecord {
+function addressRecord(sessions: Sessions, session: number, address: AdvertisedAddress): AddressRecord {
   const time = (micros: number | null): string | null => (micros === null ? null : timeText(micros));
+  const { finding, form } = addressFinding(sessions, session, address);
   return {
     side: SIDES[address.side],
     address_id: address.addressId,
@@ -157,6 +159,9 @@ function addressRecord(address: AdvertisedAddress): AddressRecord {
     port: address.port,
     at: time(address.atMicros),
     removed_at: time(address.removedMicros),
+    echoed_at: time(address.echoedMicros),
+    hmac: findingRecord(finding),
+    ...(form === null ? {} : { hmac_form: form }),
   };
 }
 

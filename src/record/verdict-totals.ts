@@ -6,14 +6,23 @@ export class VerdictTotals {
   private readonly counts: Record<string, Record<Verdict, number>> = {};
 
   constructor() {
-    for (const check of ["version", "key-echo", "idsn", "token", "join-hmac", "fastclose", "checksum"]) {
+    for (const check of [
+      "version",
+      "key-echo",
+      "idsn",
+      "token",
+      "join-hmac",
+      "addr-hmac",
+      "fastclose",
+      "checksum",
+    ]) {
       this.counts[check] = { verified: 0, failed: 0, unverifiable: 0 };
     }
   }
 
   /** Counts every verdict of a record. */
   add({ mptcp }: SessionRecord): void {
-    const { verdicts, subflows, stream } = mptcp;
+    const { verdicts, subflows, stream, addresses } = mptcp;
     if (verdicts !== undefined) {
       const { version, key_echo, idsn, token, fastclose } = verdicts;
       this.take("version", version);
@@ -22,6 +31,7 @@ export class VerdictTotals {
       this.take("token", token.initiator, token.responder);
       this.take("fastclose", fastclose.initiator, fastclose.responder);
     }
+    for (const { hmac } of addresses) this.take("addr-hmac", hmac ?? null);
     this.takeChecksums(stream.initiator.checksum);
     this.takeChecksums(stream.responder.checksum);
     for (const { join } of subflows) {

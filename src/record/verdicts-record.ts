@@ -46,7 +46,8 @@ export function verdictsRecord(sessions: Sessions, session: number): VerdictsRec
   };
 }
 
-function findingRecord(finding: verdicts.Finding): FindingRecord | null {
+/** A finding as records tell it. */
+export function findingRecord(finding: verdicts.Finding): FindingRecord | null {
   if (finding === null) return null;
   const { verdict, reason } = finding;
   return reason === undefined ? { verdict } : { verdict, unverifiable_reason: reason };

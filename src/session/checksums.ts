@@ -42,7 +42,8 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   if (form !== events.DSN_64) {
     const { words } = sessions.table;
     const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
-    const lo = words[at + table.IDSN_LO]! + 1 + offset;
+    const first = side === 0 ? sessions.initiatorShift(session) : 0;
+    const lo = words[at + table.IDSN_LO]! + 1 + offset - first;
     dsnHi = (words[at + table.IDSN_HI]! + Math.floor(lo / 0x100000000)) >>> 0;
     dsnLo = lo >>> 0;
   }

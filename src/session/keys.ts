@@ -36,3 +36,13 @@ export function joinHmac(
     .update(message)
     .digest();
 }
+
+/**
+ * The HMAC of an ADD_ADDR, 32 octets, of which the wire carries the rightmost 8 (RFC 8684 §3.4.1): keyed with the
+ * sender's key then the receiver's, over address id, address and port, which is 0 where the option names none.
+ */
+export function addAddrHmac(senderKey: Uint8Array, receiverKey: Uint8Array, announced: Uint8Array): Buffer {
+  return createHmac("sha256", Buffer.concat([senderKey, receiverKey]))
+    .update(announced)
+    .digest();
+}

@@ -23,6 +23,10 @@ export interface AdvertisedAddress {
   readonly ip: string | null;
   readonly port: number | null;
   readonly atMicros: number | null;
+  /** What the HMAC is over, and its 8 octets; null where there is none (version 0, only the removal seen). */
+  readonly hmac: { readonly over: Uint8Array; readonly octets: Uint8Array } | null;
+  /** When the other side's echo came. */
+  echoedMicros: number | null;
   removedMicros: number | null;
 }
 

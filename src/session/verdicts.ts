@@ -57,7 +57,8 @@ export function noteVerdict(
 }
 
 const found = (isRight: boolean): Finding => ({ verdict: isRight ? "verified" : "failed" });
-const unverifiable = (reason: UnverifiableReason): Finding => ({ verdict: "unverifiable", reason });
+/** That something cannot be verified, and why. */
+export const unverifiable = (reason: UnverifiableReason): Finding => ({ verdict: "unverifiable", reason });
 
 /**
  * Whether the hosts agreed on a version as RFC 8684 §3.1 lets them: the responder's is not above the one asked for, and
@@ -125,7 +126,7 @@ const isStandIn = (sessions: Sessions, session: number): boolean =>
   (sessions.table.state(session) & (table.S_ORPHAN | table.S_MIDSTREAM)) !== 0;
 
 /** Why a key is unknown. */
-function whyKeyless(sessions: Sessions, session: number): UnverifiableReason {
+export function whyKeyless(sessions: Sessions, session: number): UnverifiableReason {
   return sessions.table.state(session) & (3 * table.S_KEY) ? "key-unknown" : "no-handshake";
 }
 

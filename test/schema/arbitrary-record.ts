@@ -128,14 +128,20 @@ const subflow = fc
   .tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }))
   .map(([made, seen]): SubflowRecord => (seen.length === 0 ? made : { ...made, translated: seen }));
 
-const address: fc.Arbitrary<AddressRecord> = fc.record({
-  side: fc.constantFrom(...SIDES),
-  address_id: fc.nat(255),
-  ip: nullable(ip),
-  port: nullable(fc.nat(65_535)),
-  at: nullable(time),
-  removed_at: nullable(time),
-});
+const address: fc.Arbitrary<AddressRecord> = fc.record(
+  {
+    side: fc.constantFrom(...SIDES),
+    address_id: fc.nat(255),
+    ip: nullable(ip),
+    port: nullable(fc.nat(65_535)),
+    at: nullable(time),
+    removed_at: nullable(time),
+    echoed_at: nullable(time),
+    hmac: finding,
+    hmac_form: fc.constantFrom("rightmost" as const, "leftmost" as const),
+  },
+  { requiredKeys: ["side", "address_id", "ip", "port", "at", "removed_at"] },
+);
 
 const rewritten: fc.Arbitrary<RewrittenRecord> = fc.record({
   kind: fc.constantFrom(...REWRITE_KINDS),

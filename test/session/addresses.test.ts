@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { Conversation } from "../support/conversation.ts";
@@ -52,9 +53,92 @@ describe("ADD_ADDR and REMOVE_ADDR", () => {
     expect(shed).toEqual({ addresses: 8 });
   });
 
+  it("an echo says when the other side had it", () => {
+    const talk = new Conversation().open().send(0, "x");
+    talk.segment(talk.initial, 1, ACK, [option.addAddr(1, 4, "10.2.0.9", 8443)]);
+    talk.segment(talk.initial, 0, ACK, [option.addAddr(1, 4, "10.2.0.9", 8443, true)]);
+    const [address] = sessionRecord.parse(run(talk.packets).records[0]).mptcp.addresses;
+    expect(address).toMatchObject({
+      side: "responder",
+      at: expect.stringMatching(/4000Z$/),
+      echoed_at: expect.stringMatching(/5000Z$/),
+    });
+    expect(addressesAfter(1, option.addAddr(1, 4, "10.2.0.9")).addresses[0]?.echoed_at).toBeNull();
+  });
+
   it("a length that is none is ignored", () => {
     const cut = Buffer.from(option.addAddr(1, 4, "10.2.0.9")).subarray(0, 12);
     cut[1] = 12;
     expect(addressesAfter(1, cut).addresses).toEqual([]);
+  });
+});
+
+/** An ADD_ADDR of the responder with an HMAC as RFC 8684 §3.4.1 makes it; `change` alters its 32 octets. */
+function signed(
+  id: number,
+  ip: string,
+  port: number | undefined,
+  change = (hmac: Buffer): Buffer => hmac.subarray(-8),
+): Buffer {
+  const { keys } = new Conversation();
+  const octets = option.addAddr(1, id, ip, port);
+  const over = Buffer.concat([octets.subarray(3, -8), Buffer.alloc(port === undefined ? 2 : 0)]);
+  const hmac = createHmac("sha256", Buffer.concat([keys[1], keys[0]]))
+    .update(over)
+    .digest();
+  return Buffer.concat([octets.subarray(0, -8), change(hmac)]);
+}
+
+describe("HMAC of ADD_ADDR (RFC 8684 §3.4.1)", () => {
+  it.each([
+    ["10.2.0.9", undefined],
+    ["10.2.0.9", 8443],
+    ["2001:db8::9", undefined],
+    ["2001:db8::9", 8443],
+  ] as const)("%s port %s: the rightmost octets are verified, others not", (ip, port) => {
+    const verified = { hmac: { verdict: "verified" }, hmac_form: "rightmost" };
+    expect(addressesAfter(1, signed(4, ip, port)).addresses).toMatchObject([verified]);
+    const old = signed(4, ip, port, (hmac) => hmac.subarray(0, 8));
+    expect(addressesAfter(1, old).addresses).toMatchObject([{ hmac: { verdict: "verified" }, hmac_form: "leftmost" }]);
+    const wrong = addressesAfter(1, option.addAddr(1, 4, ip, port)).addresses;
+    expect(wrong).toMatchObject([{ hmac: { verdict: "failed" } }]);
+    expect(wrong[0]).not.toHaveProperty("hmac_form");
+  });
+
+  it("is over the address id, too", () => {
+    const other = signed(4, "10.2.0.9", undefined);
+    other[3] = 5;
+    expect(addressesAfter(1, other).addresses).toMatchObject([{ address_id: 5, hmac: { verdict: "failed" } }]);
+  });
+
+  it("a forged announcement stands beside the right one of the same address, whichever came first", () => {
+    const both = [option.addAddr(1, 4, "10.2.0.9"), signed(4, "10.2.0.9", undefined)];
+    for (const options of [both, both.toReversed()]) {
+      const verdicts = addressesAfter(1, ...options, ...options).addresses.map(({ hmac }) => hmac?.verdict);
+      expect(verdicts.sort()).toEqual(["failed", "verified"]);
+    }
+  });
+
+  it("there is none in version 0, nor of a removal alone", () => {
+    expect(addressesAfter(0, option.addAddr(0, 4, "10.2.0.9")).addresses).toMatchObject([{ hmac: null }]);
+    expect(addressesAfter(1, option.removeAddr(4)).addresses).toMatchObject([{ hmac: null }]);
+  });
+
+  it("unverifiable without both keys; no record has its octets", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]).send(0, "x");
+    const one = signed(4, "10.2.0.9", undefined);
+    talk.segment(talk.initial, 1, ACK, [one]);
+    const { records } = run(talk.packets);
+    expect(records[0]?.mptcp.addresses).toMatchObject([
+      { hmac: { verdict: "unverifiable", unverifiable_reason: "key-unknown" } },
+    ]);
+    expect(JSON.stringify(records)).not.toContain(one.subarray(-8).toString("hex"));
+  });
+
+  it("counts in the totals", () => {
+    const talk = new Conversation().open().send(0, "x");
+    talk.segment(talk.initial, 1, ACK, [signed(4, "10.2.0.9", undefined)]);
+    talk.segment(talk.initial, 1, ACK, [option.addAddr(1, 5, "10.2.0.8")]);
+    expect(run(talk.packets).totals.verdicts["addr-hmac"]).toEqual({ verified: 1, failed: 1, unverifiable: 0 });
   });
 });
