@@ -133,7 +133,8 @@ export function evidenceOf(state: number): SessionRecord["mptcp"]["session"]["ev
 }
 
 function idsnText(sessions: Sessions, session: number, side: number): string | null {
-  if ((sessions.table.state(session) & (table.S_IDSN << side)) === 0) return null;
+  const state = sessions.table.state(session);
+  if ((state & (table.S_IDSN << side)) === 0 || evidenceOf(state) !== "handshake") return null;
   const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
   const { words } = sessions.table;
   return ((BigInt(words[at + table.IDSN_HI] ?? 0) << 32n) | BigInt(words[at + table.IDSN_LO] ?? 0)).toString();

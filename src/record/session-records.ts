@@ -19,6 +19,7 @@ const NO_DIGESTS: Digests = [null, null];
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
 export class SessionRecords implements SessionObserver {
   readonly octets: NewOctets | null;
+  readonly partial: boolean;
   private readonly options: PipelineOptions;
   private readonly agentName: (agent: number) => string;
   private sessions: Sessions | null = null;
@@ -31,7 +32,7 @@ export class SessionRecords implements SessionObserver {
   private opened_ = 0;
   private ended_ = 0;
   private halfOpen = 0;
-  private partial = 0;
+  private partialCount = 0;
   private records = 0;
   private updatesLeftOut = 0;
   private readonly endedBy: Record<string, number> = {};
@@ -41,6 +42,7 @@ export class SessionRecords implements SessionObserver {
 
   constructor(options: PipelineOptions, agentName: (agent: number) => string) {
     this.options = options;
+    this.partial = options.partial;
     this.agentName = agentName;
     const { octets: sink, digest } = options;
     this.octets =
@@ -96,7 +98,7 @@ export class SessionRecords implements SessionObserver {
         opened: this.opened_,
         ended: this.ended_,
         live: this.opened_ - this.ended_,
-        partial: this.partial,
+        partial: this.partialCount,
         halfOpen: this.halfOpen,
       },
       endedBy: { ...this.endedBy },
@@ -143,7 +145,7 @@ export class SessionRecords implements SessionObserver {
   private count(record: SessionRecord, isPartial: boolean): void {
     const { close, stream, subflows } = record.mptcp;
     if (isPartial) {
-      this.partial++;
+      this.partialCount++;
       if (record.mptcp.session.evidence === "orphan") this.subflows.orphan += subflows.length;
       return;
     }

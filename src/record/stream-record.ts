@@ -29,6 +29,9 @@ export function streamRecord(
   const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
   const missing = [...holes.list, ...cuts].sort((a, b) => a.offset - b.offset);
   const missingOctets = holes.octets + cutOctets;
+  const state = sessions.table.state(session);
+  // Without a handshake the stream has a first octet that was seen, and none that is known to be its first.
+  const isWhole = (state & (table.S_ORPHAN | table.S_MIDSTREAM)) === 0;
   const unplaced = words[session * table.SESSION_WORDS + table.UNPLACED + side]!;
   return {
     octets: floats[half + (table.OCTETS >> 1)]!,
@@ -37,12 +40,10 @@ export function streamRecord(
     missing_octets: missingOctets,
     conflicting: null,
     checksum: checksumRecord(sessions, session, side),
-    complete: finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
+    complete:
+      isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
-    ...digestFields(
-      digest,
-      (sessions.table.state(session) & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session),
-    ),
+    ...digestFields(digest, isWhole && ((state & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session))),
   };
 }
 

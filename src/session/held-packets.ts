@@ -6,28 +6,29 @@ const MAX_PACKETS = 4096;
 const MAX_OCTETS = 8 * 1024 * 1024;
 /** Copies from two agents are this far apart at most; what waited longer is given up. */
 const MAX_MICROS = 10_000_000;
+/** How often packet time is looked at. */
+const TICK_MICROS = 100_000;
 
 /** Behind each held packet. */
 const SLACK_OCTETS = 64;
-const NOTHING = new Uint8Array(0);
 
 interface Held {
-  readonly subflow: number;
   readonly atMicros: number;
   /** TCP header and, where wanted, payload: their own copy. */
-  block: Uint8Array<ArrayBuffer>;
+  readonly block: Uint8Array<ArrayBuffer>;
   /** The columns of `columnsOf`, those that are places in the block from its beginning. */
   readonly columns: Float64Array;
-  taken: boolean;
 }
 
 /** What the session stage reads of a packet. The first PLACES of them are places in the block. */
 const columnsOf = (vector: PacketVector, events: SubflowEvents) => [
   vector.mptcpAt,
+  vector.tcpAt,
   vector.optionsEnd,
   vector.payloadAt,
   events.dataAt,
   vector.atMicros,
+  vector.agent,
   vector.flags,
   vector.payloadLength,
   vector.payloadCaptured,
@@ -44,24 +45,21 @@ const columnsOf = (vector: PacketVector, events: SubflowEvents) => [
   events.finHi,
   events.finLo,
 ];
-const PLACES = 4;
+const PLACES = 5;
 
-/**
- * Packets of joins that came before the handshake of their session, as they do when agents are not equally far away.
- * They are replayed when the session is known.
- */
+/** Packets of subflows that cannot be taken yet, each with its own copy of the octets, to be taken later as they came. */
 export class HeldPackets {
   /** The packet under replay: entry 0 of both. */
   readonly vector = new PacketVector();
   readonly events = new SubflowEvents();
-  private queue: Held[] = [];
+  /** By subflow, in the order of their first packets. */
+  private readonly queues = new Map<number, Held[]>();
   private packets = 0;
   private octets = 0;
+  private tick = 0;
 
   /** Keeps a copy of packet i, without its payload where nobody wants octets; false when a bound is met. */
   hold(vector: PacketVector, events: SubflowEvents, i: number, withPayload: boolean): boolean {
-    const atMicros = vector.atMicros[i] ?? 0;
-    this.giveUp(atMicros);
     const from = vector.tcpAt[i] ?? 0;
     const to = withPayload
       ? (vector.payloadAt[i] ?? 0) + (vector.payloadCaptured[i] ?? 0)
@@ -76,46 +74,79 @@ export class HeldPackets {
     // Longer than the packet, so that no decoder's look ahead can leave it.
     const block = new Uint8Array(length + SLACK_OCTETS);
     block.set(vector.block.subarray(from, from + length));
-    this.queue.push({ subflow: events.subflow[i] ?? -1, atMicros, block, columns, taken: false });
+    const subflow = events.subflow[i] ?? -1;
+    const queue = this.queues.get(subflow);
+    const held = { atMicros: vector.atMicros[i] ?? 0, block, columns };
+    if (queue === undefined) this.queues.set(subflow, [held]);
+    else queue.push(held);
     this.packets++;
     this.octets += block.length;
     return true;
   }
 
-  /** Calls `take` for each packet of a subflow, in order, with the packet as entry 0 of `vector` and `events`; then forgets them. */
+  /**
+   * Calls `take` for each packet of a subflow, in order, with the packet as entry 0 of `vector` and `events`; they are
+   * forgotten before the first call.
+   */
   replay(subflow: number, take: () => void): void {
-    for (const held of this.queue) {
-      if (held.subflow !== subflow || held.taken) continue;
-      const { block } = held;
-      this.drop(held);
-      this.vector.use(block);
-      for (const [at, column] of columnsOf(this.vector, this.events).entries()) column[0] = held.columns[at] ?? 0;
-      take();
-    }
-    this.queue = this.queue.filter((held) => !held.taken);
+    const queue = this.queues.get(subflow) ?? [];
+    this.forget(subflow);
+    for (const { block, columns } of queue) this.present(block, columns, take);
   }
 
   /** Forgets the packets of a subflow. */
   forget(subflow: number): void {
-    for (const held of this.queue) if (held.subflow === subflow && !held.taken) this.drop(held);
-    // Entries that are gone wait for those before them, but not for ever.
-    if (this.queue.length > 64 && this.queue.length > this.packets * 2) {
-      this.queue = this.queue.filter((held) => !held.taken);
+    for (const held of this.queues.get(subflow) ?? []) this.drop(held);
+    this.queues.delete(subflow);
+  }
+
+  /** Whether more than half of the room is taken. */
+  get isHalfFull(): boolean {
+    return this.packets * 2 > MAX_PACKETS || this.octets * 2 > MAX_OCTETS;
+  }
+
+  /** Calls `look` for each packet of a subflow as `replay` does, and keeps them. */
+  look(subflow: number, look: () => void): void {
+    for (const { block, columns } of this.queues.get(subflow) ?? []) this.present(block, columns, look);
+  }
+
+  /** The subflows some of whose packets have waited too long at this packet time; none while it is early to ask again. */
+  overdue(nowMicros: number): number[] {
+    if (this.queues.size === 0 || Math.abs(nowMicros - this.tick) < TICK_MICROS) return [];
+    this.tick = nowMicros;
+    const isDue = ([, queue]: [number, Held[]]): boolean => queue.some((held) => isOverdue(held, nowMicros));
+    return [...this.queues].filter(isDue).map(([subflow]) => subflow);
+  }
+
+  /** All subflows with held packets. */
+  get subflows(): number[] {
+    return [...this.queues.keys()];
+  }
+
+  /** Forgets the packets of a subflow that have waited too long, after showing each to `look` as `replay` does. */
+  giveUp(subflow: number, nowMicros: number, look: () => void): void {
+    const queue = this.queues.get(subflow) ?? [];
+    const kept = queue.filter((held) => !isOverdue(held, nowMicros));
+    if (kept.length === 0) this.queues.delete(subflow);
+    else this.queues.set(subflow, kept);
+    for (const held of queue) {
+      if (!isOverdue(held, nowMicros)) continue;
+      this.drop(held);
+      this.present(held.block, held.columns, look);
     }
   }
 
-  private giveUp(nowMicros: number): void {
-    const first = this.queue.findIndex((held) => !held.taken && nowMicros - held.atMicros <= MAX_MICROS);
-    if (first === 0) return;
-    const gone = first < 0 ? this.queue : this.queue.slice(0, first);
-    for (const held of gone) if (!held.taken) this.drop(held);
-    this.queue = first < 0 ? [] : this.queue.slice(first);
+  private present(block: Uint8Array<ArrayBuffer>, columns: Float64Array, take: () => void): void {
+    this.vector.use(block);
+    for (const [at, column] of columnsOf(this.vector, this.events).entries()) column[0] = columns[at] ?? 0;
+    take();
   }
 
-  private drop(held: Held): void {
-    held.taken = true;
+  private drop({ block }: Held): void {
     this.packets--;
-    this.octets -= held.block.length;
-    held.block = NOTHING;
+    this.octets -= block.length;
   }
 }
+
+/** Either way, so that a time far ahead that one packet states keeps no room. */
+const isOverdue = ({ atMicros }: Held, nowMicros: number): boolean => Math.abs(nowMicros - atMicros) > MAX_MICROS;

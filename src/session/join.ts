@@ -20,21 +20,28 @@ export function findOwner(sessions: Sessions, subflow: number, token: number): n
   const all = sessions.withToken(token);
   // Other joins that wait for a handshake are company for want of a session.
   const known = all.filter((stream) => (sessions.table.state(stream >> 1) & table.S_ORPHAN) === 0);
-  const candidates = known.length > 0 ? known : all;
-  if (candidates.length < 2) return candidates[0] ?? -1;
-  return candidates.find((stream) => knowsAddress(sessions, stream, subflow)) ?? candidates[0] ?? -1;
+  // No HMAC tells what is whose there: both ends elsewhere may be two servers that chose one token.
+  if (known.length === 0) {
+    return (
+      all.find((stream) => knowsAddress(sessions, stream, subflow, 0)) ??
+      all.find((stream) => knowsAddress(sessions, stream, subflow, 1)) ??
+      -1
+    );
+  }
+  if (known.length < 2) return known[0] ?? -1;
+  return known.find((stream) => knowsAddress(sessions, stream, subflow, 0)) ?? known[0] ?? -1;
 }
 
-/** Whether the listener's address of a new subflow is one at which the candidate's side is known. */
-function knowsAddress(sessions: Sessions, stream: number, subflow: number): boolean {
+/** Whether the address of a new subflow's listener (0) or opener (1) is one at which that side of the candidate is known. */
+function knowsAddress(sessions: Sessions, stream: number, subflow: number, end: 0 | 1): boolean {
   const session = stream >> 1;
-  const side = stream & 1;
+  const side = (stream & 1) ^ end;
   const hot = sessions.subflows.hot;
   const openerHigher = (hot[subflow * flow.HOT_WORDS + flow.STATE]! & flow.STATE_OPENER_HIGHER) !== 0;
-  const listenerAt = subflow * flow.HOT_WORDS + flow.KEY + (openerHigher ? 0 : 4);
+  const at = subflow * flow.HOT_WORDS + flow.KEY + (openerHigher === (end === 1) ? 4 : 0);
   return sessions.subflowsOf(session).some((known) => {
     const words = sessions.addressWords(known, side);
-    return words.every((word, i) => word === hot[listenerAt + i]);
+    return words.every((word, i) => word === hot[at + i]);
   });
 }
 

@@ -1,8 +1,10 @@
 import * as flow from "../subflow/subflow-table.ts";
 import * as mptcp from "../wire/mptcp.ts";
+import type { Dsn } from "./dsn.ts";
 import type { Endings } from "./ending.ts";
 import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck } from "./join.ts";
 import * as join from "./join-state.ts";
+import { learnOrigin, shareStream } from "./partial-streams.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { initialTwin, joinTwin } from "./twins.ts";
@@ -65,7 +67,9 @@ export class Memberships {
     // Nobody makes room for what was not seen to begin.
     const session = this.sessions.table.allocate(atMicros);
     if (session < 0) return false;
-    this.sessions.table.set(session, evidence | table.S_ESTABLISHED);
+    // What runs in the middle has been confirmed before.
+    const confirmed = evidence === table.S_MIDSTREAM ? table.S_CONFIRMED : 0;
+    this.sessions.table.set(session, evidence | table.S_ESTABLISHED | confirmed);
     if (evidence === table.S_ORPHAN) {
       this.sessions.table.words[session * table.SESSION_WORDS + table.TOKEN + 1] = token;
       this.sessions.indexToken(session, 1);
@@ -100,6 +104,35 @@ export class Memberships {
     this.leaving.session(session);
     sessions.release(session);
     return true;
+  }
+
+  /**
+   * The handshake of an orphan is not waited for any more: it becomes a session of its own, or part of another of the same
+   * token whose data lie in the same data sequence space. `lowest` are the first data of its sides. Returns that session.
+   */
+  settle(orphan: number, lowest: readonly [Dsn | null, Dsn | null]): number {
+    const { sessions } = this;
+    const others = sessions.withToken(sessions.tokenOf(orphan, 1)).map((stream) => stream >> 1);
+    const sibling = others.find(
+      (other) => sessions.table.state(other) & table.S_SETTLED && shareStream(sessions, other, lowest),
+    );
+    if (sibling === undefined) {
+      for (const side of [0, 1] as const) if (lowest[side] !== null) learnOrigin(sessions, orphan, side, lowest[side]);
+      sessions.table.set(orphan, table.S_SETTLED | table.S_CONFIRMED);
+      return orphan;
+    }
+    sessions.inherit(sibling, 1, orphan);
+    for (const subflow of sessions.subflowsOf(orphan)) {
+      sessions.detach(orphan, subflow);
+      sessions.clearJoin(subflow, join.IS_CLOSED);
+      if (sessions.attach(sibling, subflow)) continue;
+      this.leaving.subflow(subflow);
+      sessions.subflows.release(subflow);
+    }
+    this.endings.forget(orphan);
+    this.leaving.session(orphan);
+    sessions.release(orphan);
+    return sibling;
   }
 
   /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
@@ -150,7 +183,7 @@ export class Memberships {
     const { sessions } = this;
     for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
       const orphan = stream >> 1;
-      if (orphan === session || (sessions.table.state(orphan) & table.S_ORPHAN) === 0) continue;
+      if (orphan === session || !sessions.awaitsHandshake(orphan)) continue;
       const own = sessions.subflowsOf(orphan).filter((subflow) => mayJoin(sessions, session * 2 + side, subflow));
       if (own.length === 0) continue;
       sessions.inherit(session, side, orphan);

@@ -11,6 +11,8 @@ export interface SessionObserver {
   ended(session: number, close: Close, atMicros: number): void;
   /** The session, of which nothing was told, is one that is known already; its number is forgotten when the call returns. */
   merged(session: number): void;
+  /** Sessions without a handshake are told, too. */
+  readonly partial: boolean;
   /** Octets of a stream seen for the first time; null when nobody wants them. */
   readonly octets: NewOctets | null;
 }

@@ -13,6 +13,7 @@ import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import { LaterPackets } from "./later-packets.ts";
 import { Memberships } from "./memberships.ts";
+import { takePartial } from "./partial-streams.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
@@ -26,6 +27,8 @@ const ORPHAN_JOIN = fateOf("session/orphan-join");
 const JOIN_REFUSED = fateOf("session/join-refused");
 const COUNTED = fateOf("session/counted");
 
+/** What concerns the octets of a stream, or its end. */
+const SAYS_OCTETS = events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA;
 const BOTH_KEYS = 3 * table.S_KEY;
 
 /** The third stage: takes each subflow event to its session, verifies, reassembles, and decides fallback and end. */
@@ -97,12 +100,44 @@ export class SessionStage {
 
   /** Lets packet time pass. */
   advance(nowMicros: number): void {
+    for (const subflow of this.waiting.overdue(nowMicros)) {
+      const session = this.sessions.sessionOf(subflow);
+      if (this.mustSettle(session)) this.settle(session);
+      else this.waiting.giveUp(subflow, nowMicros);
+    }
+    if (this.observer.partial && this.waiting.isCrowded) this.settleAll();
     this.endings.advance(nowMicros);
   }
 
   /** Ends every session; those that had not ended by themselves for this reason. */
   finish(reason: "end-of-input" | "shutdown"): void {
+    this.settleAll();
     this.endings.finish(reason);
+  }
+
+  /** Whether a session is an orphan that is to be told of, and waits. */
+  private mustSettle(session: number): boolean {
+    return this.observer.partial && session >= 0 && this.sessions.awaitsHandshake(session);
+  }
+
+  private settleAll(): void {
+    for (const subflow of this.waiting.subflows) {
+      const session = this.sessions.sessionOf(subflow);
+      if (this.mustSettle(session)) this.settle(session);
+    }
+  }
+
+  /** Waits no longer for an orphan's handshake; returns the session that it is now. */
+  private settle(orphan: number): number {
+    const subflows = this.sessions.subflowsOf(orphan);
+    const session = this.memberships.settle(orphan, this.waiting.lowest(orphan));
+    for (const subflow of subflows) {
+      this.waiting.release(subflow);
+      if (this.sessions.sessionOf(subflow) === session) {
+        this.takeClose(session, subflow, this.sessions.lastMicros(session));
+      }
+    }
+    return session;
   }
 
   /** Another connection has taken the 4-tuple of a subflow: it is over, however it looked. */
@@ -125,7 +160,7 @@ export class SessionStage {
     const session = this.sessions.sessionOf(subflow);
     if (session < 0) return this.takeTranslated(vector, seen, i);
     const stateBefore = this.sessions.table.state(session);
-    if (stateBefore & table.S_ORPHAN) {
+    if (this.sessions.awaitsHandshake(session)) {
       this.wait(vector, seen, i, session, subflow);
       return ORPHAN_JOIN;
     }
@@ -174,19 +209,36 @@ export class SessionStage {
     // An option can have shown that the subflow is another session's.
     const session = this.sessions.sessionOf(subflow);
     const state = this.sessions.table.state(session);
-    if (state & table.S_MIDSTREAM) return MIDSTREAM;
+    if (state & (table.S_MIDSTREAM | table.S_SETTLED)) return this.takeUnopened(vector, seen, i, session, subflow);
     if (kind & events.HAS_DSS) {
       this.memberships.prove(session, subflow, seen.fromHigher[i]!);
       const isMember = (this.sessions.join(subflow) & (join.IS_INITIAL | join.IS_PROVEN)) !== 0;
       if ((state & table.S_CONFIRMED) === 0 && isMember) this.signalling.confirm(session, vector.atMicros[i]!);
     }
-    if ((kind & (events.DATA | events.DATA_FIN | events.CLOSED | events.UNMAPPED_DATA)) === 0) return COUNTED;
+    if ((kind & SAYS_OCTETS) === 0) return COUNTED;
     const word = this.sessions.join(subflow);
     if (isRefused(word)) return JOIN_REFUSED;
     if ((word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED) {
       this.waiting.holdBack(vector, seen, i, session, this.sessions.sideOf(subflow, seen.fromHigher[i]!));
     } else this.takeData(vector, seen, i, session, subflow);
     return COUNTED;
+  }
+
+  /** A packet of a session of which no handshake was seen, nor will be. */
+  private takeUnopened(
+    vector: PacketVector,
+    seen: events.SubflowEvents,
+    i: number,
+    session: number,
+    subflow: number,
+  ): number {
+    const kind = seen.kind[i]!;
+    if (this.observer.partial && kind & SAYS_OCTETS) {
+      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+      takePartial(this.sessions, session, side, vector, seen, i, this.observer.octets);
+      if (kind & events.DATA_FIN) this.endings.consider(session, vector.atMicros[i]!);
+    }
+    return this.sessions.table.state(session) & table.S_ORPHAN ? ORPHAN_JOIN : MIDSTREAM;
   }
 
   /** Keeps what a join says whose session is not known, or not yet for certain. */
@@ -250,6 +302,7 @@ export class SessionStage {
   }
 
   private end(session: number, close: Close, atMicros: number): void {
+    if (this.mustSettle(session) && this.settle(session) !== session) return;
     this.endings.forget(session);
     for (const subflow of this.sessions.subflowsOf(session)) this.waiting.forget(subflow);
     this.observer.ended(session, close, atMicros);

@@ -91,6 +91,8 @@ export const S_FASTCLOSE_BY_RESPONDER = 1 << 13;
 /** Only joins were seen, or neither handshake nor joins. */
 export const S_ORPHAN = 1 << 14;
 export const S_MIDSTREAM = 1 << 15;
+/** An orphan whose handshake is not waited for any more: a session of its own. */
+export const S_SETTLED = 1 << 28;
 /** The third ACK carried MP_CAPABLE. */
 export const S_CAPABLE_ACK = 1 << 16;
 export const S_SYN_RETRIED_PLAIN = 1 << 18;

@@ -206,6 +206,11 @@ export class Sessions {
     this.table.set(session, table.S_IDSN << side);
   }
 
+  /** Whether a session is an orphan whose handshake may still come. */
+  awaitsHandshake(session: number): boolean {
+    return (this.table.state(session) & (table.S_ORPHAN | table.S_SETTLED)) === table.S_ORPHAN;
+  }
+
   /** What an orphan, whose joins turn out to be this session's, leaves to it besides its subflows. */
   inherit(session: number, side: number, orphan: number): void {
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;

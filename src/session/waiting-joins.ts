@@ -1,5 +1,6 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
+import { type Dsn, dsnOf, isLower } from "./dsn.ts";
 import { HeldPackets } from "./held-packets.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -36,7 +37,7 @@ export class WaitingJoins {
   /** Whether both keys are known, or will not be: the session goes on without the segment that carries them. */
   isKnown(session: number): boolean {
     const state = this.sessions.table.state(session);
-    return (state & table.S_CONFIRMED) !== 0 || (state & (3 * table.S_KEY)) === 3 * table.S_KEY;
+    return (state & (table.S_CONFIRMED | table.S_SETTLED)) !== 0 || (state & (3 * table.S_KEY)) === 3 * table.S_KEY;
   }
 
   /** A join that found its session while the handshake of that is under way, from an agent that is slower. */
@@ -50,6 +51,45 @@ export class WaitingJoins {
     if (!this.held.hold(vector, seen, i, this.withPayload)) {
       this.sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     }
+  }
+
+  /** Gives up what has waited too long: its octets count as not placed. */
+  giveUp(subflow: number, nowMicros: number): void {
+    const session = this.sessions.sessionOf(subflow);
+    const { vector, events: seen } = this.held;
+    this.held.giveUp(subflow, nowMicros, () => {
+      const side = this.sessions.sideOf(subflow, seen.fromHigher[0]!);
+      if (session >= 0) this.sessions.noteUnplaced(session, side, vector.payloadLength[0]!);
+    });
+  }
+
+  /** Subflows whose packets should wait no longer at this packet time: because of their age, or for want of room. */
+  overdue(nowMicros: number): number[] {
+    return this.held.overdue(nowMicros);
+  }
+
+  /** Whether so much waits that there may soon be no more room. */
+  get isCrowded(): boolean {
+    return this.held.isHalfFull;
+  }
+
+  /** Subflows of which something waits. */
+  get subflows(): number[] {
+    return this.held.subflows;
+  }
+
+  /** The lowest data sequence number that waits of each side of a session, of 64 bits where one was stated; null for none. */
+  lowest(session: number): [Dsn | null, Dsn | null] {
+    const found: [Dsn | null, Dsn | null] = [null, null];
+    for (const subflow of this.sessions.subflowsOf(session)) {
+      this.held.look(subflow, () => {
+        const { events: seen } = this.held;
+        const dsn = dsnOf(seen, 0);
+        const side = this.sessions.sideOf(subflow, seen.fromHigher[0]!);
+        if (dsn !== null && isLower(dsn, found[side])) found[side] = dsn;
+      });
+    }
+    return found;
   }
 
   /** Keeps the data of a packet of an unproven join. */

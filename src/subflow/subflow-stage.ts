@@ -173,10 +173,19 @@ export class SubflowStage {
     return (this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_DETACHED) !== 0;
   }
 
-  /** Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK; else taken to be the sender until more is known. */
+  /**
+   * Who opened a flow: the sender of a SYN or of a handshake's later segments, the receiver of a SYN/ACK; in the middle of
+   * a connection it is taken to be the end with the higher port, or else the sender.
+   */
   private noteOpener(vector: PacketVector, i: number, subflow: number): void {
-    const bySyn = (vector.flags[i]! & (tcp.SYN | tcp.ACK)) !== (tcp.SYN | tcp.ACK);
-    if ((this.keys.fromHigher[i] === 1) === bySyn) {
+    const option = vector.mptcpAt[i]!;
+    const isCut = option + 2 >= vector.optionsEnd[i]!;
+    const isMidstream =
+      !isCut && (vector.flags[i]! & tcp.SYN) === 0 && vector.view.getUint8(option + 2) >> 4 === mptcp.DSS;
+    const bySender = isMidstream
+      ? vector.ports[i]! >>> 16 >= (vector.ports[i]! & 0xffff)
+      : (vector.flags[i]! & (tcp.SYN | tcp.ACK)) !== (tcp.SYN | tcp.ACK);
+    if ((this.keys.fromHigher[i] === 1) === bySender) {
       this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_OPENER_HIGHER;
     }
   }

@@ -1,0 +1,57 @@
+import * as events from "../subflow/subflow-events.ts";
+import type { PacketVector } from "../vector.ts";
+import { MAX_AHEAD, type NewOctets, streamOffset, takeOctets } from "./data.ts";
+import { type Dsn, dsnDistance, dsnOf } from "./dsn.ts";
+import * as table from "./session-table.ts";
+import type { Sessions } from "./sessions.ts";
+
+/**
+ * Streams of sessions whose handshake was not seen: where they began is unknown, so offsets count from the first octet
+ * seen, and octets before it are counted and not placed.
+ */
+export function takePartial(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  seen: events.SubflowEvents,
+  i: number,
+  isNew: NewOctets | null,
+): void {
+  const dsn = dsnOf(seen, i);
+  if (dsn !== null) learnOrigin(sessions, session, side, dsn);
+  if (seen.kind[i]! & events.DATA && sessions.table.state(session) & (table.S_IDSN << side)) {
+    const offset = streamOffset(sessions, session, side, seen.dsnForm[i]!, seen.dsnHi[i]!, seen.dsnLo[i]!);
+    if (offset < 0) sessions.noteUnplaced(session, side, Math.min(-offset, seen.dataLength[i]!));
+  }
+  takeOctets(sessions, session, side, vector, seen, i, isNew);
+}
+
+/**
+ * Lets a side's stream begin at a data sequence number. Where it began at one of 32 bits, the first of 64 makes it whole,
+ * without moving it.
+ */
+export function learnOrigin(sessions: Sessions, session: number, side: 0 | 1, dsn: Dsn): void {
+  const { words } = sessions.table;
+  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+  const isKnown = (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;
+  if (isKnown && (words[at + table.IDSN_HI] !== 0 || !dsn.isWide)) return;
+  const offset = isKnown ? streamOffset(sessions, session, side, events.DSN_32, 0, dsn.lo) : 0;
+  const idsn = BigInt.asUintN(64, (BigInt(dsn.hi) << 32n) + BigInt(dsn.lo) - 1n - BigInt(offset));
+  words[at + table.IDSN_HI] = dsn.isWide ? Number(idsn >> 32n) : 0;
+  words[at + table.IDSN_LO] = Number(idsn & 0xffffffffn);
+  sessions.table.set(session, table.S_IDSN << side);
+}
+
+/** Whether data of two sessions lie near enough in one side's 64-bit numbering that they are one stream. */
+export function shareStream(sessions: Sessions, session: number, lowest: readonly [Dsn | null, Dsn | null]): boolean {
+  const { words } = sessions.table;
+  return [0, 1].some((side) => {
+    const dsn = lowest[side];
+    if (dsn == null || !dsn.isWide || (sessions.table.state(session) & (table.S_IDSN << side)) === 0) return false;
+    const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
+    const idsn = { hi: words[at + table.IDSN_HI]!, lo: words[at + table.IDSN_LO]!, isWide: true };
+    const highest = sessions.table.floats[(at + table.HIGHEST) >> 1]!;
+    return Math.abs(dsnDistance(dsn, idsn) - highest) <= MAX_AHEAD;
+  });
+}
