@@ -89,7 +89,8 @@ export function takesOver(
   if (isKnownSyn(hot, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!)) return false;
   const bothIsns = 3 * table.STATE_ISN;
   const bothFins = 3 * table.STATE_FIN;
-  if ((state & bothIsns) !== bothIsns || (state & bothFins) === bothFins || state & table.STATE_RESET) return true;
+  const isHalfOpen = (state & table.STATE_SYN) !== 0 && (state & bothIsns) !== bothIsns;
+  if (isHalfOpen || (state & bothFins) === bothFins || state & table.STATE_RESET) return true;
   if (vector.atMicros[i]! - hotFloat[(base + table.LAST_MICROS) >> 1]! > QUIET_MICROS) return true;
   cold[pending] = vector.seq[i]!;
   hot[base + table.STATE] = (state & ~(3 * table.STATE_PENDING)) | (table.STATE_PENDING << higher);

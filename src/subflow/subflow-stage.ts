@@ -3,6 +3,7 @@ import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { FlowKeys } from "./flow-key.ts";
+import { narrowIsn } from "./isn-search.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { advance, isKnownSyn, isPlausible, takesOver } from "./plausibility.ts";
@@ -211,7 +212,7 @@ export class SubflowStage {
       hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
       return events.RESET | this.readOptions(vector, i, subflow, higher);
     }
-    this.learnIsn(vector, i, subflow, higher);
+    if (!this.learnIsn(vector, i, subflow, higher)) return this.followUnnumbered(vector, i, subflow, higher);
 
     if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
     const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
@@ -223,11 +224,31 @@ export class SubflowStage {
       kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
       if (kind & events.UNMAPPED_DATA && isBehind) kind |= events.BEHIND_MAPPING;
     }
-    if (flags & tcp.FIN && (hot[base + table.STATE]! & (table.STATE_FIN << higher)) === 0) {
-      hot[base + table.STATE]! |= table.STATE_FIN << higher;
-      kind |= events.CLOSED;
-    }
-    return kind;
+    return kind | this.followFin(vector, i, subflow, higher);
+  }
+
+  private followFin(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    const { hot } = this.subflows;
+    const at = subflow * table.HOT_WORDS + table.STATE;
+    if ((vector.flags[i]! & tcp.FIN) === 0 || hot[at]! & (table.STATE_FIN << higher)) return 0;
+    hot[at]! |= table.STATE_FIN << higher;
+    return events.CLOSED;
+  }
+
+  /** A packet whose relative sequence number is not known yet: where a mapping begins on the subflow cannot be told. */
+  private followUnnumbered(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    const { options } = this;
+    const payload = vector.payloadLength[i]!;
+    let kind = this.followFin(vector, i, subflow, higher);
+    this.events.ssn[i] = 0;
+    if (payload !== 0) this.subflows.cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload;
+    if (vector.mptcpAt[i] === 0) return kind;
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    if (saidBesidesDss(options) !== 0) kind |= events.OPTIONS;
+    if ((options.seen & (1 << mptcp.DSS)) === 0) return kind;
+    // A DATA_FIN alone has no place on the subflow.
+    const isFinAlone = (options.dss & mptcp.DSS_DATA_FIN) !== 0 && options.dataLength === 1;
+    return kind | events.HAS_DSS | (isFinAlone ? this.mappings.take(i, subflow, higher, options) : 0);
   }
 
   private followSyn(vector: PacketVector, i: number, subflow: number, higher: number): number {
@@ -257,17 +278,43 @@ export class SubflowStage {
 
   /**
    * Where a SYN was not seen its sequence number follows from the handshake's other segments: the sender's stands one
-   * below its first octet, the receiver's one below what is acknowledged.
+   * below its first octet, the receiver's one below what is acknowledged. In the middle of a connection it follows from
+   * mappings. False while the sender's is not known.
    */
-  private learnIsn(vector: PacketVector, i: number, subflow: number, higher: number): void {
+  private learnIsn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
     const { hot } = this.subflows;
     const base = subflow * table.HOT_WORDS;
-    const known = hot[base + table.STATE]! & (3 * table.STATE_ISN);
-    if (known === 3 * table.STATE_ISN) return;
+    const state = hot[base + table.STATE]!;
+    if ((state & (3 * table.STATE_ISN)) === 3 * table.STATE_ISN) return true;
+    if ((state & (table.STATE_SYN | table.STATE_SYN_ACK)) === 0 && !this.isOfHandshake(vector, i)) {
+      return (state & (table.STATE_ISN << higher)) !== 0 || this.searchIsn(vector, i, subflow, higher);
+    }
     const own = table.STATE_ISN << higher;
     const other = table.STATE_ISN << (1 - higher);
-    if ((known & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
-    if ((known & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1, 0);
+    if ((state & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
+    if ((state & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1, 0);
+    return true;
+  }
+
+  /** Whether a segment without SYN is one of the handshake's, or its first data. */
+  private isOfHandshake(vector: PacketVector, i: number): boolean {
+    if (vector.mptcpAt[i] === 0) return false;
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+    return (this.options.seen & ((1 << mptcp.MP_CAPABLE) | (1 << mptcp.MP_JOIN))) !== 0;
+  }
+
+  private searchIsn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
+    const { options } = this;
+    if (vector.mptcpAt[i] === 0) return false;
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    const length = options.dataLength - (options.dss & mptcp.DSS_DATA_FIN ? 1 : 0);
+    if ((options.dss & mptcp.DSS_MAPPING) === 0 || length <= 0) return false;
+    const at = table.SubflowTable.direction(subflow, higher);
+    const { hot } = this.subflows;
+    if (!narrowIsn(hot, at, vector.seq[i]!, vector.payloadLength[i]!, { ssn: options.ssn, length })) return false;
+    hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
+    hot[at + table.NEXT_SSN] = vector.seq[i]! - hot[at + table.ISN]!;
+    return true;
   }
 
   /**
@@ -298,8 +345,7 @@ export class SubflowStage {
     if (vector.mptcpAt[i] === 0) return 0;
     const options = this.options;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
-    const said = (options.seen & SESSION_OPTIONS) | options.malformed | options.unfinished;
-    let kind = said !== 0 ? events.OPTIONS : 0;
+    let kind = saidBesidesDss(options) !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;
     if (options.dss & mptcp.DSS_MAPPING) kind |= this.mappings.take(i, subflow, higher, options);
@@ -312,3 +358,7 @@ function isBehindMapping(hot: Uint32Array, at: number, ssn: number): boolean {
   const length = hot[at + table.MAPPING_LENGTH]!;
   return ssn === (length === 0 ? 1 : (hot[at + table.MAPPING_SSN]! + length) >>> 0);
 }
+
+/** What options say that is the session's to read. */
+const saidBesidesDss = (options: mptcp.MptcpOptions): number =>
+  (options.seen & SESSION_OPTIONS) | options.malformed | options.unfinished;
