@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import type { Run } from "../support/pipeline-run.ts";
 import { type SimulatedSession, type Simulation, subflowOfPort } from "../support/simulator/simulation.ts";
-import { MAPPED, SEEN, type Sight } from "../support/simulator/watch.ts";
+import { MAPPED, STATED, type Sight } from "../support/simulator/watch.ts";
 import type { PlacedOctets } from "./placed-octets.ts";
 
 const SIDES = ["initiator", "responder"] as const;
@@ -159,10 +159,11 @@ function expectWholeRecord({ mptcp }: SessionRecord, session: SimulatedSession, 
   expect(mptcp.fallback).toBeNull();
   for (const [side, name] of SIDES.entries()) {
     const map = sight.octets[side] ?? new Uint8Array(0);
-    const least = plan.mappingOn === "every" ? SEEN : MAPPED;
-    expect(mptcp.stream[name].octets).toBeGreaterThanOrEqual(count(map, least));
+    const isExact = plan.mappingOn === "every" || plan.paths.every(({ jitterMillis, loss }) => jitterMillis + loss === 0);
+    if (isExact) expect(mptcp.stream[name].octets).toBe(count(map, MAPPED));
+    else expect(mptcp.stream[name].octets).toBeGreaterThanOrEqual(count(map, STATED));
     expect(mptcp.stream[name].cut_octets).toBeUndefined();
-    if (least === SEEN && sight.fins[side]) expect(mptcp.stream[name].complete).toBe(count(map, SEEN) === map.length);
+    if (isExact && sight.fins[side]) expect(mptcp.stream[name].complete).toBe(count(map, MAPPED) === map.length);
   }
   expectWholeSubflows(mptcp.subflows, sight);
   if (plan.ending === "fin" && hosts[0].isDone && hosts[1].isDone)

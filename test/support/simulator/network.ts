@@ -29,6 +29,8 @@ export interface Meaning {
   /** Number of the subflow in its session; -1 for one that is nobody's. */
   readonly subflow: number;
   readonly side: Side;
+  /** Initial sequence number of the sender. */
+  readonly isn: number;
   /** Place of the payload in the sender's stream; -1 where it is in none. */
   readonly offset: number;
   /** Rare things it tells, such as `syn` or `fastclose`. */

@@ -267,7 +267,7 @@ export class SubflowEnd {
         payload,
         ipId: this.owner.nextIpId(),
         said,
-        meaning: { session, subflow: number, side, offset, tags },
+        meaning: { session, subflow: number, side, isn, offset, tags },
       },
       side,
     );

@@ -1,18 +1,18 @@
 import { Random } from "../../bench/random.ts";
 import { RST, segment } from "../packets.ts";
 import type { RunPacket } from "../pipeline-run.ts";
-import type { Packet, Passing } from "./network.ts";
-import type { AgentPlan, Side } from "./plan.ts";
+import type { Mapping, Packet, Passing } from "./network.ts";
+import { type AgentPlan, peerOf } from "./plan.ts";
 import type { Simulation } from "./simulation.ts";
 
-/** An octet of a stream was in no copy, in one, or in one that also states its mapping. */
-export const UNSEEN = 0;
+/** An octet of a stream was in a copy; also one of its subflow states its mapping; or the same one does. Otherwise 0. */
 export const SEEN = 1;
 export const MAPPED = 2;
+export const STATED = 3;
 
 /** What all agents together saw of one session. */
 export interface Sight {
-  /** UNSEEN, SEEN or MAPPED for each octet of each side's stream. */
+  /** 0, SEEN, MAPPED or STATED for each octet of each side's stream. */
   readonly octets: readonly [Uint8Array, Uint8Array];
   /** The DATA_FIN of each side was seen. */
   readonly fins: [boolean, boolean];
@@ -34,6 +34,8 @@ export interface Watched {
   readonly copies: readonly Copy[];
   readonly sights: readonly Sight[];
 }
+
+const NO_MAPPING: Mapping = { offset: 0, ssn: 0, length: 0, fin: false, capable: false };
 
 /** Octets of a segment as its agent sees them, by packet and place: what differs between places are addresses. */
 const octetsOf = (packet: Packet): Buffer => segment({ ...packet });
@@ -73,34 +75,56 @@ export function sightsOf({ sessions }: Simulation, copies: readonly Copy[]): Sig
       acked: [0, 0],
     }),
   );
+  const mappings = new Map<string, Set<Mapping>>();
   for (const copy of copies) {
     const sight = sights[copy.packet.meaning.session];
-    if (sight !== undefined && copy.packet.meaning.subflow >= 0) note(sight, copy);
+    const { subflow, session, side } = copy.packet.meaning;
+    if (sight === undefined || subflow < 0) continue;
+    const key = `${session} ${subflow} ${side}`;
+    const known = mappings.get(key) ?? new Set();
+    mappings.set(key, known);
+    if (noteStatements(sight, copy)) known.add(copy.packet.said.mapping ?? NO_MAPPING);
+  }
+  for (const copy of copies) {
+    const { subflow, session, side } = copy.packet.meaning;
+    const sight = sights[session];
+    if (sight !== undefined && subflow >= 0) {
+      noteOctets(sight.octets[side], copy, mappings.get(`${session} ${subflow} ${side}`) ?? new Set());
+    }
   }
   return sights;
 }
 
-function note(sight: Sight, { packet, octets, wire }: Copy): void {
-  const { payload, said, flags, meaning } = packet;
-  const { side, offset, subflow } = meaning;
-  const headers = wire - payload.length;
+const headersOf = ({ packet, wire }: Copy): number => wire - packet.payload.length;
+
+/** Notes what a copy's options and flags say; false where it was cut inside its headers. */
+function noteStatements(sight: Sight, copy: Copy): boolean {
+  const { payload, said, flags, meaning } = copy.packet;
+  const { side, subflow } = meaning;
   const tags = sight.subflows.get(subflow) ?? [new Set<string>(), new Set<string>()];
   sight.subflows.set(subflow, tags);
   tags[side].add(flags & RST ? "rst" : payload.length > 0 ? "data" : "segment");
-  if (octets.length < headers) return;
+  if (copy.octets.length < headersOf(copy)) return false;
   for (const tag of meaning.tags) tags[side].add(tag);
   if (said.dataAck !== undefined) {
-    const peer: Side = side === 0 ? 1 : 0;
+    const peer = peerOf(side);
     sight.acked[peer] = Math.max(sight.acked[peer], said.dataAck);
   }
   if (said.mapping?.fin) sight.fins[side] = true;
-  if (offset < 0) return;
-  const captured = octets.length - headers;
-  for (let at = offset; at < offset + captured; at++) {
-    const grade = said.mapping !== undefined && isInside(at, said.mapping) ? MAPPED : SEEN;
-    if (grade > (sight.octets[side][at] ?? 0)) sight.octets[side][at] = grade;
-  }
+  return true;
 }
 
-const isInside = (at: number, { offset, length }: { offset: number; length: number }): boolean =>
-  at >= offset && at < offset + length;
+/** Notes the octets of a copy's payload, given all mappings that were seen of its direction. */
+function noteOctets(map: Uint8Array, copy: Copy, mappings: ReadonlySet<Mapping>): void {
+  const { said, meaning, seq } = copy.packet;
+  const { offset } = meaning;
+  if (offset < 0) return;
+  const ssn = (seq - meaning.isn) >>> 0;
+  const own = said.mapping ?? NO_MAPPING;
+  const near = [...mappings].filter((one) => one.ssn < ssn + copy.packet.payload.length && one.ssn + one.length > ssn);
+  for (let n = 0; n < copy.octets.length - headersOf(copy); n++) {
+    const isAt = ({ ssn: from, length }: Mapping): boolean => ssn + n >= from && ssn + n < from + length;
+    const grade = isAt(own) ? STATED : near.some(isAt) ? MAPPED : SEEN;
+    map[offset + n] = Math.max(map[offset + n] ?? 0, grade);
+  }
+}
