@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import type { Run } from "../support/pipeline-run.ts";
 import { type SimulatedSession, type Simulation, subflowOfPort } from "../support/simulator/simulation.ts";
-import { MAPPED, STATED, type Sight } from "../support/simulator/watch.ts";
+import { MAPPED, type Sight, STATED } from "../support/simulator/watch.ts";
 import type { PlacedOctets } from "./placed-octets.ts";
 
 const SIDES = ["initiator", "responder"] as const;
@@ -159,7 +159,8 @@ function expectWholeRecord({ mptcp }: SessionRecord, session: SimulatedSession, 
   expect(mptcp.fallback).toBeNull();
   for (const [side, name] of SIDES.entries()) {
     const map = sight.octets[side] ?? new Uint8Array(0);
-    const isExact = plan.mappingOn === "every" || plan.paths.every(({ jitterMillis, loss }) => jitterMillis + loss === 0);
+    const isExact =
+      plan.mappingOn === "every" || plan.paths.every(({ jitterMillis, loss }) => jitterMillis + loss === 0);
     if (isExact) expect(mptcp.stream[name].octets).toBe(count(map, MAPPED));
     else expect(mptcp.stream[name].octets).toBeGreaterThanOrEqual(count(map, STATED));
     expect(mptcp.stream[name].cut_octets).toBeUndefined();

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { Random } from "../bench/random.ts";
 import {
   type AgentPlan,
   type EventPlan,
@@ -9,6 +10,7 @@ import {
   SCHEDULERS,
   type SessionPlan,
 } from "../support/simulator/plan.ts";
+import type { Copy } from "../support/simulator/watch.ts";
 
 const side = fc.constantFrom(0 as const, 1 as const);
 const seldom = fc.boolean().chain((once) => (once ? fc.boolean() : fc.constant(false)));
@@ -80,3 +82,47 @@ export const goodAgents: fc.Arbitrary<readonly AgentPlan[]> = fc.constantFrom(
     { ...GOOD_AGENT, only: 1 as const },
   ],
 );
+
+/** One to three agents, each of which may miss, cut, double and delay. */
+export const badAgents: fc.Arbitrary<readonly AgentPlan[]> = fc.array(
+  fc.record({
+    path: fc.constantFrom(null, null, 0, 1),
+    position: side,
+    only: fc.constantFrom(null, null, 0 as const, 1 as const),
+    loss: fc.constantFrom(0, 0.02, 0.3, 0.9),
+    doubled: fc.constantFrom(0, 0.1),
+    snap: fc.constantFrom(262_144, 262_144, 400, 96, 60),
+    lagMillis: fc.constantFrom(0, 0, 5, 900),
+  }),
+  { minLength: 1, maxLength: 3 },
+);
+
+/** What becomes of copies on their way to a collector. */
+export const mutilation = fc.record({
+  /** Copies are at most so many places from their own. */
+  displaced: fc.constantFrom(0, 3, 30, 200),
+  removed: fc.constantFrom(0, 0.01, 0.2, 0.7),
+  doubled: fc.constantFrom(0, 0.05, 0.5),
+  cut: fc.constantFrom(0, 0.05, 0.5),
+  seed: fc.nat(),
+});
+
+/** Changes the order and number of copies, and cuts some; times are those of their arrival and never step back. */
+export function mutilate(
+  copies: readonly Copy[],
+  { displaced, removed, doubled, cut, seed }: typeof mutilation extends fc.Arbitrary<infer M> ? M : never,
+): Copy[] {
+  const random = new Random(seed);
+  const chance = (share: number): boolean => random.below(1_000_000) < share * 1_000_000;
+  const kept = copies
+    .filter(() => !chance(removed))
+    .flatMap((copy) => (chance(doubled) ? [copy, copy] : [copy]))
+    .map((copy) =>
+      chance(cut) && !(copy.packet.flags & SYN)
+        ? { ...copy, octets: copy.octets.slice(0, random.below(copy.octets.length + 1)) }
+        : copy,
+    );
+  const places = kept.map((copy, place) => ({ copy, place: place + random.below(displaced + 1) }));
+  places.sort((a, b) => a.place - b.place);
+  return places.map(({ copy }, place) => ({ ...copy, atMicros: kept[place]?.atMicros ?? copy.atMicros }));
+}

@@ -65,12 +65,17 @@ export function keeping(
   };
 }
 
-/** Takes packets through a pipeline, `batch` to a vector, and ends it. Sources are named `a`, `b`, ... */
-export function run(packets: readonly RunPacket[], options: Partial<PipelineOptions> = {}, batch = 64): Run {
+/** Takes packets through a pipeline, `batch` to a vector, and ends it. Sources are numbered in the order of their names. */
+export function run(
+  packets: readonly RunPacket[],
+  options: Partial<PipelineOptions> = {},
+  batch = 64,
+  sources: readonly string[] = ["a", "b", "c"],
+): Run {
   const records: SessionRecord[] = [];
   const streams = new CollectedStreams();
   const pipeline = new Pipeline(keeping(records, streams, options));
-  for (const name of ["a", "b", "c"]) pipeline.addSource(name);
+  for (const name of sources) pipeline.addSource(name);
   const vector = new PacketVector();
   const fates: number[] = [];
   for (let from = 0; from < packets.length; from += batch) {
