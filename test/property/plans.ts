@@ -118,9 +118,7 @@ export function mutilate(
     .filter(() => !chance(removed))
     .flatMap((copy) => (chance(doubled) ? [copy, copy] : [copy]))
     .map((copy) =>
-      chance(cut) && !(copy.packet.flags & SYN)
-        ? { ...copy, octets: copy.octets.slice(0, random.below(copy.octets.length + 1)) }
-        : copy,
+      chance(cut) ? { ...copy, octets: copy.octets.slice(0, random.below(copy.octets.length + 1)) } : copy,
     );
   const places = kept.map((copy, place) => ({ copy, place: place + random.below(displaced + 1) }));
   places.sort((a, b) => a.place - b.place);

@@ -59,6 +59,9 @@ export interface Passing {
   readonly packet: Packet;
 }
 
+type Link = 0 | 1 | 2;
+type Links = [number, number, number];
+
 /** A middlebox's change to a packet of this side; null when it lets it not pass. */
 export type Box = (packet: Packet, side: Side) => Packet | null;
 
@@ -90,6 +93,13 @@ export class Path {
   private readonly timeline: Timeline;
   private readonly random: Random;
   private readonly passed: (passing: Passing) => void;
+  /** Microseconds of each direction's links: no two are the same, so that agents hardly see two packets at one moment. */
+  private readonly delays: readonly [Links, Links];
+  /** When each of them may deliver the next packet. */
+  private readonly free: readonly [Links, Links] = [
+    [0, 0, 0],
+    [0, 0, 0],
+  ];
 
   constructor(
     plan: PathPlan,
@@ -104,6 +114,11 @@ export class Path {
     this.timeline = timeline;
     this.random = random;
     this.passed = passed;
+    const delay = (): number => (plan.delayMillis * 1000) / 3 + random.below(500);
+    this.delays = [
+      [delay(), delay(), delay()],
+      [delay(), delay(), delay()],
+    ];
     // An initiator is one session's alone, a responder serves many.
     const own = plan.ipv6 ? `fd00:${path + 1}::${session + 1}` : `10.${path + 1}.${session}.1`;
     const natted = plan.ipv6 ? `fd00:ff:${path + 1}::${session + 1}` : `172.16.${path + 1}.${session + 1}`;
@@ -120,18 +135,22 @@ export class Path {
   }
 
   /** The three links in the sender's direction; between the first two and the last two somebody watches. */
-  private link(packet: Packet, side: Side, link: number): void {
+  private link(packet: Packet, side: Side, link: Link): void {
     const { plan, random, timeline } = this;
     const chance = random.below(1_000_000) / 1_000_000;
     if (chance < plan.loss / 3) return;
     const times = chance > 1 - plan.doubled / 3 ? 2 : 1;
     for (let n = 0; n < times; n++) {
-      const micros = (plan.delayMillis * 1000) / 3 + random.below(plan.jitterMillis * 333 + 1);
-      timeline.after(micros, () => this.arrive(packet, side, link));
+      const micros = this.delays[side][link] + random.below(plan.jitterMillis * 333 + 1);
+      // Without jitter packets stay in order, one after the other.
+      const isOrdered = plan.jitterMillis === 0;
+      const at = Math.max(timeline.now + micros, isOrdered ? this.free[side][link] : 0);
+      this.free[side][link] = at + 1;
+      timeline.after(at - timeline.now, () => this.arrive(packet, side, link));
     }
   }
 
-  private arrive(packet: Packet, side: Side, link: number): void {
+  private arrive(packet: Packet, side: Side, link: Link): void {
     if (link === 2) {
       this.receive[peerOf(side)](packet);
       return;
@@ -139,7 +158,7 @@ export class Path {
     const position = link === side ? 0 : 1;
     this.passed({ atMicros: this.timeline.now, path: this.number, position, packet });
     const passed = link === 0 ? this.box(this.translated(packet, side), side) : packet;
-    if (passed !== null) this.link(passed, side, link + 1);
+    if (passed !== null) this.link(passed, side, link === 0 ? 1 : 2);
   }
 
   private translated(packet: Packet, side: Side): Packet {
