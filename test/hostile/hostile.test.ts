@@ -74,6 +74,9 @@ const TOLD: Readonly<Record<string, (records: readonly SessionRecord[]) => void>
     expect(record?.mptcp.fallback).toMatchObject({ cause: "infinite-mapping", subflow: 0 });
     whole(record, 39, 27);
   },
+  "option-stripped": ([record]) => rewritten(record, "option-stripped", [5, 4], null),
+  "payload-rewritten": ([record]) => rewritten(record, "payload", [2, 2], "58585858"),
+  "dscp-rewritten": ([record]) => rewritten(record, "dscp", [7, 5], "b8"),
   "reset-forged": ([record]) => {
     expect(record?.mptcp.close).toEqual({ reason: "fin", by: "both" });
     expect(record?.mptcp.subflows[0]?.close).toMatchObject({ reason: "fin" });
@@ -96,6 +99,17 @@ function stranger(record: SessionRecord | undefined): void {
     source: { ip: "10.66.6.6" },
     join: { hmac: { initiator: "failed", responder: "verified" } },
   });
+  whole(record);
+}
+
+/** So many packets of each side were changed between the two agents; the first copy counts. */
+function rewritten(record: SessionRecord | undefined, kind: string, packets: readonly number[], after: string | null) {
+  const between = [expect.stringMatching(/agent1$/), expect.stringMatching(/agent2$/)];
+  expect(record?.mptcp.rewritten).toMatchObject([
+    { kind, subflow: 0, side: "initiator", between, packets: packets[0], first: { after } },
+    { kind, subflow: 0, side: "responder", between, packets: packets[1], first: { after } },
+  ]);
+  expect(record?.mptcp.fallback).toBeNull();
   whole(record);
 }
 

@@ -27,7 +27,7 @@ const isAbsolute = ({ tshark }: Disagreement): boolean => /^\d+$/.test(tshark) &
 export const KNOWN: readonly Known[] = [
   {
     about: "place of payload",
-    captures: ["mangle-single", "strip-synack", "infinite-mapping-without-fail"],
+    captures: ["mangle-single", "strip-data", "strip-synack", "infinite-mapping-without-fail"],
     is: ({ tshark }) => tshark === "",
     library: "goes on by the subflow's sequence numbers after a fallback (RFC 8684 §3.7)",
     tshark: "has no place for payload once there is no mapping, or an infinite one",
