@@ -39,6 +39,8 @@ export class Agents {
   private readonly ofSources: number[] = [];
   /** Per slot: four address words, key as a word and whether there is one, family, agent + 1 or 0 for an empty slot. */
   private readonly lookup = new Float64Array(LOOKUP_SLOTS * 8);
+  /** The same of IPv4 senders that have a key and are not refused: address, key, agent + 1. */
+  private readonly usual = new Uint32Array(LOOKUP_SLOTS * 4);
 
   /** Throws a RangeError when a rule's address is not one: rules are checked where they are read. */
   constructor(rules: readonly AgentRule[] | null) {
@@ -78,11 +80,20 @@ export class Agents {
       lookup[slot + 4] === key &&
       lookup[slot + 5] === family
     ) {
-      return lookup[slot + 6]!;
+      const found = lookup[slot + 6]!;
+      if (family === 4 && key >= 0 && found >= 0) this.usual.set([a, key, found + 1], slotOf(a, key));
+      return found;
     }
     const found = this.find(family, [a, b, c, d], addressText(view, addressAt, family), key < 0 ? null : key);
     lookup.set([a, b, c, d, key, family, found], slot);
     return found;
+  }
+
+  /** As `ofSender`, of an IPv4 sender with a key; -1 when it must be asked. */
+  ofUsualSender(address: number, key: number): number {
+    const usual = this.usual;
+    const slot = slotOf(address, key);
+    return usual[slot] === address && usual[slot + 1] === key ? usual[slot + 2]! - 1 : -1;
   }
 
   /** Adds a packet to an agent's ledger; `sequence` is -1 where the header had none. */
@@ -130,4 +141,9 @@ export class Agents {
     this.agents.push({ name, address, key, ...zero, sequence: new SequenceLedger() });
     return this.agents.length - 1;
   }
+}
+
+/** Where in `usual` a sender would stand. */
+function slotOf(address: number, key: number): number {
+  return (Math.imul(address ^ Math.imul(key, 0x9e3779b1), 0x85ebca6b) >>> 20) * 4;
 }

@@ -47,7 +47,7 @@ export function decodeSteady(vector: PacketVector, agents: Agents, from: number,
       const payloadTotal = view.getUint16(payload + 2);
       const tcp = payload + 20;
       if (!isUsualTcp(view, tcp, Math.min(end, payload + payloadTotal), payload + payloadTotal)) return i;
-      agent = agents.ofSender(view, ip + 12, 4, view.getUint32(gre + 4));
+      agent = agents.ofUsualSender(view.getUint32(ip + 12), view.getUint32(gre + 4));
       if (agent < 0) return i;
       agents.count(agent, view.getUint32(gre + 8), ip + total - payload, vector.atMicros[i]!);
       ip = payload;

@@ -48,6 +48,8 @@ export class MirrorDuplicates {
   /** How the packets of the vector under way differ from their first copies. */
   readonly differences = new Differences();
   private readonly table = cacheLineWords(SETS * SET_WORDS);
+  /** Per set: the way that is the next to be forgotten. */
+  private readonly oldest = new Uint8Array(SETS);
   private readonly kept = new FirstCopies(SETS * WAYS);
   private readonly first = new Uint32Array(VECTOR_LENGTH);
   /** As in an entry: fingerprint and sum of options. */
@@ -121,25 +123,20 @@ export class MirrorDuplicates {
     const a = this.first[i]!;
     const b = this.second[i]!;
     const now = (Math.floor(vector.atMicros[i]! / 1000) << TIME_SHIFT) | 0;
-    const set = (a & (SETS - 1)) * SET_WORDS;
-    let place = set;
-    let oldest = -1;
+    const set = a & (SETS - 1);
+    const line = set * SET_WORDS;
     let isAlike = false;
-    for (let at = set; at < set + SET_WORDS; at += ENTRY_WORDS) {
-      const isUsed = table[at + 2] !== 0;
-      const age = (now - (table[at + 3]! & ~CLASS_MASK)) | 0;
-      if (table[at] === a && (table[at + 1]! ^ b) >>> 16 === 0 && isUsed && Math.abs(age) < WINDOW) isAlike = true;
-      const rank = isUsed ? Math.max(age, 0) : 0x7fffffff;
-      if (rank > oldest) {
-        oldest = rank;
-        place = at;
-      }
+    for (let at = line; at < line + SET_WORDS; at += ENTRY_WORDS) {
+      if (table[at] === a && this.isAlike(at, b, now)) isAlike = true;
     }
     const state = Math.max(subflow, 0) * HOT_WORDS + STATE;
     if (isAlike) {
       if (subflow >= 0) hot[state]! |= STATE_COPIED_TWICE;
-      if (this.match(vector, i, set, now)) return true;
+      if (this.match(vector, i, line, now)) return true;
     }
+    const way = this.oldest[set]!;
+    const place = line + way * ENTRY_WORDS;
+    this.oldest[set] = (way + 1) % WAYS;
     const { view } = vector;
     const addressAt = vector.addressAt[i]!;
     const isIpv4 = vector.family[i] === 4;
@@ -153,18 +150,24 @@ export class MirrorDuplicates {
     return false;
   }
 
+  /** Whether what is remembered at `at`, whose first word is right, is of the second word `b` and came near `now`. */
+  private isAlike(at: number, b: number, now: number): boolean {
+    const { table } = this;
+    const age = (now - (table[at + 3]! & ~CLASS_MASK)) | 0;
+    return (table[at + 1]! ^ b) >>> 16 === 0 && table[at + 2] !== 0 && Math.abs(age) < WINDOW;
+  }
+
   /** Finds what packet i is a copy of among those of its fingerprint, the oldest where several would do. */
-  private match(vector: PacketVector, i: number, set: number, now: number): boolean {
+  private match(vector: PacketVector, i: number, line: number, now: number): boolean {
     const { table } = this;
     const a = this.first[i]!;
     const b = this.second[i]!;
     let found = -1;
     let best = ANOTHER;
     let oldest = 0;
-    for (let at = set; at < set + SET_WORDS; at += ENTRY_WORDS) {
+    for (let at = line; at < line + SET_WORDS; at += ENTRY_WORDS) {
+      if (table[at] !== a || !this.isAlike(at, b, now)) continue;
       const age = (now - (table[at + 3]! & ~CLASS_MASK)) | 0;
-      if (table[at] !== a || (table[at + 1]! ^ b) >>> 16 !== 0 || table[at + 2] === 0 || Math.abs(age) >= WINDOW)
-        continue;
       const likeness = this.likeness(vector, i, at);
       if (likeness < best || likeness === ANOTHER || (likeness === best && age <= oldest)) continue;
       found = at;

@@ -139,7 +139,9 @@ export class SubflowStage {
       duplicates.touch(count) ^
       subflows.touch(events.subflow, count);
     for (let i = 0; i < count; i++) {
-      if (vector.fate[i] === FATE_ALIVE) events.subflow[i] = subflows.index.find(keys.hash[i]!, i);
+      const guess = events.subflow[i]!;
+      if (guess < 0 || vector.fate[i] !== FATE_ALIVE || subflows.hasKey(guess, i)) continue;
+      events.subflow[i] = subflows.index.find(keys.hash[i]!, i);
     }
     if (!subflows.translations.isEmpty) this.untranslate(vector, count);
   }

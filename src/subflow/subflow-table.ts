@@ -136,24 +136,26 @@ export class SubflowTable {
     this.hotFloat = asFloats(this.hot);
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
-    const hot = this.hot;
-    const words = keys.words;
-    this.index = new FlowIndex((subflow, i) => {
-      const a = subflow * HOT_WORDS;
-      const b = i * KEY_WORDS;
-      const isIpv6 = words[b + 9] === 6;
-      if (hot[a] !== words[b] || hot[a + 4] !== words[b + 4] || hot[a + 8] !== words[b + 8]) return false;
-      if (((hot[a + STATE]! & STATE_IPV6) !== 0) !== isIpv6) return false;
-      return (
-        !isIpv6 ||
-        (hot[a + 1] === words[b + 1] &&
-          hot[a + 2] === words[b + 2] &&
-          hot[a + 3] === words[b + 3] &&
-          hot[a + 5] === words[b + 5] &&
-          hot[a + 6] === words[b + 6] &&
-          hot[a + 7] === words[b + 7])
-      );
-    });
+    this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
+  }
+
+  /** Whether a subflow has the flow key of packet `i`. */
+  hasKey(subflow: number, i: number): boolean {
+    const { hot } = this;
+    const { words } = this.keys;
+    const a = subflow * HOT_WORDS;
+    const b = i * KEY_WORDS;
+    if (hot[a] !== words[b] || hot[a + 4] !== words[b + 4] || hot[a + 8] !== words[b + 8]) return false;
+    const isIpv6 = words[b + 9] === 6;
+    if (((hot[a + STATE]! & STATE_IPV6) !== 0) !== isIpv6) return false;
+    return !isIpv6 || this.hasIpv6Key(a, b);
+  }
+
+  private hasIpv6Key(a: number, b: number): boolean {
+    const { hot } = this;
+    const { words } = this.keys;
+    for (let word = 1; word < 8; word++) if (hot[a + word] !== words[b + word]) return false;
+    return true;
   }
 
   /** Makes a subflow with the flow key of packet `i`, all else zero, and puts it into the index; -1 when the table is full. */
