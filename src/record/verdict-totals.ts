@@ -6,16 +6,7 @@ export class VerdictTotals {
   private readonly counts: Record<string, Record<Verdict, number>> = {};
 
   constructor() {
-    for (const check of [
-      "version",
-      "key-echo",
-      "idsn",
-      "token",
-      "join-hmac",
-      "addr-hmac",
-      "fastclose",
-      "checksum",
-    ]) {
+    for (const check of ["version", "key-echo", "idsn", "token", "join-hmac", "addr-hmac", "fastclose", "checksum"]) {
       this.counts[check] = { verified: 0, failed: 0, unverifiable: 0 };
     }
   }
