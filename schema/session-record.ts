@@ -25,6 +25,7 @@ import {
   UNVERIFIABLE_REASONS,
   VERDICTS,
 } from "./session-vocabulary.ts";
+import { subflowFigures } from "./subflow-figures.ts";
 
 export * from "./session-vocabulary.ts";
 
@@ -169,6 +170,7 @@ const subflow = z
       .describe("Address identifiers of each side; 0 on the initial subflow; null when not seen"),
     backup: z.boolean().describe("Either side asked, in MP_JOIN, to use it only when no other is left"),
     join: join.nullable().describe("null unless `kind` is `joined`"),
+    ...subflowFigures,
     mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
     agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
     translated: z

@@ -11,6 +11,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import { communityId } from "./community-id.ts";
 import { rewrittenRecord, shedRewritten } from "./rewritten-record.ts";
 import { streamRecord } from "./stream-record.ts";
+import { payloadOfSides } from "./subflow-figures.ts";
 import { endpointRecord, subflowRecord } from "./subflow-record.ts";
 import { timeText } from "./time-text.ts";
 import { findingRecord, negotiationRecord, verdictsRecord } from "./verdicts-record.ts";
@@ -48,7 +49,8 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
   const state = sessions.table.state(session);
   const members = sessions.subflowsOf(session);
   const first = firstSubflow(sessions, session);
-  const subflows = members.map((subflow, id) => subflowRecord(sessions, session, subflow, id, context.agentName));
+  const sums = payloadOfSides(sessions, session);
+  const subflows = members.map((subflow, id) => subflowRecord(sessions, session, subflow, id, sums, context.agentName));
   const source = total(sessions, subflows, first, "initiator");
   const destination = total(sessions, subflows, first, "responder");
   const start = floats[(base + table.SESSION_START) >> 1]!;
@@ -173,6 +175,9 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
   const side = (field: number): number => words[base + field]! + words[base + field + 1]!;
   const all = {
     subflows: words[base + table.SHED_SUBFLOWS]!,
+    mappings: sessions
+      .subflowsOf(session)
+      .reduce((sum, one) => sum + sessions.subflows.cold[one * flow.COLD_WORDS + flow.SHED_MAPPINGS]!, 0),
     addresses: words[base + table.SHED_ADDRESSES]!,
     ranges: side(table.REFUSED_RANGES),
     octets: side(table.UNPLACED),

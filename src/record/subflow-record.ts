@@ -6,18 +6,23 @@ import type { Sessions } from "../session/sessions.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { ipv4Text, ipv6Text } from "../wire/address.ts";
 import { communityId } from "./community-id.ts";
+import { subflowFigures } from "./subflow-figures.ts";
 import { timeText } from "./time-text.ts";
 
 type Endpoint = SubflowRecord["source"];
 type Translated = NonNullable<SubflowRecord["translated"]>[number];
 type Join = NonNullable<SubflowRecord["join"]>;
 
-/** One subflow as the record tells it; `id` numbers it within its session, `agentName` names who copied it. */
+/**
+ * One subflow as the record tells it; `id` numbers it within its session, `sums` are the octets of each side over all
+ * subflows, `agentName` names who copied it.
+ */
 export function subflowRecord(
   sessions: Sessions,
   session: number,
   subflow: number,
   id: number,
+  sums: readonly [number, number],
   agentName: (agent: number) => string,
 ): SubflowRecord {
   const { hot, hotFloat, cold, coldFloat } = sessions.subflows;
@@ -47,6 +52,7 @@ export function subflowRecord(
       openerSide === 0 ? { initiator: opener, responder: listener } : { initiator: listener, responder: opener },
     backup: (word & join.BACKUP) !== 0,
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
+    ...subflowFigures(sessions, subflow, sums),
     mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
     agents: sessions.subflows.agentsOf(subflow).map(agentName).sort(),
   };

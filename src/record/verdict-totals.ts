@@ -32,7 +32,7 @@ export class VerdictTotals {
 
   /** Mappings of one side; those in the byte order of older kernels are unharmed too. */
   private takeChecksums(checksum: StreamRecord["checksum"]): void {
-    const count = this.counts["checksum"];
+    const count = this.counts.checksum;
     if (count === undefined || checksum === null || checksum === undefined) return;
     count.verified += checksum.verified + checksum.old_byte_order;
     count.failed += checksum.failed;

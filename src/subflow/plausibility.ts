@@ -98,6 +98,14 @@ export function takesOver(
 }
 
 /**
+ * Whether a segment only asks for an answer: it has at most one octet, just below those that were sent (RFC 9293 §3.8.4).
+ * That octet may be anything; it is none of the stream.
+ */
+export function isKeepAlive(vector: PacketVector, i: number, ssn: number, nextSsn: number): boolean {
+  return vector.payloadLength[i]! <= 1 && (ssn + 1) >>> 0 === nextSsn && (vector.flags[i]! & tcp.FIN) === 0;
+}
+
+/**
  * Moves a direction's NEXT_SSN to the end of octets that were seen; false when they lie below it. By NEAR at most, also
  * backwards: what one made-up number moved, the flow's own octets move back.
  */

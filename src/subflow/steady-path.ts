@@ -3,12 +3,13 @@ import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64, DSS_DATA_FIN, DSS_DSN_64, DSS_MAPPING } from "../wire/mptcp.ts";
 import { FIN, RST, SYN } from "../wire/tcp.ts";
 import { FAR_INSIDE } from "./current-mapping.ts";
+import { TIMED_EVERY } from "./round-trip.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 
 const HOT_LINES = 2;
 const BOTH_ISNS = 3 * table.STATE_ISN;
-const SLOW = table.STATE_DETACHED | table.STATE_WATCHED;
+const SLOW = table.STATE_DETACHED | table.STATE_WATCHED | table.STATE_TIMED;
 
 /**
  * What `SubflowStage.follow` does, for the packets that make up a session's steady state: of a known subflow whose
@@ -51,6 +52,9 @@ export function followSteady(
     if (ssn !== hot[at + table.NEXT_SSN] || end < ssn) return i;
     let begin = hot[at + table.MAPPING_SSN]!;
     let covered = hot[at + table.MAPPING_LENGTH]!;
+    // Some packets begin a measurement (round-trip.ts).
+    const packets = hot[at + table.PACKETS]! + 1;
+    if (payload !== 0 && (packets & TIMED_EVERY) === 0) return i;
     let bits = 0;
     const option = mptcpAt[i]!;
     if (option !== 0) {
@@ -97,7 +101,7 @@ export function followSteady(
 
     hotFloat[(base + table.LAST_MICROS) >> 1] = atMicros[i]!;
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += ipLength[i]!;
-    hot[at + table.PACKETS]!++;
+    hot[at + table.PACKETS] = packets;
     out.ssn[i] = ssn;
     replaced[i] = -1;
     let meaning = option === 0 ? 0 : events.HAS_DSS;

@@ -6,7 +6,8 @@ import { FlowKeys } from "./flow-key.ts";
 import { narrowIsn } from "./isn-search.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
-import { advance, isKnownSyn, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, isKeepAlive, isKnownSyn, isPlausible, takesOver } from "./plausibility.ts";
+import { RoundTrips } from "./round-trip.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
@@ -26,6 +27,7 @@ export class SubflowStage {
   readonly subflows: table.SubflowTable;
   readonly events = new events.SubflowEvents();
   readonly mappings: Mappings;
+  private readonly roundTrips: RoundTrips;
   private readonly keys: FlowKeys;
   private readonly duplicates: MirrorDuplicates;
   private readonly options = new mptcp.MptcpOptions();
@@ -41,6 +43,7 @@ export class SubflowStage {
     this.subflows = new table.SubflowTable(capacity, this.keys);
     this.duplicates = new MirrorDuplicates(seed);
     this.mappings = new Mappings(this.subflows, this.events);
+    this.roundTrips = new RoundTrips(this.subflows);
   }
 
   /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
@@ -204,9 +207,12 @@ export class SubflowStage {
 
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
     hot[at + table.PACKETS]!++;
+    const lastAgent = (hot[base + table.STATE]! >>> table.STATE_AGENT_SHIFT) - 1;
+    const lastMicros = hotFloat[(base + table.LAST_MICROS) >> 1]!;
     this.subflows.noteAgent(subflow, vector.agent[i]!);
     if (!isPlausible(this.subflows, vector, i, subflow, higher)) return 0;
     hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
+    if (hot[at + table.PACKETS]! <= 2) this.roundTrips.takeHandshake(vector, i, subflow, higher, lastMicros, lastAgent);
 
     if (flags & tcp.SYN) return this.followSyn(vector, i, subflow, higher);
     if (flags & tcp.RST) {
@@ -219,8 +225,11 @@ export class SubflowStage {
     if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
     const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
     this.events.ssn[i] = ssn;
-    if (vector.payloadLength[i] !== 0) {
-      const next = hot[at + table.NEXT_SSN]!;
+    const next = hot[at + table.NEXT_SSN]!;
+    this.roundTrips.take(vector, i, subflow, higher, ssn, next);
+    if (isKeepAlive(vector, i, ssn, next) && !this.isMapped(vector, i)) {
+      this.subflows.cold[subflow * table.COLD_WORDS + table.KEEP_ALIVES]!++;
+    } else if (vector.payloadLength[i] !== 0) {
       advance(hot, at, ssn + vector.payloadLength[i]!);
       const isBehind = isBehindMapping(hot, at, ssn);
       kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
@@ -330,6 +339,7 @@ export class SubflowStage {
     if (accepted === 0 || accepted >= hot[at + table.NEXT_SSN]!) return 0;
     hot[at + table.ISN]! += accepted;
     hot[at + table.NEXT_SSN]! -= accepted;
+    this.subflows.coldFloat[((subflow * table.COLD_WORDS + table.OCTETS_BESIDE) >> 1) + higher]! += accepted;
     return accepted;
   }
 
@@ -341,6 +351,11 @@ export class SubflowStage {
     this.subflows.hot[at + table.ISN] = isn;
     this.subflows.hot[at + table.NEXT_SSN] = 1 + octets;
     this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
+  }
+
+  /** Whether packet i, whose options were read, states a mapping. */
+  private isMapped(vector: PacketVector, i: number): boolean {
+    return vector.mptcpAt[i] !== 0 && (this.options.dss & mptcp.DSS_MAPPING) !== 0;
   }
 
   private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {

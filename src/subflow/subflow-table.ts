@@ -102,6 +102,13 @@ export const OUT_OF_ORDER = 20;
 export const UNMAPPED = 22;
 /** Mappings that gave an octet another DSN than the one announced first. */
 export const CONTRADICTIONS = 24;
+/** Keep-alives and window probes: at most an octet, just below those sent. */
+export const KEEP_ALIVES = 25;
+/** Per direction: octets that had come on another subflow of the session already; the session stage counts them. */
+export const REINJECTED = 26;
+/** Per direction: µs from where it was copied to this end and back, the least and RFC 6298's smoothed one; 0: none. */
+export const ROUND_TRIP_MIN = 28;
+export const ROUND_TRIP_SMOOTHED = 30;
 
 /** Subflows watched at a time; of a further one the newest mapping is all that is kept. */
 const MAX_WATCHED = 65_536;

@@ -1,0 +1,46 @@
+import { z } from "zod";
+
+const count = z.int().nonnegative();
+
+const data = z
+  .object({
+    octets: count.describe("TCP payload octets seen, each counted once"),
+    share: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .describe("Of the octets that this side sent over all subflows; null while it has sent none"),
+    retransmissions: count.describe("Segments that repeated octets of this subflow"),
+    out_of_order: count.describe(
+      "Segments with new octets that came after later ones: reordered, or sent again because they were lost before the agent",
+    ),
+    reinjected_octets: count.describe("Octets that had come on another subflow already"),
+    unmapped_octets: count.describe("Octets that no DSS mapping covered, though the session was MPTCP: in no stream"),
+  })
+  .meta({ id: "subflow-data" });
+
+const roundTrip = z
+  .object({
+    min_micros: z.int().positive(),
+    smoothed_micros: z.int().positive().describe("As RFC 6298 smooths it"),
+  })
+  .nullable()
+  .meta({ id: "round-trip" });
+
+/** Fields of a subflow that say what it carried, by side of the session. */
+export const subflowFigures = {
+  data: z.object({ initiator: data, responder: data }).optional().describe("What each side sent on this subflow"),
+  keep_alives: count
+    .optional()
+    .describe("Keep-alives and zero-window probes: at most an octet, just below those sent; in no other number"),
+  contradicting_mappings: count
+    .optional()
+    .describe("DSS mappings that gave an octet another place than the mapping announced first, which holds"),
+  round_trip: z
+    .object({ initiator: roundTrip, responder: roundTrip })
+    .optional()
+    .describe(
+      "Microseconds from the agent to this side and back; both together are the round trip of the hosts. null where no packet and its answer were seen by one agent",
+    ),
+};
