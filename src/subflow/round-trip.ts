@@ -8,6 +8,8 @@ export const TIMED_EVERY = 127;
 const MAX_TIMINGS = 65_536;
 /** What is acknowledged later than this was not measured: its acknowledgment was missed. */
 const MAX_MICROS = 10_000_000;
+/** The place behind a SYN. */
+const SYN_END = 1;
 
 /** A segment whose acknowledgment is waited for: its sender, and the place behind its last octet. */
 interface Timing {
@@ -31,62 +33,36 @@ export class RoundTrips {
     this.subflows = subflows;
   }
 
-  /**
-   * Takes packet i before anything else has been noted of it but its count. `lastMicros` and `lastAgent` are those of the
-   * subflow's packet before.
-   */
-  takeHandshake(
-    vector: PacketVector,
-    i: number,
-    subflow: number,
-    higher: number,
-    lastMicros: number,
-    lastAgent: number,
-  ): void {
-    const { hot } = this.subflows;
-    const base = subflow * table.HOT_WORDS;
-    const state = hot[base + table.STATE]!;
-    const flags = vector.flags[i]!;
-    const isOpener = ((state & table.STATE_OPENER_HIGHER) !== 0) === (higher === 1);
-    // One SYN and its answer; one answer and its acknowledgment: nothing was sent again, and the other end sent it.
-    const own = hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
-    const peers = hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS]!;
-    if ((flags & ACK) === 0 || peers !== 1 || lastAgent !== vector.agent[i]) return;
-    const isAnswer = flags & SYN && !isOpener && own === 1 && state & table.STATE_SYN;
-    const isThird =
-      (flags & SYN) === 0 && isOpener && own === 2 && state & table.STATE_SYN && state & table.STATE_SYN_ACK;
-    if (isAnswer || isThird) this.sample(subflow, higher, vector.atMicros[i]! - lastMicros);
-    if (isThird) hot[base + table.STATE]! |= table.STATE_TIMED;
-  }
-
-  /** Takes packet i, which begins at `ssn`; `next` is NEXT_SSN before it. */
+  /** Takes packet i, which begins at `ssn` (0: a SYN), before its octets are counted; `next` is NEXT_SSN. */
   take(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number, next: number): void {
     const { hot, coldFloat } = this.subflows;
     const state = subflow * table.HOT_WORDS + table.STATE;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const packets = hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
+    const flags = vector.flags[i]!;
     const atMicros = vector.atMicros[i]!;
     const payload = vector.payloadLength[i]!;
-    if ((hot[at + table.PACKETS]! & TIMED_EVERY) === 0 && payload > 0) hot[state]! |= table.STATE_TIMED;
+    const isSyn = (flags & SYN) !== 0;
+    if (isSyn || (payload > 0 && (packets & TIMED_EVERY) === 0)) hot[state]! |= table.STATE_TIMED;
     else if ((hot[state]! & table.STATE_TIMED) === 0) return;
     const timing = this.timings.get(subflow);
     const start = coldFloat[(subflow * table.COLD_WORDS + table.START_MICROS) >> 1]!;
-    if (timing === undefined || timing.atMicros < start) {
-      const peers = hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS]!;
-      if (peers === 0) this.stop(subflow);
-      else if (payload > 0 && ssn === next) {
-        this.begin(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent: vector.agent[i]! });
+    if (timing !== undefined && timing.atMicros >= start) {
+      if (atMicros - timing.atMicros > MAX_MICROS) return this.stop(subflow);
+      if (higher === timing.higher) {
+        if ((payload > 0 || isSyn) && ((ssn - timing.end) | 0) < 0) this.stop(subflow);
+        return;
       }
-      return;
-    }
-    if (atMicros - timing.atMicros > MAX_MICROS) this.stop(subflow);
-    else if (higher === timing.higher) {
-      if (payload > 0 && ((ssn - timing.end) | 0) < 0) this.stop(subflow);
-    } else if (vector.flags[i]! & ACK) {
-      const peer = table.SubflowTable.direction(subflow, timing.higher);
-      if (((vector.ack[i]! - hot[peer + table.ISN]! - timing.end) | 0) < 0) return;
+      const isn = hot[table.SubflowTable.direction(subflow, timing.higher) + table.ISN]!;
+      if ((flags & ACK) === 0 || ((vector.ack[i]! - isn - timing.end) | 0) < 0) return;
       if (timing.agent === vector.agent[i]) this.sample(subflow, higher, atMicros - timing.atMicros);
-      this.stop(subflow);
+      if (timing.end !== SYN_END) return this.stop(subflow);
+      // The handshake goes on, and the first data after it is measured too.
+      this.timings.delete(subflow);
     }
+    const agent = vector.agent[i]!;
+    if (isSyn) this.begin(subflow, { higher, end: SYN_END, atMicros, agent });
+    else if (hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] === 0) this.stop(subflow);
+    else if (payload > 0 && ssn === next) this.begin(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent });
   }
 
   private begin(subflow: number, timing: Timing): void {

@@ -207,14 +207,14 @@ export class SubflowStage {
 
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
     hot[at + table.PACKETS]!++;
-    const lastAgent = (hot[base + table.STATE]! >>> table.STATE_AGENT_SHIFT) - 1;
-    const lastMicros = hotFloat[(base + table.LAST_MICROS) >> 1]!;
     this.subflows.noteAgent(subflow, vector.agent[i]!);
     if (!isPlausible(this.subflows, vector, i, subflow, higher)) return 0;
     hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
-    if (hot[at + table.PACKETS]! <= 2) this.roundTrips.takeHandshake(vector, i, subflow, higher, lastMicros, lastAgent);
 
-    if (flags & tcp.SYN) return this.followSyn(vector, i, subflow, higher);
+    if (flags & tcp.SYN) {
+      this.roundTrips.take(vector, i, subflow, higher, 0, 0);
+      return this.followSyn(vector, i, subflow, higher);
+    }
     if (flags & tcp.RST) {
       if (hot[base + table.STATE]! & table.STATE_RESET) return this.readOptions(vector, i, subflow, higher);
       hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);

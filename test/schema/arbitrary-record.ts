@@ -107,6 +107,13 @@ const versionNumber = nullable(fc.nat(15));
 const agents = fc.array(fc.string({ unit: "grapheme", maxLength: 12 }), { maxLength: MAX_AGENTS });
 const end = fc.record({ ip, port: fc.nat(65_535) });
 
+const positive = count.filter((n) => n > 0);
+const roundTrip = fc.record({ min_micros: positive, smoothed_micros: positive });
+const subflowData = fc.record({
+  ...{ octets: count, retransmissions: count, out_of_order: count, reinjected_octets: count, unmapped_octets: count },
+  share: nullable(fc.constantFrom(0, 0.25, 0.3333, 1)),
+});
+
 const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   id: count,
   kind: fc.constantFrom(...SUBFLOW_KINDS),
@@ -120,6 +127,10 @@ const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   address_id: either(nullable(fc.nat(255))),
   backup: fc.boolean(),
   join: nullable(join),
+  data: either(subflowData),
+  keep_alives: count,
+  contradicting_mappings: count,
+  round_trip: either(nullable(roundTrip)),
   mirror_duplicates: count,
   agents,
 });
