@@ -12,7 +12,7 @@ const MAX_MICROS = 10_000_000;
 const SYN_END = 1;
 
 /** A segment whose acknowledgment is waited for: its sender, and the place behind its last octet. */
-interface Timing {
+export interface Timing {
   readonly higher: number;
   readonly end: number;
   readonly atMicros: number;
@@ -26,8 +26,6 @@ interface Timing {
  */
 export class RoundTrips {
   private readonly subflows: table.SubflowTable;
-  /** By subflow, oldest first. */
-  private readonly timings = new Map<number, Timing>();
 
   constructor(subflows: table.SubflowTable) {
     this.subflows = subflows;
@@ -35,47 +33,52 @@ export class RoundTrips {
 
   /** Takes packet i, which begins at `ssn` (0: a SYN), before its octets are counted; `next` is NEXT_SSN. */
   take(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number, next: number): void {
-    const { hot, coldFloat } = this.subflows;
-    const state = subflow * table.HOT_WORDS + table.STATE;
+    const { hot, timed } = this.subflows;
     const packets = hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
-    const flags = vector.flags[i]!;
-    const atMicros = vector.atMicros[i]!;
     const payload = vector.payloadLength[i]!;
-    const isSyn = (flags & SYN) !== 0;
-    if (isSyn || (payload > 0 && (packets & TIMED_EVERY) === 0)) hot[state]! |= table.STATE_TIMED;
-    else if ((hot[state]! & table.STATE_TIMED) === 0) return;
-    const timing = this.timings.get(subflow);
-    const start = coldFloat[(subflow * table.COLD_WORDS + table.START_MICROS) >> 1]!;
-    if (timing !== undefined && timing.atMicros >= start) {
-      if (atMicros - timing.atMicros > MAX_MICROS) return this.stop(subflow);
-      if (higher === timing.higher) {
-        if ((payload > 0 || isSyn) && ((ssn - timing.end) | 0) < 0) this.stop(subflow);
-        return;
-      }
-      const isn = hot[table.SubflowTable.direction(subflow, timing.higher) + table.ISN]!;
-      if ((flags & ACK) === 0 || ((vector.ack[i]! - isn - timing.end) | 0) < 0) return;
-      if (timing.agent === vector.agent[i]) this.sample(subflow, higher, atMicros - timing.atMicros);
-      if (timing.end !== SYN_END) return this.stop(subflow);
-      // The handshake goes on, and the first data after it is measured too.
-      this.timings.delete(subflow);
-    }
-    const agent = vector.agent[i]!;
+    const isSyn = (vector.flags[i]! & SYN) !== 0;
+    const timing = timed.get(subflow);
+    if (timing === undefined && !isSyn && (payload === 0 || (packets & TIMED_EVERY) !== 0)) return;
+    if (timing && !this.ends(timing, vector, i, subflow, higher, ssn)) return;
+    const [atMicros, agent] = [vector.atMicros[i]!, vector.agent[i]!];
     if (isSyn) this.begin(subflow, { higher, end: SYN_END, atMicros, agent });
-    else if (hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] === 0) this.stop(subflow);
-    else if (payload > 0 && ssn === next) this.begin(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent });
+    else if (hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] === 0) {
+      this.subflows.stopTiming(subflow);
+    } else if (payload > 0 && ssn === next) {
+      this.begin(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent });
+    }
+  }
+
+  /** Whether packet i ends a measurement of the handshake, and may begin another. */
+  private ends(timing: Timing, vector: PacketVector, i: number, subflow: number, higher: number, ssn: number): boolean {
+    const { subflows } = this;
+    const { hot } = subflows;
+    const flags = vector.flags[i]!;
+    const micros = vector.atMicros[i]! - timing.atMicros;
+    const isn = hot[table.SubflowTable.direction(subflow, timing.higher) + table.ISN]!;
+    if (micros > MAX_MICROS) subflows.stopTiming(subflow);
+    else if (higher === timing.higher) {
+      const isData = vector.payloadLength[i]! > 0 || (flags & SYN) !== 0;
+      if (isData && ((ssn - timing.end) | 0) < 0) subflows.stopTiming(subflow);
+    } else if (flags & ACK && ((vector.ack[i]! - isn - timing.end) | 0) >= 0) {
+      if (timing.agent === vector.agent[i]) this.sample(subflow, higher, micros);
+      if (timing.end === SYN_END) {
+        // The handshake goes on, and the first data after it is measured too.
+        subflows.time(subflow, null);
+        return true;
+      }
+      subflows.stopTiming(subflow);
+    }
+    return false;
   }
 
   private begin(subflow: number, timing: Timing): void {
-    this.timings.delete(subflow);
-    this.timings.set(subflow, timing);
-    if (this.timings.size <= MAX_TIMINGS) return;
-    const [oldest] = this.timings.keys();
-    if (oldest !== undefined) this.stop(oldest);
-  }
-
-  private stop(subflow: number): void {
-    this.timings.delete(subflow);
-    this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! &= ~table.STATE_TIMED;
+    const { timed } = this.subflows;
+    timed.delete(subflow);
+    this.subflows.time(subflow, timing);
+    if (timed.size <= MAX_TIMINGS) return;
+    const [oldest] = timed.keys();
+    if (oldest !== undefined) this.subflows.stopTiming(oldest);
   }
 
   /** RFC 6298 §2: the smoothed time moves by an eighth of the difference. */

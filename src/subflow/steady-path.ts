@@ -9,7 +9,7 @@ import * as table from "./subflow-table.ts";
 
 const HOT_LINES = 2;
 const BOTH_ISNS = 3 * table.STATE_ISN;
-const SLOW = table.STATE_DETACHED | table.STATE_WATCHED | table.STATE_TIMED;
+const SLOW = table.STATE_DETACHED | table.STATE_WATCHED;
 
 /**
  * What `SubflowStage.follow` does, for the packets that make up a session's steady state: of a known subflow whose

@@ -3,6 +3,7 @@ import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
+import type { Timing } from "./round-trip.ts";
 import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
 
@@ -54,7 +55,7 @@ export const STATE_DSN_64 = 1 << 8;
 export const STATE_DSN_RELATIVE = 1 << 10;
 /** The session is plain TCP: octets that no mapping covers are not held for one. */
 export const STATE_PLAIN = 1 << 6;
-/** What is in the hot line is not enough: `SubflowTable.watched` has more, and the short way is not for it. */
+/** What is in the hot line is not enough: `SubflowTable.watched` or `.timed` has more; the short way is not for it. */
 export const STATE_WATCHED = 1 << 7;
 export const STATE_RESET = 1 << 12;
 /** RST came from the higher endpoint. */
@@ -126,6 +127,8 @@ export class SubflowTable {
   readonly index: FlowIndex;
   /** By subflow and direction: what the hot line has no room for. */
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
+  /** By subflow: the round-trip time that is being measured; null: of the next segment with data (round-trip.ts). */
+  readonly timed = new Map<number, Timing | null>();
   readonly translations = new Translations();
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
@@ -212,10 +215,23 @@ export class SubflowTable {
     // Later events of the vector under way may still name it.
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.watched.delete(subflow);
+    this.timed.delete(subflow);
     this.rewritings.release(subflow);
     this.furtherAgents.delete(subflow);
     this.free.push(subflow);
     this.live--;
+  }
+
+  /** Measures a round-trip time of a subflow, or that of its next data (null). */
+  time(subflow: number, timing: Timing | null): void {
+    this.timed.set(subflow, timing);
+    this.hot[subflow * HOT_WORDS + STATE]! |= STATE_WATCHED;
+  }
+
+  /** Ends the measurement under way on a subflow, if any. */
+  stopTiming(subflow: number): void {
+    this.timed.delete(subflow);
+    if (!this.watched.has(subflow)) this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
   }
 
   /** Says that a subflow's session is plain TCP now. */
@@ -240,7 +256,7 @@ export class SubflowTable {
     directions[higher] = null;
     if (directions[1 - higher] !== null) return;
     this.watched.delete(subflow);
-    this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
+    if (!this.timed.has(subflow)) this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
   }
 
   /** Counts the packets of a flow as second copies of a subflow's, and takes over who copied them and how it closed. */

@@ -125,7 +125,7 @@ describe("DSS checksums (RFC 8684 §3.3.1)", () => {
     const failures = [{ subflow: 0, offset: PAYLOAD.length, length: PAYLOAD.length }];
     const record = only(talk.packets);
     expect(record.mptcp.stream.initiator.checksum).toEqual({ ...GOOD, failed: 1, failures });
-    expect(run(talk.packets).totals.verdicts["checksum"]).toEqual({ verified: 1, failed: 1, unverifiable: 0 });
+    expect(run(talk.packets).totals.verdicts.checksum).toEqual({ verified: 1, failed: 1, unverifiable: 0 });
   });
 
   it("wrong, and nowhere near the stream: without a place", () => {
