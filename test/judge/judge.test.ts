@@ -8,6 +8,7 @@ import { needs, titled } from "../support/requirements.ts";
 import { type Comparison, compared, type Disagreement } from "./compare.ts";
 import { KNOWN } from "./known.ts";
 import { page } from "./page.ts";
+import { SIMULATED } from "./simulated.ts";
 import { tsharkVersion } from "./tshark.ts";
 
 const VERSION = "4.0";
@@ -22,6 +23,7 @@ const ofRouters = (scenario: string): RunPacket[] =>
 
 const ROWS: readonly [capture: string, packets: () => readonly RunPacket[]][] = [
   ...recorded.map((scenario): [string, () => RunPacket[]] => [scenario, () => ofRouters(scenario)]),
+  ...SIMULATED,
   // Of two agents' copies tshark would take each second one for a retransmission.
   ...CASES.map(({ name, agents }): [string, () => readonly RunPacket[]] => [name, () => agents()[0] ?? []]),
 ];

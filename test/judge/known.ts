@@ -71,6 +71,14 @@ export const KNOWN: readonly Known[] = [
     right: "rejoin: the same SHA-256",
   },
   {
+    about: "place of payload",
+    captures: ["simulated: 32-bit numbers that wrap"],
+    is: isAbsolute,
+    library: "extends 32-bit data sequence numbers across the wrap (RFC 8684 §3.3.1)",
+    tshark: "does not: behind the wrap places are 2^64 - 2^32 too high",
+    right: "rejoin: the simulator knows which octet it sent where",
+  },
+  {
     about: "subflows of a session",
     captures: ["one-token-two-servers"],
     is: () => true,

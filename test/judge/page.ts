@@ -19,8 +19,8 @@ export function page(comparisons: ReadonlyMap<string, Comparison>, version: stri
   ]);
   return `# Judged by tshark
 
-tshark ${version} and rejoin read the same packets: all recorded captures (both routers together) and the hostile ones
-(\`npm run hostile\`). \`test/judge\` compares what they say; a disagreement that is not listed here makes it fail, and so
+tshark ${version} and rejoin read the same packets: all recorded captures (both routers together), simulated sessions,
+and the hostile ones (\`npm run hostile\`). \`test/judge\` compares what they say; a disagreement that is not listed here makes it fail, and so
 does a listed one that is gone. It also writes this page: \`npx vitest run test/judge --update\`.
 
 Compared are, for each packet, the subtypes of its MPTCP options and their fields (version, keys, token, nonce, both
