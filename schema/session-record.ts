@@ -11,10 +11,13 @@ import {
   FALLBACK_CAUSES,
   MAX_ADDRESSES,
   MAX_AGENTS,
+  MAX_FAILS,
   MAX_MISSING,
+  MAX_PRIORITIES,
   MAX_REWRITTEN,
   MAX_SUBFLOWS,
   MAX_TRANSLATIONS,
+  RESET_REASONS,
   REWRITE_KINDS,
   REWRITTEN_OCTETS,
   SESSION_DATASET,
@@ -164,11 +167,27 @@ const subflow = z
     community_id: communityId,
     start: time.describe("Its first packet"),
     end: time.describe("Its last packet so far"),
-    close: z.object({ reason: z.enum(SUBFLOW_CLOSE_REASONS) }),
+    close: z.object({
+      reason: z.enum(SUBFLOW_CLOSE_REASONS),
+      mp_tcprst: z
+        .object({
+          side: side.describe("Who sent it"),
+          reason: z.enum(RESET_REASONS),
+          code: octets.describe("The reason's number, also of those without a name"),
+          transient: z.boolean().describe("Flag T: it may be worth to try again"),
+        })
+        .optional()
+        .describe("The first MP_TCPRST of the subflow (RFC 8684 §3.6); absent when there was none"),
+    }),
     address_id: z
       .object({ initiator: octets.nullable(), responder: octets.nullable() })
       .describe("Address identifiers of each side; 0 on the initial subflow; null when not seen"),
     backup: z.boolean().describe("Either side asked, in MP_JOIN, to use it only when no other is left"),
+    priority: z
+      .array(z.object({ side: side.describe("Who asked"), backup: z.boolean(), at: time }))
+      .max(MAX_PRIORITIES)
+      .optional()
+      .describe("What MP_PRIO changed (RFC 8684 §3.3.8), in the order it came; absent when nothing did"),
     join: join.nullable().describe("null unless `kind` is `joined`"),
     ...subflowFigures,
     mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
@@ -311,6 +330,27 @@ const shape = z.object({
       .object({ cause: z.enum(FALLBACK_CAUSES), at: time, subflow: count.describe("`id` of the subflow") })
       .nullable()
       .describe("null while the session is MPTCP"),
+    mp_fail: z
+      .array(
+        z.object({
+          side: side.describe("Who sent it: the receiver of the data"),
+          subflow: count.describe("`id` of the subflow"),
+          offset: count.nullable().describe("Where the data lies in the other side's stream; null where unknown"),
+          at: time,
+        }),
+      )
+      .max(MAX_FAILS)
+      .optional()
+      .describe("MP_FAILs (RFC 8684 §3.7): data whose checksum was wrong; absent when there was none"),
+    options: z
+      .object({
+        malformed: count.describe("Options whose length their subtype cannot have; hosts ignore them"),
+        unknown: z
+          .array(z.object({ subtype: z.int().min(9).max(15), segments: z.int().positive() }))
+          .describe("Subtypes that no RFC gives a meaning, and 15, MP_EXPERIMENTAL"),
+      })
+      .optional()
+      .describe("Options that say nothing to an observer; absent when there were none"),
     close: z
       .object({ reason: z.enum(CLOSE_REASONS), by: z.enum([...SIDES, "both"]).nullable() })
       .nullable()

@@ -60,6 +60,17 @@ export const CLOSE_REASONS = [
 ] as const;
 /** Why a subflow ended; `open` when it had not when the record was made. */
 export const SUBFLOW_CLOSE_REASONS = ["fin", "reset", "fastclose", "replaced", "idle", "open"] as const;
+/** Why a side reset a subflow, by the number in its MP_TCPRST (RFC 8684 §3.6); the last stands for any other. */
+export const RESET_REASONS = [
+  "unspecified",
+  "mptcp-specific-error",
+  "lack-of-resources",
+  "administratively-prohibited",
+  "too-much-outstanding-data",
+  "unacceptable-performance",
+  "middlebox-interference",
+  "unknown",
+] as const;
 /** `unknown`: the subflow's SYN was not seen. */
 export const SUBFLOW_KINDS = ["initial", "joined", "unknown"] as const;
 /** What can differ between two copies of one packet that no router changes of its own accord. */
@@ -74,7 +85,16 @@ export const REWRITE_KINDS = [
 /** Why a digest that was asked for is not in the record. */
 export const DIGEST_REASONS = ["octets-shed", "first-octet-unknown"] as const;
 /** What a record can have lost to a bound. */
-export const SHED_REASONS = ["subflows", "addresses", "agents", "mappings", "ranges", "octets", "rewritten"] as const;
+export const SHED_REASONS = [
+  "subflows",
+  "addresses",
+  "agents",
+  "mappings",
+  "ranges",
+  "octets",
+  "rewritten",
+  "options",
+] as const;
 
 /** Entries of `missing` per stream; `missing_octets` counts them all. */
 export const MAX_MISSING = 16;
@@ -92,3 +112,6 @@ export const MAX_AGENTS = 16;
 export const MAX_REWRITTEN = 16;
 /** Octets of each copy that an entry of `mptcp.rewritten` shows. */
 export const REWRITTEN_OCTETS = 32;
+/** Entries of `mptcp.mp_fail`, and of `priority` over all subflows; further ones are counted in `rejoin.shed.options`. */
+export const MAX_FAILS = 8;
+export const MAX_PRIORITIES = 32;

@@ -9,6 +9,7 @@ import * as table from "../session/session-table.ts";
 import type { AdvertisedAddress, Sessions } from "../session/sessions.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { communityId } from "./community-id.ts";
+import { rareRecord } from "./rare-record.ts";
 import { rewrittenRecord, shedRewritten } from "./rewritten-record.ts";
 import { streamRecord } from "./stream-record.ts";
 import { payloadOfSides } from "./subflow-figures.ts";
@@ -101,6 +102,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       idsn: sides((side) => idsnText(sessions, session, side)),
       checksum_required: state & table.S_FLAGS ? (state & table.S_CHECKSUM) !== 0 : null,
       fallback: fallbackRecord(sessions, session, members),
+      ...rareRecord(sessions, session, members),
       close: context.close,
       stream: sides((side) => streamRecord(sessions, session, side, context.digests[side])),
       addresses: (sessions.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
@@ -181,6 +183,7 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
     addresses: words[base + table.SHED_ADDRESSES]!,
     ranges: side(table.REFUSED_RANGES),
     octets: side(table.UNPLACED),
+    options: sessions.rareOptions.get(session)?.shed ?? 0,
     agents: members.reduce((sum, subflow) => sum + sessions.subflows.unnamedAgents(subflow), 0),
     rewritten: shedRewritten(sessions, members),
   };

@@ -6,6 +6,7 @@ import type { Sessions } from "../session/sessions.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { ipv4Text, ipv6Text } from "../wire/address.ts";
 import { communityId } from "./community-id.ts";
+import { priorityRecord, resetRecord } from "./rare-record.ts";
 import { subflowFigures } from "./subflow-figures.ts";
 import { timeText } from "./time-text.ts";
 
@@ -47,10 +48,11 @@ export function subflowRecord(
     community_id: communityId(isIpv6, ends[0], ends[1]),
     start: timeText(coldFloat[(subflow * flow.COLD_WORDS + flow.START_MICROS) >> 1]!),
     end: timeText(hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!),
-    close: { reason: closeReason(sessions, session, subflow) },
+    close: { reason: closeReason(sessions, session, subflow), ...resetRecord(sessions, session, subflow) },
     address_id:
       openerSide === 0 ? { initiator: opener, responder: listener } : { initiator: listener, responder: opener },
     backup: (word & join.BACKUP) !== 0,
+    ...priorityRecord(sessions, session, subflow),
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
     ...subflowFigures(sessions, subflow, sums),
     mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
@@ -114,17 +116,31 @@ function joinRecord(sessions: Sessions, session: number, subflow: number): Join 
   };
   const opener = verdict(join.OPENER_VERDICT);
   const listener = verdict(join.LISTENER_VERDICT);
+  const openerSide = word & join.OPENED_BY_RESPONDER ? 1 : 0;
   const hmac =
-    word & join.OPENED_BY_RESPONDER
-      ? { initiator: listener, responder: opener }
-      : { initiator: opener, responder: listener };
+    openerSide === 1 ? { initiator: listener, responder: opener } : { initiator: opener, responder: listener };
   if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac };
-  return { hmac, unverifiable_reason: unverifiableReason(sessions, session, word) };
+  const first = hmac.initiator === "unverifiable" ? 0 : 1;
+  return {
+    hmac,
+    unverifiable_reason: unverifiableReason(sessions, session, subflow, openerSide, first === openerSide),
+  };
 }
 
-function unverifiableReason(sessions: Sessions, session: number, word: number): UnverifiableReason {
+/** Why the HMAC of a join's opener, or of its listener, could not be verified. */
+function unverifiableReason(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+  openerSide: 0 | 1,
+  isOpeners: boolean,
+): UnverifiableReason {
   const keys = sessions.table.state(session) & (3 * table.S_KEY);
   if (keys === 0) return "no-handshake";
   if (keys !== 3 * table.S_KEY) return "key-unknown";
-  return word & join.SAW_SYN && word & join.SAW_SYN_ACK ? "segment-not-seen" : "one-direction";
+  const word = sessions.join(subflow);
+  if (word & ((word & join.SAW_SYN_ACK) === 0 ? join.CUT_SYN_ACK : isOpeners ? join.CUT_ACK : 0)) return "truncated";
+  // Both nonces are needed, and the segment with the HMAC.
+  const unseen = (word & join.SAW_SYN) === 0 ? openerSide : (word & join.SAW_SYN_ACK) === 0 ? 1 - openerSide : -1;
+  return unseen >= 0 && endpointRecord(sessions, subflow, unseen).packets === 0 ? "one-direction" : "segment-not-seen";
 }

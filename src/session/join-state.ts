@@ -22,5 +22,8 @@ export const IS_CLOSED = 1 << 11;
 export const IS_REPLACED = 1 << 12;
 /** The subflow is the session's for certain: its data may be placed. */
 export const IS_PROVEN = 1 << 13;
+/** The copy of the SYN/ACK, or of the third ACK, was cut inside its MP_JOIN. */
+export const CUT_SYN_ACK = 1 << 14;
+export const CUT_ACK = 1 << 15;
 export const OPENER_ADDRESS_ID = 16;
 export const LISTENER_ADDRESS_ID = 24;

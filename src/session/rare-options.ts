@@ -1,13 +1,10 @@
+import { MAX_FAILS, MAX_PRIORITIES } from "../../schema/session-vocabulary.ts";
 import { DSN_64 } from "../subflow/subflow-events.ts";
 import { MP_EXPERIMENTAL, MP_FAIL, MP_PRIO, MP_TCPRST, type MptcpOptions, SUBTYPES } from "../wire/mptcp.ts";
 import { streamOffset } from "./data.ts";
 import { IS_INITIAL, LISTENER_ADDRESS_ID, OPENED_BY_RESPONDER, OPENER_ADDRESS_ID } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
-
-/** MP_PRIOs of one session, and MP_FAILs, that its record lists; further ones are counted in it. */
-export const MAX_PRIORITIES = 32;
-export const MAX_FAILS = 8;
 
 /** A MP_PRIO (RFC 8684 §3.3.8): one side asks to use a subflow as a backup, or no longer. */
 export interface Priority {
@@ -99,12 +96,12 @@ function takePriority(
     addressId < 0 ? [on] : sessions.subflowsOf(session).filter((one) => addressIdOf(sessions, one, side) === addressId);
   let isNew = false;
   for (const subflow of subflows) {
-    const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
-    if (last?.backup === backup) continue;
     if (said.priorities.length >= MAX_PRIORITIES) {
       said.shed++;
       continue;
     }
+    const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
+    if (last?.backup === backup) continue;
     said.priorities.push({ subflow, side, backup, atMicros });
     isNew = true;
   }

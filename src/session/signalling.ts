@@ -75,6 +75,9 @@ export class Signalling {
     const side = sessions.sideOf(subflow, higher);
     const joinWord = sessions.join(subflow);
     if (options.unfinished & (1 << mptcp.MP_CAPABLE)) noteVerdictBits(sessions, session, CAPABLE_CUT);
+    if (options.unfinished & (1 << mptcp.MP_JOIN)) {
+      sessions.setJoin(subflow, vector.flags[i]! & SYN ? join.CUT_SYN_ACK : join.CUT_ACK);
+    }
     if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
       takeCapable(sessions, session, side, vector, i, options);
       if (this.memberships.unify(subflow)) return false;

@@ -12,8 +12,11 @@ import {
   MAX_ADDRESSES,
   MAX_AGENTS,
   MAX_CHECKSUM_FAILURES,
+  MAX_FAILS,
   MAX_MISSING,
+  MAX_PRIORITIES,
   MAX_TRANSLATIONS,
+  RESET_REASONS,
   REWRITE_KINDS,
   type RewrittenRecord,
   type SessionRecord,
@@ -114,6 +117,13 @@ const subflowData = fc.record({
   share: nullable(fc.constantFrom(0, 0.25, 0.3333, 1)),
 });
 
+const resetReason = fc.record({
+  side: fc.constantFrom(...SIDES),
+  reason: fc.constantFrom(...RESET_REASONS),
+  code: fc.nat(255),
+  transient: fc.boolean(),
+});
+
 const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   id: count,
   kind: fc.constantFrom(...SUBFLOW_KINDS),
@@ -123,7 +133,14 @@ const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   community_id: communityId,
   start: time,
   end: time,
-  close: fc.record({ reason: fc.constantFrom(...SUBFLOW_CLOSE_REASONS) }),
+  close: fc.record(
+    { reason: fc.constantFrom(...SUBFLOW_CLOSE_REASONS), mp_tcprst: resetReason },
+    { requiredKeys: ["reason"] },
+  ),
+  priority: fc.array(fc.record({ side: fc.constantFrom(...SIDES), backup: fc.boolean(), at: time }), {
+    maxLength: MAX_PRIORITIES,
+    size: "small",
+  }),
   address_id: either(nullable(fc.nat(255))),
   backup: fc.boolean(),
   join: nullable(join),
@@ -187,6 +204,16 @@ const mptcp = fc.record({
   idsn: either(nullable(idsn)),
   checksum_required: nullable(fc.boolean()),
   fallback: nullable(fc.record({ cause: fc.constantFrom(...FALLBACK_CAUSES), at: time, subflow: count })),
+  mp_fail: fc.array(fc.record({ side: fc.constantFrom(...SIDES), subflow: count, offset: nullable(count), at: time }), {
+    maxLength: MAX_FAILS,
+    size: "small",
+  }),
+  options: fc.record({
+    malformed: count,
+    unknown: fc.array(fc.record({ subtype: fc.integer({ min: 9, max: 15 }), segments: count.filter((n) => n > 0) }), {
+      maxLength: 7,
+    }),
+  }),
   close: fc.record({ reason: fc.constantFrom(...CLOSE_REASONS), by: fc.constantFrom(...SIDES, "both" as const, null) }),
   stream: either(stream),
   addresses: fc.array(address, { maxLength: MAX_ADDRESSES, size: "small" }),
