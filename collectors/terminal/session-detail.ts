@@ -1,5 +1,6 @@
 import type {
   AddressRecord,
+  FindingRecord,
   SessionRecord,
   StreamRecord,
   SubflowRecord,
@@ -16,9 +17,10 @@ export function sessionDetail(record: SessionRecord, style: Style): string[] {
     `${style.strong(`session ${mptcp.session.id}`)}  ${hostPort(record.source)} → ${hostPort(record.destination)}`,
     `  ${event.start}, ${seconds(event.duration)}, ${fate(record, style)}`,
     `  ${protocol(record, style)}`,
+    ...checks(record, style),
     ...SIDES.map((side) => `  ${side} sent ${stream(mptcp.stream[side], style)}`),
     ...mptcp.subflows.flatMap((subflow) => subflowLines(subflow, style)),
-    ...mptcp.addresses.map((address) => `  ${announced(address)}`),
+    ...mptcp.addresses.map((address) => `  ${announced(address, style)}`),
   ];
   for (const [reason, count] of Object.entries(rejoin?.shed ?? {})) {
     lines.push(`  ${style.doubt(`left out: ${grouped(count)} ${reason} beyond the bound`)}`);
@@ -55,6 +57,25 @@ function protocol({ mptcp }: SessionRecord, style: Style): string {
   return `${version}, ${tokens}, ${evidence}${fallback}`;
 }
 
+/** What was verified, what failed, and what could not be told, by the name of the check. */
+function checks({ mptcp }: SessionRecord, style: Style): string[] {
+  const { verdicts } = mptcp;
+  if (verdicts === undefined) return [];
+  const all: [string, FindingRecord | null][] = [
+    ["version", verdicts.version],
+    ["key echo", verdicts.key_echo],
+    ...SIDES.map((side): [string, FindingRecord | null] => [`token of the ${side}`, verdicts.token[side]]),
+    ...SIDES.map((side): [string, FindingRecord | null] => [`IDSN of the ${side}`, verdicts.idsn[side]]),
+    ...SIDES.map((side): [string, FindingRecord | null] => [`MP_FASTCLOSE of the ${side}`, verdicts.fastclose[side]]),
+  ];
+  const said = all.flatMap(([name, finding]) => (finding === null ? [] : [`${name} ${findingWord(finding, style)}`]));
+  return said.length === 0 ? [] : [`  ${said.join(", ")}`];
+}
+
+function findingWord({ verdict, unverifiable_reason }: FindingRecord, style: Style): string {
+  return verdictWord(verdict, style) + (unverifiable_reason === undefined ? "" : ` (${unverifiable_reason})`);
+}
+
 function stream(record: StreamRecord, style: Style): string {
   const parts = [counted(record.octets, "octet")];
   const [hole] = record.missing;
@@ -77,7 +98,7 @@ function subflowLines(subflow: SubflowRecord, style: Style): string[] {
   const parts = [
     `${hostPort(source)} → ${hostPort(destination)}`,
     `${humanOctets(source.bytes)} out, ${humanOctets(destination.bytes)} back`,
-    subflow.close.reason,
+    subflow.close.reason + (subflow.close.mp_tcprst === undefined ? "" : ` (${subflow.close.mp_tcprst.reason})`),
   ];
   if (subflow.opener === "responder") parts.push("opened by the responder");
   if (subflow.backup) parts.push("backup");
@@ -91,9 +112,10 @@ function subflowLines(subflow: SubflowRecord, style: Style): string[] {
   return lines;
 }
 
-function announced(address: AddressRecord): string {
+function announced(address: AddressRecord, style: Style): string {
   const ip = address.ip ?? "an address that was not seen announced";
   const port = address.port === null ? "" : `, port ${address.port}`;
   const removed = address.removed_at === null ? "" : `, removed ${address.removed_at}`;
-  return `address ${address.address_id} of the ${address.side}: ${ip}${port}${removed}`;
+  const hmac = address.hmac ? `, HMAC ${findingWord(address.hmac, style)}` : "";
+  return `address ${address.address_id} of the ${address.side}: ${ip}${port}${removed}${hmac}`;
 }

@@ -1,4 +1,5 @@
 import type { SessionRecord, StreamRecord } from "../../schema/session-record.ts";
+import { failedChecks } from "./failed-checks.ts";
 import type { Style } from "./style.ts";
 import { clip, fill, hostPort, humanOctets, pad, printable } from "./text.ts";
 
@@ -50,7 +51,7 @@ const COLUMNS: readonly Column[] = [
   { title: "END", width: 9, stand: "left", only: "narrow", cell: (r) => end(r, moment(r)) },
 ];
 
-/** Sessions as lines under each other: the heading, and a row for each record. */
+/** Sessions as lines under each other: the heading, and for each record a row, with a second line for what failed. */
 export interface SessionTable {
   readonly header: string;
   row(record: SessionRecord): string;
@@ -76,7 +77,10 @@ export function sessionTable(width: number | null, style: Style, { revisions }: 
         const filled = stands(printable(text), characters, column.stand);
         return tone === null ? filled : style[tone](filled);
       });
-      return cells.join(" ").trimEnd();
+      const failed = failedChecks(record);
+      if (failed.length === 0) return cells.join(" ").trimEnd();
+      const warning = `         FAILED: ${failed.join(", ")}`;
+      return `${cells.join(" ").trimEnd()}\n${style.bad(width === null ? warning : clip(warning, width))}`;
     },
   };
 }

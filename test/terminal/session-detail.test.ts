@@ -15,12 +15,13 @@ it("tells a session of two subflows and a hole", () => {
 session q3mZ0aX9cT1kVb7e  10.10.1.2:41539 → 10.20.1.2:5001
   2026-11-22T20:08:12.934986Z, 1.946 s, ended by fin of both sides (both sides sent DATA_FIN)
   MPTCP version 1, tokens 0x87d83e52 and 0xd94a079d, handshake seen
+  version verified, key echo verified, token of the responder verified, IDSN of the initiator verified, IDSN of the responder unverifiable (segment-not-seen)
   initiator sent 3,145,819 octets, complete, SHA-256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
   responder sent 3,144,408 octets, 1,320 octets missing, the first hole at 1,048,576, SHA-256 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
   subflow 0 initial 10.10.1.2:41539 → 10.20.1.2:5001, 1.70 MB out, 1.61 MB back, fin, seen by router1
   subflow 1 joined  10.10.2.2:52443 → 10.20.1.2:5001, 1.70 MB out, 1.61 MB back, fin, seen by router1, router2
     join HMAC: initiator verified, responder verified
-  address 2 of the responder: 10.20.2.2
+  address 2 of the responder: 10.20.2.2, HMAC verified
 `);
 });
 
@@ -44,11 +45,14 @@ it("tells what is rare", () => {
   record.mptcp.stream.responder.cut_octets = 1000;
   Object.assign(record.mptcp.subflows[1], { opener: "responder", backup: true });
   Object.assign(record.mptcp.addresses[0], { port: 5002, removed_at: "2026-11-22T20:08:14Z" });
+  const mp_tcprst = { side: "responder", reason: "lack-of-resources", code: 2, transient: true };
+  record.mptcp.subflows[0].close = { reason: "reset", mp_tcprst };
   const text = detail(record);
   expect(text).toContain("fell back to TCP (mp-fail) at 2026-11-22T20:08:13Z");
   expect(text).toContain("7 octets came again and differed");
   expect(text).toContain("1,320 octets missing (1,000 cut off their copies), the first hole at 1,048,576");
   expect(text).toContain("fin, opened by the responder, backup, seen by router1, router2");
+  expect(text).toContain("reset (lack-of-resources), seen by router1");
   expect(text).toContain("10.20.2.2, port 5002, removed 2026-11-22T20:08:14Z");
 });
 

@@ -115,8 +115,12 @@ test("whatever a record holds, its row fits and a terminal obeys nothing in it",
   fc.assert(
     fc.property(anySessionRecord, fc.integer({ min: 80, max: 200 }), fc.boolean(), (record, width, revisions) => {
       const row = sessionTable(width, PLAIN, { revisions }).row(record);
-      expect([...row].length).toBeLessThanOrEqual(width);
-      expect(printable(row)).toBe(row);
+      const lines = row.split("\n");
+      expect(lines.length).toBeLessThanOrEqual(2);
+      for (const line of lines) {
+        expect([...line].length).toBeLessThanOrEqual(width);
+        expect(printable(line)).toBe(line);
+      }
     }),
   );
 });
@@ -131,4 +135,22 @@ UNTIL UTC      AGENT                     PACKETS    OCTETS     LOST     LATE    
   named.agent.name = "router1.the-first-floor.example.net";
   expect(agentRow(named, PLAIN, null)).toContain(" router1.the-first-floor.example.net ");
   expect(agentRow(named, PLAIN, 120)).toContain(" router1.the-first-f… ");
+});
+
+test("what failed stands in a line of its own", () => {
+  const record = changed(({ mptcp }) => {
+    const { verdicts, stream, subflows, addresses } = mptcp;
+    if (verdicts === undefined) throw new Error("the example has verdicts");
+    verdicts.version = verdicts.key_echo = { verdict: "failed" };
+    verdicts.token.responder = verdicts.idsn.initiator = verdicts.fastclose.responder = { verdict: "failed" };
+    Object.assign(stream.initiator, { checksum: { verified: 3, failed: 2, old_byte_order: 0, unverifiable: 0 } });
+    Object.assign(subflows[1]?.join?.hmac ?? {}, { initiator: "failed" });
+    Object.assign(addresses[0] ?? {}, { hmac: { verdict: "failed" } });
+  });
+  const { row } = sessionTable(null, COLOURS, { revisions: false });
+  const [, warning] = row(record).split("\n");
+  expect(warning).toBe(
+    "\u001b[31m         FAILED: version, key echo, IDSN of the initiator, 2 DSS checksums of the initiator, token of the responder, MP_FASTCLOSE of the responder, join HMAC of subflow 1, ADD_ADDR of address 2 of the responder\u001b[39m",
+  );
+  expect(row(example("session-ended"))).not.toContain("FAILED");
 });
