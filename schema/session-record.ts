@@ -11,6 +11,7 @@ import {
   FALLBACK_CAUSES,
   MAX_ADDRESSES,
   MAX_AGENTS,
+  MAX_CONFLICTS,
   MAX_FAILS,
   MAX_MISSING,
   MAX_PRIORITIES,
@@ -64,6 +65,17 @@ const endpoint = z
   })
   .meta({ id: "endpoint" });
 
+const copy = z
+  .object({
+    subflow: count.nullable().describe("`id` of the subflow that brought it; null where it is no longer the session's"),
+    agent: z.string().describe("Who copied it"),
+    octets: z
+      .string()
+      .regex(/^([0-9a-f]{2}){1,32}$/)
+      .describe("Its first octets from `offset`, at most 32 of them and at most `length`, in hexadecimal"),
+  })
+  .meta({ id: "copy" });
+
 const stream = z
   .object({
     octets: count.describe(
@@ -80,8 +92,25 @@ const stream = z
       .describe("Of `missing_octets`, those of segments whose copies were cut before them; absent when there are none"),
     conflicting: count
       .nullable()
-      .describe("Octets that came again and differed; null where octets that came twice were not compared"),
+      .describe("Octets that came again and differed; null where octets came again and none could be compared"),
     checksum: dssChecksums.nullable().optional().describe("null where the handshake asked for no DSS checksums"),
+    conflicts: z
+      .array(
+        z.object({
+          offset: count.describe("Of the first octet that differs"),
+          length: z.int().positive().describe("Octets from there to the last one that differs"),
+          first: copy.describe("What came first: it is in the stream"),
+          second: copy.describe("What came later"),
+        }),
+      )
+      .max(MAX_CONFLICTS)
+      .describe("Octets that came again and differed, in the order they came: piece by piece of what came first"),
+    conflicts_left_out: count.describe("Conflicts that `conflicts` has no room for"),
+    repeated_octets: count.describe("Octets that came again, each time they did; mirror duplicates not counted"),
+    reinjected_octets: count.describe("Of `repeated_octets`, those known to have come on another subflow first"),
+    not_compared_octets: count.describe(
+      "Of `repeated_octets`, those that could not be compared: copies were cut, or the first one is no longer remembered",
+    ),
     complete: z.boolean().describe("DATA_FIN (after a fallback: FIN) seen and nothing missing"),
     sha256: z
       .string()

@@ -100,6 +100,8 @@ export const SHED_REASONS = [
 export const MAX_MISSING = 16;
 /** Entries of `failures` of a stream's checksums; all are counted in `failed`. */
 export const MAX_CHECKSUM_FAILURES = 16;
+/** Entries of `conflicts` per stream; `conflicts_left_out` counts the others. */
+export const MAX_CONFLICTS = 16;
 /** Entries of `mptcp.addresses`; further ones are counted in `rejoin.shed.addresses`. */
 export const MAX_ADDRESSES = 32;
 /** Entries of `mptcp.subflows`; further ones are counted in `rejoin.shed.subflows`. */

@@ -41,8 +41,8 @@ export interface PipelineOptions {
    * the others go on. Where absent, `process` throws it.
    */
   readonly fault?: (error: unknown) => void;
-  /** Most sessions and subflows at a time; DEFAULT_BOUNDS where absent. */
-  readonly bounds?: { readonly sessions: number; readonly subflows: number };
+  /** Most sessions and subflows at a time, and octets remembered to compare what comes again; DEFAULT_BOUNDS where absent. */
+  readonly bounds?: { readonly sessions?: number; readonly subflows?: number; readonly rememberedOctets?: number };
 }
 
 /** What a sender's sequence numbers tell (RFC 2890 section 2.2), since the start. */

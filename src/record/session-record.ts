@@ -104,7 +104,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       fallback: fallbackRecord(sessions, session, members),
       ...rareRecord(sessions, session, members),
       close: context.close,
-      stream: sides((side) => streamRecord(sessions, session, side, context.digests[side])),
+      stream: sides((side) => streamRecord(sessions, session, side, context.digests[side], context.agentName)),
       addresses: (sessions.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
       subflows,
       rewritten: rewrittenRecord(sessions, members, context.agentName),

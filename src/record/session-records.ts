@@ -1,9 +1,9 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
 import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
 import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
-import type { NewOctets } from "../session/data.ts";
 import type { Close } from "../session/ending.ts";
 import { sessionId } from "../session/identity.ts";
+import type { NewOctets } from "../session/placement.ts";
 import type { SessionObserver } from "../session/session-observer.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";

@@ -10,12 +10,24 @@ interface Hole {
   readonly length: number;
 }
 
-/** What one side sent, as the record tells it. `digest` is null where none was asked for. */
+type RepeatCounts = Pick<StreamRecord, "repeated_octets" | "reinjected_octets" | "not_compared_octets">;
+
+const NO_REPEATS = {
+  conflicting: 0,
+  conflicts: [],
+  conflicts_left_out: 0,
+  repeated_octets: 0,
+  reinjected_octets: 0,
+  not_compared_octets: 0,
+};
+
+/** What one side sent, as the record tells it. `digest` is null where none was asked for, `agentName` names who copied. */
 export function streamRecord(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
   digest: StreamDigest | null,
+  agentName: (agent: number) => string,
 ): StreamRecord {
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const { floats, words } = sessions.table;
@@ -38,12 +50,42 @@ export function streamRecord(
     contiguous: firstCut === 0 ? contiguous : Math.min(contiguous, firstCut - 1),
     missing: missing.slice(0, MAX_MISSING),
     missing_octets: missingOctets,
-    conflicting: null,
     checksum: checksumRecord(sessions, session, side),
+    ...repeatFields(sessions, session, stream, agentName),
     complete:
       isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
     ...digestFields(digest, isWhole && ((state & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session))),
+  };
+}
+
+/** What came again, and what of it was not the same. */
+function repeatFields(
+  sessions: Sessions,
+  session: number,
+  stream: number,
+  agentName: (agent: number) => string,
+): Pick<StreamRecord, "conflicting" | "conflicts" | "conflicts_left_out"> & RepeatCounts {
+  const repeats = sessions.repeats.get(stream);
+  if (repeats === undefined) return NO_REPEATS;
+  const members = sessions.subflowsOf(session);
+  const copy = ({ subflow, agent }: { subflow: number; agent: number }, octets: Uint8Array) => ({
+    subflow: members.includes(subflow) ? members.indexOf(subflow) : null,
+    agent: agentName(agent),
+    octets: Buffer.from(octets).toString("hex"),
+  });
+  return {
+    conflicting: repeats.notCompared === repeats.octets ? null : repeats.conflicting,
+    conflicts: repeats.conflicts.map((conflict) => ({
+      offset: conflict.offset,
+      length: conflict.length,
+      first: copy(conflict, conflict.first),
+      second: copy(conflict.again, conflict.second),
+    })),
+    conflicts_left_out: repeats.conflictsLeftOut,
+    repeated_octets: repeats.octets,
+    reinjected_octets: repeats.reinjected,
+    not_compared_octets: repeats.notCompared,
   };
 }
 

@@ -2,27 +2,9 @@ import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
 import { IS_INITIAL } from "./join-state.ts";
+import { MAX_AHEAD, type Placement } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
-
-/**
- * Octets that may lie between the highest one seen and a new one: four times what any window allows (RFC 8684 §3.3.5),
- * so that a gap in the mirror is a hole, and a number made up by somebody is refused.
- */
-export const MAX_AHEAD = 2 ** 32;
-
-/** Cut segments whose places a record lists: where every segment is cut, the list would tell nothing. */
-const LISTED_CUTS = 8;
-
-/** Takes octets of a stream the first time they are seen; `length` octets of `block` from `at`. Valid during the call. */
-export type NewOctets = (
-  session: number,
-  side: 0 | 1,
-  offset: number,
-  block: Uint8Array,
-  at: number,
-  length: number,
-) => void;
 
 /**
  * The offset in its stream of a data sequence number of one of the three forms of src/subflow/subflow-events.ts. What the
@@ -85,98 +67,6 @@ function plainOffset(sessions: Sessions, session: number, side: number, subflow:
 }
 
 /**
- * Puts a piece of payload into its stream: `length` octets from `offset`, of which the copy holds the first `captured`.
- * What was not there before is given to `isNew`; the first copy wins (docs/architecture.md).
- */
-export function placeOctets(
-  sessions: Sessions,
-  session: number,
-  side: 0 | 1,
-  offset: number,
-  length: number,
-  captured: number,
-  block: Uint8Array,
-  at: number,
-  isNew: NewOctets | null,
-): void {
-  const { words, floats } = sessions.table;
-  const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
-  const half = base >> 1;
-  const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
-  const end = offset + length;
-  const highest = floats[half + (table.HIGHEST >> 1)]!;
-  if (end - highest > MAX_AHEAD) {
-    sessions.noteUnplaced(session, side, length);
-    return;
-  }
-  if (end <= contiguous || end <= 0) return;
-  if (offset <= contiguous && words[base + table.OUT_OF_ORDER] === 0) {
-    takeNew(sessions, session, side, contiguous, end, offset + captured, block, at - offset, isNew);
-    floats[half + (table.CONTIGUOUS >> 1)] = end;
-    if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
-    return;
-  }
-
-  const stream = session * 2 + side;
-  const { outOfOrder } = sessions;
-  const ranges = outOfOrder.add(stream, words[base + table.OUT_OF_ORDER]!, Math.max(offset, contiguous), end);
-  if (ranges < 0) {
-    words[session * table.SESSION_WORDS + table.REFUSED_RANGES + side]!++;
-    sessions.noteUnplaced(session, side, end - offset);
-    return;
-  }
-  if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
-  for (let piece = 0; piece < outOfOrder.pieceCount; piece++) {
-    const from = outOfOrder.pieces[piece * 2]!;
-    takeNew(
-      sessions,
-      session,
-      side,
-      from,
-      outOfOrder.pieces[piece * 2 + 1]!,
-      offset + captured,
-      block,
-      at - offset,
-      isNew,
-    );
-  }
-  words[base + table.OUT_OF_ORDER] = outOfOrder.advance(stream, ranges, contiguous);
-  floats[half + (table.CONTIGUOUS >> 1)] = outOfOrder.reached;
-}
-
-/** Counts and hands on [from, to), which is new. The copy holds octets up to `capturedEnd`; offset 0 would lie at `zeroAt`. */
-function takeNew(
-  sessions: Sessions,
-  session: number,
-  side: 0 | 1,
-  from: number,
-  to: number,
-  capturedEnd: number,
-  block: Uint8Array,
-  zeroAt: number,
-  isNew: NewOctets | null,
-): void {
-  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
-  const floats = sessions.table.floats;
-  floats[half + (table.OCTETS >> 1)]! += to - from;
-  const present = Math.min(to, capturedEnd);
-  if (isNew !== null && present > from) isNew(session, side, from, block, zeroAt + from, present - from);
-  if (present >= to) return;
-  const cutFrom = Math.max(from, present);
-  floats[half + (table.CUT >> 1)]! += to - cutFrom;
-  const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
-  if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;
-  const { words } = sessions.table;
-  const path = half * 2 + table.PATH;
-  if (words[path]! & table.ALL_CUTS_LISTED) return;
-  const at = session * table.SESSION_WORDS + table.CUT_RANGES + side;
-  const listed = words[at]!;
-  const ranges = sessions.cuts.add(session * 2 + side, listed & 0xff, cutFrom, to);
-  words[at] = ((listed & ~0xff) + 0x100) | (ranges < 0 ? listed & 0xff : ranges);
-  if (words[at]! >>> 8 === LISTED_CUTS) words[path]! |= table.ALL_CUTS_LISTED;
-}
-
-/**
  * Notes the offset of a DATA_FIN (after a fallback: of the FIN): the stream's length. The first one wins; one beyond any
  * window is refused, as octets there are.
  */
@@ -193,14 +83,14 @@ function takeFin(sessions: Sessions, session: number, side: number, offset: numb
  * by their place on the subflow that it goes on with.
  */
 export function takeOctets(
-  sessions: Sessions,
+  placement: Placement,
   session: number,
   side: 0 | 1,
   vector: PacketVector,
   seen: events.SubflowEvents,
   i: number,
-  isNew: NewOctets | null,
 ): void {
+  const { sessions } = placement;
   const subflow = seen.subflow[i]!;
   if (side === 0 && sessions.isShiftUnknown(session)) {
     sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
@@ -208,13 +98,13 @@ export function takeOctets(
   }
   if (!sessions.hasFallenBack(session, subflow)) {
     if (sessions.isPlain(session)) sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
-    else takeMapped(sessions, session, side, vector, seen, i, isNew);
+    else takeMapped(placement, session, side, vector, seen, i);
     return;
   }
   const length = vector.payloadLength[i]!;
   const isMapped = (seen.kind[i]! & events.DATA) !== 0 && seen.dataLength[i] === length;
-  if (isMapped && !sessions.isPlain(session)) takeMapped(sessions, session, side, vector, seen, i, isNew);
-  else if (length > 0) takePlain(sessions, session, side, vector, seen, i, isNew);
+  if (isMapped && !sessions.isPlain(session)) takeMapped(placement, session, side, vector, seen, i);
+  else if (length > 0) takePlain(placement, session, side, vector, seen, i);
   if (seen.kind[i]! & events.CLOSED) {
     const offset = plainOffset(sessions, session, side, subflow, seen.ssn[i]!);
     if (!Number.isNaN(offset)) takeFin(sessions, session, side, offset + length);
@@ -223,14 +113,14 @@ export function takeOctets(
 
 /** Takes a segment of a session that is plain TCP. */
 function takePlain(
-  sessions: Sessions,
+  placement: Placement,
   session: number,
   side: 0 | 1,
   vector: PacketVector,
   seen: events.SubflowEvents,
   i: number,
-  isNew: NewOctets | null,
 ): void {
+  const { sessions } = placement;
   const offset = plainOffset(sessions, session, side, seen.subflow[i]!, seen.ssn[i]!);
   const length = vector.payloadLength[i]!;
   if (Number.isNaN(offset)) {
@@ -238,19 +128,29 @@ function takePlain(
     return;
   }
   const captured = vector.payloadCaptured[i]!;
-  placeOctets(sessions, session, side, offset, length, captured, vector.block, vector.payloadAt[i]!, isNew);
+  placement.place(
+    session,
+    side,
+    offset,
+    length,
+    captured,
+    vector.block,
+    vector.payloadAt[i]!,
+    seen.subflow[i]!,
+    vector.agent[i]!,
+  );
 }
 
 /** Takes mapped data and a DATA_FIN into their stream; before its IDSN is known they cannot be placed. */
 function takeMapped(
-  sessions: Sessions,
+  placement: Placement,
   session: number,
   side: 0 | 1,
   vector: PacketVector,
   seen: events.SubflowEvents,
   i: number,
-  isNew: NewOctets | null,
 ): void {
+  const { sessions } = placement;
   const kind = seen.kind[i]!;
   const isPlaceable = (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;
   if (kind & events.DATA) {
@@ -258,7 +158,18 @@ function takeMapped(
     const length = seen.dataLength[i]!;
     if (isPlaceable || form === events.DSN_RELATIVE) {
       const offset = streamOffset(sessions, session, side, form, seen.dsnHi[i]!, seen.dsnLo[i]!);
-      placeOctets(sessions, session, side, offset, length, seen.dataCaptured[i]!, vector.block, seen.dataAt[i]!, isNew);
+      const captured = seen.dataCaptured[i]!;
+      placement.place(
+        session,
+        side,
+        offset,
+        length,
+        captured,
+        vector.block,
+        seen.dataAt[i]!,
+        seen.subflow[i]!,
+        vector.agent[i]!,
+      );
     } else sessions.noteUnplaced(session, side, length);
   }
   if (kind & events.DATA_FIN && isPlaceable) {

@@ -1,7 +1,7 @@
 import type { SubflowEvents } from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
 import { ACK, SYN } from "../wire/tcp.ts";
-import { type NewOctets, placeOctets } from "./data.ts";
+import type { Placement } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -13,8 +13,10 @@ interface SynOctets {
   readonly length: number;
   /** How many of them the copy holds. */
   readonly captured: number;
-  /** Those, where somebody wants octets; null where a bound was met. */
+  /** Those; null where a bound was met. */
   octets: Uint8Array | null;
+  readonly subflow: number;
+  readonly agent: number;
   /** How many the SYN/ACK acknowledged; null while it was not seen. */
   accepted: number | null;
 }
@@ -34,11 +36,11 @@ export class FastOpens {
   }
 
   /** Keeps the octets of a session's SYN. */
-  hold(session: number, length: number, present: Uint8Array, withOctets: boolean): void {
+  hold(session: number, length: number, present: Uint8Array, subflow: number, agent: number): void {
     const isRoom = this.kept + present.length <= MAX_KEPT_OCTETS;
-    const octets = !withOctets ? NOTHING : isRoom ? present.slice() : null;
+    const octets = isRoom ? new Uint8Array(present) : null;
     this.kept += octets?.length ?? 0;
-    this.syns.set(session, { length, captured: present.length, octets, accepted: null });
+    this.syns.set(session, { length, captured: present.length, octets, subflow, agent, accepted: null });
   }
 
   /** Says how many octets were acknowledged, and hands the SYN's over; null when that was said before or there are none. */
@@ -62,13 +64,13 @@ export class FastOpens {
  * without a mapping (RFC 8684 §B). They count once the SYN/ACK has acknowledged them; what it has not, comes again.
  */
 export function takeFastOpen(
-  sessions: Sessions,
+  placement: Placement,
   session: number,
   vector: PacketVector,
   seen: SubflowEvents,
   i: number,
-  isNew: NewOctets | null,
 ): void {
+  const { sessions } = placement;
   const { fastOpens } = sessions;
   const isAnswer = (vector.flags[i]! & (SYN | ACK)) === (SYN | ACK);
   if (!isAnswer) {
@@ -80,7 +82,8 @@ export function takeFastOpen(
       return;
     }
     const at = vector.payloadAt[i]!;
-    fastOpens.hold(session, length, vector.block.subarray(at, at + vector.payloadCaptured[i]!), isNew !== null);
+    const present = vector.block.subarray(at, at + vector.payloadCaptured[i]!);
+    fastOpens.hold(session, length, present, seen.subflow[i]!, vector.agent[i]!);
     sessions.table.set(session, table.S_FAST_OPEN);
     if (seen.ssn[i] === 0) return;
   }
@@ -88,7 +91,10 @@ export function takeFastOpen(
   const accepted = fastOpens.shift(session) ?? 0;
   if (syn === null || accepted === 0) return;
   if (syn.octets === null) sessions.noteUnplaced(session, 0, accepted);
-  else placeOctets(sessions, session, 0, 0, accepted, Math.min(accepted, syn.captured), syn.octets, 0, isNew);
+  else {
+    const captured = Math.min(accepted, syn.captured);
+    placement.place(session, 0, 0, accepted, captured, syn.octets, 0, syn.subflow, syn.agent);
+  }
 }
 
 function hasOctets(sessions: Sessions, session: number): boolean {

@@ -14,7 +14,7 @@ const SLACK_OCTETS = 64;
 
 interface Held {
   readonly atMicros: number;
-  /** TCP header and, where wanted, payload: their own copy. */
+  /** TCP header and payload: their own copy. */
   readonly block: Uint8Array<ArrayBuffer>;
   /** The columns of `columnsOf`, those that are places in the block from its beginning. */
   readonly columns: Float64Array;
@@ -58,12 +58,10 @@ export class HeldPackets {
   private octets = 0;
   private tick = 0;
 
-  /** Keeps a copy of packet i, without its payload where nobody wants octets; false when a bound is met. */
-  hold(vector: PacketVector, events: SubflowEvents, i: number, withPayload: boolean): boolean {
+  /** Keeps a copy of packet i; false when a bound is met. */
+  hold(vector: PacketVector, events: SubflowEvents, i: number): boolean {
     const from = vector.tcpAt[i] ?? 0;
-    const to = withPayload
-      ? (vector.payloadAt[i] ?? 0) + (vector.payloadCaptured[i] ?? 0)
-      : (vector.optionsEnd[i] ?? 0);
+    const to = (vector.payloadAt[i] ?? 0) + (vector.payloadCaptured[i] ?? 0);
     const length = Math.max(to - from, 0);
     if (this.packets >= MAX_PACKETS || this.octets + length + SLACK_OCTETS > MAX_OCTETS) return false;
     const columns = Float64Array.from(columnsOf(vector, events), (column, at) => {

@@ -1,6 +1,7 @@
 import * as events from "../subflow/subflow-events.ts";
-import { MAX_AHEAD, streamOffset } from "./data.ts";
+import { streamOffset } from "./data.ts";
 import { IS_INITIAL, IS_PROVEN } from "./join-state.ts";
+import { MAX_AHEAD } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { IDSN, noteVerdict } from "./verdicts.ts";

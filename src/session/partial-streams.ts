@@ -1,7 +1,8 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
-import { MAX_AHEAD, type NewOctets, streamOffset, takeOctets } from "./data.ts";
+import { streamOffset, takeOctets } from "./data.ts";
 import { type Dsn, dsnDistance, dsnOf } from "./dsn.ts";
+import { MAX_AHEAD, type Placement } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -10,21 +11,21 @@ import type { Sessions } from "./sessions.ts";
  * seen, and octets before it are counted and not placed.
  */
 export function takePartial(
-  sessions: Sessions,
+  placement: Placement,
   session: number,
   side: 0 | 1,
   vector: PacketVector,
   seen: events.SubflowEvents,
   i: number,
-  isNew: NewOctets | null,
 ): void {
+  const { sessions } = placement;
   const dsn = dsnOf(seen, i);
   if (dsn !== null) learnOrigin(sessions, session, side, dsn);
   if (seen.kind[i]! & events.DATA && sessions.table.state(session) & (table.S_IDSN << side)) {
     const offset = streamOffset(sessions, session, side, seen.dsnForm[i]!, seen.dsnHi[i]!, seen.dsnLo[i]!);
     if (offset < 0) sessions.noteUnplaced(session, side, Math.min(-offset, seen.dataLength[i]!));
   }
-  takeOctets(sessions, session, side, vector, seen, i, isNew);
+  takeOctets(placement, session, side, vector, seen, i);
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { NewOctets } from "./data.ts";
 import type { Close } from "./ending.ts";
+import type { NewOctets } from "./placement.ts";
 
 /** Whom the session stage tells what happened. A session's numbers are valid until `ended` returns. */
 export interface SessionObserver {

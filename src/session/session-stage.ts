@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { isWorth } from "../reassembly/octet-memory.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { SubflowStage } from "../subflow/subflow-stage.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -14,6 +15,8 @@ import * as join from "./join-state.ts";
 import { LaterPackets } from "./later-packets.ts";
 import { Memberships } from "./memberships.ts";
 import { takePartial } from "./partial-streams.ts";
+import { PlacedPackets } from "./placed-packets.ts";
+import { Placement } from "./placement.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
@@ -41,24 +44,26 @@ export class SessionStage {
   private readonly signalling: Signalling;
   private readonly waiting: WaitingJoins;
   private readonly later = new LaterPackets();
+  private readonly placement: Placement;
+  private readonly placed = new PlacedPackets();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
   /** Streams (session * 2 + side) of the vector's packets. */
   private readonly streams = new Uint32Array(VECTOR_LENGTH);
 
-  constructor(capacity: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
+  /** @param remembered octets of payload to be remembered, over all sessions */
+  constructor(capacity: number, remembered: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
     this.observer = observer;
-    this.sessions = new Sessions(capacity, stage.subflows, seed);
+    this.sessions = new Sessions(capacity, remembered, stage.subflows, seed);
+    this.placement = new Placement(this.sessions, observer.octets);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
     this.memberships = new Memberships(this.sessions, this.endings, {
       subflow: (subflow) => this.waiting.forget(subflow),
       session: (session) => observer.merged(session),
     });
-    this.signalling = new Signalling(this.sessions, this.endings, this.memberships, observer);
-    this.waiting = new WaitingJoins(this.sessions, observer.octets !== null, (vector, seen, i) =>
-      this.take(vector, seen, i),
-    );
+    this.signalling = new Signalling(this.placement, this.endings, this.memberships, observer);
+    this.waiting = new WaitingJoins(this.sessions, (vector, seen, i) => this.take(vector, seen, i));
   }
 
   /** Gives every packet that still has none its fate. */
@@ -67,7 +72,10 @@ export class SessionStage {
     const count = Math.min(vector.length, VECTOR_LENGTH);
     this.touch(vector, count);
     for (let i = 0; i < count; i++) {
-      if (this.observer.octets === null) i = takeSteady(vector, seen, this.sessions, i, count);
+      if (this.observer.octets === null) {
+        i = takeSteady(vector, seen, this.sessions, i, count, this.placed);
+        this.placed.remember(this.sessions.memory, vector, seen);
+      }
       if (i === count) break;
       if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
@@ -85,12 +93,21 @@ export class SessionStage {
     const { words } = this.sessions.table;
     const { streams } = this;
     let count = 0;
+    let from = 0xffffffff;
+    let to = 0;
+    let wanted = 0;
     for (let i = 0; i < all; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
+      if (seen.kind[i]! & events.DATA && isWorth(seen.dataCaptured[i]!, seen.dataLength[i]!)) {
+        from = Math.min(from, seen.dataAt[i]!);
+        to = Math.max(to, seen.dataAt[i]! + seen.dataCaptured[i]!);
+        wanted += seen.dataCaptured[i]!;
+      }
       const subflow = seen.subflow[i]!;
       const session = hot[subflow * flow.HOT_WORDS + flow.SESSION]!;
       if (session !== 0) streams[count++] = session * 2 - 2 + this.sessions.sideOf(subflow, seen.fromHigher[i]!);
     }
+    this.sessions.memory.begin(vector.block, from, to, wanted);
     let sum = this.sessions.outOfOrder.touch(streams, count);
     for (let i = 0; i < count; i++) {
       sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
@@ -193,7 +210,10 @@ export class SessionStage {
     seen.subflow[i] = translation.subflow;
     seen.fromHigher[i]! ^= translation.swapped;
     seen.kind[i]! &= ~events.OPENED;
-    return this.take(vector, seen, i);
+    this.placement.areCopies = true;
+    const fate = this.take(vector, seen, i);
+    this.placement.areCopies = false;
+    return fate;
   }
 
   private open(vector: PacketVector, i: number, subflow: number): boolean {
@@ -235,7 +255,7 @@ export class SessionStage {
     const kind = seen.kind[i]!;
     if (this.observer.partial && kind & SAYS_OCTETS) {
       const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
-      takePartial(this.sessions, session, side, vector, seen, i, this.observer.octets);
+      takePartial(this.placement, session, side, vector, seen, i);
       if (kind & events.DATA_FIN) this.endings.consider(session, vector.atMicros[i]!);
     }
     return this.sessions.table.state(session) & table.S_ORPHAN ? ORPHAN_JOIN : MIDSTREAM;
@@ -276,7 +296,6 @@ export class SessionStage {
     subflow: number,
   ): void {
     const { sessions } = this;
-    const { octets } = this.observer;
     const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
     if (seen.kind[i]! & events.UNMAPPED_DATA) {
       const cause = causeOfPlainData(sessions, session, subflow, seen.kind[i]!, seen.ssn[i]!);
@@ -287,7 +306,7 @@ export class SessionStage {
         sessions.learnIdsn(session, side, seen.dsnHi[i]!, seen.dsnLo[i]!);
       }
     }
-    takeOctets(sessions, session, side, vector, seen, i, octets);
+    takeOctets(this.placement, session, side, vector, seen, i);
     if (seen.kind[i]! & events.DATA_FIN) this.endings.consider(session, vector.atMicros[i]!);
   }
 

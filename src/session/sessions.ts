@@ -1,3 +1,4 @@
+import { OctetMemory } from "../reassembly/octet-memory.ts";
 import { NEAR_RANGES, StreamRanges } from "../reassembly/stream-ranges.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -5,6 +6,7 @@ import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
 import type { RareOptions } from "./rare-options.ts";
+import type { Repeats } from "./repeats.ts";
 import * as table from "./session-table.ts";
 
 /** Subflows of one session; a further join is refused and counted in its record. */
@@ -42,6 +44,9 @@ export class Sessions {
   readonly cuts: StreamRanges;
   /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
   readonly checksums = new Map<number, ChecksumCounts>();
+  /** The newest octets of all streams; and, by stream, what came again of them. */
+  readonly memory: OctetMemory;
+  readonly repeats = new Map<number, Repeats>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
@@ -50,13 +55,17 @@ export class Sessions {
   private readonly tokens: FlowIndex;
   private readonly seed: number;
 
-  /** @param seed a secret number of this process: a host chooses its keys, and could choose tokens that collide */
-  constructor(capacity: number, subflows: flow.SubflowTable, seed: number) {
+  /**
+   * @param remembered octets of payload to be remembered, over all streams
+   * @param seed a secret number of this process: a host chooses its keys, and could choose tokens that collide
+   */
+  constructor(capacity: number, remembered: number, subflows: flow.SubflowTable, seed: number) {
     this.seed = seed;
     this.table = new table.SessionTable(capacity);
     this.subflows = subflows;
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
+    this.memory = new OctetMemory(capacity * 2, remembered);
     // Records are stream numbers; tokens are compared by whoever asks for candidates.
     this.tokens = new FlowIndex(() => false);
   }
@@ -273,6 +282,8 @@ export class Sessions {
         this.tokens.remove(this.mix(this.tokenOf(session, side)), session * 2 + side);
       }
       this.outOfOrder.release(session * 2 + side);
+      this.memory.release(session * 2 + side);
+      this.repeats.delete(session * 2 + side);
     }
     this.addresses.delete(session);
     this.fastOpens.forget(session);

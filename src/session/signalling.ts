@@ -12,6 +12,7 @@ import { checkIdsn } from "./idsn.ts";
 import { isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import type { Memberships } from "./memberships.ts";
+import type { Placement } from "./placement.ts";
 import { takeRareOptions } from "./rare-options.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
@@ -21,13 +22,15 @@ import { CAPABLE_CUT, noteVerdictBits } from "./verdicts.ts";
 /** Takes what packets say besides data: MPTCP options other than a DSS, and options that should be there and are not. */
 export class Signalling {
   private readonly sessions: Sessions;
+  private readonly placement: Placement;
   private readonly endings: Endings;
   private readonly memberships: Memberships;
   private readonly observer: SessionObserver;
   private readonly options = new mptcp.MptcpOptions();
 
-  constructor(sessions: Sessions, endings: Endings, memberships: Memberships, observer: SessionObserver) {
-    this.sessions = sessions;
+  constructor(placement: Placement, endings: Endings, memberships: Memberships, observer: SessionObserver) {
+    this.sessions = placement.sessions;
+    this.placement = placement;
     this.endings = endings;
     this.memberships = memberships;
     this.observer = observer;
@@ -54,7 +57,7 @@ export class Signalling {
     }
     const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
     if (isInitial && vector.flags[i]! & SYN) {
-      takeFastOpen(this.sessions, session, vector, seen, i, this.observer.octets);
+      takeFastOpen(this.placement, session, vector, seen, i);
     }
     if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
     if (kind & events.SYN_ACK && isInitial && (this.sessions.table.state(session) & table.S_ANSWERED) === 0) {

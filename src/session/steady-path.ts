@@ -1,10 +1,12 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { isWorth } from "../reassembly/octet-memory.ts";
 import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
-import { MAX_AHEAD } from "./data.ts";
 import * as join from "./join-state.ts";
+import type { PlacedPackets } from "./placed-packets.ts";
+import { MAX_AHEAD } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -14,7 +16,7 @@ const REFUSED = (join.FAILED << join.LISTENER_VERDICT) | (join.FAILED << join.OP
 
 /**
  * What `SessionStage.take` does, for packets that only acknowledge, or that carry data none of which was seen before and
- * whose stream has few ranges out of order, while nobody wants the octets themselves. Starts at packet `from` and
+ * whose stream has few ranges out of order, while nobody wants the octets themselves; `placed` tells which these were. Starts at packet `from` and
  * returns the first packet that is none of these, or `count`.
  *
  * One loop without a call in it, like src/subflow/steady-path.ts; test/pipeline/short-ways.test.ts holds it against
@@ -26,6 +28,7 @@ export function takeSteady(
   sessions: Sessions,
   from: number,
   count: number,
+  placed: PlacedPackets,
 ): number {
   const { fate } = vector;
   const { kind, subflow, replaced, fromHigher, dsnForm, dsnHi, dsnLo, dataLength, dataCaptured } = seen;
@@ -64,7 +67,8 @@ export function takeSteady(
       const isCut = present < end;
       if (isCut && (words[base + table.PATH]! & table.ALL_CUTS_LISTED) === 0) return i;
       const highest = floats[half + (table.HIGHEST >> 1)]!;
-      if (offset < 0 || end - highest > MAX_AHEAD) return i;
+      // Octets that come again are the general path's to compare.
+      if (offset < contiguous || end - highest > MAX_AHEAD) return i;
       if (end > contiguous) {
         const ranges = words[base + table.OUT_OF_ORDER]!;
         if (ranges > NEAR_RANGES) return i;
@@ -73,10 +77,8 @@ export function takeSteady(
         let next = 0;
         while (next < ranges && near[line + next * 2]! < end) next++;
         const touchesNext = next < ranges && near[line + next * 2] === end;
-        let start = offset;
-        if (offset <= contiguous) {
+        if (offset === contiguous) {
           if (next > 0) return i;
-          start = contiguous;
           floats[half + (table.CONTIGUOUS >> 1)] = touchesNext ? near[line + 1]! : end;
         } else if (next > 0 && near[line + next * 2 - 1]! > offset) {
           return i;
@@ -96,13 +98,18 @@ export function takeSteady(
           for (let at = line + next * 2; at < line + ranges * 2 - 2; at++) near[at] = near[at + 2]!;
           words[base + table.OUT_OF_ORDER] = ranges - 1;
         }
-        floats[half + (table.OCTETS >> 1)]! += end - start;
+        floats[half + (table.OCTETS >> 1)]! += end - offset;
         if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
+        if (isWorth(dataCaptured[i]!, dataLength[i]!)) {
+          placed.packet[placed.count] = i;
+          placed.stream[placed.count] = session * 2 + side;
+          placed.offset[placed.count] = offset;
+          placed.count++;
+        }
         if (isCut) {
-          const cutFrom = Math.max(present, start);
           const firstCut = floats[half + (table.FIRST_CUT >> 1)]!;
-          floats[half + (table.CUT >> 1)]! += end - cutFrom;
-          if (firstCut === 0 || cutFrom < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = cutFrom + 1;
+          floats[half + (table.CUT >> 1)]! += end - present;
+          if (firstCut === 0 || present < firstCut - 1) floats[half + (table.FIRST_CUT >> 1)] = present + 1;
         }
       }
     }

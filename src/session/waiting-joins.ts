@@ -16,21 +16,12 @@ const NEEDS_PROOF = events.DATA | events.DATA_FIN | events.UNMAPPED_DATA | event
  */
 export class WaitingJoins {
   private readonly sessions: Sessions;
-  private readonly withPayload: boolean;
   private readonly take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void;
   private readonly held = new HeldPackets();
 
-  /**
-   * @param withPayload whether somebody wants octets
-   * @param take takes a packet that has waited
-   */
-  constructor(
-    sessions: Sessions,
-    withPayload: boolean,
-    take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void,
-  ) {
+  /** @param take takes a packet that has waited */
+  constructor(sessions: Sessions, take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void) {
     this.sessions = sessions;
-    this.withPayload = withPayload;
     this.take = take;
   }
 
@@ -48,7 +39,7 @@ export class WaitingJoins {
   /** Keeps a packet of an orphan or early join. */
   hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number, side: 0 | 1): void {
     if ((seen.kind[i]! & ~events.HAS_DSS) === 0) return;
-    if (!this.held.hold(vector, seen, i, this.withPayload)) {
+    if (!this.held.hold(vector, seen, i)) {
       this.sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     }
   }

@@ -12,6 +12,7 @@ import {
   MAX_ADDRESSES,
   MAX_AGENTS,
   MAX_CHECKSUM_FAILURES,
+  MAX_CONFLICTS,
   MAX_FAILS,
   MAX_MISSING,
   MAX_PRIORITIES,
@@ -70,6 +71,11 @@ const checksum = fc
       ? {}
       : { unverifiable_reasons: Object.fromEntries(reasons.map((reason, i) => [reason, i + 1])) }),
   }));
+const copy = fc.record({
+  subflow: nullable(count),
+  agent: fc.string({ unit: "grapheme", maxLength: 12 }),
+  octets: fc.integer({ min: 1, max: 32 }).chain((octets) => hex(octets * 2)),
+});
 
 const stream: fc.Arbitrary<StreamRecord> = fc
   .record(
@@ -81,11 +87,33 @@ const stream: fc.Arbitrary<StreamRecord> = fc
       cut_octets: count,
       conflicting: nullable(count),
       checksum: nullable(checksum),
+      conflicts: fc.array(fc.record({ offset: count, length: count.filter((n) => n > 0), first: copy, second: copy }), {
+        maxLength: MAX_CONFLICTS,
+        size: "small",
+      }),
+      conflicts_left_out: count,
+      repeated_octets: count,
+      reinjected_octets: count,
+      not_compared_octets: count,
       complete: fc.boolean(),
       sha256: hex(64),
       sha256_unavailable: fc.constantFrom(...DIGEST_REASONS),
     },
-    { requiredKeys: ["octets", "contiguous", "missing", "missing_octets", "conflicting", "complete"] },
+    {
+      requiredKeys: [
+        "octets",
+        "contiguous",
+        "missing",
+        "missing_octets",
+        "conflicting",
+        "conflicts",
+        "conflicts_left_out",
+        "repeated_octets",
+        "reinjected_octets",
+        "not_compared_octets",
+        "complete",
+      ],
+    },
   )
   .map((made) => ({ ...made, complete: made.complete && made.missing_octets === 0 }));
 

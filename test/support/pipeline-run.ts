@@ -54,7 +54,7 @@ export function keeping(
   return {
     observer: { name: "test", version: "0" },
     // Small: tables are made anew for every run.
-    bounds: { sessions: 2048, subflows: 4096 },
+    bounds: { sessions: 2048, subflows: 4096, rememberedOctets: 2 ** 20 },
     agents: null,
     partial: true,
     revisions: "ended",

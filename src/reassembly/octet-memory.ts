@@ -1,0 +1,219 @@
+/** Octets of payload that are remembered, over all streams, where nothing else is asked for. */
+export const REMEMBERED_OCTETS = 32 * 1024 * 1024;
+/** Octets of the ring for one that is remembered: headers and octets that come again lie in it too. */
+const RING_FACTOR = 2;
+/** One piece for so many octets of memory, as a segment has; smaller pieces use the memory up sooner. */
+const OCTETS_OF_PIECE = 1024;
+/** Pieces looked at for all packets of a vector, so that nobody can make the search for what came before expensive. */
+const STEPS = 16_384;
+/** Octets of each side of a difference that are kept. */
+const KEPT_OCTETS = 32;
+/** Fewer octets of a copy that was cut are not worth remembering: captures of headers alone hold some in each packet. */
+const LEAST_OF_CUT = 64;
+
+/** Words of a piece: stream, octets, subflow, agent, number of the piece before it in the stream. */
+const PIECE_WORDS = 5;
+const STREAM = 0;
+const LENGTH = 1;
+const SUBFLOW = 2;
+const AGENT = 3;
+const PREVIOUS = 4;
+
+/** Octets of a stream that came again and are not what they were. */
+export interface Difference {
+  /** Stream offset of the first octet that differs, and octets from there to the last one that does. */
+  readonly offset: number;
+  readonly length: number;
+  /** Who brought the first copy. */
+  readonly subflow: number;
+  readonly agent: number;
+  /** Up to KEPT_OCTETS of both copies, from `offset`. */
+  readonly first: Uint8Array;
+  readonly second: Uint8Array;
+}
+
+/** Whether so many octets of a segment with `length` are worth remembering. */
+export function isWorth(captured: number, length: number): boolean {
+  return captured >= LEAST_OF_CUT || (captured === length && captured > 0);
+}
+
+/**
+ * What the newest octets of all streams were, so that octets that come again can be compared with those that came
+ * first. One ring for all: the oldest are forgotten. Pieces of a stream hang together, the newest first.
+ */
+export class OctetMemory {
+  /** After `compare`: octets that were compared, of them those that another subflow had brought, and those that differ. */
+  compared = 0;
+  fromOthers = 0;
+  differing = 0;
+  /** After `compare`: where they differ, one entry for each piece of the first copy at most, in order of their offsets. */
+  differences: Difference[] = [];
+
+  private readonly ring: Buffer;
+  /** Of each piece: its stream offset, its place in a ring without end, and what had been remembered before it. */
+  private readonly offsets: Float64Array;
+  private readonly places: Float64Array;
+  private readonly before: Float64Array;
+  private readonly words: Uint32Array;
+  private readonly mask: number;
+  /** Number of each stream's newest piece, 0 where there is none. Numbers count up from 1 and wrap at 2^32. */
+  private readonly newest: Uint32Array;
+  private number = 0;
+  private readonly limit: number;
+  /** Octets remembered since the beginning: what is forgotten must not depend on how packets came in vectors. */
+  private remembered = 0;
+  /** Octets written since the beginning, those that were left out before the ring's end included. */
+  private written = 0;
+  /** The highest that `written` ever was. */
+  private reached = 0;
+  /** The part of a block that is in the ring: its beginning, its end, and the place of the block's octet 0. */
+  private heldBlock: Uint8Array | null = null;
+  private heldFrom = 0;
+  private heldTo = 0;
+  private heldAt = 0;
+  private isHeldUsed = false;
+  private steps = 0;
+
+  /**
+   * @param streams how many streams there can be; they are numbered from 0
+   * @param octets so many are remembered; the ring has more room than that, so that only a flood of repetitions fills it
+   */
+  constructor(streams: number, octets: number) {
+    const pieces = 2 ** Math.ceil(Math.log2(Math.max(octets / OCTETS_OF_PIECE, 16)));
+    // Takes real memory only as it is used.
+    this.ring = Buffer.from(new ArrayBuffer(octets * RING_FACTOR));
+    this.limit = octets;
+    this.offsets = new Float64Array(pieces);
+    this.places = new Float64Array(pieces);
+    this.before = new Float64Array(pieces);
+    this.words = new Uint32Array(pieces * PIECE_WORDS);
+    this.mask = pieces - 1;
+    this.newest = new Uint32Array(streams);
+  }
+
+  /**
+   * Begins a vector. [from, to) of its block is copied at once where that is worth it: of a whole vector's octets that
+   * costs a fifth of what it costs piece by piece. `wanted` is how many of them are payload.
+   */
+  begin(block: Uint8Array, from: number, to: number, wanted: number): void {
+    this.steps = STEPS;
+    // What nothing was remembered of leaves its room.
+    if (this.heldBlock !== null && !this.isHeldUsed && this.written === this.heldAt + this.heldTo) {
+      this.written = this.heldAt + this.heldFrom;
+    }
+    this.heldBlock = null;
+    if (wanted === 0 || wanted * 2 < to - from || to - from > this.ring.length) return;
+    this.heldAt = this.write(block, from, to) - from;
+    this.heldBlock = block;
+    this.isHeldUsed = false;
+    this.heldFrom = from;
+    this.heldTo = to;
+  }
+
+  /** Remembers octets of a stream that nobody brought before: `length` of `block` from `at`, which belong at `offset`. */
+  remember(
+    stream: number,
+    offset: number,
+    block: Uint8Array,
+    at: number,
+    length: number,
+    subflow: number,
+    agent: number,
+  ): void {
+    if (length > this.limit) return;
+    const isHeld = block === this.heldBlock && at >= this.heldFrom && at + length <= this.heldTo;
+    if (isHeld) this.isHeldUsed = true;
+    const place = isHeld ? this.heldAt + at : this.write(block, at, at + length);
+    this.number = this.number + 1 > 0xffffffff ? 1 : this.number + 1;
+    const piece = this.number & this.mask;
+    const base = piece * PIECE_WORDS;
+    this.offsets[piece] = offset;
+    this.places[piece] = place;
+    this.before[piece] = this.remembered;
+    this.remembered += length;
+    this.words[base + STREAM] = stream;
+    this.words[base + LENGTH] = length;
+    this.words[base + SUBFLOW] = subflow;
+    this.words[base + AGENT] = agent;
+    this.words[base + PREVIOUS] = this.newest[stream]!;
+    this.newest[stream] = this.number;
+  }
+
+  /**
+   * Compares [from, to) of a stream, which came again on `subflow`, with what came first; offset 0 would lie at `zeroAt`
+   * of `block`. What is no longer remembered, or not found in time, is not `compared`.
+   */
+  compare(stream: number, from: number, to: number, block: Uint8Array, zeroAt: number, subflow: number): void {
+    this.compared = 0;
+    this.fromOthers = 0;
+    this.differing = 0;
+    if (this.differences.length > 0) this.differences = [];
+    for (let number = this.newest[stream]!; number !== 0 && this.compared < to - from && this.steps > 0; this.steps--) {
+      const piece = number & this.mask;
+      const base = piece * PIECE_WORDS;
+      // Pieces hang together by age: what is behind one that is gone is gone too.
+      if (this.words[base + STREAM] !== stream || !this.isKept(number)) break;
+      const begin = Math.max(from, this.offsets[piece]!);
+      const end = Math.min(to, this.offsets[piece]! + this.words[base + LENGTH]!);
+      if (begin < end) {
+        this.compared += end - begin;
+        if (this.words[base + SUBFLOW] !== subflow) this.fromOthers += end - begin;
+        const at = (this.places[piece]! + begin - this.offsets[piece]!) % this.ring.length;
+        const length = end - begin;
+        if (this.ring.compare(block, zeroAt + begin, zeroAt + end, at, at + length) !== 0) {
+          this.note(piece, begin, length, at, block, zeroAt + begin);
+        }
+      }
+      number = this.words[base + PREVIOUS]!;
+    }
+    if (this.differences.length > 1) this.differences.sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Forgets a stream. */
+  release(stream: number): void {
+    this.newest[stream] = 0;
+  }
+
+  /** Copies [from, to) of a block into the ring, where it does not wrap; returns its place. */
+  private write(block: Uint8Array, from: number, to: number): number {
+    const size = this.ring.length;
+    const length = to - from;
+    const left = size - (this.written % size);
+    if (left < length) this.written += left;
+    const place = this.written;
+    this.ring.set(block.subarray(from, to), place % size);
+    this.written += length;
+    this.reached = Math.max(this.reached, this.written);
+    return place;
+  }
+
+  private isKept(number: number): boolean {
+    const piece = number & this.mask;
+    return (
+      (this.number - number) >>> 0 <= this.mask &&
+      this.remembered - this.before[piece]! <= this.limit &&
+      this.places[piece]! >= this.reached - this.ring.length
+    );
+  }
+
+  private note(piece: number, offset: number, length: number, at: number, block: Uint8Array, againAt: number): void {
+    let begin = -1;
+    let end = 0;
+    for (let i = 0; i < length; i++) {
+      if (this.ring[at + i] === block[againAt + i]) continue;
+      if (begin < 0) begin = i;
+      end = i + 1;
+      this.differing++;
+    }
+    const kept = Math.min(end - begin, KEPT_OCTETS);
+    const base = piece * PIECE_WORDS;
+    this.differences.push({
+      offset: offset + begin,
+      length: end - begin,
+      subflow: this.words[base + SUBFLOW]!,
+      agent: this.words[base + AGENT]!,
+      first: new Uint8Array(this.ring.subarray(at + begin, at + begin + kept)),
+      second: new Uint8Array(block.subarray(againAt + begin, againAt + begin + kept)),
+    });
+  }
+}
