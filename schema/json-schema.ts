@@ -1,10 +1,15 @@
 import { z } from "zod";
 import { AGENT_DATASET, agentRecord } from "./agent-record.ts";
+import { FINDING_DATASET, findingRecord } from "./finding-record.ts";
 import { SESSION_DATASET, sessionRecord } from "./session-record.ts";
 import { SCHEMA_IDS } from "./topics.ts";
 
 /** The zod schema of each dataset's record. */
-export const RECORD_SCHEMAS = { [SESSION_DATASET]: sessionRecord, [AGENT_DATASET]: agentRecord } as const;
+export const RECORD_SCHEMAS = {
+  [SESSION_DATASET]: sessionRecord,
+  [FINDING_DATASET]: findingRecord,
+  [AGENT_DATASET]: agentRecord,
+} as const;
 
 /** A dataset that has a schema. */
 export type Dataset = keyof typeof RECORD_SCHEMAS;

@@ -421,7 +421,7 @@ export type SubflowRecord = z.infer<typeof subflow>;
 /** One announced address in a session record. */
 export type AddressRecord = z.infer<typeof address>;
 /** What one check found. */
-export type FindingRecord = z.infer<typeof finding>;
+export type CheckRecord = z.infer<typeof finding>;
 /** All checks of a session. */
 export type VerdictsRecord = z.infer<typeof verdicts>;
 /** One way in which packets were rewritten between two agents. */

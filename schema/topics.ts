@@ -1,9 +1,10 @@
 import { AGENT_DATASET, type AgentRecord } from "./agent-record.ts";
 import type { Format } from "./encoding.ts";
+import { FINDING_DATASET, type FindingRecord } from "./finding-record.ts";
 import { SESSION_DATASET, type SessionRecord } from "./session-record.ts";
 
 /** Any record that goes to a topic. */
-export type AnyRecord = SessionRecord | AgentRecord;
+export type AnyRecord = SessionRecord | FindingRecord | AgentRecord;
 
 /** Kafka topics by what they carry; the number is the schema's major version, inside one changes only add. */
 export const TOPICS = {
@@ -19,12 +20,20 @@ export const CONTENT_TYPES = { msgpack: "application/vnd.msgpack", json: "applic
 /** `$id` of each dataset's JSON Schema, and `ce_dataschema` of its messages. */
 export const SCHEMA_IDS = {
   [SESSION_DATASET]: "urn:rejoin:schema:session-record:1",
+  [FINDING_DATASET]: "urn:rejoin:schema:finding-record:1",
   [AGENT_DATASET]: "urn:rejoin:schema:agent-record:1",
 } as const;
 
 /** The topic a record belongs to. */
 export function topicOf(record: AnyRecord): string {
-  return record.event.dataset === SESSION_DATASET ? TOPICS.sessions : TOPICS.agents;
+  switch (record.event.dataset) {
+    case SESSION_DATASET:
+      return TOPICS.sessions;
+    case FINDING_DATASET:
+      return TOPICS.findings;
+    case AGENT_DATASET:
+      return TOPICS.agents;
+  }
 }
 
 /** The message key, which keeps one session's records in order: the session id, or the agent's name. */

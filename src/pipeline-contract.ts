@@ -1,3 +1,4 @@
+import type { FindingRecord } from "../schema/finding-record.ts";
 import type { SessionRecord } from "../schema/session-record.ts";
 
 /** One side of a session: 0 is the initiator (who sent the MP_CAPABLE SYN), 1 the responder. */
@@ -36,6 +37,8 @@ export interface PipelineOptions {
   readonly octets: OctetSink | null;
   /** Takes each record as it is made; the object belongs to the callee. Must not throw. */
   readonly record: (record: SessionRecord) => void;
+  /** Takes each finding as it is made, after the record that shows it; absent: none are made. Must not throw. */
+  readonly finding?: (finding: FindingRecord) => void;
   /**
    * Told of each of our own bugs that threw while packets were processed; the packet has the fate `pipeline/fault`, and
    * the others go on. Where absent, `process` throws it.
@@ -87,6 +90,8 @@ export interface Totals {
     Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>
   >;
   readonly records: number;
+  /** By kind; those that did not occur are absent. */
+  readonly findings: Readonly<Record<string, number>>;
   /** Changes of sessions that made no record of their own, because there were too many at once. */
   readonly updatesLeftOut: number;
 }

@@ -113,6 +113,7 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     digest: config.digest,
     octets: null,
     record: (record) => keep(record as SessionRecord),
+    finding: keep,
     fault: tellFault,
   });
   const guarded = (work: () => void): void => {
@@ -194,6 +195,7 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
 const udpName = ({ host, port }: UdpListen): string => `udp ${host ?? "*"}:${port}`;
 
 function classOf(record: AnyRecord): RecordClass {
+  if (record.event.kind === "alert") return "finding";
   switch (record.event.action) {
     case "session-opened":
       return "opened";

@@ -190,8 +190,12 @@ function sinkOf(options: Options, log: Logger): Sink {
   switch (options.sink) {
     case "kafka": {
       const topics = options.agentsInterval > 0 ? [TOPICS.sessions, TOPICS.agents] : [TOPICS.sessions];
+      const optionalTopics = [TOPICS.findings];
       const brokers = options.brokers.split(",").map((broker) => broker.trim());
-      return new KafkaSink({ brokers, clientId: options.name, topics, compression: options.compression }, log);
+      return new KafkaSink(
+        { brokers, clientId: options.name, topics, optionalTopics, compression: options.compression },
+        log,
+      );
     }
     case "files":
       return new FileSink(

@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { AGENT_DATASET, agentRecord } from "../../schema/agent-record.ts";
+import { FINDING_DATASET, findingRecord } from "../../schema/finding-record.ts";
 import { SESSION_DATASET, sessionRecord } from "../../schema/session-record.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { agentHeader, agentRow } from "../terminal/agent-table.ts";
+import { findingLine } from "../terminal/finding-line.ts";
 import { sessionDetail } from "../terminal/session-detail.ts";
 import { type SessionTable, sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
@@ -79,7 +81,8 @@ export class Printer {
     if (dataset === null) return { fault: "not a record: event.dataset is missing" };
     const session = dataset === SESSION_DATASET ? sessionRecord.safeParse(record) : null;
     const agent = dataset === AGENT_DATASET ? agentRecord.safeParse(record) : null;
-    const [issue] = (session ?? agent)?.error?.issues ?? [];
+    const finding = dataset === FINDING_DATASET ? findingRecord.safeParse(record) : null;
+    const [issue] = (session ?? agent ?? finding)?.error?.issues ?? [];
     if (issue !== undefined) return { fault: `not a ${dataset} record: ${issue.path.join(".")}: ${issue.message}` };
 
     const { shape, style, width, ended } = this.options;
@@ -90,6 +93,8 @@ export class Printer {
     }
     if (agent?.success && shape !== "json")
       return this.under(dataset, agentHeader(style), agentRow(agent.data, style, width));
+    // Where its session stands under the same heading, it is known by the beginning of its id.
+    if (finding?.success && shape !== "json") return { lines: [findingLine(finding.data, style)] };
     // The record as it came: it may have fields and datasets that this version does not know.
     return { lines: [printableJson(JSON.stringify(record))] };
   }

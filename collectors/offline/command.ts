@@ -19,6 +19,8 @@ Examples:
     rejoin read capture.pcap
   Two routers saw different subflows; put them together, check every octet:
     rejoin read --json --digest router1.pcap.gz router2.pcap.gz
+  What is wrong with the sessions, as records?
+    rejoin read --json --findings *.pcap | grep '"rejoin.finding"'
   Only count, over a large capture:
     rejoin read --summary big.pcapng.zst
   What did each side send, in order?
@@ -42,6 +44,7 @@ export function command(): Command {
     )
     .option("--digest", "with --json: add the SHA-256 of both streams to each record, up to the stream's first hole")
     .option("--partial", "also sessions of which no handshake was seen, and joins without their session")
+    .option("--findings", "with --json: findings as records, each after its session's; with --summary: count them")
     .addHelpText("after", HELP)
     .action(async (files: string[], options: ReadOptions) => {
       process.exitCode = await read(files, options, process);

@@ -20,6 +20,7 @@ export interface ReadOptions {
   readonly streams?: string;
   readonly digest?: boolean;
   readonly partial?: boolean;
+  readonly findings?: boolean;
 }
 
 /** Where a reading's text comes from and goes to. */
@@ -82,6 +83,8 @@ async function run(
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
   const output = new Output(streams.stdout, () => progress?.erase());
   const report = reportOn(output, options, streams.stdout);
+  // Lines of JSON and counts are as they were before there were findings, unless they are asked for.
+  const tellsFindings = options.findings === true || (options.json !== true && options.summary !== true);
   const pipeline = new Pipeline({
     observer: { name: hostname(), version: VERSION },
     agents: null,
@@ -90,6 +93,7 @@ async function run(
     digest: options.digest === true,
     octets: files,
     fault,
+    ...(tellsFindings ? { finding: report.finding } : {}),
     record: (record) => {
       report.record(record);
       if (files !== null && isSession(record)) files.end(record.mptcp.session.id);

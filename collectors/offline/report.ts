@@ -1,6 +1,8 @@
+import type { FindingRecord } from "../../schema/finding-record.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
 import type { Totals } from "../../src/pipeline.ts";
+import { findingLine } from "../terminal/finding-line.ts";
 import { sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
 import { renderFooter, renderSummary } from "./summary.ts";
@@ -8,18 +10,22 @@ import { renderFooter, renderSummary } from "./summary.ts";
 /** What a reading says on standard output: each record as it is made, and the totals at the end. */
 export interface Report {
   record(record: object): void;
+  /** Findings of the record that came last. */
+  finding(finding: FindingRecord): void;
   end(totals: Totals): void;
 }
 
 /** One record per line, nothing else. */
 export function jsonReport(write: (text: string) => void): Report {
+  const line = (record: object) => write(`${JSON.stringify(record)}\n`);
   return {
-    record: (record) => write(`${JSON.stringify(record)}\n`),
+    record: line,
+    finding: line,
     end: () => {},
   };
 }
 
-/** A row for each session as it ends, and a line that counts; `width` columns wide, null for uncut. */
+/** A row for each session as it ends, under it a line for each finding, and a line that counts; `width` columns wide, null for uncut. */
 export function tableReport(
   write: (text: string) => void,
   width: number | null,
@@ -35,6 +41,7 @@ export function tableReport(
       rows += 1;
       write(`${table.row(record)}\n`);
     },
+    finding: (finding) => write(`${findingLine(finding, style)}\n`),
     end: (totals) => write(`${rows > 0 ? "\n" : ""}${renderFooter(totals, partial)}`),
   };
 }
@@ -43,6 +50,7 @@ export function tableReport(
 export function summaryReport(write: (text: string) => void, width: number | null, partial: boolean): Report {
   return {
     record: () => {},
+    finding: () => {},
     end: (totals) => write(renderSummary(totals, width, partial)),
   };
 }
@@ -51,6 +59,7 @@ export function summaryReport(write: (text: string) => void, width: number | nul
 export function jsonSummaryReport(write: (text: string) => void): Report {
   return {
     record: () => {},
+    finding: () => {},
     end: (totals) => write(`${JSON.stringify(totals)}\n`),
   };
 }

@@ -33,6 +33,10 @@ export function renderSummary(totals: Totals, width: number | null, partial: boo
     const text = `${grouped(found.verified)} verified, ${grouped(found.failed)} failed, ${grouped(found.unverifiable)} unverifiable`;
     lines.push([check, text]);
   }
+  const findings = Object.entries(totals.findings);
+  if (findings.length > 0) {
+    lines.push(["findings", findings.map(([kind, count]) => `${kind} ${grouped(count)}`).join(", ")]);
+  }
   lines.push(["records", grouped(totals.records)]);
   const column = Math.max(...lines.map(([label]) => label.length)) + 2;
   return lines

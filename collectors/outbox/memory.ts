@@ -53,6 +53,7 @@ export class MemoryOutbox implements Outbox {
     opened: new Fifo(),
     ledger: new Fifo(),
     ended: new Fifo(),
+    finding: new Fifo(),
   };
   /** What `read` returned and `settle` has not ended, unsent records of the batch before it first. */
   private underWay: readonly Entry[] = [];

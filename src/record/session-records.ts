@@ -1,4 +1,5 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
+import { SessionFindings } from "../findings/session-findings.ts";
 import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
 import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
 import type { Close } from "../session/ending.ts";
@@ -34,6 +35,7 @@ export class SessionRecords implements SessionObserver {
   private halfOpen = 0;
   private partialCount = 0;
   private records = 0;
+  private readonly findings = new SessionFindings();
   private updatesLeftOut = 0;
   private readonly endedBy: Record<string, number> = {};
   private readonly subflows = { initial: 0, joined: 0, orphan: 0 };
@@ -106,6 +108,7 @@ export class SessionRecords implements SessionObserver {
       octets: { ...this.octetCounts },
       verdicts: this.verdicts.totals(),
       records: this.records,
+      findings: this.findings.totals(),
       updatesLeftOut: this.updatesLeftOut,
     };
   }
@@ -140,6 +143,7 @@ export class SessionRecords implements SessionObserver {
     if (isPartial && !this.options.partial) return;
     this.records++;
     this.options.record(record);
+    if (this.options.finding !== undefined) this.findings.take(record, this.options.finding);
   }
 
   private count(record: SessionRecord, isPartial: boolean): void {

@@ -1,4 +1,4 @@
-import type { FindingRecord, SessionRecord, StreamRecord, Verdict } from "../../schema/session-record.ts";
+import type { CheckRecord, SessionRecord, StreamRecord, Verdict } from "../../schema/session-record.ts";
 import type { Totals } from "../pipeline-contract.ts";
 
 /** Counts verdicts by the check that gave them, over all sessions that ended. */
@@ -44,7 +44,7 @@ export class VerdictTotals {
     return structuredClone(this.counts);
   }
 
-  private take(check: string, ...findings: (Pick<FindingRecord, "verdict"> | null)[]): void {
+  private take(check: string, ...findings: (Pick<CheckRecord, "verdict"> | null)[]): void {
     const count = this.counts[check];
     if (count === undefined) return;
     for (const finding of findings) if (finding !== null) count[finding.verdict]++;

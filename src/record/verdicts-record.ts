@@ -1,4 +1,4 @@
-import type { FindingRecord, SessionRecord, VerdictsRecord } from "../../schema/session-record.ts";
+import type { CheckRecord, SessionRecord, VerdictsRecord } from "../../schema/session-record.ts";
 import { CAPABLE_FLAGS } from "../../schema/session-vocabulary.ts";
 import { agreedVersion, askedVersion, capableFlags } from "../session/negotiation.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -47,7 +47,7 @@ export function verdictsRecord(sessions: Sessions, session: number): VerdictsRec
 }
 
 /** A finding as records tell it. */
-export function findingRecord(finding: verdicts.Finding): FindingRecord | null {
+export function findingRecord(finding: verdicts.Finding): CheckRecord | null {
   if (finding === null) return null;
   const { verdict, reason } = finding;
   return reason === undefined ? { verdict } : { verdict, unverifiable_reason: reason };

@@ -16,6 +16,7 @@ import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
 import { agentRecord } from "../../schema/agent-record.ts";
 import { decode } from "../../schema/encoding.ts";
+import { findingRecord } from "../../schema/finding-record.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
@@ -125,6 +126,19 @@ describe("collector", () => {
     const ledgers = sink.of(TOPICS.agents).map((record) => agentRecord.parse(record));
     expect(ledgers.reduce((sum, ledger) => sum + ledger.rejoin.agent.packets, 0)).toBe(copies.length);
     expect(sink.closed).toBe(true);
+  });
+
+  test("what is wrong with a session goes to the topic of findings, once", async () => {
+    const sink = new Kept();
+    const collector = await start(sink);
+    const files = ["router1-access", "router1"].map((name) => capturePath(`strip-data/${name}.pcap.gz`));
+    await sendOverUdp(await copiesOf(files), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    const { records } = await collector.stop();
+    const findings = sink.of(TOPICS.findings).map((record) => findingRecord.parse(record));
+    const [session] = sink.of(TOPICS.sessions).map((record) => sessionRecord.parse(record));
+    expect(findings.map(({ event }) => event.action).sort()).toEqual(["late-fallback", "option-rewritten"]);
+    for (const { mptcp } of findings) expect(mptcp.session.id).toBe(session?.mptcp.session.id);
+    expect(records).toMatchObject({ made: sink.records.length, acknowledged: sink.records.length, shed: {} });
   });
 
   test("stop takes what the socket had queued, and ends open sessions with the reason shutdown", async () => {

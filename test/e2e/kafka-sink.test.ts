@@ -78,6 +78,7 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     brokers: [kafka.address],
     clientId: "test",
     topics,
+    optionalTopics: [],
     compression: "gzip",
     ...more,
   });

@@ -1,14 +1,15 @@
 import fc from "fast-check";
+import { FINDINGS, type FindingKind, type FindingRecord } from "../../schema/finding-record.ts";
 import {
   ACTION_TYPES,
   ACTIONS,
   type AddressRecord,
   CAPABLE_FLAGS,
+  type CheckRecord,
   CLOSE_REASONS,
   DIGEST_REASONS,
   EVIDENCE,
   FALLBACK_CAUSES,
-  type FindingRecord,
   MAX_ADDRESSES,
   MAX_AGENTS,
   MAX_CHECKSUM_FAILURES,
@@ -125,7 +126,7 @@ const join = fc
       : { hmac },
   );
 
-const finding: fc.Arbitrary<FindingRecord | null> = nullable(
+const finding: fc.Arbitrary<CheckRecord | null> = nullable(
   fc
     .record({ verdict: fc.constantFrom(...VERDICTS), reason: fc.constantFrom(...UNVERIFIABLE_REASONS) })
     .map(({ verdict, reason }) =>
@@ -287,3 +288,31 @@ export const anySessionRecord: fc.Arbitrary<SessionRecord> = fc
       ...(made.rejoin === undefined ? {} : { rejoin: made.rejoin }),
     }),
   );
+
+/** Any finding record that the schema accepts. */
+export const anyFindingRecord: fc.Arbitrary<FindingRecord> = fc
+  .record({
+    session: anySessionRecord,
+    kind: fc.constantFrom(...(Object.keys(FINDINGS) as FindingKind[])),
+    message: fc.string({ unit: "grapheme" }),
+    subflow: nullable(fc.nat(255)),
+    side: nullable(fc.constantFrom(...SIDES)),
+  })
+  .map(({ session, kind, message, subflow, side }) => ({
+    "@timestamp": session["@timestamp"],
+    event: {
+      id: session.event.id,
+      kind: "alert",
+      category: ["network"],
+      type: ["info"],
+      dataset: "rejoin.finding",
+      action: kind,
+      severity: FINDINGS[kind],
+    },
+    message,
+    network: { transport: "tcp", type: session.network.type, community_id: session.network.community_id },
+    source: { ip: session.source.ip, port: session.source.port },
+    destination: { ip: session.destination.ip, port: session.destination.port },
+    observer: session.observer,
+    mptcp: { session: { id: session.mptcp.session.id, revision: session.mptcp.session.revision }, subflow, side },
+  }));

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { decode, decodeAt, encode, sniff } from "../../schema/encoding.ts";
+import { findingRecord } from "../../schema/finding-record.ts";
 import { sessionRecord } from "../../schema/session-record.ts";
-import { anySessionRecord } from "./arbitrary-record.ts";
+import { anyFindingRecord, anySessionRecord } from "./arbitrary-record.ts";
 
 const FORMATS = ["msgpack", "json"] as const;
 
@@ -13,6 +14,15 @@ describe.each(FORMATS)("%s", (format) => {
         const decoded = decode(encode(record, format), format);
         expect(decoded).toEqual({ ok: true, record });
         expect(sessionRecord.safeParse(record).error).toBeUndefined();
+      }),
+    );
+  });
+
+  test("a finding comes back equal, and still fits the schema", () => {
+    fc.assert(
+      fc.property(anyFindingRecord, (record) => {
+        expect(decode(encode(record, format), format)).toEqual({ ok: true, record });
+        expect(findingRecord.safeParse(record).error).toBeUndefined();
       }),
     );
   });

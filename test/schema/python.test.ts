@@ -51,12 +51,15 @@ function typed(value: unknown, path = ""): unknown {
 const reason = prepare();
 
 describe.skipIf(reason)(titled("Python's msgpack", reason), () => {
-  it.each(["session-ended", "session-opened", "session-orphan", "agent"])("reads %s with its types", (name) => {
-    const file = new URL(`../../schema/examples/${name}.json`, import.meta.url);
-    const record = JSON.parse(readFileSync(file, "utf8"));
-    const printed = execFileSync(PYTHON, ["-c", PROGRAM], { input: encode(record, "msgpack"), encoding: "utf8" });
-    expect(JSON.parse(printed)).toEqual(typed(record));
-  });
+  it.each(["session-ended", "session-opened", "session-orphan", "agent", "finding"])(
+    "reads %s with its types",
+    (name) => {
+      const file = new URL(`../../schema/examples/${name}.json`, import.meta.url);
+      const record = JSON.parse(readFileSync(file, "utf8"));
+      const printed = execFileSync(PYTHON, ["-c", PROGRAM], { input: encode(record, "msgpack"), encoding: "utf8" });
+      expect(JSON.parse(printed)).toEqual(typed(record));
+    },
+  );
 
   it("reads the largest IDSN as an integer", () => {
     const record = { mptcp: { idsn: { initiator: "18446744073709551615", responder: "0" } } };

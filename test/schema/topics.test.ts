@@ -27,6 +27,13 @@ it("an agent's counts go to their topic under its name", () => {
   expect(headersOf(agent, "json")).toMatchObject({ "content-type": "application/json", ce_type: "rejoin.agent.v1" });
 });
 
+it("a finding goes to its topic under its session's id", () => {
+  const finding = read("finding.json");
+  expect(topicOf(finding)).toBe("rejoin.findings.v1");
+  expect(keyOf(finding)).toBe("629a366abee5cc0097b3c83d");
+  expect(headersOf(finding, "json")).toMatchObject({ ce_type: "rejoin.finding.v1", ce_id: finding.event.id });
+});
+
 it("a source stays a URI reference whatever the observer is called", () => {
   const observer = { ...session.observer, name: "rack 7/käse" };
   expect(headersOf({ ...session, observer }, "json").ce_source).toBe("/rejoin/rack%207%2Fk%C3%A4se");

@@ -14,8 +14,10 @@ export interface KafkaSinkOptions {
   readonly brokers: readonly string[];
   /** Named to the brokers, for their logs and quotas. */
   readonly clientId: string;
-  /** Every topic that will be sent to; all must exist. */
+  /** Topics that will be sent to; all must exist. */
   readonly topics: readonly string[];
+  /** Topics whose records are refused, and counted so, where the topic does not exist. */
+  readonly optionalTopics: readonly string[];
   readonly compression: "none" | "gzip";
 }
 
@@ -52,7 +54,7 @@ export class KafkaSink implements Sink {
   private readonly kafka: kafkajs.Kafka;
   private readonly startingKafka: kafkajs.Kafka;
   private readonly choose = Partitioners.DefaultPartitioner();
-  /** Of every topic in the options: bounded by that list. */
+  /** Of every topic in the options that exists: bounded by those lists. */
   private readonly partitions = new Map<string, PartitionMetadata[]>();
   private producer: Producer | null = null;
 
@@ -84,7 +86,11 @@ export class KafkaSink implements Sink {
       );
     }
     try {
-      const missing = await this.learnTopics(admin);
+      const absent = await this.learnTopics(admin);
+      const missing = absent.filter((topic) => this.options.topics.includes(topic));
+      for (const topic of absent.filter((topic) => !missing.includes(topic))) {
+        this.log.warn(`Kafka at ${where} has no topic ${topic}: its records are refused until it is there at a start`);
+      }
       if (missing.length > 0) {
         const [topics, them] = missing.length === 1 ? ["topic", "it"] : ["topics", "them"];
         const create = missing.map(
@@ -111,7 +117,11 @@ export class KafkaSink implements Sink {
 
   async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
     const outcomes = new Map<OutboxRecord, Outcome>();
-    let rest = records;
+    for (const record of records) {
+      const isAbsent = !this.partitions.has(record.topic) && this.options.optionalTopics.includes(record.topic);
+      if (isAbsent) outcomes.set(record, "refused");
+    }
+    let rest = records.filter((record) => !outcomes.has(record));
     while (rest.length > 0 && !signal.aborted) {
       for (const batch of this.batches(rest)) {
         // A new producer starts its numbering anew, and may have found other partitions: the rest is divided again.
@@ -245,11 +255,10 @@ export class KafkaSink implements Sink {
   /** Learns the partitions of the topics that are there and returns the others. To ask for one might create it. */
   private async learnTopics(admin: Admin): Promise<string[]> {
     const present = new Set(await admin.listTopics());
-    const { topics } = await admin.fetchTopicMetadata({
-      topics: this.options.topics.filter((name) => present.has(name)),
-    });
+    const all = [...this.options.topics, ...this.options.optionalTopics];
+    const { topics } = await admin.fetchTopicMetadata({ topics: all.filter((name) => present.has(name)) });
     for (const { name, partitions } of topics) this.partitions.set(name, partitions);
-    return this.options.topics.filter((name) => !present.has(name));
+    return all.filter((name) => !present.has(name));
   }
 
   private async connectProducer(): Promise<Producer> {

@@ -1,0 +1,18 @@
+import type { Rule } from "./finding.ts";
+
+/** Causes before MPTCP was agreed: an ordinary server or path that does not know it. */
+const EARLY: readonly string[] = ["syn-ack-without-option", "syn-retried-without-option", "version", "unknown"];
+
+/** The session became plain TCP after both sides had agreed on MPTCP (RFC 8684 §3.7): something on the path interferes. */
+export const lateFallback: Rule = ({ mptcp: { fallback } }) =>
+  fallback === null || EARLY.includes(fallback.cause)
+    ? []
+    : [
+        {
+          kind: "late-fallback",
+          subject: "",
+          subflow: fallback.subflow,
+          side: null,
+          message: `fell back to TCP after the handshake: ${fallback.cause}`,
+        },
+      ];

@@ -1,0 +1,25 @@
+import { addressHmacFailed } from "./address-hmac-failed.ts";
+import { boundMet } from "./bound-met.ts";
+import { checksumFailed } from "./checksum-failed.ts";
+import { fastcloseKeyWrong } from "./fastclose-key-wrong.ts";
+import type { Rule } from "./finding.ts";
+import { handshakeContradicted } from "./handshake-contradicted.ts";
+import { joinHmacFailed } from "./join-hmac-failed.ts";
+import { lateFallback } from "./late-fallback.ts";
+import { octetsDiffer } from "./octets-differ.ts";
+import { optionRewritten } from "./option-rewritten.ts";
+import { payloadRewritten } from "./payload-rewritten.ts";
+
+/** Every verdict there is, the most severe first. */
+export const RULES: readonly Rule[] = [
+  joinHmacFailed,
+  addressHmacFailed,
+  fastcloseKeyWrong,
+  handshakeContradicted,
+  octetsDiffer,
+  checksumFailed,
+  optionRewritten,
+  payloadRewritten,
+  lateFallback,
+  boundMet,
+];

@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import type { FindingRecord } from "../../schema/finding-record.ts";
+import { FINDING_DATASET, FINDINGS } from "../../schema/finding-vocabulary.ts";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import type { Finding } from "./finding.ts";
+import { RULES } from "./rules.ts";
+
+/** Findings of one session; in further ones its record is as good. */
+const MAX_FINDINGS = 32;
+
+/**
+ * Makes the findings of sessions out of their records, each finding once. Remembers the ids of those made while a session
+ * lives: at most MAX_FINDINGS of each session.
+ */
+export class SessionFindings {
+  private readonly made = new Map<string, Set<string>>();
+  private readonly counts: Record<string, number> = {};
+
+  /** Gives `take` the findings that a session's record is the first to show. */
+  take(record: SessionRecord, take: (finding: FindingRecord) => void): void {
+    const { id } = record.mptcp.session;
+    const found = RULES.flatMap((rule) => rule(record));
+    const made = this.made.get(id) ?? new Set();
+    for (const finding of found) {
+      const one = recordOf(finding, record);
+      if (made.has(one.event.id)) continue;
+      if (made.size >= MAX_FINDINGS) {
+        this.count("left-out");
+        continue;
+      }
+      made.add(one.event.id);
+      this.count(finding.kind);
+      take(one);
+    }
+    if (record.mptcp.close !== null) this.made.delete(id);
+    else if (made.size > 0) this.made.set(id, made);
+  }
+
+  /** Findings since the start, by kind; those that were too many for their session as `left-out`. */
+  totals(): Record<string, number> {
+    return { ...this.counts };
+  }
+
+  private count(kind: string): void {
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+  }
+}
+
+function recordOf(finding: Finding, record: SessionRecord): FindingRecord {
+  const { kind, subject, subflow, side, message } = finding;
+  const { session, subflows } = record.mptcp;
+  const about = subflows.find(({ id }) => id === subflow) ?? { ...record, ...record.network };
+  const { source, destination, community_id } = about;
+  // A subject may hold names of agents: of any length and alphabet.
+  const hash = createHash("sha256").update(subject).digest("hex").slice(0, 12);
+  return {
+    "@timestamp": record["@timestamp"],
+    event: {
+      id: `${session.id}-${kind}-${hash}`,
+      kind: "alert",
+      category: ["network"],
+      type: ["info"],
+      dataset: FINDING_DATASET,
+      action: kind,
+      severity: FINDINGS[kind],
+    },
+    message,
+    network: { transport: "tcp", type: source.ip.includes(":") ? "ipv6" : "ipv4", community_id },
+    source: { ip: source.ip, port: source.port },
+    destination: { ip: destination.ip, port: destination.port },
+    observer: record.observer,
+    mptcp: { session: { id: session.id, revision: session.revision }, subflow, side },
+  };
+}

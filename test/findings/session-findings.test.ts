@@ -1,0 +1,178 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { type FindingRecord, findingRecord } from "../../schema/finding-record.ts";
+import type { SessionRecord } from "../../schema/session-record.ts";
+import { SessionFindings } from "../../src/findings/session-findings.ts";
+
+/** The example's second subflow was opened by the initiator; nothing is wrong with it but what `change` says. */
+function record(change: (record: SessionRecord) => void = () => {}): SessionRecord {
+  const file = new URL("../../schema/examples/session-ended.json", import.meta.url);
+  const made: SessionRecord = JSON.parse(readFileSync(file, "utf8"));
+  delete made.rejoin;
+  for (const { join } of made.mptcp.subflows) {
+    if (join === null) continue;
+    join.hmac = { initiator: "verified", responder: "verified" };
+    delete join.unverifiable_reason;
+  }
+  change(made);
+  return made;
+}
+
+function found(...records: SessionRecord[]): FindingRecord[] {
+  const all: FindingRecord[] = [];
+  const findings = new SessionFindings();
+  for (const one of records) findings.take(one, (finding) => all.push(findingRecord.parse(finding)));
+  return all;
+}
+
+const nothing = { version: null, key_echo: null, token: both(null), idsn: both(null), fastclose: both(null) };
+const failed = { verdict: "failed" } as const;
+function both<T>(value: T): { initiator: T; responder: T } {
+  return { initiator: value, responder: value };
+}
+const rewriting = (kind: "payload" | "option-stripped" | "dscp") => ({
+  kind,
+  subflow: 1,
+  side: "responder" as const,
+  between: ["router2", "router1"] as [string, string],
+  packets: 3,
+  first: { at: "2026-11-22T20:08:13Z", ssn: 17, before: null, after: null },
+});
+
+const CASES: [name: string, change: (record: SessionRecord) => void, told: object | null][] = [
+  ["nothing", () => {}, null],
+  [
+    "a join HMAC that is wrong",
+    ({ mptcp }) => Object.assign(mptcp.subflows[1]?.join?.hmac ?? {}, { initiator: "failed" }),
+    { action: "join-hmac-failed", severity: 3, subflow: 1, side: "initiator" },
+  ],
+  [
+    "an announced address whose HMAC is wrong",
+    ({ mptcp }) => Object.assign(mptcp.addresses[0] ?? {}, { hmac: failed }),
+    { action: "address-hmac-failed", subflow: null },
+  ],
+  [
+    "a fast close with a wrong key",
+    ({ mptcp }) => (mptcp.verdicts = { ...nothing, fastclose: { initiator: failed, responder: null } }),
+    { action: "fastclose-key-wrong", side: "initiator" },
+  ],
+  [
+    "keys that are not those of the handshake",
+    ({ mptcp }) => (mptcp.verdicts = { ...nothing, key_echo: failed }),
+    { action: "handshake-contradicted", side: "initiator" },
+  ],
+  [
+    "verdicts that could not be had",
+    ({ mptcp }) =>
+      (mptcp.verdicts = { ...nothing, version: { verdict: "unverifiable", unverifiable_reason: "segment-not-seen" } }),
+    null,
+  ],
+  [
+    "octets that came again and differed",
+    ({ mptcp }) => (mptcp.stream.initiator.conflicting = 4),
+    { action: "octets-differ", side: "initiator", message: "4 octets of the initiator came again and were others" },
+  ],
+  ["octets that came again the same", ({ mptcp }) => (mptcp.stream.initiator.conflicting = 0), null],
+  [
+    "a checksum that is wrong",
+    ({ mptcp }) =>
+      (mptcp.stream.responder.checksum = {
+        verified: 9,
+        failed: 1,
+        old_byte_order: 0,
+        unverifiable: 0,
+        failures: [{ subflow: 1, offset: 100, length: 10 }],
+      }),
+    { action: "checksum-failed", subflow: 1, side: "responder" },
+  ],
+  [
+    "options stripped between two agents",
+    ({ mptcp }) => (mptcp.rewritten = [rewriting("option-stripped")]),
+    {
+      action: "option-rewritten",
+      subflow: 1,
+      side: "responder",
+      message: "3 packets of the responder on subflow 1 lost their MPTCP options between router2 and router1",
+    },
+  ],
+  [
+    "payload changed between two agents",
+    ({ mptcp }) => (mptcp.rewritten = [rewriting("payload")]),
+    { action: "payload-rewritten", subflow: 1, side: "responder" },
+  ],
+  [
+    "a mark changed between two agents, which networks do",
+    ({ mptcp }) => (mptcp.rewritten = [rewriting("dscp")]),
+    null,
+  ],
+  [
+    "a fallback after the handshake",
+    ({ mptcp }) => (mptcp.fallback = { cause: "checksum", at: "2026-11-22T20:08:13Z", subflow: 0 }),
+    { action: "late-fallback", subflow: 0 },
+  ],
+  [
+    "a server that does not know MPTCP",
+    ({ mptcp }) => (mptcp.fallback = { cause: "syn-ack-without-option", at: "2026-11-22T20:08:13Z", subflow: 0 }),
+    null,
+  ],
+  [
+    "a bound that was met",
+    (made) => (made.rejoin = { shed: { subflows: 2, ranges: 7 } }),
+    { action: "bound-met", severity: 1, message: "bounds kept out of the record: 2 subflows, 7 ranges" },
+  ],
+];
+
+describe("findings of a session's record", () => {
+  it.each(CASES)("%s", (_, change, told) => {
+    const flat = found(record(change)).map(({ event, message, mptcp }) => ({
+      action: event.action,
+      severity: event.severity,
+      message,
+      subflow: mptcp.subflow,
+      side: mptcp.side,
+    }));
+    if (told === null) expect(flat).toEqual([]);
+    else {
+      expect(flat).toHaveLength(1);
+      expect(flat[0]).toMatchObject(told);
+    }
+  });
+
+  it("names the ends of the subflow it is about", () => {
+    const made = record(({ mptcp }) => (mptcp.rewritten = [rewriting("payload")]));
+    const [finding] = found(made);
+    expect(finding?.source.ip).toBe(made.mptcp.subflows[1]?.source.ip);
+    expect(finding?.network.community_id).toBe(made.mptcp.subflows[1]?.community_id);
+  });
+
+  it("tells each once, however many records show it, and again of the next session with the id", () => {
+    const change = ({ mptcp }: SessionRecord) => (mptcp.stream.initiator.conflicting = 4);
+    const open = record(change);
+    open.mptcp.close = null;
+    const once = found(open, structuredClone(open), record(change));
+    expect(once).toHaveLength(1);
+    expect(once[0]?.mptcp.session.revision).toBe(open.mptcp.session.revision);
+    expect(found(record(change), record(change)).map(({ event }) => event.id)).toEqual([
+      once[0]?.event.id,
+      once[0]?.event.id,
+    ]);
+  });
+
+  it("tells so many of a session and counts the others", () => {
+    const findings = new SessionFindings();
+    const told: FindingRecord[] = [];
+    const many = record(({ mptcp }) => {
+      const [, joined] = mptcp.subflows;
+      if (joined === undefined) throw new Error("the example has two subflows");
+      mptcp.subflows = Array.from({ length: 40 }, (_, id) => ({
+        ...joined,
+        id,
+        join: { hmac: { initiator: "failed" as const, responder: "verified" as const } },
+      }));
+    });
+    findings.take(many, (finding) => told.push(finding));
+    expect(told).toHaveLength(32);
+    expect(new Set(told.map(({ event }) => event.id)).size).toBe(32);
+    expect(findings.totals()).toEqual({ "join-hmac-failed": 32, "left-out": 8 });
+  });
+});
