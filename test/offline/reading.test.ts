@@ -57,6 +57,21 @@ describe("reading two routers' files", () => {
     }
   });
 
+  it("tells findings under their sessions, and as lines of JSON only where they are asked for", async () => {
+    const stripped = fileURLToPath(new URL("../captures/strip-data/", import.meta.url));
+    const files = ["router1", "router1-access"].map((name) => join(stripped, `${name}.pcap.gz`));
+    const table = await reading(files);
+    expect(table.out).toMatch(
+      /! 62b60bbd option-rewritten: 47 packets of the responder .* between router1 and router1-a/,
+    );
+    expect((await reading(files, { json: true })).lines).toHaveLength(1);
+    const { lines } = await reading(files, { json: true, findings: true });
+    const datasets = lines.map((line) => JSON.parse(line).event.dataset);
+    expect(datasets).toEqual(["rejoin.session", "rejoin.finding", "rejoin.finding"]);
+    expect((await reading(files, { summary: true })).out).not.toContain("findings");
+    expect((await reading(files, { summary: true, findings: true })).out).toMatch(/^findings +option-rewritten 1,/m);
+  });
+
   it("a fault of our own costs its packet: the report comes, and then the fault is thrown", async () => {
     const { texts, ...io } = streams();
     const broken = vi.spyOn(StreamFiles.prototype, "octets").mockImplementationOnce(() => {
