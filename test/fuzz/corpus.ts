@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { CASES } from "../hostile/cases.ts";
+import { SIMULATED } from "../judge/simulated.ts";
 import { packetsOf } from "../support/pcap.ts";
 import type { RunPacket } from "../support/pipeline-run.ts";
 
@@ -34,7 +35,7 @@ const CAPTURES = "test/captures";
 /** More than anything that matters happens in. */
 const MOST_PACKETS = 3_000;
 
-/** Everything that is mutated: recorded sessions, and the hostile ones. */
+/** Everything that is mutated: recorded sessions, hostile and simulated ones. */
 export function corpus(): Base[] {
   const recorded = SCENARIOS.map(([name, ...files]) => ({
     name,
@@ -49,5 +50,6 @@ export function corpus(): Base[] {
       .flatMap((packets, source) => packets.map((packet) => ({ ...packet, source })))
       .sort((a, b) => a.atMicros - b.atMicros),
   }));
-  return [...recorded, ...hostile];
+  const simulated = SIMULATED.map(([name, packets]) => ({ name, packets: packets() }));
+  return [...recorded, ...hostile, ...simulated];
 }
