@@ -20,6 +20,8 @@ export function takeCapable(
   const isSyn = (flags & tcp.SYN) !== 0;
   const isAnswer = isSyn && (flags & tcp.ACK) !== 0;
   const { view } = vector;
+  // RFC 8684 §3.1: behind the SYNs it has both keys. Without, it is nothing that a host would send.
+  if (!isSyn && options.receiverKeyAt === 0) return;
   // The SYN asks for a version, the SYN/ACK and what follows it state the one agreed upon (RFC 8684 §3.1).
   const isAsking = isSyn && !isAnswer;
   const agreed = agreedVersion(sessions, session);
@@ -31,7 +33,7 @@ export function takeCapable(
   let bits = table.S_FLAGS;
   if (options.capableFlags & CAPABLE_CHECKSUM) bits |= table.S_CHECKSUM;
   if (isAnswer) bits |= table.S_ANSWERED;
-  if (!isSyn && options.receiverKeyAt !== 0) bits |= table.S_CAPABLE_ACK | table.S_ANSWERED;
+  if (!isSyn) bits |= table.S_CAPABLE_ACK | table.S_ANSWERED;
   sessions.table.set(session, bits);
 
   if (options.senderKeyAt !== 0) {

@@ -1,6 +1,6 @@
 import { OPTION_MPTCP } from "./tcp.ts";
 
-/** Option subtypes (RFC 8684 §8.1). */
+/** Option subtypes (RFC 8684 §7.2). */
 export const MP_CAPABLE = 0;
 export const MP_JOIN = 1;
 export const DSS = 2;

@@ -77,6 +77,18 @@ const TOLD: Readonly<Record<string, (records: readonly SessionRecord[]) => void>
   "option-stripped": ([record]) => rewritten(record, "option-stripped", [5, 4], null),
   "payload-rewritten": ([record]) => rewritten(record, "payload", [2, 2], "58585858"),
   "dscp-rewritten": ([record]) => rewritten(record, "dscp", [7, 5], "b8"),
+  "add-addr-hmac-wrong": ([record]) => {
+    expect(record?.mptcp.addresses).toMatchObject([
+      { side: "responder", address_id: 6, ip: "10.66.6.6", port: 443, hmac: { verdict: "failed" } },
+    ]);
+    whole(record);
+  },
+  "options-malformed": ([record]) => {
+    expect(record?.mptcp.options).toMatchObject({ unknown: [{ subtype: 15, segments: 1 }] });
+    expect(record?.mptcp.options?.malformed).toBeGreaterThan(0);
+    expect(record?.mptcp.checksum_required).toBe(false);
+    whole(record);
+  },
   "reset-forged": ([record]) => {
     expect(record?.mptcp.close).toEqual({ reason: "fin", by: "both" });
     expect(record?.mptcp.subflows[0]?.close).toMatchObject({ reason: "fin" });

@@ -61,6 +61,14 @@ describe("MP_CAPABLE handshake", () => {
     });
   });
 
+  it("a MP_CAPABLE without keys behind the handshake says nothing", () => {
+    const talk = new Conversation().open().send(0, "x");
+    talk.segment(talk.initial, 0, ACK, [option.capable(1, [], [], 0xff)]);
+    const { mptcp } = only(run(talk.close().packets));
+    expect(mptcp.checksum_required).toBe(false);
+    expect(mptcp.stream.initiator.checksum).toBeNull();
+  });
+
   it("the handshake's last option may come with first data: a mapping from IDSN + 1", () => {
     const talk = new Conversation().open(["syn", "syn-ack"]);
     const first = option.capable(1, talk.keys, [5]);
