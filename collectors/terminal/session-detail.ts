@@ -1,6 +1,6 @@
 import type {
   AddressRecord,
-  FindingRecord,
+  CheckRecord,
   SessionRecord,
   StreamRecord,
   SubflowRecord,
@@ -61,18 +61,18 @@ function protocol({ mptcp }: SessionRecord, style: Style): string {
 function checks({ mptcp }: SessionRecord, style: Style): string[] {
   const { verdicts } = mptcp;
   if (verdicts === undefined) return [];
-  const all: [string, FindingRecord | null][] = [
+  const all: [string, CheckRecord | null][] = [
     ["version", verdicts.version],
     ["key echo", verdicts.key_echo],
-    ...SIDES.map((side): [string, FindingRecord | null] => [`token of the ${side}`, verdicts.token[side]]),
-    ...SIDES.map((side): [string, FindingRecord | null] => [`IDSN of the ${side}`, verdicts.idsn[side]]),
-    ...SIDES.map((side): [string, FindingRecord | null] => [`MP_FASTCLOSE of the ${side}`, verdicts.fastclose[side]]),
+    ...SIDES.map((side): [string, CheckRecord | null] => [`token of the ${side}`, verdicts.token[side]]),
+    ...SIDES.map((side): [string, CheckRecord | null] => [`IDSN of the ${side}`, verdicts.idsn[side]]),
+    ...SIDES.map((side): [string, CheckRecord | null] => [`MP_FASTCLOSE of the ${side}`, verdicts.fastclose[side]]),
   ];
   const said = all.flatMap(([name, finding]) => (finding === null ? [] : [`${name} ${findingWord(finding, style)}`]));
   return said.length === 0 ? [] : [`  ${said.join(", ")}`];
 }
 
-function findingWord({ verdict, unverifiable_reason }: FindingRecord, style: Style): string {
+function findingWord({ verdict, unverifiable_reason }: CheckRecord, style: Style): string {
   return verdictWord(verdict, style) + (unverifiable_reason === undefined ? "" : ` (${unverifiable_reason})`);
 }
 
