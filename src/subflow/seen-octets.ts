@@ -43,7 +43,7 @@ export class SeenOctets {
         continue;
       }
       if (from > at) octets += this.note(at, Math.min(from, end));
-      at = Math.max(at, to);
+      at = to;
       merged[0] = Math.min(merged[0] ?? 0, from);
       merged[1] = Math.max(merged[1] ?? 0, to);
     }
