@@ -94,6 +94,7 @@ export const SHED_REASONS = [
   "octets",
   "rewritten",
   "options",
+  "tokens",
 ] as const;
 
 /** Entries of `missing` per stream; `missing_octets` counts them all. */

@@ -22,6 +22,16 @@ export interface AgentRule {
   readonly key: number | null;
 }
 
+/** How much a pipeline keeps at a time; what happens at each bound is in docs/architecture.md. */
+export interface Bounds {
+  readonly sessions: number;
+  readonly subflows: number;
+  /** Joins that nobody has answered, of all sessions. */
+  readonly pendingJoins: number;
+  /** Octets remembered to compare what comes again. */
+  readonly rememberedOctets: number;
+}
+
 export interface PipelineOptions {
   /** Stated in every record. */
   readonly observer: { readonly name: string; readonly version: string };
@@ -44,8 +54,8 @@ export interface PipelineOptions {
    * the others go on. Where absent, `process` throws it.
    */
   readonly fault?: (error: unknown) => void;
-  /** Most sessions and subflows at a time, and octets remembered to compare what comes again; DEFAULT_BOUNDS where absent. */
-  readonly bounds?: { readonly sessions?: number; readonly subflows?: number; readonly rememberedOctets?: number };
+  /** Bounds of tables; DEFAULT_BOUNDS where absent. */
+  readonly bounds?: Partial<Bounds>;
 }
 
 /** What a sender's sequence numbers tell (RFC 2890 section 2.2), since the start. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Agents } from "./decapsulate/agents.ts";
 import { Decapsulation } from "./decapsulate/decapsulate.ts";
 import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
-import type { AgentLedger, PipelineOptions, Totals } from "./pipeline-contract.ts";
+import type { AgentLedger, Bounds, PipelineOptions, Totals } from "./pipeline-contract.ts";
 import { REMEMBERED_OCTETS } from "./reassembly/octet-memory.ts";
 import { SessionRecords } from "./record/session-records.ts";
 import { SessionStage } from "./session/session-stage.ts";
@@ -12,7 +12,12 @@ import { type PacketVector, VECTOR_LENGTH } from "./vector.ts";
 export type { AgentLedger, AgentRule, OctetSink, PipelineOptions, Side, Totals } from "./pipeline-contract.ts";
 
 /** 262,144 sessions of 256 octets and 1,048,576 subflows of 192; memory is taken as they come. */
-const DEFAULT_BOUNDS = { sessions: 2 ** 18, subflows: 2 ** 20, rememberedOctets: REMEMBERED_OCTETS };
+const DEFAULT_BOUNDS: Bounds = {
+  sessions: 2 ** 18,
+  subflows: 2 ** 20,
+  pendingJoins: 2 ** 16,
+  rememberedOctets: REMEMBERED_OCTETS,
+};
 
 /** The packet path: decapsulate -> subflow -> session -> record. Synchronous; knows no time but the packets'. */
 export class Pipeline {
@@ -35,7 +40,7 @@ export class Pipeline {
     this.decapsulation = new Decapsulation(this.agents);
     this.subflows = new SubflowStage(bounds.subflows, seed);
     this.records = new SessionRecords(options, (agent) => this.agents.name(agent));
-    this.sessions = new SessionStage(bounds.sessions, bounds.rememberedOctets, this.subflows, seed, this.records);
+    this.sessions = new SessionStage(bounds, this.subflows, seed, this.records);
     this.records.watch(this.sessions.sessions);
   }
 

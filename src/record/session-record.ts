@@ -186,6 +186,7 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
     options: sessions.rareOptions.get(session)?.shed ?? 0,
     agents: members.reduce((sum, subflow) => sum + sessions.subflows.unnamedAgents(subflow), 0),
     rewritten: shedRewritten(sessions, members),
+    tokens: sessions.shedTokens(session),
   };
   const met = Object.entries(all).filter(([, shed]) => shed > 0);
   return met.length === 0 ? null : Object.fromEntries(met);

@@ -17,8 +17,8 @@ export interface Close {
 const LINGER_MICROS = 1_000_000;
 /** A session both of whose streams have ended, while a subflow is open: one whose FIN was lost, or that goes on repeating. */
 const QUIET_MICROS = 10_000_000;
-/** A session whose last subflow was reset may open another (break before make); Linux waits this long. */
-const RESET_LINGER_MICROS = 60_000_000;
+/** A session whose last subflow is closed without both DATA_FINs may open another (break before make); Linux waits this long. */
+const BREAK_MICROS = 60_000_000;
 /** A SYN that is not answered: past the last repetition that stacks make within their first minute. */
 const HALF_OPEN_MICROS = 60_000_000;
 /** No packet on any subflow. */
@@ -101,7 +101,9 @@ export class Endings {
       return;
     }
     let linger = LINGER_MICROS;
-    if (close.reason === "reset" && fallbackOf(this.sessions, session) === null) linger = RESET_LINGER_MICROS;
+    // RFC 8684 §3.3.3: without DATA_FINs both ways the connection is closed only after a timeout.
+    const isOver = close.reason === "fastclose" || close.reason === "replaced" || close.by === "both";
+    if (!isOver && fallbackOf(this.sessions, session) === null) linger = BREAK_MICROS;
     else if (close.reason === "fin" && hasOpenSubflow(this.sessions, session)) linger = QUIET_MICROS;
     floats[at] = nowMicros + linger;
     this.closing.add(session);
@@ -165,36 +167,9 @@ export class Endings {
     }
   }
 
-  /** Gives a session up to make room for a new one; false when none of those looked at may go. */
-  evict(atMicros: number): boolean {
-    const session = this.victim();
-    if (session >= 0) this.end(session, { reason: "evicted", by: null }, atMicros);
-    return session >= 0;
-  }
-
-  /**
-   * A session to give up for a new one, looked for among the next of the table: half-open, or one that stands for what
-   * was not seen, which anybody can make us open with a forged segment; else the longest quiet of those that never
-   * carried an octet. -1 when there is none: a session with data is not given up.
-   */
-  private victim(): number {
-    const { table: all } = this.sessions;
-    const answered = table.S_ESTABLISHED | table.S_ANSWERED;
-    let empty = -1;
-    for (let looked = 0; looked < 256 && all.used > 0; looked++) {
-      this.hand = (this.hand + 1) % all.used;
-      const state = all.state(this.hand);
-      if ((state & table.S_IN_USE) === 0) continue;
-      if ((state & answered) === 0 || state & (table.S_ORPHAN | table.S_MIDSTREAM)) return this.hand;
-      if (this.isEmpty(this.hand) && (empty < 0 || this.start(this.hand) < this.start(empty))) empty = this.hand;
-    }
-    return empty;
-  }
-
-  private isEmpty(session: number): boolean {
-    const half = (session * table.SESSION_WORDS + table.SIDE + table.OCTETS) >> 1;
-    const { floats } = this.sessions.table;
-    return floats[half] === 0 && floats[half + (table.SIDE_WORDS >> 1)] === 0;
+  /** Gives a session up, to make room. */
+  giveUp(session: number, atMicros: number): void {
+    this.end(session, { reason: "evicted", by: null }, atMicros);
   }
 
   private sweep(): void {

@@ -5,6 +5,7 @@ import type { Endings } from "./ending.ts";
 import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import { learnOrigin, shareStream } from "./partial-streams.ts";
+import type { Room } from "./room.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { initialTwin, joinTwin } from "./twins.ts";
@@ -22,11 +23,13 @@ export class Memberships {
   private readonly sessions: Sessions;
   private readonly endings: Endings;
 
+  private readonly room: Room;
   private readonly leaving: Leaving;
 
-  constructor(sessions: Sessions, endings: Endings, leaving: Leaving) {
+  constructor(sessions: Sessions, endings: Endings, room: Room, leaving: Leaving) {
     this.sessions = sessions;
     this.endings = endings;
+    this.room = room;
     this.leaving = leaving;
   }
 
@@ -42,21 +45,22 @@ export class Memberships {
       return this.sessions.attach(session, subflow);
     }
     if (options.seen & (1 << mptcp.MP_JOIN) && options.joinLength === JOIN_SYN_LENGTH && isSyn) {
-      const owner = findOwner(this.sessions, subflow, options.joinToken);
+      // Now, because what gives way may be told of, and `options` used anew.
+      const { joinToken } = options;
+      this.room.notePending(subflow, atMicros);
+      const owner = findOwner(this.sessions, subflow, joinToken);
       this.sessions.setJoin(subflow, join.IS_JOINED);
-      if (owner >= 0)
-        return (
-          this.attachJoin(owner, subflow, atMicros) ||
-          this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros)
-        );
-      return this.openStandIn(subflow, table.S_ORPHAN, options.joinToken, atMicros);
+      if (owner >= 0 && this.attachJoin(owner, subflow, atMicros)) return true;
+      return this.openStandIn(subflow, table.S_ORPHAN, joinToken, atMicros);
     }
     return this.openStandIn(subflow, table.S_MIDSTREAM, 0, atMicros);
   }
 
   /** @param owner session * 2 + side of the token's owner, who is the listener of the join */
   private attachJoin(owner: number, subflow: number, atMicros: number): boolean {
-    if (!this.sessions.attach(owner >> 1, subflow)) return false;
+    const session = owner >> 1;
+    if (this.sessions.isFull(session)) this.room.forJoin(session);
+    if (!this.sessions.attach(session, subflow)) return false;
     if ((owner & 1) === 0) this.sessions.setJoin(subflow, join.OPENED_BY_RESPONDER);
     this.endings.consider(owner >> 1, atMicros);
     return true;
@@ -67,6 +71,7 @@ export class Memberships {
     // Nobody makes room for what was not seen to begin.
     const session = this.sessions.table.allocate(atMicros);
     if (session < 0) return false;
+    this.sessions.young.add(session);
     // What runs in the middle has been confirmed before.
     const confirmed = evidence === table.S_MIDSTREAM ? table.S_CONFIRMED : 0;
     this.sessions.table.set(session, evidence | table.S_ESTABLISHED | confirmed);
@@ -78,9 +83,10 @@ export class Memberships {
   }
 
   private allocate(atMicros: number): number {
-    const session = this.sessions.table.allocate(atMicros);
-    if (session >= 0 || !this.endings.evict(atMicros)) return session;
-    return this.sessions.table.allocate(atMicros);
+    let session = this.sessions.table.allocate(atMicros);
+    if (session < 0 && this.room.forSession(atMicros)) session = this.sessions.table.allocate(atMicros);
+    if (session >= 0) this.sessions.young.add(session);
+    return session;
   }
 
   /** Whether a subflow is one that is known already, seen elsewhere with other addresses; it is that one's then. */

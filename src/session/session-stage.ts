@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import type { Bounds } from "../pipeline-contract.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { SubflowStage } from "../subflow/subflow-stage.ts";
@@ -17,6 +18,7 @@ import { Memberships } from "./memberships.ts";
 import { takePartial } from "./partial-streams.ts";
 import { PlacedPackets } from "./placed-packets.ts";
 import { Placement } from "./placement.ts";
+import { Room } from "./room.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
@@ -51,14 +53,15 @@ export class SessionStage {
   /** Streams (session * 2 + side) of the vector's packets. */
   private readonly streams = new Uint32Array(VECTOR_LENGTH);
 
-  /** @param remembered octets of payload to be remembered, over all sessions */
-  constructor(capacity: number, remembered: number, stage: SubflowStage, seed: number, observer: SessionObserver) {
+  constructor(bounds: Omit<Bounds, "subflows">, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
     this.observer = observer;
-    this.sessions = new Sessions(capacity, remembered, stage.subflows, seed);
+    this.sessions = new Sessions(bounds.sessions, bounds.rememberedOctets, stage.subflows, seed);
     this.placement = new Placement(this.sessions, observer.octets);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
-    this.memberships = new Memberships(this.sessions, this.endings, {
+    const room = new Room(this.sessions, this.endings, bounds.pendingJoins, (subflow) => this.waiting.forget(subflow));
+    stage.makeRoom = (atMicros) => room.forSubflow(atMicros);
+    this.memberships = new Memberships(this.sessions, this.endings, room, {
       subflow: (subflow) => this.waiting.forget(subflow),
       session: (session) => observer.merged(session),
     });

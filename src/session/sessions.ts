@@ -2,6 +2,7 @@ import { OctetMemory } from "../reassembly/octet-memory.ts";
 import { NEAR_RANGES, StreamRanges } from "../reassembly/stream-ranges.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
+import { AgeList } from "./age-list.ts";
 import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
@@ -9,7 +10,7 @@ import type { RareOptions } from "./rare-options.ts";
 import type { Repeats } from "./repeats.ts";
 import * as table from "./session-table.ts";
 
-/** Subflows of one session; a further join is refused and counted in its record. */
+/** Subflows of one session; for a further join another one must give way (src/session/room.ts), counted in its record. */
 const MAX_SUBFLOWS_OF_SESSION = 256;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
@@ -50,8 +51,11 @@ export class Sessions {
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
+  /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
+  readonly young: AgeList;
+  readonly empty: AgeList;
   /** Tokens that a bound kept out of the index: joins to them stay orphans. */
-  unindexed = 0;
+  private unindexed = 0;
   private readonly tokens: FlowIndex;
   private readonly seed: number;
 
@@ -63,6 +67,8 @@ export class Sessions {
     this.seed = seed;
     this.table = new table.SessionTable(capacity);
     this.subflows = subflows;
+    this.young = new AgeList(capacity);
+    this.empty = new AgeList(capacity);
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
     this.memory = new OctetMemory(capacity * 2, remembered);
@@ -70,13 +76,35 @@ export class Sessions {
     this.tokens = new FlowIndex(() => false);
   }
 
-  /** Makes `session + side` findable by its token, unless as many are as the bound allows. */
+  /**
+   * Makes `session + side` findable by its token, unless as many are as the bound allows; one that is half-open or waits
+   * for its handshake gives way.
+   */
   indexToken(session: number, side: number): void {
-    if (this.withToken(this.tokenOf(session, side)).length >= MAX_STREAMS_OF_TOKEN) {
+    const hash = this.mix(this.tokenOf(session, side));
+    const known = this.tokens.candidates(hash);
+    if (known.length >= MAX_STREAMS_OF_TOKEN) {
       this.unindexed++;
-      return;
+      const weak = known.find((stream) => this.isWeak(stream >> 1));
+      if (weak === undefined || this.isWeak(session)) return;
+      this.tokens.remove(hash, weak);
     }
-    this.tokens.insert(this.mix(this.tokenOf(session, side)), session * 2 + side);
+    this.tokens.insert(hash, session * 2 + side);
+  }
+
+  private isWeak(session: number): boolean {
+    const state = this.table.state(session);
+    return (state & table.S_ORPHAN) !== 0 || (state & (table.S_ANSWERED | table.S_ESTABLISHED)) === 0;
+  }
+
+  /** How many tokens of a session a bound kept out of the index: joins to them are orphans. */
+  shedTokens(session: number): number {
+    if (this.unindexed === 0) return 0;
+    const state = this.table.state(session);
+    return [0, 1].filter((side) => {
+      const isKnown = (state & (table.S_KEY << side)) !== 0 || (side === 1 && (state & table.S_ORPHAN) !== 0);
+      return isKnown && !this.withToken(this.tokenOf(session, side)).includes(session * 2 + side);
+    }).length;
   }
 
   /** Streams (session * 2 + side) whose side has this token: mostly one, several when hosts chose the same. */
@@ -95,11 +123,16 @@ export class Sessions {
     return this.table.words[session * table.SESSION_WORDS + table.TOKEN + side]!;
   }
 
+  /** Whether a session has as many subflows as the bound allows. */
+  isFull(session: number): boolean {
+    return this.table.words[session * table.SESSION_WORDS + table.SUBFLOWS]! >= MAX_SUBFLOWS_OF_SESSION;
+  }
+
   /** Puts a subflow into a session; false when the session has as many as the bound allows. */
   attach(session: number, subflow: number): boolean {
     const words = this.table.words;
     const base = session * table.SESSION_WORDS;
-    if (words[base + table.SUBFLOWS]! >= MAX_SUBFLOWS_OF_SESSION) {
+    if (this.isFull(session)) {
       words[base + table.SHED_SUBFLOWS]!++;
       return false;
     }

@@ -126,6 +126,9 @@ export class Signalling {
   private establish(session: number, bits: number, atMicros: number): void {
     const isNew = (this.sessions.table.state(session) & table.S_ESTABLISHED) === 0;
     this.sessions.table.set(session, bits | table.S_ESTABLISHED);
-    if (isNew) this.observer.opened(session, atMicros);
+    if (!isNew) return;
+    this.sessions.young.remove(session);
+    this.sessions.empty.add(session);
+    this.observer.opened(session, atMicros);
   }
 }

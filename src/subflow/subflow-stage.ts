@@ -25,6 +25,8 @@ const SESSION_OPTIONS = ~(1 << mptcp.DSS);
  */
 export class SubflowStage {
   readonly subflows: table.SubflowTable;
+  /** Asked at this packet time when the table is full: whether a subflow has given way. */
+  makeRoom: (atMicros: number) => boolean = () => false;
   readonly events = new events.SubflowEvents();
   readonly mappings: Mappings;
   private readonly roundTrips: RoundTrips;
@@ -87,6 +89,12 @@ export class SubflowStage {
       return;
     }
     subflow = this.subflows.allocate(this.keys, i, vector.atMicros[i]!);
+    if (subflow < 0 && this.makeRoom(vector.atMicros[i]!)) {
+      subflow = this.subflows.allocate(this.keys, i, vector.atMicros[i]!);
+      // Packets of what gave way may follow.
+      for (let other = i + 1; other < vector.length; other++)
+        if (this.events.subflow[other] === subflow) this.events.subflow[other] = -1;
+    }
     if (subflow < 0) {
       vector.fate[i] = TABLE_FULL;
       return;

@@ -75,6 +75,40 @@ describe("RST", () => {
   });
 });
 
+describe("a session without a subflow", () => {
+  it("whose last one was closed in order goes on with a join within a minute (break before make)", () => {
+    const talk = new Conversation().open().send(0, "a").fins().wait(40);
+    const second = talk.join();
+    talk.send(0, "b", { on: second }).dataFin(0, second).dataFin(1, second).fins(second);
+    const { mptcp } = only(run(talk.packets));
+    expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
+    expect(mptcp.subflows.map(({ close }) => close.reason)).toEqual(["fin", "fin"]);
+    expect(mptcp.stream.initiator).toMatchObject({ octets: 2, complete: true });
+  });
+
+  it("ends after that minute, in order of the side whose DATA_FIN was seen", () => {
+    const talk = new Conversation().open().send(0, "a").dataFin(0).fins();
+    const end = talk.atMicros;
+    const record = only(run([...talk.packets, ...later(talk, 100)]));
+    expect(record.mptcp.close).toEqual({ reason: "fin", by: "initiator" });
+    expect(Date.parse(record["@timestamp"])).toBeGreaterThan(end / 1000 + 59_000);
+  });
+
+  it("that fell back to TCP is over when that is", () => {
+    const talk = new Conversation().open(["syn"]);
+    const on = talk.initial;
+    talk
+      .segment(on, 1, SYN | ACK)
+      .segment(on, 0, ACK)
+      .segment(on, 0, ACK, [], Buffer.from("x"));
+    talk.segment(on, 0, FIN | ACK).segment(on, 1, FIN | ACK);
+    const end = talk.atMicros;
+    const record = only(run([...talk.packets, ...later(talk, 5)]));
+    expect(record.mptcp.close).toEqual({ reason: "fin", by: "both" });
+    expect(Date.parse(record["@timestamp"])).toBeLessThan(end / 1000 + 2000);
+  });
+});
+
 describe("ends by time", () => {
   it("FINs without DATA_FINs close a session in order of neither", () => {
     const talk = new Conversation().open().send(0, "a").fins();
