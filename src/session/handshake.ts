@@ -38,7 +38,7 @@ export function takeCapable(
 
   if (options.senderKeyAt !== 0) {
     takeKey(sessions, session, side, view, options.senderKeyAt);
-    if (isAnswer && side === 1) noteVerdictBits(sessions, session, KEY_STATED);
+    if (isSyn && isAnswer === (side === 1)) noteVerdictBits(sessions, session, KEY_STATED << side);
   }
   if (options.receiverKeyAt !== 0) {
     takeKey(sessions, session, side === 0 ? 1 : 0, view, options.receiverKeyAt);

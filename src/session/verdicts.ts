@@ -15,14 +15,14 @@ export type Finding = {
 } | null;
 
 /**
- * The VERDICTS word of a session. One bit each: the responder stated its key in a SYN/ACK, the initiator repeated both
- * keys, a MP_CAPABLE stated other keys, or another version, than one before it; a MP_CAPABLE was cut off its copy.
+ * The VERDICTS word of a session. One bit each: a side stated its key in SYN or SYN/ACK (shift by the side), the initiator
+ * repeated both keys, a MP_CAPABLE stated other keys, or another version, than one before it; one was cut off its copy.
  */
 export const KEY_STATED = 1 << 0;
-export const KEY_ECHOED = 1 << 1;
-export const KEY_DIFFERED = 1 << 2;
-export const VERSION_DIFFERED = 1 << 3;
-export const CAPABLE_CUT = 1 << 4;
+export const KEY_ECHOED = 1 << 2;
+export const KEY_DIFFERED = 1 << 3;
+export const VERSION_DIFFERED = 1 << 4;
+export const CAPABLE_CUT = 1 << 5;
 /** Two bits each, per side (shift by twice the side): 0 nothing was seen, VERIFIED, FAILED, UNVERIFIABLE. */
 export const IDSN = 8;
 export const FASTCLOSE = 12;
@@ -82,8 +82,13 @@ export function keyEchoFinding(sessions: Sessions, session: number): Finding {
   const bits = bitsOf(sessions, session);
   if (isStandIn(sessions, session)) return unverifiable("no-handshake");
   if (bits & KEY_DIFFERED) return found(false);
-  if (bits & KEY_ECHOED) return bits & KEY_STATED ? found(true) : unverifiable(whyUnseen(sessions, session, 1));
-  return sessions.isPlain(session) ? null : unverifiable(whyUnseen(sessions, session, 0));
+  if ((bits & KEY_ECHOED) === 0) {
+    return sessions.isPlain(session) ? null : unverifiable(whyUnseen(sessions, session, 0));
+  }
+  if ((bits & (KEY_STATED << 1)) === 0) return unverifiable(whyUnseen(sessions, session, 1));
+  // RFC 6824 §3.1: in version 0 the SYN states the initiator's key, too.
+  const isWhole = sessions.table.version(session) !== 0 || (bits & KEY_STATED) !== 0;
+  return isWhole ? found(true) : unverifiable(whyUnseen(sessions, session, 0));
 }
 
 /** Whether the first data sequence number of a side's DSS follows from its key. Null: the session never was MPTCP. */

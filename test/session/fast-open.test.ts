@@ -79,6 +79,27 @@ describe("octets in a SYN", () => {
     expect(initiator).toMatchObject({ octets: 0, complete: false });
   });
 
+  it("of many unanswered SYNs are kept up to a bound; the record of one that lost them says so", () => {
+    const talks = Array.from({ length: 70 }, (_, n) => {
+      const ends = [
+        { ip: "10.1.0.1", port: 1000 + n },
+        { ip: "10.2.0.2", port: 443 },
+      ] as const;
+      const keys = [Buffer.alloc(8, n + 1), Buffer.alloc(8, n + 101)] as const;
+      const talk = new Conversation({ ends, keys, atMicros: 1_790_000_000_000_000 + n * 10 });
+      talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(65_000, n), -65_000);
+      talk.initial.next[0] = 1;
+      talk.wait(0.1).segment(talk.initial, 1, SYN | ACK, [option.capable(1, [talk.keys[1]])]);
+      return talk.open(["ack"]).send(0, "x").close();
+    });
+    const packets = talks.flatMap((talk) => talk.packets).sort((a, b) => a.atMicros - b.atMicros);
+    const shed = run(packets).records.map(({ rejoin }) => rejoin?.shed?.octets ?? 0);
+    expect(shed).toHaveLength(70);
+    // 4 MiB are 64 times 65,000 octets and a rest.
+    expect(shed.filter((octets) => octets === 65_000)).toHaveLength(6);
+    expect(shed.filter((octets) => octets === 0)).toHaveLength(64);
+  });
+
   it("make no other id than an observer finds who did not see the SYN", () => {
     const whole = fastOpen(REQUEST.length).open(["ack"]).send(0, "abc").close();
     const id = rebuilt(whole).mptcp.session.id;

@@ -106,6 +106,29 @@ describe("MP_JOIN", () => {
     });
   });
 
+  it.each([
+    ["SYN/ACK", 2, { initiator: "unverifiable", responder: "unverifiable" }],
+    ["third ACK", 1, { initiator: "unverifiable", responder: "verified" }],
+  ] as const)("the copy of the %s cut inside the option: truncated", (_, fromLast, hmac) => {
+    const talk = new Conversation().open().send(0, "x");
+    talk.join();
+    const cut = talk.packets.length - fromLast;
+    // 40 octets of headers and 6 of the option.
+    const packets = talk.packets.map((one, i) => (i === cut ? { ...one, octets: one.octets.subarray(0, 46) } : one));
+    expect(only(run(packets)).mptcp.subflows[1]?.join).toEqual({ hmac, unverifiable_reason: "truncated" });
+  });
+
+  it("the SYN/ACK lost among others of its direction: that segment was not seen", () => {
+    const talk = new Conversation().open().send(0, "x");
+    const on = talk.join();
+    talk.packets.splice(-2, 1);
+    talk.send(1, "y", { on });
+    expect(only(run(talk.packets)).mptcp.subflows[1]?.join).toEqual({
+      hmac: { initiator: "unverifiable", responder: "unverifiable" },
+      unverifiable_reason: "segment-not-seen",
+    });
+  });
+
   it("only one key known: the HMACs cannot be verified", () => {
     const talk = new Conversation().open(["syn", "syn-ack"]).send(0, "x");
     talk.join();

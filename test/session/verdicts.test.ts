@@ -149,6 +149,14 @@ describe("key echo (RFC 8684 §3.1, RFC 6824 §3.1)", () => {
   });
 
   it.each([
+    [0, because("segment-not-seen")],
+    [1, VERIFIED],
+  ] as const)("without the SYN, which states a key in version 0 only: version %i", (version, expected) => {
+    const talk = new Conversation({ version }).open(["syn-ack", "ack"]).send(0, "x").send(1, "y");
+    expect(verdictsOf(talk)?.key_echo).toEqual(expected);
+  });
+
+  it.each([
     ["the third ACK was not seen", ["syn", "syn-ack"], because("segment-not-seen")],
     ["the SYN/ACK was not seen", ["syn", "ack"], because("segment-not-seen")],
   ] as const)("%s", (_, parts, expected) => {
