@@ -81,6 +81,11 @@ export class PacketVector {
     return this.length === VECTOR_LENGTH;
   }
 
+  /** Whether the copy of packet i was cut inside its TCP header: an option that is not there may have been. */
+  hasCutOptions(i: number): boolean {
+    return (this.optionsEnd[i] ?? 0) < (this.payloadAt[i] ?? 0);
+  }
+
   /** Adds a packet's input columns. The caller has seen that the vector is not full. */
   add(at: number, captured: number, wire: number, atMicros: number, linkType: number, source: number): void {
     const i = this.length++;

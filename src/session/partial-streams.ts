@@ -19,6 +19,11 @@ export function takePartial(
   i: number,
 ): void {
   const { sessions } = placement;
+  if (seen.kind[i]! & events.DATA && seen.dsnForm[i] === events.DSN_RELATIVE) {
+    // Data of a MP_CAPABLE that came late counts from the stream's first octet, and the offsets from another.
+    sessions.noteUnplaced(session, side, seen.dataLength[i]!);
+    return;
+  }
   const dsn = dsnOf(seen, i);
   if (dsn !== null) learnOrigin(sessions, session, side, dsn);
   if (seen.kind[i]! & events.DATA && sessions.table.state(session) & (table.S_IDSN << side)) {

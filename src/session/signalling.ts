@@ -60,7 +60,8 @@ export class Signalling {
       takeFastOpen(this.placement, session, vector, seen, i);
     }
     if (kind & events.SYN_RETRIED_PLAIN) this.sessions.table.set(session, table.S_SYN_RETRIED_PLAIN);
-    if (kind & events.SYN_ACK && isInitial && (this.sessions.table.state(session) & table.S_ANSWERED) === 0) {
+    const isAnswered = (this.sessions.table.state(session) & table.S_ANSWERED) !== 0;
+    if (kind & events.SYN_ACK && isInitial && !isAnswered && !vector.hasCutOptions(i)) {
       const retried = (state & table.S_SYN_RETRIED_PLAIN) !== 0;
       this.fallBackTo(session, subflow, retried ? "syn-retried-without-option" : "syn-ack-without-option", atMicros);
     }

@@ -241,6 +241,7 @@ export class SubflowStage {
       advance(hot, at, ssn + vector.payloadLength[i]!);
       const isBehind = isBehindMapping(hot, at, ssn);
       kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
+      if (vector.hasCutOptions(i)) kind &= ~events.UNMAPPED_DATA;
       if (kind & events.UNMAPPED_DATA && isBehind) kind |= events.BEHIND_MAPPING;
     }
     return kind | this.followFin(vector, i, subflow, higher);
@@ -288,7 +289,7 @@ export class SubflowStage {
         this.events.ssn[i] = this.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
         kind |= events.SYN_ACK;
       }
-    } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0) {
+    } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {
       hot[base + table.STATE]! |= table.STATE_SYN_RETRIED_PLAIN;
       kind |= events.SYN_RETRIED_PLAIN;
     }
@@ -297,27 +298,24 @@ export class SubflowStage {
 
   /**
    * Where a SYN was not seen its sequence number follows from the handshake's other segments: the sender's stands one
-   * below its first octet, the receiver's one below what is acknowledged. In the middle of a connection it follows from
-   * mappings. False while the sender's is not known.
+   * below that of the third ACK, the receiver's one below what SYN/ACK or third ACK acknowledge. Any other segment may lie
+   * anywhere: then it follows from mappings. False while the sender's is not known.
    */
   private learnIsn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
-    const { hot } = this.subflows;
-    const base = subflow * table.HOT_WORDS;
-    const state = hot[base + table.STATE]!;
+    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
     if ((state & (3 * table.STATE_ISN)) === 3 * table.STATE_ISN) return true;
-    if ((state & (table.STATE_SYN | table.STATE_SYN_ACK)) === 0 && !this.isOfHandshake(vector, i)) {
-      return (state & (table.STATE_ISN << higher)) !== 0 || this.searchIsn(vector, i, subflow, higher);
-    }
-    const own = table.STATE_ISN << higher;
-    const other = table.STATE_ISN << (1 - higher);
-    if ((state & own) === 0) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
-    if ((state & other) === 0 && vector.flags[i]! & tcp.ACK) this.setIsn(subflow, 1 - higher, vector.ack[i]! - 1, 0);
+    const isOwnKnown = (state & (table.STATE_ISN << higher)) !== 0;
+    if (!this.isOfHandshake(vector, i)) return isOwnKnown || this.searchIsn(vector, i, subflow, higher);
+    if (!isOwnKnown) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
+    const other = 1 - higher;
+    if ((state & (table.STATE_ISN << other)) === 0) this.setIsn(subflow, other, vector.ack[i]! - 1, 0);
     return true;
   }
 
-  /** Whether a segment without SYN is one of the handshake's, or its first data. */
+  /** Whether a segment is a SYN/ACK or a third ACK: nothing of either stream has come before it. */
   private isOfHandshake(vector: PacketVector, i: number): boolean {
-    if (vector.mptcpAt[i] === 0) return false;
+    if (vector.flags[i]! & tcp.SYN) return true;
+    if (vector.payloadLength[i] !== 0 || vector.mptcpAt[i] === 0) return false;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
     return (this.options.seen & ((1 << mptcp.MP_CAPABLE) | (1 << mptcp.MP_JOIN))) !== 0;
   }

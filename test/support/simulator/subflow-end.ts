@@ -168,7 +168,8 @@ export class SubflowEnd {
 
   /** The third ACK, which nobody acknowledges but by going on. */
   private sendThirdAck(tries: number): void {
-    if (this.isConfirmed || this.isDead || tries > MAX_TRIES) return;
+    // Once data has been sent, that is repeated instead.
+    if (this.isConfirmed || this.isDead || this.next > 1 || tries > MAX_TRIES) return;
     this.sendPure(this.owner.handshake(this, "ack"), "ack");
     if (tries === 0) this.owner.changed(this);
     this.owner.timeline.after(FIRST_RTO_MICROS * 1.3, () => this.sendThirdAck(tries + 1));
