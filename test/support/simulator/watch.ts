@@ -99,12 +99,14 @@ const headersOf = ({ packet, wire }: Copy): number => wire - packet.payload.leng
 
 /** Notes what a copy's options and flags say; false where it was cut inside its headers. */
 function noteStatements(sight: Sight, copy: Copy): boolean {
-  const { payload, said, flags, meaning } = copy.packet;
+  const { payload, said, flags, options, meaning } = copy.packet;
   const { side, subflow } = meaning;
   const tags = sight.subflows.get(subflow) ?? [new Set<string>(), new Set<string>()];
   sight.subflows.set(subflow, tags);
   tags[side].add(flags & RST ? "rst" : payload.length > 0 ? "data" : "segment");
-  if (copy.octets.length < headersOf(copy)) return false;
+  // Padding may be missing.
+  const padding = -options.reduce((sum, { length }) => sum + length, 0) & 3;
+  if (copy.octets.length < headersOf(copy) - padding) return false;
   for (const tag of meaning.tags) tags[side].add(tag);
   if (said.dataAck !== undefined) {
     const peer = peerOf(side);
