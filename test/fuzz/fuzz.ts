@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Random } from "../bench/random.ts";
-import { leftIn } from "./census.ts";
+import { leftIn, tableOctets } from "./census.ts";
 import { type Base, corpus } from "./corpus.ts";
 import { keysIn, mutated, playRound, Subject } from "./round.ts";
 
@@ -13,13 +13,15 @@ export interface Progress {
   readonly packets: number;
   readonly rounds: number;
   readonly records: number;
-  /** Octets in use after garbage was collected; 0 before the first time. */
+  /** JavaScript's heap after garbage was collected, and the tables of the lasting pipeline; 0 before the first look. */
   readonly heapOctets: number;
+  readonly tableOctets: number;
 }
 
-/** Rounds between two looks at memory, and what it may grow by between the first look and any later one. */
+/** Rounds between two looks at memory; what JavaScript's heap may grow by after the first, and what tables may have. */
 const LOOK_EVERY = 400;
-const GROWTH_OCTETS = 48 * 2 ** 20;
+const GROWTH_OCTETS = 24 * 2 ** 20;
+const TABLE_OCTETS = 256 * 2 ** 20;
 
 /** Long enough for every session of a round to end before the next. */
 const HOUR_MICROS = 3_600e6;
@@ -43,6 +45,7 @@ export class Fuzz {
   private packets = 0;
   private heapOctets = 0;
   private heapAtFirst = 0;
+  private tableOctets = 0;
 
   constructor(seed: number) {
     this.seed = seed;
@@ -91,18 +94,23 @@ export class Fuzz {
 
   private look(round: number): void {
     collectGarbage();
-    this.heapOctets = process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
-    // Tables are at their full size by the second look.
-    if (round > LOOK_EVERY && this.heapAtFirst === 0) this.heapAtFirst = this.heapOctets;
-    const growth = this.heapAtFirst === 0 ? 0 : this.heapOctets - this.heapAtFirst;
-    if (growth > GROWTH_OCTETS) {
-      throw new Error(
-        `memory grew by ${growth} octets by round ${round}; held: ${leftIn(this.lasting.pipeline).join(", ")}`,
-      );
+    this.heapOctets = process.memoryUsage().heapUsed;
+    if (this.heapAtFirst === 0) this.heapAtFirst = this.heapOctets;
+    this.tableOctets = tableOctets(this.lasting.pipeline);
+    const growth = this.heapOctets - this.heapAtFirst;
+    if (growth > GROWTH_OCTETS || this.tableOctets > TABLE_OCTETS) {
+      const held = leftIn(this.lasting.pipeline).join(", ");
+      throw new Error(`round ${round}: ${growth} octets more, ${this.tableOctets} octets of tables; held: ${held}`);
     }
   }
 
   private progress(rounds: number): Progress {
-    return { packets: this.packets, rounds, records: this.lasting.records, heapOctets: this.heapOctets };
+    return {
+      packets: this.packets,
+      rounds,
+      records: this.lasting.records,
+      heapOctets: this.heapOctets,
+      tableOctets: this.tableOctets,
+    };
   }
 }

@@ -11,11 +11,13 @@ const fuzz = new Fuzz(seed);
 process.stdout.write(`seed ${seed}\n`);
 if (values.round !== undefined) fuzz.round(Number(values.round));
 else {
-  const told = fuzz.run(Number(values.packets ?? 1_000_000), ({ packets, rounds, records, heapOctets }) => {
+  const told = fuzz.run(Number(values.packets ?? 1_000_000), ({ packets, rounds, records, ...octets }) => {
     const seconds = ((performance.now() - begun) / 1000).toFixed(0);
-    const mebioctets = (heapOctets / 2 ** 20).toFixed(0);
+    const [heap, tables] = [octets.heapOctets, octets.tableOctets].map(
+      (count) => `${(count / 2 ** 20).toFixed(0)} MiB`,
+    );
     process.stdout.write(
-      `${packets} packets, ${rounds + 1} rounds, ${records} records, ${mebioctets} MiB, ${seconds} s\n`,
+      `${packets} packets, ${rounds + 1} rounds, ${records} records, heap ${heap}, tables ${tables}, ${seconds} s\n`,
     );
   });
   process.stdout.write(
