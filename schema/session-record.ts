@@ -90,6 +90,20 @@ const stream = z
     cut_octets: count
       .optional()
       .describe("Of `missing_octets`, those of segments whose copies were cut before them; absent when there are none"),
+    acknowledged: count
+      .nullable()
+      .describe(
+        "Octets that the other side acknowledged (data ACK; after a fallback TCP ACK); null where none was seen",
+      ),
+    unseen_octets: count
+      .nullable()
+      .describe("Of `acknowledged`, octets that no agent saw: more than some says that a path is not watched"),
+    unseen_share: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .describe("`unseen_octets` as a share of `acknowledged`, rounded up"),
     conflicting: count
       .nullable()
       .describe("Octets that came again and differed; null where octets came again and none could be compared"),

@@ -1,6 +1,7 @@
 import type { StreamRecord } from "../../schema/session-record.ts";
 import { MAX_MISSING } from "../../schema/session-vocabulary.ts";
 import type { StreamDigest } from "../reassembly/stream-digest.ts";
+import { acknowledgedOf } from "../session/acknowledged.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { checksumRecord } from "./checksum-record.ts";
@@ -51,11 +52,39 @@ export function streamRecord(
     missing: missing.slice(0, MAX_MISSING),
     missing_octets: missingOctets,
     checksum: checksumRecord(sessions, session, side),
+    ...coverageFields(sessions, session, side, finAt),
     ...repeatFields(sessions, session, stream, agentName),
     complete:
       isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
     ...digestFields(digest, isWhole && ((state & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session))),
+  };
+}
+
+/** What the other side acknowledged, and how much of that nobody copied. A FIN of either level takes one number more. */
+function coverageFields(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  finAt: number,
+): Pick<StreamRecord, "acknowledged" | "unseen_octets" | "unseen_share"> {
+  const known = acknowledgedOf(sessions, session, side);
+  if (known === null) return { acknowledged: null, unseen_octets: null, unseen_share: null };
+  const acknowledged = finAt >= 0 ? Math.min(known, finAt) : known;
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const { floats, words } = sessions.table;
+  const stream = session * 2 + side;
+  const ranges = words[half * 2 + table.OUT_OF_ORDER]!;
+  let seen = Math.min(floats[half + (table.CONTIGUOUS >> 1)]!, acknowledged);
+  for (let i = 0; i < ranges; i++) {
+    const start = sessions.outOfOrder.start(stream, ranges, i);
+    seen += Math.max(Math.min(sessions.outOfOrder.end(stream, ranges, i), acknowledged) - start, 0);
+  }
+  const unseen = acknowledged - seen;
+  return {
+    acknowledged,
+    unseen_octets: unseen,
+    unseen_share: unseen === 0 ? 0 : Math.ceil((unseen / acknowledged) * 1e6) / 1e6,
   };
 }
 

@@ -37,7 +37,7 @@ export function streamOffset(
  * subflow go in step, as they did in the direction's newest mapping. Without one the stream began with the subflow; NaN
  * where it began on another subflow.
  */
-function plainOffset(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): number {
+export function plainOffset(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): number {
   const { hot } = sessions.subflows;
   const higher = sessions.higherOf(subflow, side);
   const at = flow.SubflowTable.direction(subflow, higher);

@@ -7,6 +7,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
+import { takeAcknowledged } from "./acknowledged.ts";
 import { takeChecked } from "./checksums.ts";
 import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
@@ -238,10 +239,15 @@ export class SessionStage {
       const isMember = (this.sessions.join(subflow) & (join.IS_INITIAL | join.IS_PROVEN)) !== 0;
       if ((state & table.S_CONFIRMED) === 0 && isMember) this.signalling.confirm(session, vector.atMicros[i]!);
     }
-    if ((kind & SAYS_OCTETS) === 0) return COUNTED;
     const word = this.sessions.join(subflow);
+    const isProven = (word & (join.IS_JOINED | join.IS_PROVEN)) !== join.IS_JOINED;
+    if (isProven && !isRefused(word)) {
+      const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
+      takeAcknowledged(this.sessions, session, side, vector, seen, i);
+    }
+    if ((kind & SAYS_OCTETS) === 0) return COUNTED;
     if (isRefused(word)) return JOIN_REFUSED;
-    if ((word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED) {
+    if (!isProven) {
       this.waiting.holdBack(vector, seen, i, session, this.sessions.sideOf(subflow, seen.fromHigher[i]!));
     } else this.takeData(vector, seen, i, session, subflow);
     return COUNTED;

@@ -45,6 +45,8 @@ export class Sessions {
   readonly cuts: StreamRanges;
   /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
   readonly checksums = new Map<number, ChecksumCounts>();
+  /** By stream: how far it was acknowledged (src/session/acknowledged.ts); 0 where no acknowledgment was seen. */
+  readonly acknowledged: Float64Array;
   /** The newest octets of all streams; and, by stream, what came again of them. */
   readonly memory: OctetMemory;
   readonly repeats = new Map<number, Repeats>();
@@ -71,6 +73,7 @@ export class Sessions {
     this.empty = new AgeList(capacity);
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
+    this.acknowledged = new Float64Array(capacity * 2);
     this.memory = new OctetMemory(capacity * 2, remembered);
     // Records are stream numbers; tokens are compared by whoever asks for candidates.
     this.tokens = new FlowIndex(() => false);
@@ -316,6 +319,7 @@ export class Sessions {
       }
       this.outOfOrder.release(session * 2 + side);
       this.memory.release(session * 2 + side);
+      this.acknowledged[session * 2 + side] = 0;
       this.repeats.delete(session * 2 + side);
     }
     this.addresses.delete(session);

@@ -4,6 +4,8 @@ import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
+import { DSS, DSS_ACK, DSS_ACK_64 } from "../wire/mptcp.ts";
+import { MAX_ACKNOWLEDGED } from "./acknowledged.ts";
 import * as join from "./join-state.ts";
 import type { PlacedPackets } from "./placed-packets.ts";
 import { MAX_AHEAD } from "./placement.ts";
@@ -16,8 +18,8 @@ const REFUSED = (join.FAILED << join.LISTENER_VERDICT) | (join.FAILED << join.OP
 
 /**
  * What `SessionStage.take` does, for packets that only acknowledge, or that carry data none of which was seen before and
- * whose stream has few ranges out of order, while nobody wants the octets themselves; `placed` tells which these were. Starts at packet `from` and
- * returns the first packet that is none of these, or `count`.
+ * whose stream has few ranges out of order, while nobody wants the octets themselves; `placed` tells which these were.
+ * Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
  * One loop without a call in it, like src/subflow/steady-path.ts; test/pipeline/short-ways.test.ts holds it against
  * the general path.
@@ -30,11 +32,12 @@ export function takeSteady(
   count: number,
   placed: PlacedPackets,
 ): number {
-  const { fate } = vector;
+  const { fate, view, mptcpAt, optionsEnd } = vector;
   const { kind, subflow, replaced, fromHigher, dsnForm, dsnHi, dsnLo, dataLength, dataCaptured } = seen;
   const { hot } = sessions.subflows;
   const { words, floats } = sessions.table;
   const { near } = sessions.outOfOrder;
+  const { acknowledged } = sessions;
   for (let i = from; i < count; i++) {
     if (replaced[i]! >= 0) return i;
     if (fate[i] !== FATE_ALIVE) continue;
@@ -50,6 +53,21 @@ export function takeSteady(
     const side = (fromHigher[i]! ^ openerHigher ^ openedByResponder) & 1;
     const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
     if ((words[base + table.PATH]! & table.READY) === 0) return i;
+    const stream = session * 2 + side;
+    // As `takeAcknowledged` in acknowledged.ts, which takes the first, and what is far from it.
+    let ahead = 0;
+    if ((kind[i]! & events.HAS_DSS) !== 0 && (word & REFUSED) === 0) {
+      const option = mptcpAt[i]!;
+      const bits = view.getUint16(option + 2);
+      if (bits >>> 12 !== DSS) return i;
+      if ((bits & DSS_ACK) !== 0) {
+        const at = (bits & DSS_ACK_64) !== 0 ? option + 8 : option + 4;
+        const raw = acknowledged[stream ^ 1]!;
+        if (raw === 0 || at + 4 > optionsEnd[i]!) return i;
+        ahead = (view.getUint32(at) - raw) | 0;
+        if (ahead >= MAX_ACKNOWLEDGED) return i;
+      }
+    }
     if (kind[i]! & events.DATA) {
       if ((word & REFUSED) !== 0) return i;
       const form = dsnForm[i]!;
@@ -72,7 +90,7 @@ export function takeSteady(
       if (end > contiguous) {
         const ranges = words[base + table.OUT_OF_ORDER]!;
         if (ranges > NEAR_RANGES) return i;
-        const line = (session * 2 + side) * NEAR_RANGES * 2;
+        const line = stream * NEAR_RANGES * 2;
         // The range behind the new octets; any that overlaps them is the general path's affair.
         let next = 0;
         while (next < ranges && near[line + next * 2]! < end) next++;
@@ -102,7 +120,7 @@ export function takeSteady(
         if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
         if (isWorth(dataCaptured[i]!, dataLength[i]!)) {
           placed.packet[placed.count] = i;
-          placed.stream[placed.count] = session * 2 + side;
+          placed.stream[placed.count] = stream;
           placed.offset[placed.count] = offset;
           placed.count++;
         }
@@ -113,6 +131,7 @@ export function takeSteady(
         }
       }
     }
+    if (ahead > 0) acknowledged[stream ^ 1]! += ahead;
     fate[i] = COUNTED;
   }
   return count;
