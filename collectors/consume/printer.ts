@@ -94,7 +94,7 @@ export class Printer {
     if (agent?.success && shape !== "json")
       return this.under(dataset, agentHeader(style), agentRow(agent.data, style, width));
     // Where its session stands under the same heading, it is known by the beginning of its id.
-    if (finding?.success && shape !== "json") return { lines: [findingLine(finding.data, style)] };
+    if (finding?.success && shape !== "json") return { lines: [findingLine(finding.data, style, width)] };
     // The record as it came: it may have fields and datasets that this version does not know.
     return { lines: [printableJson(JSON.stringify(record))] };
   }

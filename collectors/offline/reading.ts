@@ -83,8 +83,6 @@ async function run(
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
   const output = new Output(streams.stdout, () => progress?.erase());
   const report = reportOn(output, options, streams.stdout);
-  // Lines of JSON and counts are as they were before there were findings, unless they are asked for.
-  const tellsFindings = options.findings === true || (options.json !== true && options.summary !== true);
   const pipeline = new Pipeline({
     observer: { name: hostname(), version: VERSION },
     agents: null,
@@ -93,7 +91,7 @@ async function run(
     digest: options.digest === true,
     octets: files,
     fault,
-    ...(tellsFindings ? { finding: report.finding } : {}),
+    ...(options.findings === true ? { finding: report.finding } : {}),
     record: (record) => {
       report.record(record);
       if (files !== null && isSession(record)) files.end(record.mptcp.session.id);

@@ -2,7 +2,6 @@ import type { FindingRecord } from "../../schema/finding-record.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
 import type { Totals } from "../../src/pipeline.ts";
-import { findingLine } from "../terminal/finding-line.ts";
 import { sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
 import { renderFooter, renderSummary } from "./summary.ts";
@@ -25,7 +24,7 @@ export function jsonReport(write: (text: string) => void): Report {
   };
 }
 
-/** A row for each session as it ends, under it a line for each finding, and a line that counts; `width` columns wide, null for uncut. */
+/** A row for each session as it ends, with its findings under it, and a line that counts; `width` columns wide, null for uncut. */
 export function tableReport(
   write: (text: string) => void,
   width: number | null,
@@ -41,7 +40,7 @@ export function tableReport(
       rows += 1;
       write(`${table.row(record)}\n`);
     },
-    finding: (finding) => write(`${findingLine(finding, style)}\n`),
+    finding: () => {},
     end: (totals) => write(`${rows > 0 ? "\n" : ""}${renderFooter(totals, partial)}`),
   };
 }

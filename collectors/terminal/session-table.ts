@@ -1,8 +1,11 @@
 import type { SessionRecord, StreamRecord } from "../../schema/session-record.ts";
-import { failedChecks } from "./failed-checks.ts";
+import { findingsIn } from "../../src/findings/rules.ts";
+import { findingText } from "./finding-line.ts";
 import type { Style } from "./style.ts";
-import { clip, fill, hostPort, humanOctets, pad, printable } from "./text.ts";
+import { clip, counted, fill, hostPort, humanOctets, pad, printable } from "./text.ts";
 
+/** Findings that stand under a session; further ones are counted. */
+const MAX_FINDINGS_SHOWN = 8;
 /** From this width on there is room for start, version and long reasons. */
 const WIDE_COLUMNS = 112;
 /** Room for both ends where nothing is cut: only two rather long IPv6 addresses put what follows out of line. */
@@ -77,10 +80,13 @@ export function sessionTable(width: number | null, style: Style, { revisions }: 
         const filled = stands(printable(text), characters, column.stand);
         return tone === null ? filled : style[tone](filled);
       });
-      const failed = failedChecks(record);
-      if (failed.length === 0) return cells.join(" ").trimEnd();
-      const warning = `         FAILED: ${failed.join(", ")}`;
-      return `${cells.join(" ").trimEnd()}\n${style.bad(width === null ? warning : clip(warning, width))}`;
+      const findings = findingsIn(record);
+      const lines = findings
+        .slice(0, MAX_FINDINGS_SHOWN)
+        .map(({ kind, message }) => findingText(kind, message, style, width));
+      const more = findings.length - lines.length;
+      if (more > 0) lines.push(style.bad(`  ! and ${counted(more, "finding")} more`));
+      return [cells.join(" ").trimEnd(), ...lines].join("\n");
     },
   };
 }

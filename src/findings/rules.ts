@@ -1,8 +1,9 @@
+import type { SessionRecord } from "../../schema/session-record.ts";
 import { addressHmacFailed } from "./address-hmac-failed.ts";
 import { boundMet } from "./bound-met.ts";
 import { checksumFailed } from "./checksum-failed.ts";
 import { fastcloseKeyWrong } from "./fastclose-key-wrong.ts";
-import type { Rule } from "./finding.ts";
+import type { Finding, Rule } from "./finding.ts";
 import { handshakeContradicted } from "./handshake-contradicted.ts";
 import { joinHmacFailed } from "./join-hmac-failed.ts";
 import { lateFallback } from "./late-fallback.ts";
@@ -11,7 +12,7 @@ import { optionRewritten } from "./option-rewritten.ts";
 import { payloadRewritten } from "./payload-rewritten.ts";
 
 /** Every verdict there is, the most severe first. */
-export const RULES: readonly Rule[] = [
+const RULES: readonly Rule[] = [
   joinHmacFailed,
   addressHmacFailed,
   fastcloseKeyWrong,
@@ -23,3 +24,6 @@ export const RULES: readonly Rule[] = [
   lateFallback,
   boundMet,
 ];
+
+/** Everything that a session's record shows and an analyst acts on, the most severe first. */
+export const findingsIn = (record: SessionRecord): Finding[] => RULES.flatMap((rule) => rule(record));

@@ -3,7 +3,7 @@ import type { FindingRecord } from "../../schema/finding-record.ts";
 import { FINDING_DATASET, FINDINGS } from "../../schema/finding-vocabulary.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import type { Finding } from "./finding.ts";
-import { RULES } from "./rules.ts";
+import { findingsIn } from "./rules.ts";
 
 /** Findings of one session; in further ones its record is as good. */
 const MAX_FINDINGS = 32;
@@ -19,9 +19,8 @@ export class SessionFindings {
   /** Gives `take` the findings that a session's record is the first to show. */
   take(record: SessionRecord, take: (finding: FindingRecord) => void): void {
     const { id } = record.mptcp.session;
-    const found = RULES.flatMap((rule) => rule(record));
     const made = this.made.get(id) ?? new Set();
-    for (const finding of found) {
+    for (const finding of findingsIn(record)) {
       const one = recordOf(finding, record);
       if (made.has(one.event.id)) continue;
       if (made.size >= MAX_FINDINGS) {

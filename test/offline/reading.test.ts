@@ -62,7 +62,7 @@ describe("reading two routers' files", () => {
     const files = ["router1", "router1-access"].map((name) => join(stripped, `${name}.pcap.gz`));
     const table = await reading(files);
     expect(table.out).toMatch(
-      /! 62b60bbd option-rewritten: 47 packets of the responder .* between router1 and router1-a/,
+      /^ {2}! option-rewritten: 47 packets of the responder .* between router1 and router1-access$/m,
     );
     expect((await reading(files, { json: true })).lines).toHaveLength(1);
     const { lines } = await reading(files, { json: true, findings: true });
