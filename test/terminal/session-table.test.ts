@@ -32,10 +32,9 @@ test("at 120 columns", () => {
 START UTC      SESSION  INITIATOR → RESPONDER                         V   SUB    SENT  ANSWER WHOLE  JOINS  END
 11-22 20:08:12 q3mZ0aX9 10.10.1.2:41539 → 10.20.1.2:5001              1     1     0 B     0 B no end -      open
 11-22 20:08:12 q3mZ0aX9 10.10.1.2:41539 → 10.20.1.2:5001              1     2 3.15 MB 3.14 MB holes  1/1 ok fin
-  ! bound-met: bounds kept out of the record: 4 ranges
 11-22 20:08:12 orphan_Y 10.10.2.2:52443 → 10.20.1.2:5001              1     1 1.57 MB 1.44 MB no end 0/1 ?  end-of-input
-11-22 20:08:12 q3mZ0aX9 2001:db8:101::2 → [2001:db8:201::2]:5001      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
   ! bound-met: bounds kept out of the record: 4 ranges
+11-22 20:08:12 q3mZ0aX9 2001:db8:101::2 → [2001:db8:201::2]:5001      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
 `);
 });
 
@@ -43,10 +42,9 @@ test("at 80 columns", () => {
   expect(table(80, example("session-ended"), example("session-orphan"), ipv6)).toBe(`
 SESSION  INITIATOR → RESPONDER       SUB    SENT  ANSWER WHOLE  JOINS  END
 q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    2 3.15 MB 3.14 MB holes  1/1 ok fin
-  ! bound-met: bounds kept out of the record: 4 ranges
 orphan_Y 10.10.2.2 → 10.20.1.2:5001    1 1.57 MB 1.44 MB no end 0/1 ?  end-of-i…
-q3mZ0aX9 2001:db8:10… → [2001:db8:2…   2 3.15 MB 3.14 MB holes  1/1 ok fin
   ! bound-met: bounds kept out of the record: 4 ranges
+q3mZ0aX9 2001:db8:10… → [2001:db8:2…   2 3.15 MB 3.14 MB holes  1/1 ok fin
 `);
 });
 
@@ -54,9 +52,7 @@ test("without a terminal nothing is cut", () => {
   expect(table(null, example("session-ended"), ipv6)).toBe(`
 START UTC      SESSION  INITIATOR → RESPONDER                                 V   SUB    SENT  ANSWER WHOLE  JOINS  END
 11-22 20:08:12 q3mZ0aX9 10.10.1.2:41539 → 10.20.1.2:5001                      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
-  ! bound-met: bounds kept out of the record: 4 ranges
 11-22 20:08:12 q3mZ0aX9 [2001:db8:101::2]:41539 → [2001:db8:201::2]:5001      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
-  ! bound-met: bounds kept out of the record: 4 ranges
 `);
   const longest = changed(({ source, destination }) => {
     source.ip = destination.ip = "2001:db8:1111:2222:3333:4444:5555:6666";
@@ -80,14 +76,12 @@ START UTC      SESSION  RECORD  INITIATOR → RESPONDER                 V   SUB 
 11-22 20:08:12 q3mZ0aX9 opened  10.10.1.2:41539 → 10.20.1.2:5001      1     1     0 B     0 B no end -      open
 11-22 20:08:12 q3mZ0aX9 updated 10.10.1.2:41539 → 10.20.1.2:5001      1     1     0 B     0 B no end -      open
 11-22 20:08:12 q3mZ0aX9 ended   10.10.1.2:41539 → 10.20.1.2:5001      1     2 3.15 MB 3.14 MB holes  1/1 ok fin
-  ! bound-met: bounds kept out of the record: 4 ranges
 `);
   expect(shown(80)).toBe(`
 SESSION  INITIATOR → RESPONDER       SUB    SENT  ANSWER WHOLE  JOINS  END
 q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    1     0 B     0 B no end -      opened
 q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    1     0 B     0 B no end -      updated
 q3mZ0aX9 10.10.1.2 → 10.20.1.2:5001    2 3.15 MB 3.14 MB holes  1/1 ok fin
-  ! bound-met: bounds kept out of the record: 4 ranges
 `);
 });
 
@@ -154,14 +148,14 @@ test("what was found stands under the session, the most severe first", () => {
     Object.assign(stream.initiator, { checksum: { verified: 3, failed: 2, old_byte_order: 0, unverifiable: 0 } });
     Object.assign(subflows[1]?.join?.hmac ?? {}, { initiator: "failed" });
     Object.assign(addresses[0] ?? {}, { hmac: { verdict: "failed" } });
+    mptcp.fallback = { cause: "checksum", at: "2026-11-22T20:08:13Z", subflow: 0 };
   });
-  const { row } = sessionTable(null, COLOURS, { revisions: false });
+  const { row } = sessionTable(null, PLAIN, { revisions: false });
   const [, first, ...lines] = row(record).split("\n");
   expect(first).toBe(
-    "\u001b[31m  ! join-hmac-failed: the initiator's HMAC in the join of subflow 1 is wrong: it knew the token and not the keys\u001b[39m",
+    "  ! join-hmac-failed: the initiator's HMAC in the join of subflow 1 is wrong: it knew the token and not the keys",
   );
-  const kinds = lines.map((line) => /! ([^:\u001b]+)/.exec(line)?.[1]);
-  expect(kinds).toEqual([
+  expect(lines.map((line) => /! ([^:]+)/.exec(line)?.[1])).toEqual([
     "address-hmac-failed",
     "fastclose-key-wrong",
     ...new Array(4).fill("handshake-contradicted"),
