@@ -3,9 +3,9 @@ import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { FlowKeys } from "./flow-key.ts";
-import { narrowIsn } from "./isn-search.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
+import { Numbering } from "./numbering.ts";
 import { advance, isKeepAlive, isKnownSyn, isPlausible, takesOver } from "./plausibility.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { followSteady } from "./steady-path.ts";
@@ -31,6 +31,7 @@ export class SubflowStage {
   readonly mappings: Mappings;
   private readonly roundTrips: RoundTrips;
   private readonly keys: FlowKeys;
+  private readonly numbering: Numbering;
   private readonly duplicates: MirrorDuplicates;
   private readonly options = new mptcp.MptcpOptions();
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
@@ -43,6 +44,7 @@ export class SubflowStage {
   constructor(capacity: number, seed: number) {
     this.keys = new FlowKeys(seed);
     this.subflows = new table.SubflowTable(capacity, this.keys);
+    this.numbering = new Numbering(this.subflows);
     this.duplicates = new MirrorDuplicates(seed);
     this.mappings = new Mappings(this.subflows, this.events);
     this.roundTrips = new RoundTrips(this.subflows);
@@ -228,7 +230,7 @@ export class SubflowStage {
       hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
       return events.RESET | this.readOptions(vector, i, subflow, higher);
     }
-    if (!this.learnIsn(vector, i, subflow, higher)) return this.followUnnumbered(vector, i, subflow, higher);
+    if (!this.numbering.learn(vector, i, subflow, higher)) return this.followUnnumbered(vector, i, subflow, higher);
 
     if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
     const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
@@ -278,15 +280,15 @@ export class SubflowStage {
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
     const octets = vector.payloadLength[i]!;
     if (answer || !isKnownSyn(hot, subflow, higher, vector.seq[i]!, octets)) {
-      this.setIsn(subflow, higher, vector.seq[i]!, octets);
+      this.numbering.set(subflow, higher, vector.seq[i]!, octets);
     }
     this.events.ssn[i] = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]! - vector.seq[i]!;
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
     let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
     if (answer) {
-      this.learnIsn(vector, i, subflow, higher);
+      this.numbering.learn(vector, i, subflow, higher);
       if ((state & table.STATE_SYN_ACK) === 0) {
-        this.events.ssn[i] = this.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
+        this.events.ssn[i] = this.numbering.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
         kind |= events.SYN_ACK;
       }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {
@@ -294,69 +296,6 @@ export class SubflowStage {
       kind |= events.SYN_RETRIED_PLAIN;
     }
     return kind;
-  }
-
-  /**
-   * Where a SYN was not seen its sequence number follows from the handshake's other segments: the sender's stands one
-   * below that of the third ACK, the receiver's one below what SYN/ACK or third ACK acknowledge. Any other segment may lie
-   * anywhere: then it follows from mappings. False while the sender's is not known.
-   */
-  private learnIsn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
-    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
-    if ((state & (3 * table.STATE_ISN)) === 3 * table.STATE_ISN) return true;
-    const isOwnKnown = (state & (table.STATE_ISN << higher)) !== 0;
-    if (!this.isOfHandshake(vector, i)) return isOwnKnown || this.searchIsn(vector, i, subflow, higher);
-    if (!isOwnKnown) this.setIsn(subflow, higher, vector.seq[i]! - 1, 0);
-    const other = 1 - higher;
-    if ((state & (table.STATE_ISN << other)) === 0) this.setIsn(subflow, other, vector.ack[i]! - 1, 0);
-    return true;
-  }
-
-  /** Whether a segment is a SYN/ACK or a third ACK: nothing of either stream has come before it. */
-  private isOfHandshake(vector: PacketVector, i: number): boolean {
-    if (vector.flags[i]! & tcp.SYN) return true;
-    if (vector.payloadLength[i] !== 0 || vector.mptcpAt[i] === 0) return false;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
-    return (this.options.seen & ((1 << mptcp.MP_CAPABLE) | (1 << mptcp.MP_JOIN))) !== 0;
-  }
-
-  private searchIsn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
-    const { options } = this;
-    if (vector.mptcpAt[i] === 0) return false;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
-    const length = options.dataLength - (options.dss & mptcp.DSS_DATA_FIN ? 1 : 0);
-    if ((options.dss & mptcp.DSS_MAPPING) === 0 || length <= 0) return false;
-    const at = table.SubflowTable.direction(subflow, higher);
-    const { hot } = this.subflows;
-    if (!narrowIsn(hot, at, vector.seq[i]!, vector.payloadLength[i]!, { ssn: options.ssn, length })) return false;
-    hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
-    hot[at + table.NEXT_SSN] = vector.seq[i]! - hot[at + table.ISN]!;
-    return true;
-  }
-
-  /**
-   * Octets of a SYN that its SYN/ACK acknowledges lie before the subflow's relative sequence number 1 (RFC 8684 §B): moves
-   * the ISN behind them. Returns how many they are.
-   */
-  private skipSynOctets(subflow: number, higher: number, ack: number): number {
-    const { hot } = this.subflows;
-    const at = table.SubflowTable.direction(subflow, higher);
-    const accepted = (ack - 1 - hot[at + table.ISN]!) >>> 0;
-    if (accepted === 0 || accepted >= hot[at + table.NEXT_SSN]!) return 0;
-    hot[at + table.ISN]! += accepted;
-    hot[at + table.NEXT_SSN]! -= accepted;
-    this.subflows.coldFloat[((subflow * table.COLD_WORDS + table.OCTETS_BESIDE) >> 1) + higher]! += accepted;
-    return accepted;
-  }
-
-  /** Takes an ISN, and how many octets its SYN carried (RFC 7413), unless it is known to be this one. */
-  private setIsn(subflow: number, higher: number, isn: number, octets: number): void {
-    const at = table.SubflowTable.direction(subflow, higher);
-    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
-    if (state & (table.STATE_ISN << higher) && this.subflows.hot[at + table.ISN] === isn >>> 0) return;
-    this.subflows.hot[at + table.ISN] = isn;
-    this.subflows.hot[at + table.NEXT_SSN] = 1 + octets;
-    this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
   }
 
   /** Whether packet i, whose options were read, states a mapping. */

@@ -1,0 +1,78 @@
+import type { PacketVector } from "../vector.ts";
+import * as mptcp from "../wire/mptcp.ts";
+import * as tcp from "../wire/tcp.ts";
+import { narrowIsn } from "./isn-search.ts";
+import * as table from "./subflow-table.ts";
+
+/** Where the relative sequence numbers of each direction begin: at its ISN, as the SYN says or what came after it. */
+export class Numbering {
+  private readonly subflows: table.SubflowTable;
+  private readonly options = new mptcp.MptcpOptions();
+
+  constructor(subflows: table.SubflowTable) {
+    this.subflows = subflows;
+  }
+
+  /**
+   * Learns from a segment the ISNs that are not known: where a SYN was not seen, the sender's stands one below that of the
+   * third ACK, the receiver's one below what SYN/ACK or third ACK acknowledge. Any other segment may lie anywhere: then
+   * mappings tell. False while the sender's is not known.
+   */
+  learn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
+    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
+    if ((state & (3 * table.STATE_ISN)) === 3 * table.STATE_ISN) return true;
+    const own = table.STATE_ISN << higher;
+    const other = table.STATE_ISN << (1 - higher);
+    if (!this.isOfHandshake(vector, i)) return (state & own) !== 0 || this.search(vector, i, subflow, higher);
+    if ((state & own) === 0) this.set(subflow, higher, vector.seq[i]! - 1, 0);
+    if ((state & other) === 0 && vector.flags[i]! & tcp.ACK) this.set(subflow, 1 - higher, vector.ack[i]! - 1, 0);
+    return true;
+  }
+
+  /** Whether a segment is a SYN/ACK or a third ACK: nothing of either stream has come before it. */
+  private isOfHandshake(vector: PacketVector, i: number): boolean {
+    const { options } = this;
+    if (vector.flags[i]! & tcp.SYN) return true;
+    if (vector.mptcpAt[i] === 0) return false;
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    return vector.payloadLength[i] === 0 && (options.seen & ((1 << mptcp.MP_CAPABLE) | (1 << mptcp.MP_JOIN))) !== 0;
+  }
+
+  private search(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
+    const { options } = this;
+    if (vector.mptcpAt[i] === 0) return false;
+    const length = options.dataLength - (options.dss & mptcp.DSS_DATA_FIN ? 1 : 0);
+    if ((options.dss & mptcp.DSS_MAPPING) === 0 || length <= 0) return false;
+    const at = table.SubflowTable.direction(subflow, higher);
+    const { hot } = this.subflows;
+    if (!narrowIsn(hot, at, vector.seq[i]!, vector.payloadLength[i]!, { ssn: options.ssn, length })) return false;
+    hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
+    hot[at + table.NEXT_SSN] = vector.seq[i]! - hot[at + table.ISN]!;
+    return true;
+  }
+
+  /**
+   * Octets of a SYN that its SYN/ACK acknowledges lie before the subflow's relative sequence number 1 (RFC 8684 §B): moves
+   * the ISN behind them. Returns how many they are.
+   */
+  skipSynOctets(subflow: number, higher: number, ack: number): number {
+    const { hot } = this.subflows;
+    const at = table.SubflowTable.direction(subflow, higher);
+    const accepted = (ack - 1 - hot[at + table.ISN]!) >>> 0;
+    if (accepted === 0 || accepted >= hot[at + table.NEXT_SSN]!) return 0;
+    hot[at + table.ISN]! += accepted;
+    hot[at + table.NEXT_SSN]! -= accepted;
+    this.subflows.coldFloat[((subflow * table.COLD_WORDS + table.OCTETS_BESIDE) >> 1) + higher]! += accepted;
+    return accepted;
+  }
+
+  /** Takes an ISN, and how many octets its SYN carried (RFC 7413), unless it is known to be this one. */
+  set(subflow: number, higher: number, isn: number, octets: number): void {
+    const at = table.SubflowTable.direction(subflow, higher);
+    const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
+    if (state & (table.STATE_ISN << higher) && this.subflows.hot[at + table.ISN] === isn >>> 0) return;
+    this.subflows.hot[at + table.ISN] = isn;
+    this.subflows.hot[at + table.NEXT_SSN] = 1 + octets;
+    this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! |= table.STATE_ISN << higher;
+  }
+}
