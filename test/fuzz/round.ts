@@ -1,3 +1,4 @@
+import { findingRecord } from "../../schema/finding-record.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { decoderFor } from "../../src/capture-file/format.ts";
@@ -88,6 +89,8 @@ export class Subject {
         },
       },
       record: (record) => this.check(record, secrets),
+      finding: (finding) =>
+        must(findingRecord.safeParse(finding).success, `a finding that is none: ${finding.event.id}`),
       ...options,
     });
     for (const name of ["a", "b", "c"]) this.pipeline.addSource(name);
@@ -182,10 +185,10 @@ export function mutated(random: Random, bases: readonly Base[]): { name: string;
 }
 
 const BOUNDS = [
-  { sessions: 1024, subflows: 2048 },
-  { sessions: 1024, subflows: 2048 },
-  { sessions: 8, subflows: 12 },
-  { sessions: 2, subflows: 3 },
+  { sessions: 1024, subflows: 2048, rememberedOctets: 1 << 20 },
+  { sessions: 1024, subflows: 2048, rememberedOctets: 1 << 20 },
+  { sessions: 8, subflows: 12, pendingJoins: 4, rememberedOctets: 1 << 16 },
+  { sessions: 2, subflows: 3, pendingJoins: 1, rememberedOctets: 1 << 12 },
 ];
 
 /** A round by itself: mutated packets, or a mutated file of them, through a pipeline of its own. Throws where something breaks. */
