@@ -322,6 +322,8 @@ export class Sessions {
       this.acknowledged[session * 2 + side] = 0;
       this.repeats.delete(session * 2 + side);
     }
+    this.young.remove(session);
+    this.empty.remove(session);
     this.addresses.delete(session);
     this.fastOpens.forget(session);
     this.rareOptions.delete(session);
