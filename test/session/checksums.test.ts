@@ -4,7 +4,7 @@ import { type SessionRecord, sessionRecord } from "../../schema/session-record.t
 import { observe } from "../scenario/observed.ts";
 import { routerFiles } from "../scenario/truth.ts";
 import { Conversation } from "../support/conversation.ts";
-import { ACK, option } from "../support/packets.ts";
+import { ACK, keys, option } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
 
 const only = (packets: readonly RunPacket[]): SessionRecord => {
@@ -79,6 +79,20 @@ describe("DSS checksums (RFC 8684 §3.3.1)", () => {
     const talk = open();
     mapping(talk, PAYLOAD, [8], { narrow: true });
     expect(checksums(talk.packets)).toEqual(GOOD);
+  });
+
+  it("32-bit DSNs behind a wrap of the low half", () => {
+    const key = Buffer.alloc(8);
+    let left = Number.POSITIVE_INFINITY;
+    for (let n = 0; left > 2 ** 24; n++) {
+      key.writeUInt32BE(n, 4);
+      left = 2 ** 32 - Number(BigInt.asUintN(32, keys.idsn(key, 1)));
+    }
+    const talk = new Conversation({ checksum: true, keys: [key, Buffer.alloc(8, 9)] }).open();
+    mapping(talk, PAYLOAD, []);
+    talk.offset[0] = left + 5;
+    mapping(talk, PAYLOAD, [], { narrow: true });
+    expect(checksums(talk.packets)).toEqual({ ...GOOD, verified: 2 });
   });
 
   it("with the DATA_FIN, whose octet counts in the length", () => {
@@ -164,6 +178,15 @@ describe("DSS checksums (RFC 8684 §3.3.1)", () => {
       ...GOOD,
       ...{ verified: 0, unverifiable: 2, unverifiable_reasons: { truncated: 1, "octets-missing": 1 } },
     });
+  });
+
+  it("cannot be had of mappings that made room for newer ones either", () => {
+    const talk = open();
+    for (let n = 0; n < 12; n++) {
+      mapping(talk, PAYLOAD, [10]);
+      talk.packets.pop();
+    }
+    expect(checksums(talk.packets)).toMatchObject({ verified: 0, unverifiable_reasons: { "octets-missing": 12 } });
   });
 
   it("null where none was negotiated", () => {
