@@ -15,7 +15,9 @@ const data = z
     out_of_order: count.describe(
       "Segments with new octets that came after later ones: reordered, or sent again because they were lost before the agent",
     ),
-    reinjected_octets: count.describe("Octets that had come on another subflow already"),
+    reinjected_octets: count.describe(
+      "Octets that had come on another subflow already, as far as what came first is remembered",
+    ),
     unmapped_octets: count.describe("Octets that no DSS mapping covered, though the session was MPTCP: in no stream"),
   })
   .meta({ id: "subflow-data" });

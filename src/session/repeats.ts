@@ -1,5 +1,6 @@
 import { MAX_CONFLICTS } from "../../schema/session-vocabulary.ts";
 import type { Difference } from "../reassembly/octet-memory.ts";
+import * as flow from "../subflow/subflow-table.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** Octets that came again and differ: what came first, and who brought the second copy. */
@@ -31,6 +32,8 @@ export function noteRepeated(sessions: Sessions, stream: number, octets: number,
   }
   found.octets += octets;
   found.reinjected += memory.fromOthers;
+  const higher = sessions.higherOf(subflow, stream & 1);
+  sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.REINJECTED + higher]! += memory.fromOthers;
   found.notCompared += octets - memory.compared;
   found.conflicting += memory.differing;
   for (const difference of memory.differences) {

@@ -105,7 +105,7 @@ export const UNMAPPED = 22;
 export const CONTRADICTIONS = 24;
 /** Keep-alives and window probes: at most an octet, just below those sent. */
 export const KEEP_ALIVES = 25;
-/** Per direction: octets that had come on another subflow of the session already; the session stage counts them. */
+/** Per direction: octets that had come on another subflow of the session; counted in src/session/repeats.ts. */
 export const REINJECTED = 26;
 /** Per direction: µs from where it was copied to this end and back, the least and RFC 6298's smoothed one; 0: none. */
 export const ROUND_TRIP_MIN = 28;

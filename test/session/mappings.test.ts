@@ -320,6 +320,20 @@ describe("round-trip times", () => {
   });
 });
 
+describe("reinjections", () => {
+  it("count on the subflow that brought the octets again, and retransmissions do not", () => {
+    const talk = new Conversation().open();
+    const second = talk.join();
+    talk.send(0, "x".repeat(30)).send(0, "x".repeat(20), { on: second, at: 0 });
+    talk.send(0, "x".repeat(30), { at: 0, ssn: 1 });
+    const { subflows } = only(run(talk.packets)).mptcp;
+    expect(subflows.map(({ data }) => [data?.initiator.reinjected_octets, data?.initiator.retransmissions])).toEqual([
+      [0, 1],
+      [20, 0],
+    ]);
+  });
+});
+
 describe("the share of each subflow", () => {
   it("of the octets that a side sent over all of them", () => {
     const talk = new Conversation().open();
