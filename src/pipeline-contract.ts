@@ -26,6 +26,8 @@ export interface AgentRule {
 export interface Bounds {
   readonly sessions: number;
   readonly subflows: number;
+  /** Subflows of which more is kept than their newest mapping. */
+  readonly watchedSubflows: number;
   /** Joins that nobody has answered, of all sessions. */
   readonly pendingJoins: number;
   /** Octets remembered to compare what comes again. */

@@ -11,10 +11,11 @@ import { type PacketVector, VECTOR_LENGTH } from "./vector.ts";
 
 export type { AgentLedger, AgentRule, OctetSink, PipelineOptions, Side, Totals } from "./pipeline-contract.ts";
 
-/** 262,144 sessions of 256 octets and 1,048,576 subflows of 192; memory is taken as they come. */
+/** 262,144 sessions of 256 octets and 1,048,576 subflows of 256; memory is taken as they come. */
 const DEFAULT_BOUNDS: Bounds = {
   sessions: 2 ** 18,
   subflows: 2 ** 20,
+  watchedSubflows: 2 ** 16,
   pendingJoins: 2 ** 16,
   rememberedOctets: REMEMBERED_OCTETS,
 };
@@ -38,7 +39,7 @@ export class Pipeline {
     this.fault = options.fault ?? null;
     this.agents = new Agents(options.agents);
     this.decapsulation = new Decapsulation(this.agents);
-    this.subflows = new SubflowStage(bounds.subflows, seed);
+    this.subflows = new SubflowStage(bounds, seed);
     this.records = new SessionRecords(options, (agent) => this.agents.name(agent));
     this.sessions = new SessionStage(bounds, this.subflows, seed, this.records);
     this.records.watch(this.sessions.sessions);

@@ -54,7 +54,12 @@ export class SessionStage {
   /** Streams (session * 2 + side) of the vector's packets. */
   private readonly streams = new Uint32Array(VECTOR_LENGTH);
 
-  constructor(bounds: Omit<Bounds, "subflows">, stage: SubflowStage, seed: number, observer: SessionObserver) {
+  constructor(
+    bounds: Omit<Bounds, "subflows" | "watchedSubflows">,
+    stage: SubflowStage,
+    seed: number,
+    observer: SessionObserver,
+  ) {
     this.stage = stage;
     this.observer = observer;
     this.sessions = new Sessions(bounds.sessions, bounds.rememberedOctets, stage.subflows, seed);

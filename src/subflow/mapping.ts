@@ -121,8 +121,8 @@ export class Mappings {
       if (!isEnough) direction = this.watch(subflow, higher, next);
       if (direction === null) {
         countPayload(this.subflows, subflow, higher, payload, fresh, ahead, next);
-        if (!isEnough && covered < payload && !isPlain)
-          cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload - covered;
+        if (!isEnough) cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
+        if (!isEnough && !isPlain) cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload - covered;
         return covered > 0 ? events.DATA : vector.mptcpAt[i] === 0 ? events.UNMAPPED_DATA : 0;
       }
     }

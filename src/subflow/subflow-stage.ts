@@ -41,9 +41,9 @@ export class SubflowStage {
   /** A packet of the vector under way is a second copy. */
   private refused = false;
 
-  constructor(capacity: number, seed: number) {
+  constructor(bounds: { readonly subflows: number; readonly watchedSubflows: number }, seed: number) {
     this.keys = new FlowKeys(seed);
-    this.subflows = new table.SubflowTable(capacity, this.keys);
+    this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, this.keys);
     this.numbering = new Numbering(this.subflows);
     this.duplicates = new MirrorDuplicates(seed);
     this.mappings = new Mappings(this.subflows, this.events);

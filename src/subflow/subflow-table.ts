@@ -111,8 +111,6 @@ export const REINJECTED = 26;
 export const ROUND_TRIP_MIN = 28;
 export const ROUND_TRIP_SMOOTHED = 30;
 
-/** Subflows watched at a time; of a further one the newest mapping is all that is kept. */
-const MAX_WATCHED = 65_536;
 /** Agents kept in a subflow's cold line; further ones, of the few subflows that have them, in a set. */
 const AGENTS_IN_LINE = 6;
 
@@ -138,9 +136,12 @@ export class SubflowTable {
   private used = 0;
   private readonly free: number[] = [];
   private readonly keys: FlowKeys;
+  private readonly mostWatched: number;
 
-  constructor(capacity: number, keys: FlowKeys) {
+  /** @param mostWatched of further ones the newest mapping is all that is kept */
+  constructor(capacity: number, mostWatched: number, keys: FlowKeys) {
     this.capacity = capacity;
+    this.mostWatched = mostWatched;
     this.keys = keys;
     this.hot = cacheLineWords(capacity * HOT_WORDS);
     this.hotFloat = asFloats(this.hot);
@@ -242,7 +243,7 @@ export class SubflowTable {
   /** The watched directions of a subflow, to which its owner adds; null at the bound. */
   watch(subflow: number): [WatchedDirection | null, WatchedDirection | null] | null {
     const known = this.watched.get(subflow);
-    if (known !== undefined || this.watched.size >= MAX_WATCHED) return known ?? null;
+    if (known !== undefined || this.watched.size >= this.mostWatched) return known ?? null;
     const directions: [null, null] = [null, null];
     this.watched.set(subflow, directions);
     this.hot[subflow * HOT_WORDS + STATE]! |= STATE_WATCHED;

@@ -166,6 +166,20 @@ describe("several mappings", () => {
   });
 });
 
+describe("subflows beyond those that can be watched", () => {
+  it("keep their newest mapping: what is missing is lost, and the record says so", () => {
+    const talk = open();
+    segment(talk, 6, "bb", mapping(talk, 4, 4));
+    segment(talk, 8, "cc", mapping(talk, 8, 2));
+    segment(talk, 4, "aa");
+    const bounds = { sessions: 16, subflows: 16, watchedSubflows: 0 };
+    const { mptcp, rejoin } = only(run(talk.packets, { bounds }));
+    expect(mptcp.stream.initiator).toMatchObject({ octets: 8, missing_octets: 2 });
+    expect(rejoin?.shed).toEqual({ mappings: 1 });
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ octets: 10, missing_octets: 0 });
+  });
+});
+
 describe("octets without a mapping", () => {
   it("are told, when none comes", () => {
     const talk = open();
