@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import type { Run } from "../support/pipeline-run.ts";
+import { STRANGERS } from "../support/simulator/malice.ts";
 import { type SimulatedSession, type Simulation, subflowOfPort } from "../support/simulator/simulation.ts";
 import { MAPPED, type Sight, STATED } from "../support/simulator/watch.ts";
 import type { PlacedOctets } from "./placed-octets.ts";
@@ -55,12 +56,20 @@ export function expectNothingWrong(observed: Observed): void {
   for (const { record, session, sight } of handshakes(observed)) {
     expectTrueIdentity(record, session);
     for (const side of [0, 1] as const) expectTrueStream(record, session, sight, side, placed);
-    for (const subflow of record.mptcp.subflows) expectTrueSubflow(subflow, session);
+    for (const subflow of record.mptcp.subflows) {
+      if (isStrange(subflow)) expect(subflow.join?.hmac[subflow.opener]).not.toBe("verified");
+      else expectTrueSubflow(subflow, session);
+    }
   }
   for (const record of records) {
-    if (record.mptcp.session.evidence !== "handshake") expectTruePieces(record, simulation, placed);
+    if (record.mptcp.session.evidence !== "handshake" && !isStrange(record))
+      expectTruePieces(record, simulation, placed);
   }
 }
+
+/** Whether somebody who belongs to no session opened it. */
+const isStrange = ({ source, destination }: Pick<SessionRecord, "source" | "destination">): boolean =>
+  STRANGERS.includes(source.ip) || STRANGERS.includes(destination.ip);
 
 function expectTrueIdentity({ mptcp }: SessionRecord, { identity, plan }: SimulatedSession): void {
   for (const [side, name] of SIDES.entries()) {
@@ -73,7 +82,7 @@ function expectTrueIdentity({ mptcp }: SessionRecord, { identity, plan }: Simula
 /** A stream of a session whose beginning is known: octets are those that were sent, and were seen. */
 function expectTrueStream(
   { mptcp }: SessionRecord,
-  { streams }: SimulatedSession,
+  { streams, plan }: SimulatedSession,
   sight: Sight,
   side: 0 | 1,
   placed: PlacedOctets,
@@ -96,7 +105,9 @@ function expectTrueStream(
   else expect(stream.contiguous).toBeLessThanOrEqual(hole < 0 ? sent.length : hole);
   if (stream.sha256 !== undefined) expect(stream.sha256).toBe(sha256(sent.subarray(0, stream.contiguous)));
   expect(stream.conflicting ?? 0).toBe(0);
-  if (stream.complete) expect([stream.octets, sight.fins[side]]).toEqual([sent.length, true]);
+  // Plain TCP ends by its FIN.
+  const hasEnded = plan.stripped === "nothing" ? sight.fins[side] : sight.subflows.get(0)?.[side].has("fin");
+  if (stream.complete) expect([stream.octets, hasEnded]).toEqual([sent.length, true]);
 }
 
 function expectTrueSubflow(
@@ -134,18 +145,23 @@ function expectTruePieces(record: SessionRecord, simulation: Simulation, placed:
  * it.
  */
 export function expectEverything(observed: Observed): void {
-  const found = [...handshakes(observed)];
   for (const [number, session] of observed.simulation.sessions.entries()) {
     const sight = observed.sights[number];
-    const own = found.filter((one) => one.session === session);
-    if (sight === undefined || !hasHandshake(sight)) continue;
-    expect(own.map(({ record }) => record.mptcp.session.id)).toHaveLength(1);
-    const [one] = own;
-    if (one !== undefined) expectWholeRecord(one.record, session, sight);
+    if (sight !== undefined && hasHandshake(sight)) expectWholeRecord(onlyRecord(observed, session), session, sight);
   }
 }
 
-const hasHandshake = ({ subflows }: Sight): boolean => {
+/** The one record of a session whose handshake was seen. */
+export function onlyRecord(observed: Observed, session: SimulatedSession): SessionRecord {
+  const own = [...handshakes(observed)].filter((one) => one.session === session).map(({ record }) => record);
+  expect(own.map(({ mptcp }) => mptcp.session.id)).toHaveLength(1);
+  const [record] = own;
+  if (record === undefined) throw new Error("no record");
+  return record;
+}
+
+/** Whether all three segments of the MP_CAPABLE handshake were seen. */
+export const hasHandshake = ({ subflows }: Sight): boolean => {
   const [initiator, responder] = subflows.get(0) ?? [];
   return initiator?.has("syn") === true && initiator.has("ack") && responder?.has("syn-ack") === true;
 };
@@ -166,7 +182,10 @@ function expectWholeRecord({ mptcp }: SessionRecord, session: SimulatedSession, 
     expect(mptcp.stream[name].cut_octets).toBeUndefined();
     if (isExact && sight.fins[side]) expect(mptcp.stream[name].complete).toBe(count(map, MAPPED) === map.length);
   }
-  expectWholeSubflows(mptcp.subflows, sight);
+  expectWholeSubflows(
+    mptcp.subflows.filter((subflow) => !isStrange(subflow)),
+    sight,
+  );
   if (plan.ending === "fin" && hosts[0].isDone && hosts[1].isDone)
     expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
 }
