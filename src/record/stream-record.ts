@@ -45,7 +45,6 @@ export function streamRecord(
   const state = sessions.table.state(session);
   // Without a handshake the stream has a first octet that was seen, and none that is known to be its first.
   const isWhole = (state & (table.S_ORPHAN | table.S_MIDSTREAM)) === 0;
-  const unplaced = words[session * table.SESSION_WORDS + table.UNPLACED + side]!;
   return {
     octets: floats[half + (table.OCTETS >> 1)]!,
     contiguous: firstCut === 0 ? contiguous : Math.min(contiguous, firstCut - 1),
@@ -54,8 +53,7 @@ export function streamRecord(
     checksum: checksumRecord(sessions, session, side),
     ...coverageFields(sessions, session, side, finAt),
     ...repeatFields(sessions, session, stream, agentName),
-    complete:
-      isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt && unplaced === 0,
+    complete: isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
     ...digestFields(digest, isWhole && ((state & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session))),
   };

@@ -45,6 +45,17 @@ describe("data of a join", () => {
     expect(found.records[0]?.mptcp.stream.initiator).toMatchObject({ octets: 5, complete: true });
   });
 
+  it("that nothing ever proves does not make the session's own stream incomplete", () => {
+    const talk = new Conversation().open().send(0, "hello");
+    const forged = bare();
+    talk.segment(forged, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    talk.segment(forged, 1, SYN | ACK, [option.joinSynAck(keys.hmac(1, talk.keys[1], talk.keys[0], 9, 1), 9, 2)]);
+    talk.send(0, "EVIL!", { on: forged, at: 0 });
+    talk.offset[0] = 5;
+    const [record] = run(talk.close().packets).records;
+    expect(record?.mptcp.stream.initiator).toMatchObject({ octets: 5, missing_octets: 0, complete: true });
+  });
+
   it("before a wrong third ACK is not placed either", () => {
     const talk = new Conversation().open();
     const forged = bare();
