@@ -163,7 +163,7 @@ describe("one file", () => {
       () => Promise.resolve(false),
     );
     expect(packets).toBeLessThan(1_000);
-    expect(first?.taken).toBe(1_048_576);
+    expect(first?.taken).toBe(524_288);
     first?.close();
   });
 });
