@@ -104,6 +104,11 @@ export interface Totals {
   readonly records: number;
   /** By kind; those that did not occur are absent. */
   readonly findings: Readonly<Record<string, number>>;
+  /**
+   * What bounds left out besides what records and fates tell; 0 is absent. `copies-not-compared`: second copies whose
+   * first one's octets were not kept; `rewritings`: packets rewritten on subflows beyond the bound.
+   */
+  readonly shed: Readonly<Record<string, number>>;
   /** Changes of sessions that made no record of their own, because there were too many at once. */
   readonly updatesLeftOut: number;
 }

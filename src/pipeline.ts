@@ -88,7 +88,16 @@ export class Pipeline {
       packetsIn: this.fates.reduce((sum, count) => sum + count, 0),
       packets,
       ...this.records.totals(),
+      shed: this.shed(),
     };
+  }
+
+  private shed(): Record<string, number> {
+    const all = {
+      "copies-not-compared": this.subflows.uncomparedCopies,
+      rewritings: this.subflows.subflows.rewritings.shed,
+    };
+    return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }
 
   /** Each sender's loss ledger since the start. */

@@ -11,6 +11,8 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
       sessions: totals.sessions,
       subflows: totals.subflows,
       verdicts: totals.verdicts,
+      findings: totals.findings,
+      shed: totals.shed,
       records,
       sources,
       agentsLost: Object.fromEntries(agents.filter(({ lost }) => lost > 0).map(({ name, lost }) => [name, lost])),

@@ -37,6 +37,7 @@ export function renderSummary(totals: Totals, width: number | null, partial: boo
   if (findings.length > 0) {
     lines.push(["findings", findings.map(([kind, count]) => `${kind} ${grouped(count)}`).join(", ")]);
   }
+  for (const [what, count] of Object.entries(totals.shed)) lines.push(["left out", `${grouped(count)} ${what}`]);
   lines.push(["records", grouped(totals.records)]);
   const column = Math.max(...lines.map(([label]) => label.length)) + 2;
   return lines

@@ -9,6 +9,7 @@ import { joinHmacFailed } from "./join-hmac-failed.ts";
 import { lateFallback } from "./late-fallback.ts";
 import { octetsDiffer } from "./octets-differ.ts";
 import { optionRewritten } from "./option-rewritten.ts";
+import { pathNotMonitored } from "./path-not-monitored.ts";
 import { payloadRewritten } from "./payload-rewritten.ts";
 
 /** Every verdict there is, the most severe first. */
@@ -22,6 +23,7 @@ const RULES: readonly Rule[] = [
   optionRewritten,
   payloadRewritten,
   lateFallback,
+  pathNotMonitored,
   boundMet,
 ];
 

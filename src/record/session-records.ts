@@ -94,7 +94,7 @@ export class SessionRecords implements SessionObserver {
   }
 
   /** Counts since the start, but for the packets. */
-  totals(): Omit<Totals, "packetsIn" | "packets"> {
+  totals(): Omit<Totals, "packetsIn" | "packets" | "shed"> {
     return {
       sessions: {
         opened: this.opened_,

@@ -32,12 +32,18 @@ export class Rewritings {
   /** Packets rewritten, of subflows beyond the bound. */
   shed = 0;
   private readonly subflows = new Map<number, SubflowRewritings>();
+  private readonly maxSubflows: number;
+
+  /** @param maxSubflows how many subflows are told of at a time */
+  constructor(maxSubflows = MAX_SUBFLOWS) {
+    this.maxSubflows = maxSubflows;
+  }
 
   /** Notes the differences of packet i, of this subflow, direction, time and sequence number. */
   note(subflow: number, higher: number, atMicros: number, seq: number, i: number, differences: Differences): void {
     let noted = this.subflows.get(subflow);
     if (noted === undefined) {
-      if (this.subflows.size >= MAX_SUBFLOWS) {
+      if (this.subflows.size >= this.maxSubflows) {
         this.shed++;
         return;
       }

@@ -50,6 +50,11 @@ export class SubflowStage {
     this.roundTrips = new RoundTrips(this.subflows);
   }
 
+  /** Second copies whose octets could not be compared with those of the first. */
+  get uncomparedCopies(): number {
+    return this.duplicates.uncompared;
+  }
+
   /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
   process(vector: PacketVector): void {
     const count = Math.min(vector.length, VECTOR_LENGTH);

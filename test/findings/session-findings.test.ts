@@ -116,6 +116,18 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     null,
   ],
   [
+    "octets that were acknowledged and that no agent saw",
+    ({ mptcp }) =>
+      Object.assign(mptcp.stream.responder, { acknowledged: 10_000, unseen_octets: 4000, unseen_share: 0.4 }),
+    { action: "path-not-monitored", severity: 1, side: "responder" },
+  ],
+  [
+    "what an agent loses now and then",
+    ({ mptcp }) =>
+      Object.assign(mptcp.stream.responder, { acknowledged: 1e6, unseen_octets: 4000, unseen_share: 0.004 }),
+    null,
+  ],
+  [
     "a bound that was met",
     (made) => (made.rejoin = { shed: { subflows: 2, ranges: 7 } }),
     { action: "bound-met", severity: 1, message: "bounds kept out of the record: 2 subflows, 7 ranges" },
