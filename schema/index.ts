@@ -4,4 +4,5 @@ export * from "./encoding.ts";
 export * from "./finding-record.ts";
 export * from "./json-schema.ts";
 export * from "./session-record.ts";
+export * from "./stream-chunk.ts";
 export * from "./topics.ts";

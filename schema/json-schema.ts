@@ -2,12 +2,14 @@ import { z } from "zod";
 import { AGENT_DATASET, agentRecord } from "./agent-record.ts";
 import { FINDING_DATASET, findingRecord } from "./finding-record.ts";
 import { SESSION_DATASET, sessionRecord } from "./session-record.ts";
+import { STREAM_DATASET, streamChunk } from "./stream-chunk.ts";
 import { SCHEMA_IDS } from "./topics.ts";
 
 /** The zod schema of each dataset's record. */
 export const RECORD_SCHEMAS = {
   [SESSION_DATASET]: sessionRecord,
   [FINDING_DATASET]: findingRecord,
+  [STREAM_DATASET]: streamChunk,
   [AGENT_DATASET]: agentRecord,
 } as const;
 

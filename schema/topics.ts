@@ -2,9 +2,10 @@ import { AGENT_DATASET, type AgentRecord } from "./agent-record.ts";
 import type { Format } from "./encoding.ts";
 import { FINDING_DATASET, type FindingRecord } from "./finding-record.ts";
 import { SESSION_DATASET, type SessionRecord } from "./session-record.ts";
+import { STREAM_DATASET, type StreamChunk } from "./stream-chunk.ts";
 
 /** Any record that goes to a topic. */
-export type AnyRecord = SessionRecord | FindingRecord | AgentRecord;
+export type AnyRecord = SessionRecord | FindingRecord | StreamChunk | AgentRecord;
 
 /** Kafka topics by what they carry; the number is the schema's major version, inside one changes only add. */
 export const TOPICS = {
@@ -21,6 +22,7 @@ export const CONTENT_TYPES = { msgpack: "application/vnd.msgpack", json: "applic
 export const SCHEMA_IDS = {
   [SESSION_DATASET]: "urn:rejoin:schema:session-record:1",
   [FINDING_DATASET]: "urn:rejoin:schema:finding-record:1",
+  [STREAM_DATASET]: "urn:rejoin:schema:stream-chunk:1",
   [AGENT_DATASET]: "urn:rejoin:schema:agent-record:1",
 } as const;
 
@@ -31,6 +33,8 @@ export function topicOf(record: AnyRecord): string {
       return TOPICS.sessions;
     case FINDING_DATASET:
       return TOPICS.findings;
+    case STREAM_DATASET:
+      return TOPICS.streams;
     case AGENT_DATASET:
       return TOPICS.agents;
   }

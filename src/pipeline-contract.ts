@@ -11,6 +11,8 @@ export interface OctetSink {
    * `offset` (from 0, the first octet of the stream). `block` is valid during the call only. Must not throw.
    */
   octets(sessionId: string, side: Side, offset: number, block: Uint8Array, at: number, length: number): void;
+  /** No more octets of this session will come. Must not throw. */
+  end?(sessionId: string): void;
 }
 
 /** Who may send copies: a sender matches when its address is `address` (any when null) and its GRE key is `key` (any when null). */

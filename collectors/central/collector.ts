@@ -3,11 +3,13 @@ import { encode, type Format } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { type AnyRecord, headersOf, keyOf, topicOf } from "../../schema/topics.ts";
 import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../src/pipeline.ts";
+import { StreamChunks } from "../../src/reassembly/stream-chunks.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
 import type { OutboxStats, RecordClass } from "../outbox/outbox.ts";
 import { nowMicros } from "../runtime/clock.ts";
 import { VERSION } from "../runtime/version.ts";
+import { chunkRecord } from "./chunk-record.ts";
 import { LedgerRecords } from "./ledger-record.ts";
 import { Pump } from "./pump.ts";
 import type { Sink } from "./sink/sink.ts";
@@ -27,6 +29,8 @@ export interface CollectorConfig {
   readonly agents: readonly AgentRule[] | null;
   readonly partial: boolean;
   readonly digest: boolean;
+  /** Also publish the octets of streams, as chunks. */
+  readonly streams: boolean;
   readonly revisions: "all" | "ended";
   readonly format: Format;
   /** Between ledger records of the agents; 0: none are made. */
@@ -49,6 +53,7 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   agents: [],
   partial: false,
   digest: false,
+  streams: false,
   revisions: "all",
   format: "json",
   agentsIntervalS: 60,
@@ -63,6 +68,8 @@ export interface CollectorReport {
   readonly sources: readonly (SourceCounters & { readonly name: string })[];
   readonly agents: readonly AgentLedger[];
   readonly records: OutboxStats;
+  /** Of streams: octets that came after their hole was given up, and holes given up for a bound. Null: nobody wants octets. */
+  readonly streams: { readonly lateOctets: number; readonly shedHoles: number } | null;
   /** Packets that were given up because of a fault of the pipeline's own. */
   readonly faultPackets: number;
 }
@@ -105,13 +112,14 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     toldMs = performance.now();
     log.error({ stack: error instanceof Error ? error.stack : String(error) }, "fault in the pipeline; going on");
   };
+  const chunks = config.streams ? new StreamChunks((chunk) => keep(chunkRecord(chunk, observer))) : null;
   const pipeline = new Pipeline({
     observer,
     agents: config.agents,
     partial: config.partial,
     revisions: config.revisions,
     digest: config.digest,
-    octets: null,
+    octets: chunks,
     record: (record) => keep(record as SessionRecord),
     finding: keep,
     fault: tellFault,
@@ -123,7 +131,10 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
       tellFault(error);
     }
   };
-  const take = (vector: PacketVector): void => pipeline.process(vector);
+  const take = (vector: PacketVector): void => {
+    pipeline.process(vector);
+    if (vector.length > 0) chunks?.advance(vector.atMicros[vector.length - 1] ?? 0);
+  };
 
   const udp = config.listenUdp.map(
     (listen) => new GreInUdpSource(listen, config.receiveOctets, take, pipeline.addSource(udpName(listen)), log),
@@ -157,7 +168,16 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     if (config.agentsIntervalS === 0) return;
     for (const record of ledgers.next(pipeline.ledgers(), Date.now())) keep(record);
   };
-  const timers = [setInterval(() => guarded(() => pipeline.advance(nowMicros())), ADVANCE_MS)];
+  const timers = [
+    setInterval(
+      () =>
+        guarded(() => {
+          pipeline.advance(nowMicros());
+          chunks?.advance(nowMicros());
+        }),
+      ADVANCE_MS,
+    ),
+  ];
   if (config.agentsIntervalS > 0) timers.push(setInterval(keepLedgers, config.agentsIntervalS * 1000));
 
   const reportOf = (totals: Totals): CollectorReport => ({
@@ -165,6 +185,7 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
     agents: pipeline.ledgers(),
     records: outbox.stats(),
+    streams: chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles },
     faultPackets: totals.packets["pipeline/fault"] ?? 0,
   });
   const report = (): CollectorReport => reportOf(pipeline.totals());
@@ -205,5 +226,7 @@ function classOf(record: AnyRecord): RecordClass {
       return "ended";
     case "agent-counted":
       return "ledger";
+    case "stream-chunk":
+      return "chunk";
   }
 }

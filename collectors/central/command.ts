@@ -34,6 +34,7 @@ interface Options {
   readonly revisions: "all" | "ended";
   readonly partial: boolean;
   readonly digest: boolean;
+  readonly streams: boolean;
   readonly agentsInterval: number;
   readonly name: string;
   readonly receiveBufferMib: number;
@@ -110,6 +111,7 @@ export function command(): Command {
     )
     .option("--partial", "also sessions of which no handshake was seen, and orphan joins", false)
     .option("--digest", "add the SHA-256 of both streams", false)
+    .option("--streams", "also publish the octets each side sent, in order, as chunks", false)
     .option("--agents-interval <seconds>", "between ledger records of the agents; 0: none", whole(0), agentsIntervalS)
     .option("--name <name>", "this collector's name in records", hostname())
     .option("--receive-buffer-mib <number>", "kernel queue of each socket", whole(1), receiveOctets / MIB)
@@ -177,6 +179,7 @@ function configOf(options: Options): CollectorConfig {
     agents: agents.length > 0 ? agents : null,
     partial: options.partial,
     digest: options.digest,
+    streams: options.streams,
     revisions: options.revisions,
     format: options.format ?? (options.sink === "kafka" ? "msgpack" : "json"),
     agentsIntervalS: options.agentsInterval,
@@ -189,7 +192,9 @@ function configOf(options: Options): CollectorConfig {
 function sinkOf(options: Options, log: Logger): Sink {
   switch (options.sink) {
     case "kafka": {
-      const topics = options.agentsInterval > 0 ? [TOPICS.sessions, TOPICS.agents] : [TOPICS.sessions];
+      const topics: string[] = [TOPICS.sessions];
+      if (options.agentsInterval > 0) topics.push(TOPICS.agents);
+      if (options.streams) topics.push(TOPICS.streams);
       const optionalTopics = [TOPICS.findings];
       const brokers = options.brokers.split(",").map((broker) => broker.trim());
       return new KafkaSink(

@@ -14,6 +14,7 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
       findings: totals.findings,
       shed: totals.shed,
       records,
+      ...(report.streams === null ? {} : { streams: report.streams }),
       sources,
       agentsLost: Object.fromEntries(agents.filter(({ lost }) => lost > 0).map(({ name, lost }) => [name, lost])),
       faultPackets: report.faultPackets,

@@ -10,7 +10,7 @@ import type { CaptureInput } from "./capture-input.ts";
 import { type Captures, openCaptures, readCaptures } from "./captures.ts";
 import { Output } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { isSession, jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
+import { jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
 import { StreamFiles } from "./stream-files.ts";
 
 /** The options of `rejoin read`. */
@@ -94,7 +94,6 @@ async function run(
     ...(options.findings === true ? { finding: report.finding } : {}),
     record: (record) => {
       report.record(record);
-      if (files !== null && isSession(record)) files.end(record.mptcp.session.id);
     },
   });
   for (const { name, input } of captures.inputs) input.number(pipeline.addSource(name));

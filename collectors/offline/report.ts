@@ -64,7 +64,7 @@ export function jsonSummaryReport(write: (text: string) => void): Report {
 }
 
 /** Whether a record is a session's. */
-export function isSession(record: object): record is SessionRecord {
+function isSession(record: object): record is SessionRecord {
   if (!("event" in record) || typeof record.event !== "object" || record.event === null) return false;
   return "dataset" in record.event && record.event.dataset === SESSION_DATASET;
 }

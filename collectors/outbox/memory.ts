@@ -49,6 +49,7 @@ class Fifo {
 export class MemoryOutbox implements Outbox {
   private readonly bounds: MemoryOutboxBounds;
   private readonly waiting: Record<RecordClass, Fifo> = {
+    chunk: new Fifo(),
     updated: new Fifo(),
     opened: new Fifo(),
     ledger: new Fifo(),

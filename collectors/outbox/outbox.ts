@@ -1,8 +1,8 @@
 /**
  * Classes of records, the first to be shed first: a later record repeats what an update said, and the end of a session
- * repeats all of it. A finding is made once.
+ * repeats all of it. A finding is made once. Chunks of streams are most of what there is, and say nothing of the others.
  */
-export const RECORD_CLASSES = ["updated", "opened", "ledger", "ended", "finding"] as const;
+export const RECORD_CLASSES = ["chunk", "updated", "opened", "ledger", "ended", "finding"] as const;
 export type RecordClass = (typeof RECORD_CLASSES)[number];
 
 /** One encoded record on its way to a sink. */

@@ -87,7 +87,9 @@ export class SessionRecords implements SessionObserver {
   }
 
   private forget(session: number): void {
-    this.taken.delete(this.ids.get(session) ?? "");
+    const id = this.ids.get(session);
+    if (id !== undefined) this.options.octets?.end?.(id);
+    this.taken.delete(id ?? "");
     this.ids.delete(session);
     for (const digest of this.digests.get(session) ?? []) digest?.release();
     this.digests.delete(session);
