@@ -24,7 +24,7 @@ const sha256 = (octets: Uint8Array): string => createHash("sha256").update(octet
 const count = (map: Uint8Array, least: number): number => map.reduce((sum, one) => sum + (one >= least ? 1 : 0), 0);
 
 /** The number of the session that a record is of, by the initiator's address; -1 for nobody's. */
-export function sessionOf(record: SessionRecord, { sessions }: Simulation): number {
+function sessionOf(record: SessionRecord, { sessions }: Simulation): number {
   return sessions.findIndex(({ addresses }) =>
     [record.source.ip, record.destination.ip].some((ip) => addresses.includes(ip)),
   );

@@ -50,7 +50,8 @@ describe("data of a join", () => {
     const forged = bare();
     talk.segment(forged, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
     talk.segment(forged, 1, SYN | ACK, [option.joinSynAck(keys.hmac(1, talk.keys[1], talk.keys[0], 9, 1), 9, 2)]);
-    talk.send(0, "EVIL!", { on: forged, at: 0 });
+    // What is held is given up in time.
+    talk.send(0, "EVIL!", { on: forged, at: 0 }).wait(11).send(0, "EVIL?", { on: forged, at: 0 });
     talk.offset[0] = 5;
     const [record] = run(talk.close().packets).records;
     expect(record?.mptcp.stream.initiator).toMatchObject({ octets: 5, missing_octets: 0, complete: true });

@@ -8,7 +8,7 @@ import { SubflowEnd } from "./subflow-end.ts";
 import { Timeline } from "./timeline.ts";
 
 /** Time of the first packet. */
-export const BEGIN = 1_790_000_000_000_000;
+const BEGIN = 1_790_000_000_000_000;
 /** Nothing of a session happens later. */
 const LONGEST_MICROS = 100_000_000;
 const MILLI = 1000;

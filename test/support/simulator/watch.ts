@@ -6,7 +6,7 @@ import { type AgentPlan, peerOf } from "./plan.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** An octet of a stream was in a copy; also one of its subflow states its mapping; or the same one does. Otherwise 0. */
-export const SEEN = 1;
+const SEEN = 1;
 export const MAPPED = 2;
 export const STATED = 3;
 
