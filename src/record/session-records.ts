@@ -15,6 +15,8 @@ type Digests = [StreamDigest | null, StreamDigest | null];
 /** Updated records of a session at once, and how long it takes to earn another. */
 const UPDATE_BURST = 32;
 const UPDATE_MICROS = 1_000_000;
+/** Ids of ended sessions that are remembered, so that whoever repeats a handshake later does not get its id. */
+const PAST_IDS = 16_384;
 const NO_DIGESTS: Digests = [null, null];
 
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
@@ -27,6 +29,8 @@ export class SessionRecords implements SessionObserver {
   /** Ids of live sessions whose octets or records were asked for; bounded by the session table. */
   private readonly ids = new Map<number, string>();
   private readonly taken = new Set<string>();
+  /** Ids of the sessions that ended last, in the order of their ends. */
+  private readonly past = new Set<string>();
   private readonly digests = new Map<number, Digests>();
   private readonly held = new HeldOctets();
 
@@ -88,8 +92,13 @@ export class SessionRecords implements SessionObserver {
 
   private forget(session: number): void {
     const id = this.ids.get(session);
-    if (id !== undefined) this.options.octets?.end?.(id);
-    this.taken.delete(id ?? "");
+    if (id !== undefined) {
+      this.options.octets?.end?.(id);
+      this.taken.delete(id);
+      this.past.add(id);
+      const [oldest] = this.past;
+      if (this.past.size > PAST_IDS && oldest !== undefined) this.past.delete(oldest);
+    }
     this.ids.delete(session);
     for (const digest of this.digests.get(session) ?? []) digest?.release();
     this.digests.delete(session);
@@ -176,11 +185,12 @@ export class SessionRecords implements SessionObserver {
     return id;
   }
 
-  /** Only forged or doubly numbered sessions can have the id of another that lives: they are told apart all the same. */
+  /** Only sessions with a repeated handshake can have the id of another one: they are told apart all the same. */
   private unused(id: string): string {
     let nth = 1;
-    while (this.taken.has(nth === 1 ? id : `${id}-${nth}`)) nth++;
-    return nth === 1 ? id : `${id}-${nth}`;
+    let found = id;
+    while (this.taken.has(found) || this.past.has(found)) found = `${id}-${++nth}`;
+    return found;
   }
 
   private digestOf(session: number, side: Side): StreamDigest | null {

@@ -108,12 +108,16 @@ export class HeldPackets {
     for (const { block, columns } of this.queues.get(subflow) ?? []) this.present(block, columns, look);
   }
 
-  /** The subflows some of whose packets have waited too long at this packet time; none while it is early to ask again. */
-  overdue(nowMicros: number): number[] {
-    if (this.queues.size === 0 || Math.abs(nowMicros - this.tick) < TICK_MICROS) return [];
+  /** Whether it is time to look at what is held; not again before packet time has moved on. */
+  isDue(nowMicros: number): boolean {
+    if (this.queues.size === 0 || Math.abs(nowMicros - this.tick) < TICK_MICROS) return false;
     this.tick = nowMicros;
-    const isDue = ([, queue]: [number, Held[]]): boolean => queue.some((held) => isOverdue(held, nowMicros));
-    return [...this.queues].filter(isDue).map(([subflow]) => subflow);
+    return true;
+  }
+
+  /** Whether a packet of a subflow has waited too long at this packet time. */
+  isOverdue(subflow: number, nowMicros: number): boolean {
+    return (this.queues.get(subflow) ?? []).some((held) => isOverdue(held, nowMicros));
   }
 
   /** All subflows with held packets. */

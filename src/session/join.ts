@@ -65,10 +65,22 @@ export function takeJoin(
   const word = sessions.join(subflow);
   sessions.setJoin(subflow, join.SAW_ACK);
   if (verdictOf(word, join.OPENER_VERDICT) === join.VERIFIED) return false;
-  const expected = expectedHmac(sessions, session, subflow, true);
-  if (expected === null) return (word & join.SAW_ACK) === 0;
   const sent = vector.block.subarray(options.joinHmacAt, options.joinHmacAt + 20);
-  return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
+  const expected = expectedHmac(sessions, session, subflow, true);
+  if (expected !== null)
+    return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
+  // As the SYN/ACK's, for keys that come later than packets are held.
+  sessions.keepThirdAck(subflow, sent);
+  return (word & join.SAW_ACK) === 0;
+}
+
+/** Verifies a third ACK's HMAC that was kept, as soon as keys and nonces are all known. */
+export function verifyThirdAck(sessions: Sessions, session: number, subflow: number): void {
+  const sent = sessions.thirdAcks.get(subflow);
+  const expected = sent === undefined ? null : expectedHmac(sessions, session, subflow, true);
+  if (sent === undefined || expected === null) return;
+  setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
+  sessions.thirdAcks.delete(subflow);
 }
 
 function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {

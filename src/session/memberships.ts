@@ -2,7 +2,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import type { Dsn } from "./dsn.ts";
 import type { Endings } from "./ending.ts";
-import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck } from "./join.ts";
+import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck, verifyThirdAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import { learnOrigin, shareStream } from "./partial-streams.ts";
 import type { Room } from "./room.ts";
@@ -48,6 +48,8 @@ export class Memberships {
       // Now, because what gives way may be told of, and `options` used anew.
       const { joinToken } = options;
       this.room.notePending(subflow, atMicros);
+      // Of whoever had its number before.
+      this.sessions.thirdAcks.delete(subflow);
       const owner = findOwner(this.sessions, subflow, joinToken);
       this.sessions.setJoin(subflow, join.IS_JOINED);
       if (owner >= 0 && this.attachJoin(owner, subflow, atMicros)) return true;
@@ -197,8 +199,11 @@ export class Memberships {
         sessions.detach(orphan, subflow);
         sessions.clearJoin(subflow, join.IS_CLOSED);
         const hasRoom = this.attachJoin(session * 2 + side, subflow, atMicros);
-        // The SYN/ACK's HMAC is kept, even when its packet waited too long to be replayed.
-        if (hasRoom) verifySynAck(sessions, session, subflow);
+        // The HMACs are kept, even when their packets waited too long to be replayed.
+        if (hasRoom) {
+          verifySynAck(sessions, session, subflow);
+          verifyThirdAck(sessions, session, subflow);
+        }
         moved(subflow, hasRoom);
       }
       if (sessions.subflowsOf(orphan).length > 0) continue;

@@ -126,10 +126,14 @@ export class SessionStage {
 
   /** Lets packet time pass. */
   advance(nowMicros: number): void {
-    for (const subflow of this.waiting.overdue(nowMicros)) {
-      const session = this.sessions.sessionOf(subflow);
-      if (this.mustSettle(session)) this.settle(session);
-      else this.waiting.giveUp(subflow, nowMicros);
+    if (this.waiting.isDue(nowMicros)) {
+      this.proveTaken();
+      for (const subflow of this.waiting.subflows) {
+        if (!this.waiting.isOverdue(subflow, nowMicros)) continue;
+        const session = this.sessions.sessionOf(subflow);
+        if (this.mustSettle(session)) this.settle(session);
+        else this.waiting.giveUp(subflow, nowMicros);
+      }
     }
     if (this.observer.partial && this.waiting.isCrowded) this.settleAll();
     this.endings.advance(nowMicros);
@@ -138,7 +142,19 @@ export class SessionStage {
   /** Ends every session; those that had not ended by themselves for this reason. */
   finish(reason: "end-of-input" | "shutdown"): void {
     this.settleAll();
+    this.proveTaken();
     this.endings.finish(reason);
+  }
+
+  /** Believes joins of which one direction was seen, once the other side has acknowledged what they brought. */
+  private proveTaken(): void {
+    for (const subflow of this.waiting.subflows) {
+      const session = this.sessions.sessionOf(subflow);
+      if (session < 0 || this.sessions.awaitsHandshake(session) || !this.waiting.isTaken(subflow)) continue;
+      this.sessions.setJoin(subflow, join.IS_PROVEN);
+      this.waiting.release(subflow);
+      this.takeClose(session, subflow, this.sessions.lastMicros(session));
+    }
   }
 
   /** Whether a session is an orphan that is to be told of, and waits. */

@@ -12,6 +12,8 @@ import * as table from "./session-table.ts";
 
 /** Subflows of one session; for a further join another one must give way (src/session/room.ts), counted in its record. */
 const MAX_SUBFLOWS_OF_SESSION = 256;
+/** Joins whose third ACK's HMAC is kept for keys to come; without it the verdict is unverifiable. */
+const MAX_THIRD_ACKS = 4096;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
 /** Streams found by one token; hosts choose their keys, and could make a search of many endless. */
@@ -53,6 +55,8 @@ export class Sessions {
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
+  /** By subflow: HMACs of third ACKs that no key verifies yet. */
+  readonly thirdAcks = new Map<number, Uint8Array>();
   /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
   readonly young: AgeList;
   readonly empty: AgeList;
@@ -150,6 +154,13 @@ export class Sessions {
     words[base + table.DEADLINE + 1] = 0;
     this.subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = session + 1;
     return true;
+  }
+
+  /** Keeps the HMAC of a join's third ACK until its session's keys are known; the oldest of too many is forgotten. */
+  keepThirdAck(subflow: number, hmac: Uint8Array): void {
+    const [oldest] = this.thirdAcks.keys();
+    if (this.thirdAcks.size >= MAX_THIRD_ACKS && oldest !== undefined) this.thirdAcks.delete(oldest);
+    this.thirdAcks.set(subflow, Uint8Array.from(hmac));
   }
 
   /** Takes a subflow out of a session that it does not belong to after all. */

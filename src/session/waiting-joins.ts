@@ -3,6 +3,7 @@ import type { PacketVector } from "../vector.ts";
 import { type Dsn, dsnOf, isLower } from "./dsn.ts";
 import { HeldPackets } from "./held-packets.ts";
 import * as join from "./join-state.ts";
+import { isOneDirection, isTaken } from "./one-direction.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -54,9 +55,26 @@ export class WaitingJoins {
     });
   }
 
-  /** Subflows whose packets should wait no longer at this packet time: because of their age, or for want of room. */
-  overdue(nowMicros: number): number[] {
-    return this.held.overdue(nowMicros);
+  /** Whether it is time to look at what waits. */
+  isDue(nowMicros: number): boolean {
+    return this.held.isDue(nowMicros);
+  }
+
+  /** Whether a packet of a subflow has waited too long at this packet time. */
+  isOverdue(subflow: number, nowMicros: number): boolean {
+    return this.held.isOverdue(subflow, nowMicros);
+  }
+
+  /** Whether the listener of a join, which was never seen, has what waits of it. */
+  isTaken(subflow: number): boolean {
+    const { sessions } = this;
+    if (!isOneDirection(sessions, subflow)) return false;
+    let found = false;
+    this.held.look(subflow, () => {
+      const { events: seen } = this.held;
+      found ||= isTaken(sessions, sessions.sessionOf(subflow), sessions.sideOf(subflow, seen.fromHigher[0]!), seen);
+    });
+    return found;
   }
 
   /** Whether so much waits that there may soon be no more room. */
