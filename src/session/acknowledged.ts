@@ -58,10 +58,13 @@ function note(sessions: Sessions, session: number, side: number, offset: number)
   }
 }
 
-/** The offset up to which a side's stream was acknowledged; null where no acknowledgment was seen. */
+/**
+ * The offset up to which a side's stream was acknowledged; null where no acknowledgment was seen, or only one before
+ * the stream's IDSN was known (the third ACK of a session whose SYN/ACK had lost its option).
+ */
 export function acknowledgedOf(sessions: Sessions, session: number, side: number): number | null {
-  const raw = sessions.acknowledged[session * 2 + side]!;
-  return raw === 0 ? null : raw - origin(sessions, session, side);
+  const offset = sessions.acknowledged[session * 2 + side]! - origin(sessions, session, side);
+  return offset < 0 ? null : offset;
 }
 
 /** Offset 0 of a stream in `Sessions.acknowledged`: above 0, and in its low half the data sequence number. */

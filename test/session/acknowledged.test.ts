@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { Conversation } from "../support/conversation.ts";
-import { ACK, FIN, keys, option, PSH } from "../support/packets.ts";
+import { ACK, FIN, keys, option, PSH, SYN } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
 
 /** With octets wanted and without: the session stage has a short way where nobody wants them. */
@@ -100,6 +100,13 @@ describe.each(WAYS)("what was acknowledged", (options) => {
     expect(streams(talk.packets, options).initiator).toMatchObject({
       ...{ octets: 11, acknowledged: 15, unseen_octets: 4 },
     });
+  });
+
+  it("null where it was stated before the key that its stream begins with", () => {
+    const talk = new Conversation().open(["syn"]);
+    talk.segment(talk.initial, 1, SYN | ACK);
+    talk.segment(talk.initial, 0, ACK, [option.capable(1, talk.keys)]);
+    expect(streams(talk.packets, options).initiator).toMatchObject({ octets: 0, acknowledged: null });
   });
 
   it("null where no acknowledgment was seen", () => {
