@@ -9,8 +9,8 @@ import { IDSN, noteVerdict } from "./verdicts.ts";
 /**
  * Holds the first data sequence number that a side's DSS states on a subflow against what its key says (RFC 8684 §3.1).
  * The octet at relative subflow sequence 1 of the initial subflow is the one after IDSN, so there it is right or wrong.
- * Further on, and on joins, 64 bits that fall near what was seen cannot do so by chance; whether others are wrong is not
- * known. `payloadAt` is where the segment's payload begins.
+ * Further on, and on joins, a number that is the expected one, or 64 bits that fall near it, cannot be so by chance; what
+ * is wrong is not known there. `payloadAt` is where the segment's payload begins.
  */
 export function checkIdsn(
   sessions: Sessions,
@@ -31,8 +31,12 @@ export function checkIdsn(
   const first = side === 0 ? sessions.initiatorShift(session) : 0;
   const offset = streamOffset(sessions, session, side, form, hi, lo) - first;
   const ssn = seen.ssn[i]! + seen.dataAt[i]! - payloadAt;
-  if (hasData && word & IS_INITIAL && ssn === 1) noteVerdict(sessions, session, IDSN, side, offset === 0);
-  else if (form === events.DSN_64 && offset >= 0 && offset <= MAX_AHEAD) {
-    noteVerdict(sessions, session, IDSN, side, true);
+  if (hasData && word & IS_INITIAL && ssn === 1) {
+    noteVerdict(sessions, session, IDSN, side, offset === 0);
+    return;
   }
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const expected = hasData ? ssn - 1 : sessions.table.floats[half + (table.CONTIGUOUS >> 1)]! - first;
+  const isNear = form === events.DSN_64 && offset >= 0 && offset <= MAX_AHEAD;
+  if (offset === expected || isNear) noteVerdict(sessions, session, IDSN, side, true);
 }

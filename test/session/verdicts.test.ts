@@ -211,6 +211,10 @@ describe("IDSN", () => {
     data.send(0, " world");
     expect(verdictsOf(data)?.idsn.initiator).toEqual(VERIFIED);
     expect(verdictsOf(new Conversation().open().dataFin(1))?.idsn.responder).toEqual(VERIFIED);
+    const narrow = new Conversation().open(["syn", "syn-ack"]);
+    narrow.segment(narrow.initial, 0, ACK, [option.capable(1, narrow.keys, [5])], Buffer.from("hello"));
+    narrow.offset[0] = 5;
+    expect(verdictsOf(narrow.send(0, " world", { narrow: true }))?.idsn.initiator).toEqual(VERIFIED);
   });
 });
 
