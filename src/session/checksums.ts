@@ -32,8 +32,11 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
     return;
   }
   const side = sessions.sideOf(subflow, higher);
-  const isPlaceable = (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;
-  if (form !== events.DSN_64 && !isPlaceable) {
+  const state = sessions.table.state(session);
+  const isPlaceable = (state & (table.S_IDSN << side)) !== 0;
+  // Without a handshake the stream's beginning may stand on 32 bits alone.
+  const isStandIn = (state & (table.S_MIDSTREAM | table.S_ORPHAN)) !== 0;
+  if (form !== events.DSN_64 && (!isPlaceable || isStandIn)) {
     counts.unverifiable["key-unknown"]++;
     return;
   }
