@@ -1,5 +1,4 @@
 import * as flow from "../subflow/subflow-table.ts";
-import { AgeList } from "./age-list.ts";
 import type { Endings } from "./ending.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -14,8 +13,6 @@ export class Room {
   private readonly sessions: Sessions;
   private readonly endings: Endings;
   private readonly maxPendingJoins: number;
-  /** Subflows that were joins without an answer when they were added; some have one by now, or are others. */
-  private readonly pending: AgeList;
   private readonly gone: (subflow: number) => void;
 
   /**
@@ -26,7 +23,6 @@ export class Room {
     this.sessions = sessions;
     this.endings = endings;
     this.maxPendingJoins = maxPendingJoins;
-    this.pending = new AgeList(sessions.subflows.capacity);
     this.gone = gone;
   }
 
@@ -69,13 +65,13 @@ export class Room {
 
   /** Notes a join that nobody has answered yet, of which there is a bound in all. */
   notePending(subflow: number, atMicros: number): void {
-    while (this.pending.length >= this.maxPendingJoins) this.dropOldestPending(atMicros);
-    this.pending.add(subflow);
+    while (this.sessions.pending.length >= this.maxPendingJoins) this.dropOldestPending(atMicros);
+    this.sessions.pending.add(subflow);
   }
 
   private dropOldestPending(atMicros: number): boolean {
-    for (let subflow = this.pending.oldest; subflow >= 0; subflow = this.pending.oldest) {
-      this.pending.remove(subflow);
+    for (let subflow = this.sessions.pending.oldest; subflow >= 0; subflow = this.sessions.pending.oldest) {
+      this.sessions.pending.remove(subflow);
       const session = this.sessions.sessionOf(subflow);
       if (session < 0 || !this.isPending(subflow)) continue;
       if (this.sessions.subflowsOf(session).length === 1) this.endings.giveUp(session, atMicros);
@@ -88,7 +84,7 @@ export class Room {
   private drop(session: number, subflow: number): void {
     this.sessions.table.words[session * table.SESSION_WORDS + table.SHED_SUBFLOWS]!++;
     this.sessions.detach(session, subflow);
-    this.pending.remove(subflow);
+    this.sessions.pending.remove(subflow);
     this.gone(subflow);
     this.sessions.subflows.release(subflow);
   }

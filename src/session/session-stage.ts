@@ -201,6 +201,7 @@ export class SessionStage {
     }
     const session = this.sessions.sessionOf(subflow);
     if (session < 0) return this.takeTranslated(vector, seen, i);
+    if (kind & events.SYN_ACK) this.sessions.pending.remove(subflow);
     const stateBefore = this.sessions.table.state(session);
     if (this.sessions.awaitsHandshake(session)) {
       this.wait(vector, seen, i, session, subflow);

@@ -60,6 +60,8 @@ export class Sessions {
   /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
   readonly young: AgeList;
   readonly empty: AgeList;
+  /** Subflows that are joins without an answer. */
+  readonly pending: AgeList;
   /** Tokens that a bound kept out of the index: joins to them stay orphans. */
   private unindexed = 0;
   private readonly tokens: FlowIndex;
@@ -75,6 +77,7 @@ export class Sessions {
     this.subflows = subflows;
     this.young = new AgeList(capacity);
     this.empty = new AgeList(capacity);
+    this.pending = new AgeList(subflows.capacity);
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
     this.acknowledged = new Float64Array(capacity * 2);
@@ -341,6 +344,8 @@ export class Sessions {
     for (const subflow of this.subflowsOf(session)) {
       this.checksums.delete(subflow * 2);
       this.checksums.delete(subflow * 2 + 1);
+      this.pending.remove(subflow);
+      this.thirdAcks.delete(subflow);
       this.subflows.release(subflow);
     }
     this.table.release(session);
