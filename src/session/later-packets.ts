@@ -22,11 +22,11 @@ export class LaterPackets {
       vector.mptcpAt[0] = 0;
       for (const column of [vector.payloadLength, seen.dataLength]) column[0] = data.length;
       for (const column of [vector.payloadCaptured, seen.dataCaptured]) column[0] = data.captured;
-      seen.kind[0] = events.DATA;
+      seen.kind[0] = data.form === null ? events.UNMAPPED_DATA : events.DATA;
       seen.subflow[0] = data.subflow;
       seen.fromHigher[0] = data.higher;
       seen.ssn[0] = data.ssn;
-      seen.dsnForm[0] = data.form;
+      seen.dsnForm[0] = data.form ?? events.DSN_64;
       seen.dsnHi[0] = data.dsnHi;
       seen.dsnLo[0] = data.dsnLo;
       take(vector, seen, 0);

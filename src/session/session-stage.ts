@@ -89,6 +89,7 @@ export class SessionStage {
       if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
     }
+    this.stage.mappings.releasePlain();
     this.later.each(this.stage.mappings.later, (of, seenOf, i) => this.take(of, seenOf, i));
     for (const mapping of this.stage.mappings.sums.checked) takeChecked(this.sessions, mapping);
     this.stage.mappings.clear();

@@ -210,6 +210,21 @@ export class Mappings {
     }
   }
 
+  /** What was held of subflows whose session has become plain TCP has its place without a mapping. */
+  releasePlain(): void {
+    for (const subflow of this.subflows.turnedPlain.splice(0)) {
+      for (const direction of this.subflows.watched.get(subflow) ?? []) {
+        if (direction === null) continue;
+        for (const { higher, atMicros, agent, start, end, block } of this.held.takeOf(direction)) {
+          this.later.push({
+            ...{ subflow, higher, atMicros, agent, block, at: 0, length: end - start, captured: block.length },
+            ...{ ssn: start % WORD, form: null, dsnHi: 0, dsnLo: 0 },
+          });
+        }
+      }
+    }
+  }
+
   private placeWatched(
     vector: PacketVector,
     i: number,
@@ -224,6 +239,7 @@ export class Mappings {
     const captured = vector.payloadCaptured[i]!;
     const { seen } = direction;
     this.fresh = seen.add(start, end);
+    if (seen.gaveUp) this.subflows.cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
     direction.cover(start, end);
     let kind = 0;
     for (let n = 0; n < direction.count; n++) {

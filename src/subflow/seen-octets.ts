@@ -1,5 +1,8 @@
-/** Ranges kept beyond the first hole; at the bound the first hole is given up, as if its octets had been seen. */
-const MAX_RANGES = 16;
+/**
+ * Ranges kept beyond the first hole: more than one mapping of Linux can leave. At the bound the first hole is given up, as
+ * if its octets had been seen.
+ */
+const MAX_RANGES = 64;
 
 /**
  * Which octets of one subflow direction were seen, by place: everything below `floor`, and a few ranges above it, sorted,
@@ -13,6 +16,9 @@ export class SeenOctets {
   /** After `add`: the octets that are new, as [start, end) pairs. */
   readonly fresh: number[] = [];
 
+  /** After `add`: whether a hole was given up for it. */
+  gaveUp = false;
+
   constructor(floor: number) {
     this.floor = floor;
   }
@@ -25,6 +31,7 @@ export class SeenOctets {
   /** Notes [start, end), leaves what of it is new in `fresh`, and returns how many octets that are. */
   add(start: number, end: number): number {
     this.fresh.length = 0;
+    this.gaveUp = false;
     let at = Math.max(start, this.floor);
     if (at >= end) return 0;
     if (at === this.floor && this.ranges.length === 0) {
@@ -51,7 +58,8 @@ export class SeenOctets {
     const behind = kept.findIndex((from, i) => i % 2 === 0 && from > end);
     kept.splice(behind < 0 ? kept.length : behind, 0, ...merged);
     this.ranges = kept;
-    if (this.ranges.length > MAX_RANGES * 2) this.floor = this.ranges[0] ?? this.floor;
+    this.gaveUp = this.ranges.length > MAX_RANGES * 2;
+    if (this.gaveUp) this.floor = this.ranges[0] ?? this.floor;
     this.settle();
     return octets;
   }

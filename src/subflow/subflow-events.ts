@@ -63,7 +63,7 @@ export class SubflowEvents {
   readonly finLo = new Uint32Array(VECTOR_LENGTH);
 }
 
-/** Mapped octets without an event of their own: a packet's under a second mapping, or ones held until theirs came. */
+/** Octets without an event of their own: a packet's under a second mapping, or ones held until their place was known. */
 export interface LaterData {
   readonly subflow: number;
   /** 1 when the higher endpoint of the flow key sent them. */
@@ -73,7 +73,8 @@ export interface LaterData {
   readonly agent: number;
   /** Relative subflow sequence number of the first. */
   readonly ssn: number;
-  readonly form: number;
+  /** DSN of the first, in a DSN_ form; null: the session is plain TCP. */
+  readonly form: number | null;
   readonly dsnHi: number;
   readonly dsnLo: number;
   /** `length` octets, of which `captured` lie in `block` from `at`; valid as long as the vector's. */

@@ -208,6 +208,26 @@ describe("octets without a mapping", () => {
     }
   });
 
+  it("are placed by their numbers, when the session turns out to be plain TCP", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    for (const at of [8, 4, 0]) segment(talk, at, `[${at}]`.padEnd(4));
+    for (const batch of [1, 2, 64]) {
+      const { text, stream, data } = told(talk.packets, batch);
+      expect(text).toBe("[0] [4] [8] ");
+      expect(stream.missing_octets).toBe(0);
+      expect(data?.unmapped_octets).toBe(0);
+    }
+  });
+
+  it("wait in any order, behind many holes", () => {
+    const talk = open();
+    const places = Array.from({ length: 90 }, (_, n) => 4 + n);
+    // Every second octet comes first: 45 holes.
+    const order = [...places.filter((at) => at % 2 === 1), ...places.filter((at) => at % 2 === 0)];
+    for (const at of order) segment(talk, at, String(at % 10), at === 4 ? mapping(talk, 4, 90) : acknowledging(talk));
+    expect(told(talk.packets).text).toBe(`head${places.map((at) => at % 10).join("")}`);
+  });
+
   it("are held up to a bound: the oldest go", () => {
     const talk = open();
     const size = 60_000;
