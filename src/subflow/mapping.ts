@@ -212,10 +212,12 @@ export class Mappings {
 
   /** What was held of subflows whose session has become plain TCP has its place without a mapping. */
   releasePlain(): void {
-    for (const subflow of this.subflows.turnedPlain.splice(0)) {
+    for (const { subflow, atMicros: since } of this.subflows.turnedPlain.splice(0)) {
       for (const direction of this.subflows.watched.get(subflow) ?? []) {
         if (direction === null) continue;
         for (const { higher, atMicros, agent, start, end, block } of this.held.takeOf(direction)) {
+          // Packets since then were taken as what they are.
+          if (atMicros >= since) continue;
           this.later.push({
             ...{ subflow, higher, atMicros, agent, block, at: 0, length: end - start, captured: block.length },
             ...{ ssn: start % WORD, form: null, dsnHi: 0, dsnLo: 0 },
