@@ -1,5 +1,5 @@
 /** Octets of payload that are remembered, over all streams, where nothing else is asked for. */
-export const REMEMBERED_OCTETS = 32 * 1024 * 1024;
+export const REMEMBERED_OCTETS = 16 * 1024 * 1024;
 /** Octets of the ring for one that is remembered: headers and octets that come again lie in it too. */
 const RING_FACTOR = 2;
 /** One piece for so many octets of memory, as a segment has; smaller pieces use the memory up sooner. */

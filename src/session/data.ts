@@ -102,7 +102,8 @@ export function takeOctets(
     return;
   }
   const length = vector.payloadLength[i]!;
-  const isMapped = (seen.kind[i]! & events.DATA) !== 0 && seen.dataLength[i] === length;
+  // A DATA_FIN without payload is mapped as well: of a side that has not noticed the fallback.
+  const isMapped = seen.kind[i]! & events.DATA ? seen.dataLength[i] === length : length === 0;
   if (isMapped && !sessions.isPlain(session)) takeMapped(placement, session, side, vector, seen, i);
   else if (length > 0) takePlain(placement, session, side, vector, seen, i);
   if (seen.kind[i]! & events.CLOSED) {

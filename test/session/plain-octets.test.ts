@@ -116,6 +116,16 @@ describe("octets after a fallback", () => {
     expect(initiator.octets + initiator.missing_octets).toBe(300 * step);
   });
 
+  it("end with the DATA_FIN of a side that has not noticed the fallback", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno");
+    infinite(talk, "two", 4);
+    talk.dataFin(1);
+    expect(only(run(talk.packets)).mptcp.stream).toMatchObject({
+      initiator: { octets: 7, complete: false },
+      responder: { octets: 3, complete: true },
+    });
+  });
+
   it("without a mapping in a session that has not fallen back are in no stream", () => {
     const talk = new Conversation().open().send(0, "abc").send(1, "def");
     const second = talk.join();
