@@ -6,7 +6,7 @@ import * as table from "./subflow-table.ts";
  * Octets around those seen last within which a RST or FIN counts. Hosts ask for their exact window (RFC 5961 §3), which
  * an observer that misses packets cannot know; most windows are smaller than this.
  */
-export const NEAR = 2 ** 24;
+const NEAR = 2 ** 24;
 /** The largest window (RFC 7323 §2.3): octets farther away are refused by any host. */
 const MAX_WINDOW = 2 ** 30;
 /** More than a SYN carries (RFC 7413 §4): one segment. */
