@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { fateOf } from "../../src/fate.ts";
 import type { Run } from "../support/pipeline-run.ts";
 import { STRANGERS } from "../support/simulator/malice.ts";
 import { type SimulatedSession, type Simulation, subflowOfPort } from "../support/simulator/simulation.ts";
-import { MAPPED, type Sight, STATED } from "../support/simulator/watch.ts";
+import { type Copy, MAPPED, type Sight, STATED } from "../support/simulator/watch.ts";
 import type { PlacedOctets } from "./placed-octets.ts";
+
+/** Fates of packets that are in a record. */
+const TAKEN = new Set([fateOf("session/counted"), fateOf("subflow/mirror-duplicate")]);
 
 const SIDES = ["initiator", "responder"] as const;
 
@@ -21,6 +25,7 @@ const hexToken = (token: number): string => `0x${token.toString(16).padStart(8, 
 
 const sha256 = (octets: Uint8Array): string => createHash("sha256").update(octets).digest("hex");
 
+/** How many octets of a map have at least this grade. */
 const count = (map: Uint8Array, least: number): number => map.reduce((sum, one) => sum + (one >= least ? 1 : 0), 0);
 
 /** The number of the session that a record is of, by the initiator's address; -1 for nobody's. */
@@ -148,6 +153,33 @@ export function expectEverything(observed: Observed): void {
   for (const [number, session] of observed.simulation.sessions.entries()) {
     const sight = observed.sights[number];
     if (sight !== undefined && hasHandshake(sight)) expectWholeRecord(onlyRecord(observed, session), session, sight);
+  }
+}
+
+/**
+ * What holds where bounds are so low that they are met: what a record lacks of its session's octets, or a session of its
+ * record, is counted somewhere.
+ */
+export function expectLossesCounted(observed: Observed, copies: readonly Copy[]): void {
+  const { totals, fates } = observed.run;
+  const found = [...handshakes(observed)];
+  expect(fates.length).toBe(totals.packetsIn);
+  for (const [number, session] of observed.simulation.sessions.entries()) {
+    const sight = observed.sights[number];
+    const own = found.filter((one) => one.session === session);
+    if (sight === undefined || !hasHandshake(sight)) continue;
+    const isUntaken = copies.some((copy, i) => copy.packet.meaning.session === number && !TAKEN.has(fates[i] ?? 0));
+    const isTold = isUntaken || own.some(({ record }) => record.rejoin?.shed !== undefined);
+    if (own.length === 0) expect(isTold, "a session without a record").toBe(true);
+    for (const { record } of own) {
+      for (const [side, name] of SIDES.entries()) {
+        const { octets, missing_octets, contiguous } = record.mptcp.stream[name];
+        expect(contiguous).toBeLessThanOrEqual(octets);
+        expect(octets + missing_octets).toBeLessThanOrEqual(session.streams[side]?.length ?? 0);
+        const placeable = count(sight.octets[side] ?? new Uint8Array(0), STATED);
+        if (octets < placeable) expect(isTold, `octets of the ${name}`).toBe(true);
+      }
+    }
   }
 }
 
