@@ -122,7 +122,11 @@ export class SessionStage {
     for (let i = 0; i < count; i++) {
       sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
     }
-    this.touched[0] = sum;
+    const { acknowledged } = this.sessions;
+    let offsets = 0;
+    // Those of both sides lie in one line.
+    for (let i = 0; i < count; i++) offsets += acknowledged[streams[i]!]!;
+    this.touched[0] = sum ^ offsets;
   }
 
   /** Lets packet time pass. */
