@@ -145,6 +145,7 @@ describe.each([
     expect(records[0]?.mptcp.rewritten).toMatchObject([{ kind: "option-stripped", between: ["a", "b"], packets: 1 }]);
     expect(records[0]?.mptcp.stream.initiator.complete).toBe(true);
     expect(totals.packets["subflow/plain-tcp"]).toBe(1);
+    expect(records[0]?.mptcp.negotiation?.asked).toBe(1);
   });
 });
 
