@@ -135,7 +135,7 @@ export class Memberships {
       sessions.clearJoin(subflow, join.IS_CLOSED);
       if (sessions.attach(sibling, subflow)) continue;
       this.leaving.subflow(subflow);
-      sessions.subflows.release(subflow);
+      sessions.releaseSubflow(subflow);
     }
     this.endings.forget(orphan);
     this.leaving.session(orphan);

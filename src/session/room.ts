@@ -84,9 +84,8 @@ export class Room {
   private drop(session: number, subflow: number): void {
     this.sessions.table.words[session * table.SESSION_WORDS + table.SHED_SUBFLOWS]!++;
     this.sessions.detach(session, subflow);
-    this.sessions.pending.remove(subflow);
     this.gone(subflow);
-    this.sessions.subflows.release(subflow);
+    this.sessions.releaseSubflow(subflow);
   }
 
   private isPending(subflow: number): boolean {

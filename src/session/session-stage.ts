@@ -197,11 +197,10 @@ export class SessionStage {
   }
 
   private take(vector: PacketVector, seen: events.SubflowEvents, i: number): number {
-    const { subflows } = this.stage;
     const kind = seen.kind[i]!;
     const subflow = seen.subflow[i]!;
     if (kind & events.OPENED && !this.open(vector, i, subflow)) {
-      subflows.release(subflow);
+      this.sessions.releaseSubflow(subflow);
       return TABLE_FULL;
     }
     const session = this.sessions.sessionOf(subflow);
@@ -319,7 +318,7 @@ export class SessionStage {
         this.takeClose(session, subflow, atMicros);
       } else {
         this.waiting.forget(subflow);
-        this.stage.subflows.release(subflow);
+        this.sessions.releaseSubflow(subflow);
       }
     });
   }

@@ -190,6 +190,8 @@ export class Sessions {
     if (!subflows.translations.add(subflow, twin, swapped)) return false;
     const session = this.sessionOf(subflow);
     this.detach(session, subflow);
+    this.pending.remove(subflow);
+    this.thirdAcks.delete(subflow);
     subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = 0;
     subflows.takeCopies(subflow, twin);
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
@@ -341,13 +343,16 @@ export class Sessions {
     this.addresses.delete(session);
     this.fastOpens.forget(session);
     this.rareOptions.delete(session);
-    for (const subflow of this.subflowsOf(session)) {
-      this.checksums.delete(subflow * 2);
-      this.checksums.delete(subflow * 2 + 1);
-      this.pending.remove(subflow);
-      this.thirdAcks.delete(subflow);
-      this.subflows.release(subflow);
-    }
+    for (const subflow of this.subflowsOf(session)) this.releaseSubflow(subflow);
     this.table.release(session);
+  }
+
+  /** Forgets a subflow that is in no session, or in one that ends. */
+  releaseSubflow(subflow: number): void {
+    this.checksums.delete(subflow * 2);
+    this.checksums.delete(subflow * 2 + 1);
+    this.pending.remove(subflow);
+    this.thirdAcks.delete(subflow);
+    this.subflows.release(subflow);
   }
 }

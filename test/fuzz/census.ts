@@ -24,11 +24,8 @@ function census(root: object): Census {
   return { counts: found, buffers };
 }
 
-/**
- * Agents and inputs are known for as long as the pipeline is; totals only grow; joins that were answered leave the list
- * of pending ones when room is wanted.
- */
-const LASTING = /^\.agents\.|^\.options\b|endedBy|\.room\.pending\./;
+/** Agents and inputs are known for as long as the pipeline is; totals only grow; a bounded number of past ids is kept. */
+const LASTING = /^\.agents\.|^\.options\b|endedBy|\.observer\.past\./;
 
 /**
  * What a pipeline still holds when it has ended: collections with something in them, and tables with live entries. A
