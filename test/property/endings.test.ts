@@ -66,9 +66,11 @@ describe("connections that fall back before any data", () => {
         const opening = sight?.subflows.get(0);
         if (session === undefined || !opening?.[0].has("syn") || !opening[1].has("syn-ack")) return;
         if (cause === "ack-without-option" && !opening[0].has("data")) return;
-        const { mptcp } = onlyRecord(observed, session);
+        const { mptcp, rejoin } = onlyRecord(observed, session);
         expect(mptcp.fallback?.cause).toBe(cause);
         for (const [side, name] of NAMES.entries()) {
+          // Behind many holes it may be shed, which is told.
+          if (rejoin?.shed !== undefined) continue;
           const seen = sight?.octets[side] ?? new Uint8Array(0);
           expect(mptcp.stream[name].octets).toBe(seen.filter((one) => one > 0).length);
         }
