@@ -8,6 +8,7 @@ import type { NewOctets } from "../session/placement.ts";
 import type { SessionObserver } from "../session/session-observer.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { PAST_IDS, SessionIds } from "./session-ids.ts";
 import { evidenceOf, sessionRecord } from "./session-record.ts";
 import { VerdictTotals } from "./verdict-totals.ts";
 
@@ -15,8 +16,6 @@ type Digests = [StreamDigest | null, StreamDigest | null];
 /** Updated records of a session at once, and how long it takes to earn another. */
 const UPDATE_BURST = 32;
 const UPDATE_MICROS = 1_000_000;
-/** Ids of ended sessions that are remembered, so that whoever repeats a handshake later does not get its id. */
-const PAST_IDS = 16_384;
 const NO_DIGESTS: Digests = [null, null];
 
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
@@ -26,11 +25,8 @@ export class SessionRecords implements SessionObserver {
   private readonly options: PipelineOptions;
   private readonly agentName: (agent: number) => string;
   private sessions: Sessions | null = null;
-  /** Ids of live sessions whose octets or records were asked for; bounded by the session table. */
-  private readonly ids = new Map<number, string>();
-  private readonly taken = new Set<string>();
-  /** Ids of the sessions that ended last, in the order of their ends. */
-  private readonly past = new Set<string>();
+  /** Of sessions whose octets or records were asked for. */
+  private readonly ids = new SessionIds(PAST_IDS);
   private readonly digests = new Map<number, Digests>();
   private readonly held = new HeldOctets();
 
@@ -91,15 +87,8 @@ export class SessionRecords implements SessionObserver {
   }
 
   private forget(session: number): void {
-    const id = this.ids.get(session);
-    if (id !== undefined) {
-      this.options.octets?.end?.(id);
-      this.taken.delete(id);
-      this.past.add(id);
-      const [oldest] = this.past;
-      if (this.past.size > PAST_IDS && oldest !== undefined) this.past.delete(oldest);
-    }
-    this.ids.delete(session);
+    const id = this.ids.forget(session);
+    if (id !== null) this.options.octets?.end?.(id);
     for (const digest of this.digests.get(session) ?? []) digest?.release();
     this.digests.delete(session);
   }
@@ -176,21 +165,8 @@ export class SessionRecords implements SessionObserver {
   }
 
   private idOf(session: number): string {
-    let id = this.ids.get(session);
-    if (id === undefined) {
-      id = this.sessions === null ? "" : this.unused(sessionId(this.sessions, session));
-      this.ids.set(session, id);
-      this.taken.add(id);
-    }
-    return id;
-  }
-
-  /** Only sessions with a repeated handshake can have the id of another one: they are told apart all the same. */
-  private unused(id: string): string {
-    let nth = 1;
-    let found = id;
-    while (this.taken.has(found) || this.past.has(found)) found = `${id}-${++nth}`;
-    return found;
+    const { sessions } = this;
+    return this.ids.of(session, () => (sessions === null ? "" : sessionId(sessions, session)));
   }
 
   private digestOf(session: number, side: Side): StreamDigest | null {

@@ -61,6 +61,7 @@ describe("records come out as they went in", () => {
       "11-22 20:08:12 q3mZ0aX9 opened ",
       "11-22 20:08:12 q3mZ0aX9 ended  ",
       "11-22 20:08:12 orphan_Y ended  ",
+      "  ! bound-met: bounds kept out ",
       "UNTIL UTC      AGENT           ",
       "11-22 20:09:00 router1         ",
       "",
