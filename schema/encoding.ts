@@ -13,13 +13,16 @@ export interface DecodedAt {
 }
 
 /**
- * Fields that are 64-bit integers: decimal strings in JSON, whose numbers are exact only to 2^53, and integers in
- * MessagePack. Every other number of a record stays below 2^53.
+ * Fields that JSON has only strings for. 64-bit integers: decimal strings in JSON, whose numbers are exact only to 2^53,
+ * and integers in MessagePack; every other number of a record stays below 2^53. Octets: base64 in JSON, binary in
+ * MessagePack.
  */
-const WIDE_FIELDS: WideFields = { mptcp: { idsn: { initiator: "wide", responder: "wide" } } };
+const TYPED_FIELDS: TypedFields = {
+  mptcp: { idsn: { initiator: "wide", responder: "wide" }, chunk: { octets: "octets" } },
+};
 
-/** The wide fields at and below one place of a record. */
-type WideFields = "wide" | { readonly [name: string]: WideFields } | undefined;
+/** Such fields at and below one place of a record. */
+type TypedFields = "wide" | "octets" | { readonly [name: string]: TypedFields } | undefined;
 
 /** Deeper nesting than this is no record; the deepest one has 7 levels. */
 const MAX_DEPTH = 32;
@@ -32,7 +35,7 @@ const unpackr = new Unpackr({ useRecords: false, int64AsType: "bigint" });
 /** Octets of a record in either encoding. Throws where the record holds what JSON cannot, which is our own bug. */
 export function encode(record: object, format: Format): Uint8Array {
   if (format === "json") return Buffer.from(JSON.stringify(record));
-  return packr.pack(widen(record, WIDE_FIELDS));
+  return packr.pack(withTypes(record, TYPED_FIELDS));
 }
 
 /** The record in `octets`, equal to the one `encode` was given. Never throws: bad octets give `ok: false` and the reason. */
@@ -81,51 +84,55 @@ function reasonOf(error: unknown, format: Format): string {
   return `not ${name}`;
 }
 
-/** The value as msgpackr must get it: absent fields left out, integers it would write as float64 as bigint. */
-function widen(value: unknown, wide: WideFields): unknown {
+/** The value as msgpackr must get it: fields in their types, absent ones left out, integers it would write as float64 as bigint. */
+function withTypes(value: unknown, type: TypedFields): unknown {
   if (typeof value === "number") {
     return Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) ? BigInt(value) : value;
   }
-  if (typeof value === "string") return wide === "wide" ? BigInt(value) : value;
+  if (typeof value === "string") {
+    if (type === "octets") return Buffer.from(value, "base64");
+    return type === "wide" ? BigInt(value) : value;
+  }
   if (value === null || typeof value !== "object") return value;
-  if (Array.isArray(value)) return value.map((item) => widen(item, undefined));
+  if (Array.isArray(value)) return value.map((item) => withTypes(item, undefined));
   const copy: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
-    if (field !== undefined) copy[name] = widen(field, below(wide, name));
+    if (field !== undefined) copy[name] = withTypes(field, below(type, name));
   }
   return copy;
 }
 
 function recordFrom(value: unknown): Decoded {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return { ok: false, reason: "not a record" };
-  const record = narrow(value, WIDE_FIELDS, 0);
+  const record = withoutTypes(value, TYPED_FIELDS, 0);
   return record === undefined || record === null || typeof record !== "object"
     ? { ok: false, reason: "holds what no record holds" }
     : { ok: true, record };
 }
 
-/** The inverse of `widen`; undefined for types and depths that no record has. */
-function narrow(value: unknown, wide: WideFields, depth: number): unknown {
-  if (typeof value === "bigint") return wide === "wide" || !isExact(value) ? String(value) : Number(value);
-  if (typeof value === "number") return wide === "wide" ? String(value) : value;
+/** The inverse of `withTypes`; undefined for types and depths that no record has. */
+function withoutTypes(value: unknown, type: TypedFields, depth: number): unknown {
+  if (typeof value === "bigint") return type === "wide" || !isExact(value) ? String(value) : Number(value);
+  if (typeof value === "number") return type === "wide" ? String(value) : value;
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value !== "object" || depth === MAX_DEPTH) return undefined;
   if (Array.isArray(value)) {
-    const items = value.map((item) => narrow(item, undefined, depth + 1));
+    const items = value.map((item) => withoutTypes(item, undefined, depth + 1));
     return items.includes(undefined) ? undefined : items;
   }
+  if (type === "octets" && value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
   const copy: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
-    const narrowed = narrow(field, below(wide, name), depth + 1);
-    if (narrowed === undefined) return undefined;
-    copy[name] = narrowed;
+    const plain = withoutTypes(field, below(type, name), depth + 1);
+    if (plain === undefined) return undefined;
+    copy[name] = plain;
   }
   return copy;
 }
 
-function below(wide: WideFields, name: string): WideFields {
-  return typeof wide === "object" && Object.hasOwn(wide, name) ? wide[name] : undefined;
+function below(type: TypedFields, name: string): TypedFields {
+  return typeof type === "object" && Object.hasOwn(type, name) ? type[name] : undefined;
 }
 
 function isExact(value: bigint): boolean {

@@ -32,7 +32,7 @@ export const streamChunk = z
         length: count.describe("Its octets; 0 only where it is final"),
         hole: count.describe("Octets that are missing before it, after the chunk before it; 0 where none are"),
         final: z.boolean().describe("The session is over: it is the last chunk of its stream"),
-        octets: z.base64().describe("The octets, in base64"),
+        octets: z.base64().describe("The octets: base64 in JSON, binary in MessagePack"),
       }),
     }),
   })

@@ -24,6 +24,9 @@ says all that was known by then, so the last one counts: its RECORD is "ended"
 (on a narrow terminal: its END is a reason, not "opened" or "updated"), and
 --ended shows no other.
 
+Findings and agents' ledgers are a line each. A chunk of a stream is a row that
+says where its octets belong; --json has the octets themselves, in base64.
+
 Records may be JSON or MessagePack, and files may be gzip: what they are is told
 from the content-type of a message or from their first octets.
 
@@ -34,6 +37,13 @@ Examples:
     rejoin read --json *.pcap | rejoin consume --detail -
   The whole topic, then what comes, until Ctrl-C:
     rejoin consume --topic rejoin.sessions.v1 --brokers kafka1:9092,kafka2:9092
+  What is wrong with sessions, each finding in full:
+    rejoin consume --topic rejoin.findings.v1 --detail
+  The octets of a session's initiator, out of the chunks of its streams:
+    rejoin consume --topic rejoin.streams.v1 --json --until-idle 5000 |
+      jq -r 'select(.mptcp.session.id == "629a366abee5cc0097b3c83d")
+        | .mptcp.chunk | select(.side == "initiator") | .octets' |
+      while read -r octets; do base64 -d <<< "$octets"; done > initiator
   What came since the last run of the group "siem":
     rejoin consume --topic rejoin.sessions.v1 --json --group siem \\
       --until-idle 5000 >> sessions.jsonl
@@ -48,7 +58,7 @@ export function command(): Command {
     .description("Prints the records of a Kafka topic, of files or of standard input, for people or as JSON lines.")
     .argument("[FILE...]", "files of JSON lines or MessagePack records, plain or gzip; - is standard input")
     .addOption(new Option("--json", "print one record per line as JSON").conflicts("detail"))
-    .option("--detail", "print each session in full instead of a table row")
+    .option("--detail", "print each session and finding in full instead of a table row")
     .option("--ended", "only the last record of each session")
     .option("--count <N>", "stop after N records", positive)
     .option("--topic <NAME>", "read this Kafka topic instead of files")

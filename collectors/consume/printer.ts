@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { AGENT_DATASET, agentRecord } from "../../schema/agent-record.ts";
 import { FINDING_DATASET, findingRecord } from "../../schema/finding-record.ts";
 import { SESSION_DATASET, sessionRecord } from "../../schema/session-record.ts";
+import { STREAM_DATASET, streamChunk } from "../../schema/stream-chunk.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { agentHeader, agentRow } from "../terminal/agent-table.ts";
-import { findingLine } from "../terminal/finding-line.ts";
+import { chunkHeader, chunkRow } from "../terminal/chunk-table.ts";
+import { findingDetail, findingLine } from "../terminal/finding-line.ts";
 import { sessionDetail } from "../terminal/session-detail.ts";
 import { type SessionTable, sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
@@ -82,7 +84,8 @@ export class Printer {
     const session = dataset === SESSION_DATASET ? sessionRecord.safeParse(record) : null;
     const agent = dataset === AGENT_DATASET ? agentRecord.safeParse(record) : null;
     const finding = dataset === FINDING_DATASET ? findingRecord.safeParse(record) : null;
-    const [issue] = (session ?? agent ?? finding)?.error?.issues ?? [];
+    const chunk = dataset === STREAM_DATASET ? streamChunk.safeParse(record) : null;
+    const [issue] = (session ?? agent ?? finding ?? chunk)?.error?.issues ?? [];
     if (issue !== undefined) return { fault: `not a ${dataset} record: ${issue.path.join(".")}: ${issue.message}` };
 
     const { shape, style, width, ended } = this.options;
@@ -93,8 +96,10 @@ export class Printer {
     }
     if (agent?.success && shape !== "json")
       return this.under(dataset, agentHeader(style), agentRow(agent.data, style, width));
+    if (chunk?.success && shape !== "json") return this.under(dataset, chunkHeader(style), chunkRow(chunk.data, style));
+    if (finding?.success && shape === "detail") return { lines: findingDetail(finding.data, style) };
     // Where its session stands under the same heading, it is known by the beginning of its id.
-    if (finding?.success && shape !== "json") return { lines: [findingLine(finding.data, style, width)] };
+    if (finding?.success && shape === "table") return { lines: [findingLine(finding.data, style, width)] };
     // The record as it came: it may have fields and datasets that this version does not know.
     return { lines: [printableJson(JSON.stringify(record))] };
   }

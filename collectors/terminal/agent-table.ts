@@ -1,6 +1,6 @@
 import type { AgentRecord } from "../../schema/agent-record.ts";
 import type { Style } from "./style.ts";
-import { fill, grouped, humanOctets, pad, printable } from "./text.ts";
+import { fill, grouped, humanOctets, monthToSecond, pad, printable } from "./text.ts";
 
 const WIDTHS = [14, 20, 12, 9, 8, 8, 9, 9] as const;
 const TITLES = ["UNTIL UTC", "AGENT", "PACKETS", "OCTETS", "LOST", "LATE", "TWICE", "RESTARTS"] as const;
@@ -13,9 +13,14 @@ export function agentHeader(style: Style): string {
 /** One agent's interval as one line that stands under `agentHeader`; a name is cut only on a terminal (`width`). */
 export function agentRow(record: AgentRecord, style: Style, width: number | null): string {
   const { packets, octets, lost, late, duplicate, restarted } = record.rejoin.agent;
-  const until = `${record.event.end.slice(5, 10)} ${record.event.end.slice(11, 19)}`;
   const counts = [lost, late, duplicate, restarted].map(grouped);
-  const cells = [until, printable(record.agent.name), grouped(packets), humanOctets(octets), ...counts];
+  const cells = [
+    monthToSecond(record.event.end),
+    printable(record.agent.name),
+    grouped(packets),
+    humanOctets(octets),
+    ...counts,
+  ];
   const text = line(cells, width === null ? pad : fill);
   return lost > 0 ? style.doubt(text) : text;
 }

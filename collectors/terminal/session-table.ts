@@ -2,7 +2,7 @@ import type { SessionRecord, StreamRecord } from "../../schema/session-record.ts
 import { findingsIn } from "../../src/findings/rules.ts";
 import { findingText } from "./finding-line.ts";
 import type { Style } from "./style.ts";
-import { clip, counted, fill, hostPort, humanOctets, pad, printable } from "./text.ts";
+import { clip, counted, fill, hostPort, humanOctets, monthToSecond, pad, printable } from "./text.ts";
 
 /** Findings that stand under a session; further ones are counted. */
 const MAX_FINDINGS_SHOWN = 8;
@@ -99,10 +99,6 @@ function layout(width: number | null, revisions: boolean): (readonly [Column, nu
   const taken = shown.reduce((sum, column) => sum + (column.width ?? 0), shown.length - 1);
   const left = width === null ? UNCUT_ENDS : Math.max(20, width - taken);
   return shown.map((column) => [column, column.width ?? left] as const);
-}
-
-function monthToSecond(time: string): string {
-  return `${time.slice(5, 10)} ${time.slice(11, 19)}`;
 }
 
 /** Which of its session's records this is: `opened`, `updated` or `ended`. */

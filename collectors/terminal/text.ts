@@ -36,6 +36,11 @@ export function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** `2026-11-22T20:08:14.881Z` as `11-22 20:08:14`, 14 columns. */
+export function monthToSecond(time: string): string {
+  return `${time.slice(5, 10)} ${time.slice(11, 19)}`;
+}
+
 /** `1 hole`, `2 holes`. */
 export function counted(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -9,7 +9,7 @@ import { encode } from "../../schema/encoding.ts";
 
 /** The build, not the sources: `npm test` makes it first. */
 const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
-const NAMES = ["session-opened", "session-ended", "session-orphan", "agent"];
+const NAMES = ["session-opened", "session-ended", "session-orphan", "agent", "finding", "stream"];
 const records: object[] = NAMES.map((name) =>
   JSON.parse(readFileSync(new URL(`../../schema/examples/${name}.json`, import.meta.url), "utf8")),
 );
@@ -64,18 +64,23 @@ describe("records come out as they went in", () => {
       "  ! bound-met: bounds kept out ",
       "UNTIL UTC      AGENT           ",
       "11-22 20:09:00 router1         ",
+      "11-23 00:48:02 629a366a  ! payl",
+      "AT UTC         SESSION  SIDE   ",
+      "11-22 20:08:14 629a366a respond",
       "",
     ]);
   });
 
   it("in full with --detail, at most --count of them over all files", () => {
-    const { status, stdout } = consume(["--detail", "--count", "5", file("one", jsonLines), file("two", messagePack)]);
+    const { status, stdout } = consume(["--detail", "--count", "7", file("one", jsonLines), file("two", messagePack)]);
     expect(status).toBe(0);
-    expect(stdout.match(/^(session|UNTIL) \S+/gm)).toEqual([
+    expect(stdout.match(/^(session|finding|UNTIL|AT) \S+/gm)).toEqual([
       "session q3mZ0aX9cT1kVb7e",
       "session q3mZ0aX9cT1kVb7e",
       "session orphan_Yk2c8Vw1sR",
       "UNTIL UTC",
+      "finding payload-rewritten",
+      "AT UTC",
       "session q3mZ0aX9cT1kVb7e",
     ]);
   });
@@ -119,7 +124,7 @@ describe("what is broken is told, counted and skipped", () => {
         `rejoin: standard input at octet ${at}: not JSON`,
         `rejoin: standard input at octet ${at + 5}: not a record: event.dataset is missing`,
         `rejoin: standard input at octet ${at + 8}: not a rejoin.session record: mptcp.session.id: Invalid string: must match pattern /^[A-Za-z0-9_-]{8,64}$/`,
-        "rejoin: 3 of 11 records could not be read",
+        "rejoin: 3 of 15 records could not be read",
         "",
       ].join("\n"),
     );
@@ -129,7 +134,7 @@ describe("what is broken is told, counted and skipped", () => {
     const { status, stderr } = consume(["-"], jsonLines + "nope\n".repeat(1000));
     expect(status).toBe(1);
     expect(stderr.match(/not JSON/g)).toHaveLength(10);
-    expect(stderr).toMatch(/rejoin: 1000 of 1004 records could not be read\n$/);
+    expect(stderr).toMatch(/rejoin: 1000 of 1006 records could not be read\n$/);
   });
 
   it.each([

@@ -31,6 +31,7 @@ import {
   UNVERIFIABLE_REASONS,
   VERDICTS,
 } from "../../schema/session-record.ts";
+import type { StreamChunk } from "../../schema/stream-chunk.ts";
 
 // Counters are drawn near the widths where encodings change as well as anywhere below 2^53.
 const count = fc.oneof(
@@ -321,4 +322,31 @@ export const anyFindingRecord: fc.Arbitrary<FindingRecord> = fc
     destination: { ip: session.destination.ip, port: session.destination.port },
     observer: session.observer,
     mptcp: { session: { id: session.mptcp.session.id, revision: session.mptcp.session.revision }, subflow, side },
+  }));
+
+/** Any chunk of a stream that the schema accepts. */
+export const anyStreamChunk: fc.Arbitrary<StreamChunk> = fc
+  .record({
+    session: anySessionRecord,
+    side: fc.constantFrom(...SIDES),
+    offset: fc.maxSafeNat(),
+    hole: fc.maxSafeNat(),
+    final: fc.boolean(),
+    octets: fc.uint8Array({ maxLength: 100 }),
+  })
+  .map(({ session, octets, ...chunk }) => ({
+    "@timestamp": session["@timestamp"],
+    event: {
+      id: session.event.id,
+      kind: "event",
+      category: ["network"],
+      type: ["info"],
+      dataset: "rejoin.stream",
+      action: "stream-chunk",
+    },
+    observer: session.observer,
+    mptcp: {
+      session: { id: session.mptcp.session.id },
+      chunk: { ...chunk, length: octets.length, octets: Buffer.from(octets).toString("base64") },
+    },
   }));

@@ -3,7 +3,8 @@ import { describe, expect, it, test } from "vitest";
 import { decode, decodeAt, encode, sniff } from "../../schema/encoding.ts";
 import { findingRecord } from "../../schema/finding-record.ts";
 import { sessionRecord } from "../../schema/session-record.ts";
-import { anyFindingRecord, anySessionRecord } from "./arbitrary-record.ts";
+import { streamChunk } from "../../schema/stream-chunk.ts";
+import { anyFindingRecord, anySessionRecord, anyStreamChunk } from "./arbitrary-record.ts";
 
 const FORMATS = ["msgpack", "json"] as const;
 
@@ -23,6 +24,15 @@ describe.each(FORMATS)("%s", (format) => {
       fc.property(anyFindingRecord, (record) => {
         expect(decode(encode(record, format), format)).toEqual({ ok: true, record });
         expect(findingRecord.safeParse(record).error).toBeUndefined();
+      }),
+    );
+  });
+
+  test("a chunk of a stream comes back equal, and still fits the schema", () => {
+    fc.assert(
+      fc.property(anyStreamChunk, (record) => {
+        expect(decode(encode(record, format), format)).toEqual({ ok: true, record });
+        expect(streamChunk.safeParse(record).error).toBeUndefined();
       }),
     );
   });
@@ -77,6 +87,16 @@ describe("MessagePack", () => {
     const hex = Buffer.from(encode(record, "msgpack")).toString("hex");
     expect(hex).toContain("cfb5ad4eceda1ce2a9");
     expect(hex).toContain("d30000000000000001");
+  });
+
+  it("writes octets of a chunk as binary data, and takes them as a string too", () => {
+    // 81 a5 mptcp 81 a5 chunk 81 a6 octets c4 02 ff 00
+    const record = { mptcp: { chunk: { octets: "/wA=" } } };
+    const octets = encode(record, "msgpack");
+    expect(Buffer.from(octets).toString("latin1")).toBe("\x81\xa5mptcp\x81\xa5chunk\x81\xa6octets\xc4\x02\xff\x00");
+    expect(decode(octets, "msgpack")).toEqual({ ok: true, record });
+    const text = Buffer.from("\x81\xa5mptcp\x81\xa5chunk\x81\xa6octets\xa4/wA=", "latin1");
+    expect(decode(text, "msgpack")).toEqual({ ok: true, record });
   });
 
   it.each([

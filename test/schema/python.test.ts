@@ -17,6 +17,7 @@ import json, msgpack, sys
 def typed(value):
     if isinstance(value, dict): return {name: typed(field) for name, field in value.items()}
     if isinstance(value, list): return [typed(item) for item in value]
+    if isinstance(value, bytes): return ["bytes", value.hex()]
     return [type(value).__name__, str(value)]
 print(json.dumps(typed(msgpack.unpackb(sys.stdin.buffer.read()))))
 `;
@@ -45,13 +46,14 @@ function typed(value: unknown, path = ""): unknown {
   if (value === null) return ["NoneType", "None"];
   if (typeof value === "boolean") return ["bool", value ? "True" : "False"];
   if (typeof value === "number" || path.startsWith(".mptcp.idsn.")) return ["int", String(value)];
+  if (path === ".mptcp.chunk.octets") return ["bytes", Buffer.from(String(value), "base64").toString("hex")];
   return ["str", value];
 }
 
 const reason = prepare();
 
 describe.skipIf(reason)(titled("Python's msgpack", reason), () => {
-  it.each(["session-ended", "session-opened", "session-orphan", "agent", "finding"])(
+  it.each(["session-ended", "session-opened", "session-orphan", "agent", "finding", "stream"])(
     "reads %s with its types",
     (name) => {
       const file = new URL(`../../schema/examples/${name}.json`, import.meta.url);
