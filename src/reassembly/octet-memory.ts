@@ -19,6 +19,16 @@ const SUBFLOW = 2;
 const AGENT = 3;
 const PREVIOUS = 4;
 
+/**
+ * Number of each stream's newest piece at `numbers[stream * step + from]`, 0 where there is none: beside what the owner
+ * of the memory looks at anyway. Numbers count up from 1 and wrap at 2^32.
+ */
+export interface NewestPieces {
+  readonly numbers: Float64Array;
+  readonly step: number;
+  readonly from: number;
+}
+
 /** Octets of a stream that came again and are not what they were. */
 export interface Difference {
   /** Stream offset of the first octet that differs, and octets from there to the last one that does. */
@@ -56,8 +66,7 @@ export class OctetMemory {
   private readonly before: Float64Array;
   private readonly words: Uint32Array;
   private readonly mask: number;
-  /** Number of each stream's newest piece, 0 where there is none. Numbers count up from 1 and wrap at 2^32. */
-  private readonly newest: Uint32Array;
+  private readonly newest: NewestPieces;
   private number = 0;
   private readonly limit: number;
   /** Octets remembered since the beginning: what is forgotten must not depend on how packets came in vectors. */
@@ -75,10 +84,10 @@ export class OctetMemory {
   private steps = 0;
 
   /**
-   * @param streams how many streams there can be; they are numbered from 0
+   * @param newest where each stream's newest piece is kept
    * @param octets so many are remembered; the ring has more room than that, so that only a flood of repetitions fills it
    */
-  constructor(streams: number, octets: number) {
+  constructor(newest: NewestPieces, octets: number) {
     const pieces = 2 ** Math.ceil(Math.log2(Math.max(octets / OCTETS_OF_PIECE, 16)));
     // Takes real memory only as it is used.
     this.ring = Buffer.from(new ArrayBuffer(octets * RING_FACTOR));
@@ -88,7 +97,7 @@ export class OctetMemory {
     this.before = new Float64Array(pieces);
     this.words = new Uint32Array(pieces * PIECE_WORDS);
     this.mask = pieces - 1;
-    this.newest = new Uint32Array(streams);
+    this.newest = newest;
   }
 
   /**
@@ -135,8 +144,9 @@ export class OctetMemory {
     this.words[base + LENGTH] = length;
     this.words[base + SUBFLOW] = subflow;
     this.words[base + AGENT] = agent;
-    this.words[base + PREVIOUS] = this.newest[stream]!;
-    this.newest[stream] = this.number;
+    const { numbers, step, from } = this.newest;
+    this.words[base + PREVIOUS] = numbers[stream * step + from]!;
+    numbers[stream * step + from] = this.number;
   }
 
   /**
@@ -148,7 +158,9 @@ export class OctetMemory {
     this.fromOthers = 0;
     this.differing = 0;
     if (this.differences.length > 0) this.differences = [];
-    for (let number = this.newest[stream]!; number !== 0 && this.compared < to - from && this.steps > 0; this.steps--) {
+    const { numbers, step, from: first } = this.newest;
+    let number = numbers[stream * step + first]!;
+    for (; number !== 0 && this.compared < to - from && this.steps > 0; this.steps--) {
       const piece = number & this.mask;
       const base = piece * PIECE_WORDS;
       // Pieces hang together by age: what is behind one that is gone is gone too.
@@ -171,7 +183,8 @@ export class OctetMemory {
 
   /** Forgets a stream. */
   release(stream: number): void {
-    this.newest[stream] = 0;
+    const { numbers, step, from } = this.newest;
+    numbers[stream * step + from] = 0;
   }
 
   /** Copies [from, to) of a block into the ring, where it does not wrap; returns its place. */

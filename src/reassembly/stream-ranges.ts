@@ -1,7 +1,10 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 
 /** Ranges a stream keeps in its own cache line; a stream with more has an array of its own. */
-export const NEAR_RANGES = 4;
+export const NEAR_RANGES = 3;
+/** Float64s of a stream's cache line; those from SPARE on are its owner's, who saves a line of his own. */
+export const LINE_NUMBERS = 8;
+export const SPARE = 2 * NEAR_RANGES;
 /** Numbers in all arrays that streams have of their own: 64 MiB. */
 const MAX_FAR_NUMBERS = 8 * 1024 * 1024;
 
@@ -17,7 +20,7 @@ export class StreamRanges {
   /** After `advance`: how far the contiguous part reaches. */
   reached = 0;
   private readonly limit: number;
-  /** NEAR_RANGES pairs per stream: what src/session/steady-path.ts looks at itself. */
+  /** LINE_NUMBERS per stream, NEAR_RANGES pairs first: what src/session/steady-path.ts looks at itself. */
   readonly near: Float64Array;
   /** Streams with more than NEAR_RANGES; bounded by the session table, and by MAX_FAR_NUMBERS together. */
   private readonly far = new Map<number, Float64Array>();
@@ -30,14 +33,14 @@ export class StreamRanges {
   constructor(streams: number, limit: number) {
     this.limit = limit;
     this.pieces = new Float64Array(2 * (limit + 1));
-    this.near = asFloats(cacheLineWords(streams * NEAR_RANGES * 4));
+    this.near = asFloats(cacheLineWords(streams * LINE_NUMBERS * 2));
   }
 
   /** Loads the lines that `add` will need for the first `count` streams; the sum keeps that from being optimised away. */
   touch(streams: Uint32Array, count: number): number {
     const near = this.near;
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += near[streams[i]! * NEAR_RANGES * 2]!;
+    for (let i = 0; i < count; i++) sum += near[streams[i]! * LINE_NUMBERS]!;
     return sum;
   }
 
@@ -45,7 +48,7 @@ export class StreamRanges {
   add(stream: number, length: number, start: number, end: number): number {
     const isFar = length > NEAR_RANGES;
     const pairs = isFar ? this.far.get(stream)! : this.near;
-    const base = isFar ? 0 : stream * NEAR_RANGES * 2;
+    const base = isFar ? 0 : stream * LINE_NUMBERS;
     const first = firstEndingAtOrAfter(pairs, base, length, start);
     let last = first;
     this.pieceCount = 0;
@@ -72,7 +75,7 @@ export class StreamRanges {
   advance(stream: number, length: number, offset: number): number {
     const isFar = length > NEAR_RANGES;
     const pairs = isFar ? this.far.get(stream)! : this.near;
-    const base = isFar ? 0 : stream * NEAR_RANGES * 2;
+    const base = isFar ? 0 : stream * LINE_NUMBERS;
     let reached = offset;
     let taken = 0;
     for (; taken < length && pairs[base + taken * 2]! <= reached; taken++) {
@@ -86,12 +89,12 @@ export class StreamRanges {
 
   /** The start of range i of a stream of `length` ranges. */
   start(stream: number, length: number, i: number): number {
-    return length > NEAR_RANGES ? this.far.get(stream)![i * 2]! : this.near[(stream * NEAR_RANGES + i) * 2]!;
+    return length > NEAR_RANGES ? this.far.get(stream)![i * 2]! : this.near[stream * LINE_NUMBERS + i * 2]!;
   }
 
   /** The end (one past the last octet) of range i of a stream of `length` ranges. */
   end(stream: number, length: number, i: number): number {
-    return length > NEAR_RANGES ? this.far.get(stream)![i * 2 + 1]! : this.near[(stream * NEAR_RANGES + i) * 2 + 1]!;
+    return length > NEAR_RANGES ? this.far.get(stream)![i * 2 + 1]! : this.near[stream * LINE_NUMBERS + i * 2 + 1]!;
   }
 
   /** Forgets a stream. */
@@ -108,7 +111,7 @@ export class StreamRanges {
 
   private insert(stream: number, length: number, i: number, start: number, end: number): number {
     let pairs = this.near;
-    let base = stream * NEAR_RANGES * 2;
+    let base = stream * LINE_NUMBERS;
     if (length >= NEAR_RANGES) {
       pairs = this.roomFor(stream, length);
       base = 0;
@@ -124,7 +127,7 @@ export class StreamRanges {
     const known = this.far.get(stream);
     if (known !== undefined && known.length >= (length + 1) * 2) return known;
     const larger = new Float64Array((length + 1) * 4);
-    const near = stream * NEAR_RANGES * 2;
+    const near = stream * LINE_NUMBERS;
     larger.set(known ?? this.near.subarray(near, near + length * 2));
     this.farNumbers += larger.length - (known?.length ?? 0);
     this.far.set(stream, larger);
@@ -134,7 +137,7 @@ export class StreamRanges {
   /** Brings ranges that have become few back into their line. */
   private shortened(stream: number, before: number, length: number): number {
     if (before > NEAR_RANGES && length <= NEAR_RANGES) {
-      this.near.set(this.far.get(stream)!.subarray(0, length * 2), stream * NEAR_RANGES * 2);
+      this.near.set(this.far.get(stream)!.subarray(0, length * 2), stream * LINE_NUMBERS);
       this.release(stream);
     }
     return length;

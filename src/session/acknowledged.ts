@@ -1,3 +1,4 @@
+import { LINE_NUMBERS, SPARE } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
@@ -10,6 +11,11 @@ import type { Sessions } from "./sessions.ts";
 /** The largest window (RFC 7323 §2.3): an acknowledgment farther ahead is made up. */
 export const MAX_ACKNOWLEDGED = 2 ** 30;
 const WORD = 2 ** 32;
+/**
+ * In a stream's line of `Sessions.outOfOrder`: how far its sender has acknowledged the other side's stream; 0 where no
+ * acknowledgment was seen. It stands with who acknowledged, because that line is touched anyway.
+ */
+export const ACKNOWLEDGED = SPARE;
 
 /**
  * Takes what packet i acknowledges of the other side's stream: its data ACK (RFC 8684 §3.3.2), or, once the session is
@@ -38,10 +44,12 @@ export function takeAcknowledged(
   const isWide = (bits & DSS_ACK_64) !== 0;
   if ((bits & DSS_ACK) === 0 || at + (isWide ? 12 : 8) > vector.optionsEnd[i]!) return;
   const lo = view.getUint32(at + (isWide ? 8 : 4));
-  const raw = sessions.acknowledged[session * 2 + peer]!;
+  const { near } = sessions.outOfOrder;
+  const place = placeOf(session, peer);
+  const raw = near[place]!;
   const ahead = (lo - raw) | 0;
   if (raw !== 0 && ahead < MAX_ACKNOWLEDGED) {
-    if (ahead > 0) sessions.acknowledged[session * 2 + peer] = raw + ahead;
+    if (ahead > 0) near[place] = raw + ahead;
   } else if (sessions.table.state(session) & (table.S_IDSN << peer)) {
     const form = isWide ? events.DSN_64 : events.DSN_32;
     note(sessions, session, peer, streamOffset(sessions, session, peer, form, isWide ? view.getUint32(at + 4) : 0, lo));
@@ -54,7 +62,7 @@ function note(sessions: Sessions, session: number, side: number, offset: number)
   const known = acknowledgedOf(sessions, session, side) ?? 0;
   const expected = Math.max(known, sessions.table.floats[half + (table.HIGHEST >> 1)]!);
   if (offset >= known && offset - expected < MAX_ACKNOWLEDGED) {
-    sessions.acknowledged[session * 2 + side] = offset + origin(sessions, session, side);
+    sessions.outOfOrder.near[placeOf(session, side)] = offset + origin(sessions, session, side);
   }
 }
 
@@ -63,11 +71,14 @@ function note(sessions: Sessions, session: number, side: number, offset: number)
  * the stream's IDSN was known (the third ACK of a session whose SYN/ACK had lost its option).
  */
 export function acknowledgedOf(sessions: Sessions, session: number, side: number): number | null {
-  const offset = sessions.acknowledged[session * 2 + side]! - origin(sessions, session, side);
+  const offset = sessions.outOfOrder.near[placeOf(session, side)]! - origin(sessions, session, side);
   return offset < 0 ? null : offset;
 }
 
-/** Offset 0 of a stream in `Sessions.acknowledged`: above 0, and in its low half the data sequence number. */
+/** Where it stands how far a side's stream was acknowledged. */
+const placeOf = (session: number, side: number): number => (session * 2 + 1 - side) * LINE_NUMBERS + ACKNOWLEDGED;
+
+/** Offset 0 of a stream at `placeOf`: above 0, and in its low half the data sequence number. */
 function origin(sessions: Sessions, session: number, side: number): number {
   const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.IDSN_LO;
   const shift = side === 0 ? sessions.initiatorShift(session) : 0;

@@ -122,11 +122,7 @@ export class SessionStage {
     for (let i = 0; i < count; i++) {
       sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
     }
-    const { acknowledged } = this.sessions;
-    let offsets = 0;
-    // Those of both sides lie in one line.
-    for (let i = 0; i < count; i++) offsets += acknowledged[streams[i]!]!;
-    this.touched[0] = sum ^ offsets;
+    this.touched[0] = sum;
   }
 
   /** Lets packet time pass. */

@@ -1,7 +1,8 @@
 import { OctetMemory } from "../reassembly/octet-memory.ts";
-import { NEAR_RANGES, StreamRanges } from "../reassembly/stream-ranges.ts";
+import { LINE_NUMBERS, NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
 import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
+import { ACKNOWLEDGED } from "./acknowledged.ts";
 import { AgeList } from "./age-list.ts";
 import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
@@ -20,6 +21,9 @@ const MAX_RANGES = 4096;
 const MAX_STREAMS_OF_TOKEN = 16;
 /** Advertised addresses of one session; further ones are counted in its record. */
 export const MAX_ADDRESSES_OF_SESSION = 32;
+
+/** In a stream's line of `Sessions.outOfOrder`: the number of its newest piece in `Sessions.memory`. */
+const NEWEST_PIECE = SPARE + 1;
 
 /** An address one side announced (ADD_ADDR) or took back (REMOVE_ADDR), RFC 8684 §3.4. */
 export interface AdvertisedAddress {
@@ -47,8 +51,6 @@ export class Sessions {
   readonly cuts: StreamRanges;
   /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
   readonly checksums = new Map<number, ChecksumCounts>();
-  /** By stream: how far it was acknowledged (src/session/acknowledged.ts); 0 where no acknowledgment was seen. */
-  readonly acknowledged: Float64Array;
   /** The newest octets of all streams; and, by stream, what came again of them. */
   readonly memory: OctetMemory;
   readonly repeats = new Map<number, Repeats>();
@@ -80,8 +82,8 @@ export class Sessions {
     this.pending = new AgeList(subflows.capacity);
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
-    this.acknowledged = new Float64Array(capacity * 2);
-    this.memory = new OctetMemory(capacity * 2, remembered);
+    const newest = { numbers: this.outOfOrder.near, step: LINE_NUMBERS, from: NEWEST_PIECE };
+    this.memory = new OctetMemory(newest, remembered);
     // Records are stream numbers; tokens are compared by whoever asks for candidates.
     this.tokens = new FlowIndex(() => false);
   }
@@ -335,7 +337,7 @@ export class Sessions {
       }
       this.outOfOrder.release(session * 2 + side);
       this.memory.release(session * 2 + side);
-      this.acknowledged[session * 2 + side] = 0;
+      this.outOfOrder.near[(session * 2 + side) * LINE_NUMBERS + ACKNOWLEDGED] = 0;
       this.repeats.delete(session * 2 + side);
     }
     this.young.remove(session);

@@ -1,11 +1,11 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
-import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
+import { LINE_NUMBERS, NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64 } from "../wire/mptcp.ts";
-import { MAX_ACKNOWLEDGED } from "./acknowledged.ts";
+import { ACKNOWLEDGED, MAX_ACKNOWLEDGED } from "./acknowledged.ts";
 import * as join from "./join-state.ts";
 import type { PlacedPackets } from "./placed-packets.ts";
 import { MAX_AHEAD } from "./placement.ts";
@@ -37,7 +37,6 @@ export function takeSteady(
   const { hot } = sessions.subflows;
   const { words, floats } = sessions.table;
   const { near } = sessions.outOfOrder;
-  const { acknowledged } = sessions;
   for (let i = from; i < count; i++) {
     if (replaced[i]! >= 0) return i;
     if (fate[i] !== FATE_ALIVE) continue;
@@ -54,6 +53,7 @@ export function takeSteady(
     const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
     if ((words[base + table.PATH]! & table.READY) === 0) return i;
     const stream = session * 2 + side;
+    const line = stream * LINE_NUMBERS;
     // As `takeAcknowledged` in acknowledged.ts, which takes the first, and what is far from it.
     let ahead = 0;
     if ((kind[i]! & events.HAS_DSS) !== 0 && (word & REFUSED) === 0) {
@@ -62,7 +62,7 @@ export function takeSteady(
       if (bits >>> 12 !== DSS) return i;
       if ((bits & DSS_ACK) !== 0) {
         const at = (bits & DSS_ACK_64) !== 0 ? option + 8 : option + 4;
-        const raw = acknowledged[stream ^ 1]!;
+        const raw = near[line + ACKNOWLEDGED]!;
         if (raw === 0 || at + 4 > optionsEnd[i]!) return i;
         ahead = (view.getUint32(at) - raw) | 0;
         if (ahead >= MAX_ACKNOWLEDGED) return i;
@@ -90,7 +90,6 @@ export function takeSteady(
       if (end > contiguous) {
         const ranges = words[base + table.OUT_OF_ORDER]!;
         if (ranges > NEAR_RANGES) return i;
-        const line = stream * NEAR_RANGES * 2;
         // The range behind the new octets; any that overlaps them is the general path's affair.
         let next = 0;
         while (next < ranges && near[line + next * 2]! < end) next++;
@@ -131,7 +130,7 @@ export function takeSteady(
         }
       }
     }
-    if (ahead > 0) acknowledged[stream ^ 1]! += ahead;
+    if (ahead > 0) near[line + ACKNOWLEDGED]! += ahead;
     fate[i] = COUNTED;
   }
   return count;

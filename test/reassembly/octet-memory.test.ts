@@ -30,11 +30,13 @@ function lacking(model: Model, start: number, end: number): [number, number][] {
   return runs;
 }
 
+const newestOf = (streams: number) => ({ numbers: new Float64Array(streams * 2), step: 2, from: 1 });
+
 describe("the memory of octets", () => {
   it("with room for all says of every octet what a plain map says", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 80, size: "max" }), (operations) => {
-        const memory = new OctetMemory(STREAMS, 1 << 16);
+        const memory = new OctetMemory(newestOf(STREAMS), 1 << 16);
         const models: Model[] = [[], [], []];
         for (const { stream, start, length, octet, subflow, kind } of operations) {
           const end = start + length;
@@ -81,7 +83,7 @@ describe("the memory of octets", () => {
   it("without room for all never takes others' octets for what came first", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 200, size: "max" }), (operations) => {
-        const memory = new OctetMemory(STREAMS, 128);
+        const memory = new OctetMemory(newestOf(STREAMS), 128);
         const models: Model[] = [[], [], []];
         for (const { stream, start, length, subflow, kind } of operations) {
           const end = start + length;
@@ -109,7 +111,7 @@ describe("the memory of octets", () => {
   });
 
   it("remembers the newest as long as the ring is, and no longer", () => {
-    const memory = new OctetMemory(1, 1024);
+    const memory = new OctetMemory(newestOf(1), 1024);
     const block = new Uint8Array(64);
     for (let n = 0; n < 32; n++) memory.remember(0, n * 64, block, 0, 64, 0, 0);
     const compared = Array.from({ length: 32 }, (_, n) => {
@@ -121,7 +123,7 @@ describe("the memory of octets", () => {
   });
 
   it("gives a search up that takes too long, and begins anew with the next vector", () => {
-    const memory = new OctetMemory(1, 1 << 25);
+    const memory = new OctetMemory(newestOf(1), 1 << 25);
     const block = new Uint8Array(64);
     const pieces = 30_000;
     for (let n = 0; n < pieces; n++) memory.remember(0, n * 64, block, 0, 64, 0, 0);
