@@ -387,7 +387,9 @@ const shape = z.object({
       .describe("MP_FAILs (RFC 8684 §3.7): data whose checksum was wrong; absent when there was none"),
     options: z
       .object({
-        malformed: count.describe("Options whose length their subtype cannot have; hosts ignore them"),
+        malformed: count.describe(
+          "Options whose length their subtype cannot have, or that run past the header; hosts ignore them",
+        ),
         unknown: z
           .array(z.object({ subtype: z.int().min(9).max(15), segments: z.int().positive() }))
           .describe("Subtypes that no RFC gives a meaning, and 15, MP_EXPERIMENTAL"),

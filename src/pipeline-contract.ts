@@ -24,7 +24,7 @@ export interface AgentRule {
   readonly key: number | null;
 }
 
-/** How much a pipeline keeps at a time; what happens at each bound is in docs/architecture.md. */
+/** How much a pipeline keeps at a time; what happens at each bound is in docs/bounds.md. */
 export interface Bounds {
   readonly sessions: number;
   readonly subflows: number;
@@ -34,6 +34,12 @@ export interface Bounds {
   readonly pendingJoins: number;
   /** Octets remembered to compare what comes again. */
   readonly rememberedOctets: number;
+  /** Packets held for a join whose handshake or proof may yet come. */
+  readonly heldPackets: number;
+  /** Joins whose third ACK's HMAC is kept for keys to come. */
+  readonly thirdAcks: number;
+  /** Round-trip times under measurement. */
+  readonly roundTrips: number;
 }
 
 export interface PipelineOptions {

@@ -18,6 +18,9 @@ const DEFAULT_BOUNDS: Bounds = {
   watchedSubflows: 2 ** 16,
   pendingJoins: 2 ** 16,
   rememberedOctets: REMEMBERED_OCTETS,
+  heldPackets: 4096,
+  thirdAcks: 4096,
+  roundTrips: 2 ** 16,
 };
 
 /** The packet path: decapsulate -> subflow -> session -> record. Synchronous; knows no time but the packets'. */

@@ -1,12 +1,12 @@
 import type { AddressRecord, SessionRecord, SubflowRecord } from "../../schema/session-record.ts";
 import { ACTION_TYPES, SIDES } from "../../schema/session-vocabulary.ts";
 import type { StreamDigest } from "../reassembly/stream-digest.ts";
-import { addressFinding } from "../session/addresses.ts";
+import { type AdvertisedAddress, addressFinding } from "../session/addresses.ts";
 import type { Close, CloseReason } from "../session/ending.ts";
 import { fallbackOf } from "../session/fallback.ts";
 import { firstSubflow } from "../session/identity.ts";
 import * as table from "../session/session-table.ts";
-import type { AdvertisedAddress, Sessions } from "../session/sessions.ts";
+import type { Sessions } from "../session/sessions.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { communityId } from "./community-id.ts";
 import { rareRecord } from "./rare-record.ts";
@@ -96,7 +96,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       verdicts: verdictsRecord(sessions, session),
       token: sides((side) =>
         state & (table.S_KEY << side) || (state & table.S_ORPHAN && side === 1)
-          ? `0x${sessions.tokenOf(session, side).toString(16).padStart(8, "0")}`
+          ? `0x${sessions.tokens.of(session, side).toString(16).padStart(8, "0")}`
           : null,
       ),
       idsn: sides((side) => idsnText(sessions, session, side)),
@@ -186,7 +186,7 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
     options: sessions.rareOptions.get(session)?.shed ?? 0,
     agents: members.reduce((sum, subflow) => sum + sessions.subflows.unnamedAgents(subflow), 0),
     rewritten: shedRewritten(sessions, members),
-    tokens: sessions.shedTokens(session),
+    tokens: sessions.tokens.shed(session),
   };
   const met = Object.entries(all).filter(([, shed]) => shed > 0);
   return met.length === 0 ? null : Object.fromEntries(met);

@@ -1,26 +1,48 @@
 import type { PacketVector } from "../vector.ts";
 import { addressText } from "../wire/address.ts";
-import { ADD_ADDR, eachOption, REMOVE_ADDR } from "../wire/mptcp.ts";
+import { ADD_ADDR, eachOption, type MptcpOptions, REMOVE_ADDR } from "../wire/mptcp.ts";
 import { addAddrHmac } from "./keys.ts";
 import { S_KEY, SESSION_WORDS, SHED_ADDRESSES } from "./session-table.ts";
-import { type AdvertisedAddress, MAX_ADDRESSES_OF_SESSION, type Sessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
 import { type Finding, unverifiable, whyKeyless } from "./verdicts.ts";
 
 /** Length of an ADD_ADDR's HMAC in version 1 (RFC 8684 §3.4.1); an echo has none. */
 const HMAC_OCTETS = 8;
 const ECHO = 0x01;
 
+/** Advertised addresses of one session; further ones are counted in its record. */
+const MAX_ADDRESSES_OF_SESSION = 32;
+
+/** An address one side announced (ADD_ADDR) or took back (REMOVE_ADDR), RFC 8684 §3.4. */
+export interface AdvertisedAddress {
+  readonly side: 0 | 1;
+  readonly addressId: number;
+  readonly ip: string | null;
+  readonly port: number | null;
+  readonly atMicros: number | null;
+  /** What the HMAC is over, and its 8 octets; null where there is none (version 0, only the removal seen). */
+  readonly hmac: { readonly over: Uint8Array; readonly octets: Uint8Array } | null;
+  /** When the other side's echo came. */
+  echoedMicros: number | null;
+  removedMicros: number | null;
+}
+
 type Announced = Pick<AdvertisedAddress, "addressId" | "ip" | "port" | "hmac"> & { readonly isEcho: boolean };
 
-/** Records every ADD_ADDR, echo and REMOVE_ADDR of one segment. Returns whether anything is new. */
+/**
+ * Records every ADD_ADDR, echo and REMOVE_ADDR of one segment; those whose form is not the session's version's count as
+ * malformed in `options`. Returns whether anything is new.
+ */
 export function takeAddresses(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
   vector: PacketVector,
   i: number,
+  options: MptcpOptions,
 ): boolean {
   const { view } = vector;
+  const version = sessions.table.version(session);
   const atMicros = vector.atMicros[i]!;
   let isNew = false;
   const known = sessions.addresses.get(session) ?? [];
@@ -31,8 +53,12 @@ export function takeAddresses(
     } else sessions.table.words[session * SESSION_WORDS + SHED_ADDRESSES]!++;
   };
   eachOption(view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, ADD_ADDR, (at, length) => {
-    const found = decodeAddAddr(vector, at, length, sessions.table.version(session));
-    if (found === null) return;
+    const found = decodeAddAddr(vector, at, length, version);
+    if (found === null) {
+      // With a known version its length is one of the other version: a host ignores it.
+      if (version !== null) options.malformed++;
+      return;
+    }
     const { isEcho, ...announced } = found;
     const owner = isEcho ? 1 - side : side;
     const present = known.filter(

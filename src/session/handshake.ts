@@ -75,5 +75,5 @@ function learnKey(sessions: Sessions, session: number, side: number, view: DataV
   words[sideBase + table.IDSN_HI] = digest.idsnHi;
   words[sideBase + table.IDSN_LO] = digest.idsnLo;
   sessions.table.set(session, (table.S_KEY | table.S_IDSN) << side);
-  sessions.indexToken(session, side);
+  sessions.tokens.add(session, side);
 }

@@ -1,8 +1,7 @@
 import { SubflowEvents } from "../subflow/subflow-events.ts";
 import { PacketVector } from "../vector.ts";
 
-/** Packets held at a time, and their octets; one more is refused. */
-const MAX_PACKETS = 4096;
+/** Octets held at a time; a packet that would make more of them is refused. */
 const MAX_OCTETS = 8 * 1024 * 1024;
 /** Copies from two agents are this far apart at most; what waited longer is given up. */
 const MAX_MICROS = 10_000_000;
@@ -54,16 +53,22 @@ export class HeldPackets {
   readonly events = new SubflowEvents();
   /** By subflow, in the order of their first packets. */
   private readonly queues = new Map<number, Held[]>();
+  private readonly most: number;
   private packets = 0;
   private octets = 0;
   private tick = 0;
+
+  /** @param most packets held at a time; one more is refused */
+  constructor(most: number) {
+    this.most = most;
+  }
 
   /** Keeps a copy of packet i; false when a bound is met. */
   hold(vector: PacketVector, events: SubflowEvents, i: number): boolean {
     const from = vector.tcpAt[i] ?? 0;
     const to = (vector.payloadAt[i] ?? 0) + (vector.payloadCaptured[i] ?? 0);
     const length = Math.max(to - from, 0);
-    if (this.packets >= MAX_PACKETS || this.octets + length + SLACK_OCTETS > MAX_OCTETS) return false;
+    if (this.packets >= this.most || this.octets + length + SLACK_OCTETS > MAX_OCTETS) return false;
     const columns = Float64Array.from(columnsOf(vector, events), (column, at) => {
       const value = column[i] ?? 0;
       // 0 says that there is no option.
@@ -100,7 +105,7 @@ export class HeldPackets {
 
   /** Whether more than half of the room is taken. */
   get isHalfFull(): boolean {
-    return this.packets * 2 > MAX_PACKETS || this.octets * 2 > MAX_OCTETS;
+    return this.packets * 2 > this.most || this.octets * 2 > MAX_OCTETS;
   }
 
   /** Calls `look` for each packet of a subflow as `replay` does, and keeps them. */

@@ -24,13 +24,18 @@ export function sessionId(sessions: Sessions, session: number): string {
   const { hot } = sessions.subflows;
   const parts: (string | number)[] = [];
   if (state & table.S_ORPHAN) {
-    parts.push("orphan", sessions.tokenOf(session, 1), ...sessions.addressWords(subflow, 1), sessions.port(subflow, 1));
+    parts.push(
+      "orphan",
+      sessions.tokens.of(session, 1),
+      ...sessions.addressWords(subflow, 1),
+      sessions.port(subflow, 1),
+    );
   } else if (state & table.S_MIDSTREAM) {
     const at = subflow * flow.HOT_WORDS + flow.KEY;
     parts.push("midstream", ...hot.subarray(at, at + 9));
     parts.push(sessions.table.floats[(session * table.SESSION_WORDS + table.SESSION_START) >> 1]!);
   } else {
-    parts.push("handshake", sessions.tokenOf(session, 1));
+    parts.push("handshake", sessions.tokens.of(session, 1));
     for (const side of [0, 1]) {
       parts.push(hot[flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN]!);
     }

@@ -17,7 +17,7 @@ const ACK_LENGTH = 24;
  * the only one with this token; the HMACs decide in the end (`rightfulOwner`).
  */
 export function findOwner(sessions: Sessions, subflow: number, token: number): number {
-  const all = sessions.withToken(token);
+  const all = sessions.tokens.streamsOf(token);
   // Other joins that wait for a handshake are company for want of a session.
   const known = all.filter((stream) => (sessions.table.state(stream >> 1) & table.S_ORPHAN) === 0);
   // No HMAC tells what is whose there: both ends elsewhere may be two servers that chose one token.
@@ -70,17 +70,17 @@ export function takeJoin(
   if (expected !== null)
     return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
   // As the SYN/ACK's, for keys that come later than packets are held.
-  sessions.keepThirdAck(subflow, sent);
+  sessions.thirdAcks.keep(subflow, sent);
   return (word & join.SAW_ACK) === 0;
 }
 
 /** Verifies a third ACK's HMAC that was kept, as soon as keys and nonces are all known. */
 export function verifyThirdAck(sessions: Sessions, session: number, subflow: number): void {
-  const sent = sessions.thirdAcks.get(subflow);
+  const sent = sessions.thirdAcks.of(subflow);
   const expected = sent === undefined ? null : expectedHmac(sessions, session, subflow, true);
   if (sent === undefined || expected === null) return;
   setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
-  sessions.thirdAcks.delete(subflow);
+  sessions.thirdAcks.forget(subflow);
 }
 
 function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {
@@ -133,7 +133,7 @@ export function verifySynAck(sessions: Sessions, session: number, subflow: numbe
  */
 export function rightfulOwner(sessions: Sessions, subflow: number): number {
   const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
-  const owner = sessions.withToken(token).find((stream) => {
+  const owner = sessions.tokens.streamsOf(token).find((stream) => {
     const expected = expectedHmac(sessions, stream >> 1, subflow, false, (stream & 1) === 0);
     return expected !== null && isSynAckHmac(sessions, subflow, expected);
   });

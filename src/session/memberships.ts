@@ -49,7 +49,7 @@ export class Memberships {
       const { joinToken } = options;
       this.room.notePending(subflow, atMicros);
       // Of whoever had its number before.
-      this.sessions.thirdAcks.delete(subflow);
+      this.sessions.thirdAcks.forget(subflow);
       const owner = findOwner(this.sessions, subflow, joinToken);
       this.sessions.setJoin(subflow, join.IS_JOINED);
       if (owner >= 0 && this.attachJoin(owner, subflow, atMicros)) return true;
@@ -79,7 +79,7 @@ export class Memberships {
     this.sessions.table.set(session, evidence | table.S_ESTABLISHED | confirmed);
     if (evidence === table.S_ORPHAN) {
       this.sessions.table.words[session * table.SESSION_WORDS + table.TOKEN + 1] = token;
-      this.sessions.indexToken(session, 1);
+      this.sessions.tokens.add(session, 1);
     }
     return this.sessions.attach(session, subflow);
   }
@@ -120,7 +120,7 @@ export class Memberships {
    */
   settle(orphan: number, lowest: readonly [Dsn | null, Dsn | null]): number {
     const { sessions } = this;
-    const others = sessions.withToken(sessions.tokenOf(orphan, 1)).map((stream) => stream >> 1);
+    const others = sessions.tokens.streamsOf(sessions.tokens.of(orphan, 1)).map((stream) => stream >> 1);
     const sibling = others.find(
       (other) => sessions.table.state(other) & table.S_SETTLED && shareStream(sessions, other, lowest),
     );
@@ -189,7 +189,7 @@ export class Memberships {
     moved: (subflow: number, hasRoom: boolean) => void,
   ): void {
     const { sessions } = this;
-    for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
+    for (const stream of sessions.tokens.streamsOf(sessions.tokens.of(session, side))) {
       const orphan = stream >> 1;
       if (orphan === session || !sessions.awaitsHandshake(orphan)) continue;
       const own = sessions.subflowsOf(orphan).filter((subflow) => mayJoin(sessions, session * 2 + side, subflow));

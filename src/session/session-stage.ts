@@ -54,15 +54,10 @@ export class SessionStage {
   /** Streams (session * 2 + side) of the vector's packets. */
   private readonly streams = new Uint32Array(VECTOR_LENGTH);
 
-  constructor(
-    bounds: Omit<Bounds, "subflows" | "watchedSubflows">,
-    stage: SubflowStage,
-    seed: number,
-    observer: SessionObserver,
-  ) {
+  constructor(bounds: Bounds, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
     this.observer = observer;
-    this.sessions = new Sessions(bounds.sessions, bounds.rememberedOctets, stage.subflows, seed);
+    this.sessions = new Sessions(bounds, stage.subflows, seed);
     this.placement = new Placement(this.sessions, observer.octets);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
     const room = new Room(this.sessions, this.endings, bounds.pendingJoins, (subflow) => this.waiting.forget(subflow));
@@ -72,7 +67,7 @@ export class SessionStage {
       session: (session) => observer.merged(session),
     });
     this.signalling = new Signalling(this.placement, this.endings, this.memberships, observer);
-    this.waiting = new WaitingJoins(this.sessions, (vector, seen, i) => this.take(vector, seen, i));
+    this.waiting = new WaitingJoins(this.sessions, bounds.heldPackets, (vector, seen, i) => this.take(vector, seen, i));
   }
 
   /** Gives every packet that still has none its fate. */

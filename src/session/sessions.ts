@@ -1,8 +1,9 @@
+import type { Bounds } from "../pipeline-contract.ts";
 import { OctetMemory } from "../reassembly/octet-memory.ts";
 import { LINE_NUMBERS, NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
-import { FlowIndex } from "../subflow/flow-index.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
+import type { AdvertisedAddress } from "./addresses.ts";
 import { AgeList } from "./age-list.ts";
 import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
@@ -10,41 +11,24 @@ import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
 import type { RareOptions } from "./rare-options.ts";
 import type { Repeats } from "./repeats.ts";
 import * as table from "./session-table.ts";
+import { SessionTokens } from "./session-tokens.ts";
+import { ThirdAcks } from "./third-acks.ts";
 
 /** Subflows of one session; for a further join another one must give way (src/session/room.ts), counted in its record. */
 const MAX_SUBFLOWS_OF_SESSION = 256;
-/** Joins whose third ACK's HMAC is kept for keys to come; without it the verdict is unverifiable. */
-const MAX_THIRD_ACKS = 4096;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
-/** Streams found by one token; hosts choose their keys, and could make a search of many endless. */
-const MAX_STREAMS_OF_TOKEN = 16;
-/** Advertised addresses of one session; further ones are counted in its record. */
-export const MAX_ADDRESSES_OF_SESSION = 32;
 
 /** In a stream's line of `Sessions.outOfOrder`: the number of its newest piece in `Sessions.memory`. */
 const NEWEST_PIECE = SPARE + 1;
 
-/** An address one side announced (ADD_ADDR) or took back (REMOVE_ADDR), RFC 8684 §3.4. */
-export interface AdvertisedAddress {
-  readonly side: 0 | 1;
-  readonly addressId: number;
-  readonly ip: string | null;
-  readonly port: number | null;
-  readonly atMicros: number | null;
-  /** What the HMAC is over, and its 8 octets; null where there is none (version 0, only the removal seen). */
-  readonly hmac: { readonly over: Uint8Array; readonly octets: Uint8Array } | null;
-  /** When the other side's echo came. */
-  echoedMicros: number | null;
-  removedMicros: number | null;
-}
-
 /**
- * Everything known of live sessions: the table, the index of their tokens, ranges, and advertised
- * addresses. A stream's number is session * 2 + side.
+ * Everything known of live sessions: the table, the index of their tokens, which subflows they have, ranges, and
+ * advertised addresses. A stream's number is session * 2 + side.
  */
 export class Sessions {
   readonly table: table.SessionTable;
+  readonly tokens: SessionTokens;
   readonly subflows: flow.SubflowTable;
   /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
   readonly outOfOrder: StreamRanges;
@@ -57,24 +41,23 @@ export class Sessions {
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
-  /** By subflow: HMACs of third ACKs that no key verifies yet. */
-  readonly thirdAcks = new Map<number, Uint8Array>();
+  readonly thirdAcks: ThirdAcks;
   /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
   readonly young: AgeList;
   readonly empty: AgeList;
   /** Subflows that are joins without an answer. */
   readonly pending: AgeList;
-  /** Tokens that a bound kept out of the index: joins to them stay orphans. */
-  private unindexed = 0;
-  private readonly tokens: FlowIndex;
-  private readonly seed: number;
 
   /**
-   * @param remembered octets of payload to be remembered, over all streams
+   * @param bounds sessions, octets of payload to be remembered over all streams, and third ACKs kept for keys to come
    * @param seed a secret number of this process: a host chooses its keys, and could choose tokens that collide
    */
-  constructor(capacity: number, remembered: number, subflows: flow.SubflowTable, seed: number) {
-    this.seed = seed;
+  constructor(
+    bounds: Pick<Bounds, "sessions" | "rememberedOctets" | "thirdAcks">,
+    subflows: flow.SubflowTable,
+    seed: number,
+  ) {
+    const capacity = bounds.sessions;
     this.table = new table.SessionTable(capacity);
     this.subflows = subflows;
     this.young = new AgeList(capacity);
@@ -83,56 +66,9 @@ export class Sessions {
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
     const newest = { numbers: this.outOfOrder.near, step: LINE_NUMBERS, from: NEWEST_PIECE };
-    this.memory = new OctetMemory(newest, remembered);
-    // Records are stream numbers; tokens are compared by whoever asks for candidates.
-    this.tokens = new FlowIndex(() => false);
-  }
-
-  /**
-   * Makes `session + side` findable by its token, unless as many are as the bound allows; one that is half-open or waits
-   * for its handshake gives way.
-   */
-  indexToken(session: number, side: number): void {
-    const hash = this.mix(this.tokenOf(session, side));
-    const known = this.tokens.candidates(hash);
-    if (known.length >= MAX_STREAMS_OF_TOKEN) {
-      this.unindexed++;
-      const weak = known.find((stream) => this.isWeak(stream >> 1));
-      if (weak === undefined || this.isWeak(session)) return;
-      this.tokens.remove(hash, weak);
-    }
-    this.tokens.insert(hash, session * 2 + side);
-  }
-
-  private isWeak(session: number): boolean {
-    const state = this.table.state(session);
-    return (state & table.S_ORPHAN) !== 0 || (state & (table.S_ANSWERED | table.S_ESTABLISHED)) === 0;
-  }
-
-  /** How many tokens of a session a bound kept out of the index: joins to them are orphans. */
-  shedTokens(session: number): number {
-    if (this.unindexed === 0) return 0;
-    const state = this.table.state(session);
-    return [0, 1].filter((side) => {
-      const isKnown = (state & (table.S_KEY << side)) !== 0 || (side === 1 && (state & table.S_ORPHAN) !== 0);
-      return isKnown && !this.withToken(this.tokenOf(session, side)).includes(session * 2 + side);
-    }).length;
-  }
-
-  /** Streams (session * 2 + side) whose side has this token: mostly one, several when hosts chose the same. */
-  withToken(token: number): number[] {
-    return this.tokens.candidates(this.mix(token));
-  }
-
-  /** One to one, so that equal hashes are equal tokens. */
-  private mix(token: number): number {
-    const mixed = Math.imul(token ^ this.seed, 0x9e3779b1);
-    return (mixed ^ (mixed >>> 16)) >>> 0;
-  }
-
-  /** The token word of one side. */
-  tokenOf(session: number, side: number): number {
-    return this.table.words[session * table.SESSION_WORDS + table.TOKEN + side]!;
+    this.memory = new OctetMemory(newest, bounds.rememberedOctets);
+    this.tokens = new SessionTokens(this.table, seed);
+    this.thirdAcks = new ThirdAcks(bounds.thirdAcks);
   }
 
   /** Whether a session has as many subflows as the bound allows. */
@@ -161,13 +97,6 @@ export class Sessions {
     return true;
   }
 
-  /** Keeps the HMAC of a join's third ACK until its session's keys are known; the oldest of too many is forgotten. */
-  keepThirdAck(subflow: number, hmac: Uint8Array): void {
-    const [oldest] = this.thirdAcks.keys();
-    if (this.thirdAcks.size >= MAX_THIRD_ACKS && oldest !== undefined) this.thirdAcks.delete(oldest);
-    this.thirdAcks.set(subflow, Uint8Array.from(hmac));
-  }
-
   /** Takes a subflow out of a session that it does not belong to after all. */
   detach(session: number, subflow: number): void {
     const others = this.subflowsOf(session).filter((one) => one !== subflow);
@@ -193,7 +122,7 @@ export class Sessions {
     const session = this.sessionOf(subflow);
     this.detach(session, subflow);
     this.pending.remove(subflow);
-    this.thirdAcks.delete(subflow);
+    this.thirdAcks.forget(subflow);
     subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = 0;
     subflows.takeCopies(subflow, twin);
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
@@ -332,9 +261,7 @@ export class Sessions {
   release(session: number): void {
     const state = this.table.state(session);
     for (const side of [0, 1]) {
-      if (state & (table.S_KEY << side) || state & table.S_ORPHAN) {
-        this.tokens.remove(this.mix(this.tokenOf(session, side)), session * 2 + side);
-      }
+      if (state & (table.S_KEY << side) || state & table.S_ORPHAN) this.tokens.remove(session, side);
       this.outOfOrder.release(session * 2 + side);
       this.memory.release(session * 2 + side);
       this.outOfOrder.near[(session * 2 + side) * LINE_NUMBERS + ACKNOWLEDGED] = 0;
@@ -354,7 +281,7 @@ export class Sessions {
     this.checksums.delete(subflow * 2);
     this.checksums.delete(subflow * 2 + 1);
     this.pending.remove(subflow);
-    this.thirdAcks.delete(subflow);
+    this.thirdAcks.forget(subflow);
     this.subflows.release(subflow);
   }
 }

@@ -38,7 +38,7 @@ export class Signalling {
 
   /** The MPTCP options of a packet, valid until the next one is read. */
   read(vector: PacketVector, i: number): mptcp.MptcpOptions {
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, this.options);
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), this.options);
     return this.options;
   }
 
@@ -96,7 +96,7 @@ export class Signalling {
     }
     if (
       options.seen & ((1 << mptcp.ADD_ADDR) | (1 << mptcp.REMOVE_ADDR)) &&
-      takeAddresses(sessions, session, side, vector, i)
+      takeAddresses(sessions, session, side, vector, i, options)
     ) {
       this.observer.updated(session, atMicros);
     }

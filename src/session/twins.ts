@@ -14,7 +14,7 @@ export function initialTwin(sessions: Sessions, session: number): number {
   if (subflow === undefined || others.length > 0 || all.state(session) & table.S_ESTABLISHED) return -1;
   for (const side of [1, 0]) {
     if ((all.state(session) & (table.S_KEY << side)) === 0) continue;
-    for (const stream of sessions.withToken(sessions.tokenOf(session, side))) {
+    for (const stream of sessions.tokens.streamsOf(sessions.tokens.of(session, side))) {
       const other = stream >> 1;
       if (other === session || (stream & 1) !== side || !haveSameKeys(sessions, session, other)) continue;
       const twin = sessions.subflowsOf(other).find((one) => sessions.join(one) & join.IS_INITIAL);

@@ -120,7 +120,7 @@ export function tokenFinding(sessions: Sessions, session: number, side: 0 | 1): 
     .map((subflow) => sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!);
   if (tokens.length === 0) return null;
   if ((sessions.table.state(session) & (table.S_KEY << side)) === 0) return unverifiable(whyKeyless(sessions, session));
-  return found(tokens.every((token) => token === sessions.tokenOf(session, side)));
+  return found(tokens.every((token) => token === sessions.tokens.of(session, side)));
 }
 
 const bitsOf = (sessions: Sessions, session: number): number =>

@@ -18,11 +18,19 @@ const NEEDS_PROOF = events.DATA | events.DATA_FIN | events.UNMAPPED_DATA | event
 export class WaitingJoins {
   private readonly sessions: Sessions;
   private readonly take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void;
-  private readonly held = new HeldPackets();
+  private readonly held: HeldPackets;
 
-  /** @param take takes a packet that has waited */
-  constructor(sessions: Sessions, take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void) {
+  /**
+   * @param most packets that may wait at a time
+   * @param take takes a packet that has waited
+   */
+  constructor(
+    sessions: Sessions,
+    most: number,
+    take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void,
+  ) {
     this.sessions = sessions;
+    this.held = new HeldPackets(most);
     this.take = take;
   }
 

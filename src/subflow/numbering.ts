@@ -34,7 +34,7 @@ export class Numbering {
     const { options } = this;
     if (vector.flags[i]! & tcp.SYN) return true;
     if (vector.mptcpAt[i] === 0) return false;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
     return vector.payloadLength[i] === 0 && (options.seen & ((1 << mptcp.MP_CAPABLE) | (1 << mptcp.MP_JOIN))) !== 0;
   }
 

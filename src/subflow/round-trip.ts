@@ -4,8 +4,6 @@ import * as table from "./subflow-table.ts";
 
 /** Of a direction's packets, each one whose number has these bits all clear may begin a measurement. */
 export const TIMED_EVERY = 127;
-/** Measurements under way at a time; at the bound the oldest is given up. */
-const MAX_TIMINGS = 65_536;
 /** What is acknowledged later than this was not measured: its acknowledgment was missed. */
 const MAX_MICROS = 10_000_000;
 /** The place behind a SYN. */
@@ -26,9 +24,12 @@ export interface Timing {
  */
 export class RoundTrips {
   private readonly subflows: table.SubflowTable;
+  private readonly most: number;
 
-  constructor(subflows: table.SubflowTable) {
+  /** @param most measurements under way at a time; of more the oldest is given up */
+  constructor(subflows: table.SubflowTable, most: number) {
     this.subflows = subflows;
+    this.most = most;
   }
 
   /** Takes packet i, which begins at `ssn` (0: a SYN), before its octets are counted; `next` is NEXT_SSN. */
@@ -76,7 +77,7 @@ export class RoundTrips {
     const { timed } = this.subflows;
     timed.delete(subflow);
     this.subflows.time(subflow, timing);
-    if (timed.size <= MAX_TIMINGS) return;
+    if (timed.size <= this.most) return;
     const [oldest] = timed.keys();
     if (oldest !== undefined) this.subflows.stopTiming(oldest);
   }

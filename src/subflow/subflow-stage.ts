@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import type { Bounds } from "../pipeline-contract.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
@@ -41,13 +42,13 @@ export class SubflowStage {
   /** A packet of the vector under way is a second copy. */
   private refused = false;
 
-  constructor(bounds: { readonly subflows: number; readonly watchedSubflows: number }, seed: number) {
+  constructor(bounds: Pick<Bounds, "subflows" | "watchedSubflows" | "roundTrips">, seed: number) {
     this.keys = new FlowKeys(seed);
     this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, this.keys);
     this.numbering = new Numbering(this.subflows);
     this.duplicates = new MirrorDuplicates(seed);
     this.mappings = new Mappings(this.subflows, this.events);
-    this.roundTrips = new RoundTrips(this.subflows);
+    this.roundTrips = new RoundTrips(this.subflows, bounds.roundTrips);
   }
 
   /** Second copies whose octets could not be compared with those of the first. */
@@ -270,7 +271,7 @@ export class SubflowStage {
     this.events.ssn[i] = 0;
     if (payload !== 0) this.subflows.cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload;
     if (vector.mptcpAt[i] === 0) return kind;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
     if (saidBesidesDss(options) !== 0) kind |= events.OPTIONS;
     if ((options.seen & (1 << mptcp.DSS)) === 0) return kind;
     // A DATA_FIN alone has no place on the subflow.
@@ -311,7 +312,7 @@ export class SubflowStage {
   private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {
     if (vector.mptcpAt[i] === 0) return 0;
     const options = this.options;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, options);
+    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
     let kind = saidBesidesDss(options) !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;

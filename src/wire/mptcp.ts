@@ -39,9 +39,9 @@ const ADD_ADDR_LENGTHS: readonly number[] = [8, 10, 16, 18, 20, 22, 28, 30];
 export class MptcpOptions {
   /** Bit n: subtype n was there with a legal length; subtypes that no RFC knows have any. */
   seen = 0;
-  /** Options whose length is none that their subtype may have, or that leave no room for the next one. */
+  /** Options whose length is none that their subtype may have, leaves no room for the next one, or runs past the header. */
   malformed = 0;
-  /** Bit n: the octets end inside an option of subtype n. */
+  /** Bit n: the copy was cut inside an option of subtype n. */
   unfinished = 0;
 
   capableVersion = 0;
@@ -91,9 +91,9 @@ export class MptcpOptions {
 /**
  * Decodes the MPTCP options among the TCP options from `at` (the first MPTCP one) to `end`. One whose length its subtype
  * cannot have is counted and stepped over; one that is cut, or too short to be any, ends the walk. Those before it are
- * kept.
+ * kept. `isCut` says that the header went on behind \`end\` where it was captured.
  */
-export function decodeMptcp(view: DataView, at: number, end: number, out: MptcpOptions): void {
+export function decodeMptcp(view: DataView, at: number, end: number, isCut: boolean, out: MptcpOptions): void {
   out.seen = 0;
   out.malformed = 0;
   out.unfinished = 0;
@@ -109,7 +109,7 @@ export function decodeMptcp(view: DataView, at: number, end: number, out: MptcpO
     }
     const length = i + 1 < end ? view.getUint8(i + 1) : 0;
     if (length < 2 || i + length > end) {
-      if (kind === OPTION_MPTCP) noteUnfinished(view, i, end, length, out);
+      if (kind === OPTION_MPTCP) noteUnfinished(view, i, end, length, isCut, out);
       return;
     }
     if (kind === OPTION_MPTCP) {
@@ -127,9 +127,19 @@ export function decodeMptcp(view: DataView, at: number, end: number, out: MptcpO
   }
 }
 
-/** An MPTCP option that runs past the end: cut where its subtype is still there, else only the length tells. */
-function noteUnfinished(view: DataView, at: number, end: number, length: number, out: MptcpOptions): void {
-  if (at + 1 < end && length < 3) out.malformed++;
+/**
+ * An MPTCP option that runs past the end, of a whole header or of a cut one: of that its subtype is told where it is
+ * still there, and a length that can be none.
+ */
+function noteUnfinished(
+  view: DataView,
+  at: number,
+  end: number,
+  length: number,
+  isCut: boolean,
+  out: MptcpOptions,
+): void {
+  if (!isCut || (at + 1 < end && length < 3)) out.malformed++;
   else if (at + 2 < end) out.unfinished |= 1 << (view.getUint8(at + 2) >> 4);
 }
 

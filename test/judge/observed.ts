@@ -49,7 +49,7 @@ function decoded(vector: PacketVector, i: number, out: wire.MptcpOptions): Decod
   const { view } = vector;
   const [from, end] = [vector.mptcpAt[i] ?? 0, vector.optionsEnd[i] ?? 0];
   if (from === 0) return {};
-  wire.decodeMptcp(view, from, end, out);
+  wire.decodeMptcp(view, from, end, vector.hasCutOptions(i), out);
   const key = (at: number) => (at === 0 ? {} : String(view.getBigUint64(at)));
   const has = (subtype: number) => (out.seen & (1 << subtype)) !== 0;
   const row: Record<string, string> = {};

@@ -10,7 +10,11 @@ function addressesAfter(version: 0 | 1, ...options: Buffer[]) {
   const talk = new Conversation({ version }).open().send(0, "x");
   for (const one of options) talk.segment(talk.initial, 1, ACK, [one]);
   const record = sessionRecord.parse(run(talk.packets).records[0]);
-  return { addresses: record.mptcp.addresses ?? [], shed: record.rejoin?.shed };
+  return {
+    addresses: record.mptcp.addresses ?? [],
+    shed: record.rejoin?.shed,
+    malformed: record.mptcp.options?.malformed,
+  };
 }
 
 describe("ADD_ADDR and REMOVE_ADDR", () => {
@@ -44,6 +48,17 @@ describe("ADD_ADDR and REMOVE_ADDR", () => {
       { address_id: 4, ip: "10.2.0.9", removed_at: expect.stringMatching(/Z$/) },
       { address_id: 7, ip: null, port: null, at: null, removed_at: expect.stringMatching(/Z$/) },
     ]);
+  });
+
+  it.each<[name: string, version: 0 | 1, one: Buffer]>([
+    ["version 1 without an HMAC and no echo", 1, option.addAddr(0, 4, "10.2.0.9")],
+    ["version 0 with an HMAC", 0, option.addAddr(1, 4, "10.2.0.9")],
+  ])("%s is malformed", (_, version, one) => {
+    // Version 0 says 4 where version 1 has its echo bit.
+    one[2] = 0x30 | (version === 0 ? 4 : 0);
+    const { addresses, malformed } = addressesAfter(version, one);
+    expect(addresses).toEqual([]);
+    expect(malformed).toBe(1);
   });
 
   it("thirty-two are kept, further ones counted", () => {

@@ -61,6 +61,35 @@ describe("a join whose handshake comes long after it", () => {
     expect(records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
     expect(records[0]?.rejoin?.shed?.octets).toBe(1);
   });
+
+  it.each([
+    [2, ["verified", "verified"]],
+    [1, ["unverifiable", "verified"]],
+  ])("of %i third ACKs that are kept, the newest joins have theirs", (thirdAcks, verdicts) => {
+    const talk = new Conversation().open();
+    const handshake = talk.packets.splice(0);
+    for (const n of [1, 2]) talk.join({ ends: [{ ip: "10.1.9.1", port: 50_000 + n }, JOIN[1]], nonces: [n, n + 2] });
+    talk.wait(30);
+    for (const packet of handshake) talk.packets.push({ ...packet, atMicros: talk.atMicros++ });
+    const bounds = { sessions: 16, subflows: 16, thirdAcks };
+    const { records } = run(talk.packets, { partial: false, bounds }, 1);
+    const joins = records[0]?.mptcp.subflows.flatMap(({ join }) => join ?? []);
+    expect(joins?.map(({ hmac }) => hmac.initiator)).toEqual(verdicts);
+  });
+
+  it.each([
+    [5, { octets: 4, shed: undefined }],
+    [4, { octets: 2, shed: 2 }],
+  ])("of its packets %i are held; octets of others are shed", (heldPackets, told) => {
+    const talk = new Conversation().open();
+    const handshake = talk.packets.splice(0);
+    const on = talk.join({ ends: JOIN });
+    talk.send(0, "ab", { on }).send(0, "cd", { on });
+    for (const packet of handshake) talk.packets.push({ ...packet, atMicros: talk.atMicros++ });
+    const { records } = run(talk.packets, { partial: false, bounds: { sessions: 16, subflows: 16, heldPackets } }, 1);
+    const { mptcp, rejoin } = sessionRecord.parse(records[0]);
+    expect({ octets: mptcp.stream.initiator.octets, shed: rejoin?.shed?.octets }).toEqual(told);
+  });
 });
 
 describe("a handshake that somebody repeats after the session has ended", () => {

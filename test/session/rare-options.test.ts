@@ -102,13 +102,13 @@ describe("MP_TCPRST (RFC 8684 §3.6)", () => {
 });
 
 describe("options without a meaning", () => {
-  it("are counted by subtype; those of impossible lengths together", () => {
+  it("are counted by subtype; those of impossible lengths together, and those that run past the header", () => {
     const talk = new Conversation().open().send(0, "x");
     for (const dump of ["1e03b0", "1e04b000", "1e06f0001234", "1e055100001e0440011e0440"]) {
       talk.segment(talk.initial, 0, ACK, [Buffer.from(dump, "hex")]);
     }
     expect(recordOf(talk).mptcp.options).toEqual({
-      malformed: 1,
+      malformed: 2,
       unknown: [
         { subtype: 11, segments: 2 },
         { subtype: 15, segments: 1 },

@@ -198,7 +198,7 @@ describe("options behind a DSS", () => {
     const agents = new Agents(null);
     agents.addSource("a");
     const decapsulation = new Decapsulation(agents);
-    const stage = new SubflowStage({ subflows: 16, watchedSubflows: 16 }, 1);
+    const stage = new SubflowStage({ subflows: 16, watchedSubflows: 16, roundTrips: 16 }, 1);
     const vector = new PacketVector();
     // One to a vector: a subflow that was opened in the same one does not go the short way.
     const kinds = talk.packets.map(({ octets, wire, atMicros }) => {

@@ -4,10 +4,10 @@ import * as mptcp from "../../src/wire/mptcp.ts";
 import { hex } from "../support/pcap.ts";
 
 /** Decodes options from octet 1 on, so that no place in them is 0, which means absent. */
-function decode(dump: string): mptcp.MptcpOptions {
+function decode(dump: string, isCut = true): mptcp.MptcpOptions {
   const octets = hex(`00 ${dump}`);
   const options = new mptcp.MptcpOptions();
-  mptcp.decodeMptcp(new DataView(octets.buffer), 1, octets.length, options);
+  mptcp.decodeMptcp(new DataView(octets.buffer), 1, octets.length, isCut, options);
   return options;
 }
 
@@ -204,6 +204,10 @@ describe("what is wrong with options is counted", () => {
   ])("%s", (_, dump, fields) => {
     expect(decode(dump)).toMatchObject(fields);
   });
+
+  it.each(["1e0c 70 00 0f0e", "1e0c", "1e"])("%s runs past a header that was not cut: malformed", (dump) => {
+    expect(decode(dump, false)).toMatchObject({ seen: 0, malformed: 1, unfinished: 0 });
+  });
 });
 
 describe("several options in one segment", () => {
@@ -241,7 +245,7 @@ describe("several options in one segment", () => {
     const options = new mptcp.MptcpOptions();
     const read = (dump: string) => {
       const octets = hex(`00 ${dump}`);
-      mptcp.decodeMptcp(new DataView(octets.buffer), 1, octets.length, options);
+      mptcp.decodeMptcp(new DataView(octets.buffer), 1, octets.length, true, options);
     };
     read("1e16 01 01 0706050403020100 0f0e0d0c0b0a0908 0578");
     read("1e03 51");
@@ -251,7 +255,7 @@ describe("several options in one segment", () => {
   it("a DSS without its flags, on the last octets of a block, is none", () => {
     const own = Uint8Array.of(30, 3, 0x20);
     const options = new mptcp.MptcpOptions();
-    mptcp.decodeMptcp(new DataView(own.buffer), 0, own.length, options);
+    mptcp.decodeMptcp(new DataView(own.buffer), 0, own.length, true, options);
     expect(options).toMatchObject({ seen: 0, dss: 0 });
   });
 
@@ -262,7 +266,7 @@ describe("several options in one segment", () => {
         const own = Uint8Array.from(octets);
         const at = Math.min(from, own.length);
         const options = new mptcp.MptcpOptions();
-        mptcp.decodeMptcp(new DataView(own.buffer), at, own.length, options);
+        mptcp.decodeMptcp(new DataView(own.buffer), at, own.length, true, options);
         for (const place of [3, 4]) {
           mptcp.eachOption(new DataView(own.buffer), at, own.length, place, (optionAt, length) => {
             expect(optionAt + length).toBeLessThanOrEqual(own.length);
@@ -278,7 +282,7 @@ describe("several options in one segment", () => {
     fc.assert(
       fc.property(near, (list) => {
         const own = Uint8Array.from(list.flatMap(([kind, length, third, rest]) => [kind, length, third, ...rest]));
-        mptcp.decodeMptcp(new DataView(own.buffer), 0, own.length, new mptcp.MptcpOptions());
+        mptcp.decodeMptcp(new DataView(own.buffer), 0, own.length, true, new mptcp.MptcpOptions());
       }),
       { numRuns: 3000 },
     );
