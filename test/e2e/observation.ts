@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { FindingRecord } from "../../schema/finding-record.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import type { Network } from "../lab/network.ts";
@@ -18,6 +19,8 @@ export interface ObservationOptions {
   readonly broker: string;
   /** For tcpdump's files. */
   readonly folder: string;
+  /** Routers that have an agent; all of them where it is absent. */
+  readonly watched?: readonly (typeof ROUTERS)[number][];
 }
 
 /** What an agent says at its end. */
@@ -46,9 +49,11 @@ export interface CollectorCounts {
 export interface Observation {
   readonly truth: TransferTruth;
   readonly records: readonly SessionRecord[];
+  readonly findings: readonly FindingRecord[];
+  /** By watched router. */
   readonly agents: readonly AgentCounts[];
   readonly collector: CollectorCounts;
-  /** By router: TCP packets it forwarded, and copies that left it, as tcpdump counts them. */
+  /** By watched router: TCP packets it forwarded, and copies that left it, as tcpdump counts them. */
   readonly passed: readonly { readonly tcp: number; readonly copies: number }[];
 }
 
@@ -73,14 +78,16 @@ export async function observe(
   const sink = ["--sink", "kafka", "--brokers", broker, "--digest", "--name", name];
   const collector = new Program(network, "collector", "collect", ...listen, ...rules, ...sink);
   await collector.says(/listening on/);
-  const agents = ROUTERS.map((router, i) => {
+  const watched = options.watched ?? ROUTERS;
+  const agents = watched.map((router) => {
+    const i = ROUTERS.indexOf(router);
     const address = ADDRESSES.collector[delivery][i] ?? "";
     const delivered = ["--collector", address, "--encapsulation", encapsulation, "--key", String(i + 1)];
     return new Program(network, router, "agent", "--interface", "core", ...delivered);
   });
   await Promise.all(agents.map((agent) => agent.says(/started/)));
   const copies = encapsulation === "udp" ? "udp dst port 4754" : "ip proto 47 or ip6 proto 47";
-  const counting = ROUTERS.map((router) => ({
+  const counting = watched.map((router) => ({
     tcp: new PacketCount(network, router, "core", "tcp", join(folder, `${name}-${router}-tcp.pcap`)),
     copies: new PacketCount(network, router, "mgmt", copies, join(folder, `${name}-${router}-copies.pcap`)),
   }));
@@ -92,18 +99,27 @@ export async function observe(
   for (const agent of agents) await endWell(agent);
   await Promise.all(counting.flatMap((count) => [count.tcp.finish(), count.copies.finish()]));
   await endWell(collector);
-  const consume = ["consume", "--topic", TOPICS.sessions, "--brokers", broker, "--json", "--until-idle", "2000"];
-  const consumer = new Program(network, "collector", ...consume);
-  const status = await consumer.ended();
-  if (status !== 0) throw new Error(`rejoin consume ended with ${status}: ${consumer.errors}`);
-  const all = consumer.output.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as SessionRecord]));
+  const [records, findings] = await Promise.all([
+    readTopic<SessionRecord>(network, broker, TOPICS.sessions),
+    readTopic<FindingRecord>(network, broker, TOPICS.findings),
+  ]);
   return {
     truth,
-    records: all.filter(({ observer }) => observer.name === name),
+    records: records.filter(({ observer }) => observer.name === name),
+    findings: findings.filter(({ observer }) => observer.name === name),
     agents: agents.map((agent) => agent.logged(/ended$/) as unknown as AgentCounts),
     collector: collector.logged(/totals at the end/) as unknown as CollectorCounts,
     passed: counting.map((count) => ({ tcp: count.tcp.count(), copies: count.copies.count() })),
   };
+}
+
+/** What `rejoin consume` prints of a topic, from its beginning to its end. */
+async function readTopic<T>(network: Network, broker: string, topic: string): Promise<T[]> {
+  const options = ["--topic", topic, "--brokers", broker, "--json", "--until-idle", "2000"];
+  const consumer = new Program(network, "collector", "consume", ...options);
+  const status = await consumer.ended();
+  if (status !== 0) throw new Error(`rejoin consume ended with ${status}: ${consumer.errors}`);
+  return consumer.output.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as T]));
 }
 
 async function endWell(program: Program): Promise<void> {

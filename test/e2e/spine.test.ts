@@ -6,7 +6,15 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import type { Network } from "../lab/network.ts";
 import type { TransferTruth } from "../lab/transfer.ts";
-import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS, setMtu } from "../lab/two-paths.ts";
+import {
+  ADDRESSES,
+  announceSecondAddress,
+  buildTwoPaths,
+  joinFromSecondAddress,
+  ROUTERS,
+  setHosts,
+  setMtu,
+} from "../lab/two-paths.ts";
 import { needs, type Requirement, titled } from "../support/requirements.ts";
 import { Broker, installBroker } from "./broker.ts";
 import { type Observation, observe } from "./observation.ts";
@@ -108,6 +116,16 @@ function recordedSession({ source, destination, mptcp }: SessionRecord): unknown
   };
 }
 
+const VERIFIED = { verdict: "verified" };
+/** What the record of an honest session says when its handshake and both directions were seen, and its client joined. */
+const ALL_VERIFIED = {
+  version: VERIFIED,
+  key_echo: VERIFIED,
+  token: { initiator: null, responder: VERIFIED },
+  idsn: { initiator: VERIFIED, responder: VERIFIED },
+  fastclose: { initiator: null, responder: null },
+};
+
 const bySource = (a: unknown, b: unknown) => JSON.stringify(a).localeCompare(JSON.stringify(b));
 
 describe.skipIf(reason !== undefined)(
@@ -121,7 +139,7 @@ describe.skipIf(reason !== undefined)(
       network = buildTwoPaths();
       joinFromSecondAddress(network);
       broker = new Broker(network, "collector");
-      broker.start(TOPICS.sessions, TOPICS.agents);
+      broker.start(TOPICS.sessions, TOPICS.findings, TOPICS.agents);
     });
     afterAll(async () => {
       broker?.wipe();
@@ -157,15 +175,82 @@ describe.skipIf(reason !== undefined)(
           MPJoinNoTokenFound: 0,
           MPJoinAckHMacFailure: 0,
         });
+        expect(observation.findings).toEqual([]);
         for (const { mptcp, event } of ended) {
           expect(mptcp.close?.reason).toBe("fin");
           expect(event.reason).toBeTypeOf("string");
           expect(mptcp.subflows.map(({ agents }) => agents)).toEqual([["router1"], ["router2"]]);
           expect(mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
+          expect(mptcp.verdicts).toEqual(ALL_VERIFIED);
+          expect(mptcp.stream).toMatchObject({ initiator: { unseen_octets: 0 }, responder: { unseen_octets: 0 } });
         }
         expect(observation.records.filter(({ event }) => event.action === "session-opened")).toHaveLength(3);
       });
     }
+
+    const ways = { encapsulation: "udp", delivery: "ipv4" } as const;
+    const ends = { clientAddress: ADDRESSES.client.ipv4[0], serverAddress: ADDRESSES.server.ipv4[0] };
+
+    test("a router without an agent: what went over it is told as not seen", async () => {
+      const { records, findings } = await observeWithoutLoss(
+        network,
+        { name: "unwatched", ...ways, broker: broker.address, folder, watched: ["router1"] },
+        { ...ends, connections: 1, fromClient: 1_000_000, fromServer: 600_001 },
+      );
+      const [record] = records.filter(({ event }) => event.action === "session-ended");
+      if (record === undefined) throw new Error("no session ended");
+      const { initiator, responder } = record.mptcp.stream;
+      expect([initiator.acknowledged, responder.acknowledged]).toEqual([1_000_000, 600_001]);
+      expect(initiator.octets + (initiator.unseen_octets ?? 0)).toBe(1_000_000);
+      expect(responder.octets + (responder.unseen_octets ?? 0)).toBe(600_001);
+      expect(initiator.unseen_octets).toBeGreaterThan(100_000);
+      const told = findings.filter(({ event }) => event.action === "path-not-monitored");
+      expect(told.map(({ mptcp }) => mptcp)).toContainEqual({
+        session: { id: record.mptcp.session.id, revision: record.mptcp.session.revision },
+        subflow: null,
+        side: "initiator",
+      });
+      expect(findings).toHaveLength(told.length);
+    });
+
+    test("an announced address, DSS checksums: verified", async () => {
+      setHosts(network, "net.mptcp.checksum_enabled=1");
+      announceSecondAddress(network);
+      const { records, findings } = await observeWithoutLoss(
+        network,
+        { name: "announced", ...ways, broker: broker.address, folder },
+        { ...ends, connections: 1, fromClient: 500_000, fromServer: 300_000 },
+      );
+      setHosts(network, "net.mptcp.checksum_enabled=0");
+      network.exec("server", "ip", "mptcp", "endpoint", "flush");
+      expect(findings).toEqual([]);
+      const [record] = records.filter(({ event }) => event.action === "session-ended");
+      expect(record?.mptcp).toMatchObject({
+        checksum_required: true,
+        verdicts: ALL_VERIFIED,
+        addresses: [{ side: "responder", ip: ADDRESSES.server.ipv4[1], hmac: VERIFIED, hmac_form: "rightmost" }],
+      });
+      for (const { checksum, unseen_octets } of Object.values(record?.mptcp.stream ?? {})) {
+        expect(checksum).toMatchObject({ failed: 0, old_byte_order: 0, unverifiable: 0, failures: [] });
+        expect(checksum?.verified).toBeGreaterThan(10);
+        expect(unseen_octets).toBe(0);
+      }
+    });
+
+    test("TCP Fast Open: the octets of the SYN begin the stream", async () => {
+      setHosts(network, "net.ipv4.tcp_fastopen=3");
+      const { truth, records, findings } = await observeWithoutLoss(
+        network,
+        { name: "fast-open", ...ways, broker: broker.address, folder },
+        { ...ends, connections: 2, fromClient: 100_000, fromServer: 50_000, opening: 400 },
+      );
+      expect(findings).toEqual([]);
+      const ended = records.filter(({ event }) => event.action === "session-ended");
+      const sent = ({ mptcp }: SessionRecord) => [mptcp.token.initiator, mptcp.stream.initiator.sha256];
+      expect(ended.map(sent).sort()).toEqual(truth.client.map(({ token, sent }) => [token, sent.sha256]).sort());
+      // The first connection fetches the cookie, the second has it.
+      expect(truth.kernel.server.fastOpened).toBe(1);
+    });
 
     test("a copy too long for the path is cut: a hole in the stream, and no packet less", async () => {
       ROUTERS.forEach((_, index) => {

@@ -122,6 +122,14 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     { action: "path-not-monitored", severity: 1, side: "responder" },
   ],
   [
+    "octets that were acknowledged and that no agent saw yet: the session lives on, and an agent may be behind",
+    ({ mptcp }) => {
+      mptcp.close = null;
+      Object.assign(mptcp.stream.responder, { acknowledged: 10_000, unseen_octets: 4000, unseen_share: 0.4 });
+    },
+    null,
+  ],
+  [
     "what an agent loses now and then",
     ({ mptcp }) =>
       Object.assign(mptcp.stream.responder, { acknowledged: 1e6, unseen_octets: 4000, unseen_share: 0.004 }),

@@ -28,6 +28,8 @@ export interface KernelView {
   readonly subflows: readonly KernelSubflow[];
   /** Names without `MPTcpExt`. */
   readonly counters: Readonly<Record<string, number>>;
+  /** Connections that were accepted with data in their SYN (TCP Fast Open) since the host was made. */
+  readonly fastOpened: number;
 }
 
 /** Asks a host's kernel about the connections that use a port. Throws when `ss` prints what is not understood. */
@@ -52,6 +54,7 @@ export function kernelView(network: Network, node: string, port: number): Kernel
       bytesReceived: Number(/\bbytes_received:(\d+)/.exec(row)?.[1] ?? 0),
     })),
     counters: counters(network.exec(node, "nstat", "-asz", "MPTcpExt*")),
+    fastOpened: Number(/\d+/.exec(network.exec(node, "nstat", "-asz", "TcpExtTCPFastOpenPassive"))?.[0]),
   };
 }
 

@@ -1,9 +1,9 @@
 """One end of test sessions over kernel MPTCP: sends and receives so many octets, counts and hashes them.
 
     peer.py serve ADDRESS PORT COUNT SEND RECEIVE
-    peer.py connect ADDRESS PORT COUNT SEND RECEIVE SOURCE
+    peer.py connect ADDRESS PORT COUNT SEND RECEIVE SOURCE OPENING
 
-A server prints {"listening": PORT}. Each of COUNT connections that has sent and received everything becomes one JSON
+OPENING are the octets that go with the SYN (TCP Fast Open); 0 for an ordinary one. A server prints {"listening": PORT}. Each of COUNT connections that has sent and received everything becomes one JSON
 line. Then the peer waits for a line on standard input before it closes them, so that the kernel can be asked about
 connections that are still there; {"closed": COUNT} comes when they are.
 """
@@ -37,9 +37,10 @@ def make_socket(address):
     return sock
 
 
-def send_all(sock, total, seed, digest):
+def send_all(sock, total, seed, digest, opening):
+    digest.update(opening)
     source = random.Random(seed)
-    left = total
+    left = total - len(opening)
     while left > 0:
         octets = source.randbytes(min(CHUNK, left))
         sock.sendall(octets)
@@ -63,9 +64,9 @@ def token(sock):
     return struct.unpack_from("=I", info, 12)[0]
 
 
-def converse(sock, seed, send, receive):
+def converse(sock, seed, send, receive, opening):
     sent, received = hashlib.sha256(), hashlib.sha256()
-    sender = threading.Thread(target=send_all, args=(sock, send, seed, sent))
+    sender = threading.Thread(target=send_all, args=(sock, send, seed, sent, opening))
     sender.start()
     receive_all(sock, receive, received)
     sender.join()
@@ -83,21 +84,27 @@ def main():
     port, count, send, receive = int(port), int(count), int(send), int(receive)
     if role == "serve":
         listener = make_socket(address)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
         listener.bind((address, port))
         listener.listen(count)
         say(listening=listener.getsockname()[1])
     sockets = []
     threads = []
     for number in range(count):
+        opening = b""
         if role == "serve":
             sock, _ = listener.accept()
         else:
             sock = make_socket(address)
             sock.bind((source[0], 0))
-            sock.connect((address, port))
+            opening = bytes(int(source[1]))
+            if opening:
+                opening = opening[: sock.sendto(opening, socket.MSG_FASTOPEN, (address, port))]
+            else:
+                sock.connect((address, port))
         sockets.append(sock)
         seed = f"{role} {port} {number}"
-        threads.append(threading.Thread(target=converse, args=(sock, seed, send, receive)))
+        threads.append(threading.Thread(target=converse, args=(sock, seed, send, receive, opening)))
         threads[-1].start()
     for thread in threads:
         thread.join()

@@ -33,11 +33,13 @@ export interface TransferOptions {
   /** Octets of each connection, by who sends them. */
   readonly fromClient: number;
   readonly fromServer: number;
+  /** Of `fromClient`, octets that go with the SYN (TCP Fast Open); 0 where it is absent. */
+  readonly opening?: number;
 }
 
 /** Transfers octets both ways between client and server of the lab, over MPTCP. Throws when a peer fails or hangs. */
 export async function transfer(network: Network, options: TransferOptions): Promise<TransferTruth> {
-  const { connections, fromClient, fromServer, clientAddress, serverAddress } = options;
+  const { connections, fromClient, fromServer, clientAddress, serverAddress, opening = 0 } = options;
   const server = new Peer(network, "server", ["serve", serverAddress, "0", connections, fromServer, fromClient]);
   const port = (await server.next<{ listening: number }>()).listening;
   const client = new Peer(network, "client", [
@@ -48,6 +50,7 @@ export async function transfer(network: Network, options: TransferOptions): Prom
     fromClient,
     fromServer,
     clientAddress,
+    opening,
   ]);
   const said: [Conversation[], Conversation[]] = [[], []];
   for (let i = 0; i < connections; i++) {

@@ -79,8 +79,8 @@ export function buildTwoPaths(): Network {
       network.ip(router, option, "route", "add", otherCore, "via", server);
     }
   });
+  setHosts(network, "net.mptcp.enabled=1", "net.ipv4.tcp_no_metrics_save=1");
   for (const host of ["client", "server"]) {
-    network.sysctl(host, "net.mptcp.enabled=1", "net.ipv4.tcp_no_metrics_save=1");
     network.exec(host, "ip", "mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "4");
   }
   return network;
@@ -97,4 +97,14 @@ export function joinFromSecondAddress(network: Network): void {
   for (const address of [ADDRESSES.client.ipv4[1], ADDRESSES.client.ipv6[1]]) {
     network.exec("client", "ip", "mptcp", "endpoint", "add", address, "dev", "access2", "subflow");
   }
+}
+
+/** Lets the server announce its second IPv4 address (ADD_ADDR) in each connection. */
+export function announceSecondAddress(network: Network): void {
+  network.exec("server", "ip", "mptcp", "endpoint", "add", ADDRESSES.server.ipv4[1], "dev", "core2", "signal");
+}
+
+/** Sets kernel settings on both hosts, such as `net.mptcp.checksum_enabled=1`. */
+export function setHosts(network: Network, ...settings: readonly string[]): void {
+  for (const host of ["client", "server"]) network.sysctl(host, ...settings);
 }
