@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
 import type { Format } from "../../schema/encoding.ts";
 import { TOPICS } from "../../schema/topics.ts";
+import type { OutboxStats } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
@@ -10,7 +11,7 @@ import { counted } from "../terminal/text.ts";
 import { parseAgentRule } from "./agent-rule.ts";
 import { COLLECTOR_DEFAULTS, type CollectorConfig, startCollector } from "./collector.ts";
 import { isLoopback, parseGreListen, parseUdpListen } from "./listen.ts";
-import { logReport, recordsLine, shedIn } from "./report-log.ts";
+import { logReport, recordsLine, refusedIn, shedIn } from "./report-log.ts";
 import { FileSink } from "./sink/files.ts";
 import { KafkaSink } from "./sink/kafka.ts";
 import type { Sink } from "./sink/sink.ts";
@@ -62,7 +63,8 @@ and at the end.
 Exit status: 0 it was told to end, or nobody reads its standard output any more;
 1 it was told to end, and records were lost while it drained; 2 a socket or the
 place for records could not be had, or the command line is wrong. Records that
-were shed before do not change it: the last line of the log counts them.
+were shed before, or that the sink refused, do not change it: the last line of
+the log counts them.
 
 Examples:
   Try it, records as lines:
@@ -132,7 +134,7 @@ async function collect(options: Options): Promise<void> {
   const cause = await Promise.race([ended, collector.sinkFailure]);
   if (typeof cause === "string") log.info(`${cause}: draining`);
   clearInterval(reporting);
-  const shedBefore = shedIn(collector.report().records);
+  const lostUntilNow = lostIn(collector.report().records);
   const report = await collector.stop();
   logReport(log, report, "totals at the end");
   log.info(recordsLine(report.records));
@@ -141,7 +143,7 @@ async function collect(options: Options): Promise<void> {
   // Whoever closed the pipe knows that it is closed: `rejoin collect ... | head` ends quietly.
   const readerGone = cause instanceof OperationalError && cause.code === READER_GONE;
   if (typeof cause !== "string" && !readerGone) throw cause;
-  const lost = shedIn(report.records) - shedBefore;
+  const lost = lostIn(report.records) - lostUntilNow;
   if (lost > 0 && !readerGone) {
     throw new OperationalError(
       "RECORDS_LOST",
@@ -151,6 +153,9 @@ async function collect(options: Options): Promise<void> {
     );
   }
 }
+
+/** Records that more time would have brought to their sink; a refused one it would not. */
+const lostIn = (records: OutboxStats): number => shedIn(records) - refusedIn(records);
 
 /** Throws an `OperationalError` for options that do not go together. */
 function configOf(options: Options): CollectorConfig {

@@ -37,3 +37,8 @@ export function recordsLine(records: CollectorReport["records"]): string {
 export function shedIn({ shed }: CollectorReport["records"]): number {
   return Object.values(shed).reduce((sum, count) => sum + count, 0);
 }
+
+/** Of `shedIn`, records that the sink will never take, however long it is given. */
+export function refusedIn({ shed }: CollectorReport["records"]): number {
+  return Object.entries(shed).reduce((sum, [label, count]) => (label.startsWith("refused/") ? sum + count : sum), 0);
+}
