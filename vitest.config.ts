@@ -6,8 +6,9 @@ const SYSTEM_TESTS = ["test/{e2e,lab}/**/*.test.ts"];
 export default defineConfig({
   test: {
     pool: "forks",
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Generous: a loaded machine must not turn a test red.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects: [
       {
         extends: true,

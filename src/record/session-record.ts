@@ -184,7 +184,7 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
     ranges: side(table.REFUSED_RANGES),
     octets: side(table.UNPLACED),
     options: sessions.rareOptions.get(session)?.shed ?? 0,
-    agents: members.reduce((sum, subflow) => sum + sessions.subflows.unnamedAgents(subflow), 0),
+    agents: members.reduce((sum, subflow) => sum + sessions.subflows.agents.unnamed(subflow), 0),
     rewritten: shedRewritten(sessions, members),
     tokens: sessions.tokens.shed(session),
   };

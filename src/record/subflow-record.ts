@@ -56,7 +56,7 @@ export function subflowRecord(
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
     ...subflowFigures(sessions, subflow, sums),
     mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
-    agents: sessions.subflows.agentsOf(subflow).map(agentName).sort(),
+    agents: sessions.subflows.agents.of(subflow).map(agentName).sort(),
   };
   const translated = sessions.subflows.translations.flowsOf(subflow);
   if (translated.length > 0) {
@@ -82,7 +82,7 @@ function translatedRecord(
     source: { ip: opener.ip, port: opener.port },
     destination: { ip: listener.ip, port: listener.port },
     community_id: communityId(isIpv6, opener, listener),
-    agents: sessions.subflows.agentsOf(seenAs).map(agentName).sort(),
+    agents: sessions.subflows.agents.of(seenAs).map(agentName).sort(),
   };
 }
 

@@ -23,6 +23,7 @@ import { Room } from "./room.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
+import { Settlement } from "./settlement.ts";
 import { Signalling } from "./signalling.ts";
 import { takeSteady } from "./steady-path.ts";
 import { WaitingJoins } from "./waiting-joins.ts";
@@ -46,6 +47,7 @@ export class SessionStage {
   private readonly memberships: Memberships;
   private readonly signalling: Signalling;
   private readonly waiting: WaitingJoins;
+  private readonly settlement: Settlement;
   private readonly later = new LaterPackets();
   private readonly placement: Placement;
   private readonly placed = new PlacedPackets();
@@ -68,6 +70,13 @@ export class SessionStage {
     });
     this.signalling = new Signalling(this.placement, this.endings, this.memberships, observer);
     this.waiting = new WaitingJoins(this.sessions, bounds.heldPackets, (vector, seen, i) => this.take(vector, seen, i));
+    this.settlement = new Settlement(
+      this.sessions,
+      this.memberships,
+      this.waiting,
+      observer.partial,
+      (session, subflow, at) => this.takeClose(session, subflow, at),
+    );
   }
 
   /** Gives every packet that still has none its fate. */
@@ -84,10 +93,10 @@ export class SessionStage {
       if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
     }
-    this.stage.mappings.releasePlain();
-    this.later.each(this.stage.mappings.later, (of, seenOf, i) => this.take(of, seenOf, i));
-    for (const mapping of this.stage.mappings.sums.checked) takeChecked(this.sessions, mapping);
-    this.stage.mappings.clear();
+    this.stage.mappings.watched.releasePlain();
+    this.later.each(this.stage.mappings.watched.later, (of, seenOf, i) => this.take(of, seenOf, i));
+    for (const mapping of this.stage.mappings.watched.sums.checked) takeChecked(this.sessions, mapping);
+    this.stage.mappings.watched.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);
   }
 
@@ -122,60 +131,14 @@ export class SessionStage {
 
   /** Lets packet time pass. */
   advance(nowMicros: number): void {
-    if (this.waiting.isDue(nowMicros)) {
-      this.proveTaken();
-      for (const subflow of this.waiting.subflows) {
-        if (!this.waiting.isOverdue(subflow, nowMicros)) continue;
-        const session = this.sessions.sessionOf(subflow);
-        if (this.mustSettle(session)) this.settle(session);
-        else this.waiting.giveUp(subflow, nowMicros);
-      }
-    }
-    if (this.observer.partial && this.waiting.isCrowded) this.settleAll();
+    this.settlement.advance(nowMicros);
     this.endings.advance(nowMicros);
   }
 
   /** Ends every session; those that had not ended by themselves for this reason. */
   finish(reason: "end-of-input" | "shutdown"): void {
-    this.settleAll();
-    this.proveTaken();
+    this.settlement.finish();
     this.endings.finish(reason);
-  }
-
-  /** Believes joins of which one direction was seen, once the other side has acknowledged what they brought. */
-  private proveTaken(): void {
-    for (const subflow of this.waiting.subflows) {
-      const session = this.sessions.sessionOf(subflow);
-      if (session < 0 || this.sessions.awaitsHandshake(session) || !this.waiting.isTaken(subflow)) continue;
-      this.sessions.setJoin(subflow, join.IS_PROVEN);
-      this.waiting.release(subflow);
-      this.takeClose(session, subflow, this.sessions.lastMicros(session));
-    }
-  }
-
-  /** Whether a session is an orphan that is to be told of, and waits. */
-  private mustSettle(session: number): boolean {
-    return this.observer.partial && session >= 0 && this.sessions.awaitsHandshake(session);
-  }
-
-  private settleAll(): void {
-    for (const subflow of this.waiting.subflows) {
-      const session = this.sessions.sessionOf(subflow);
-      if (this.mustSettle(session)) this.settle(session);
-    }
-  }
-
-  /** Waits no longer for an orphan's handshake; returns the session that it is now. */
-  private settle(orphan: number): number {
-    const subflows = this.sessions.subflowsOf(orphan);
-    const session = this.memberships.settle(orphan, this.waiting.lowest(orphan));
-    for (const subflow of subflows) {
-      this.waiting.release(subflow);
-      if (this.sessions.sessionOf(subflow) === session) {
-        this.takeClose(session, subflow, this.sessions.lastMicros(session));
-      }
-    }
-    return session;
   }
 
   /** Another connection has taken the 4-tuple of a subflow: it is over, however it looked. */
@@ -219,7 +182,7 @@ export class SessionStage {
     }
     if (isKnownBefore) return fate;
     const hasKeys = (state: number): boolean => (state & BOTH_KEYS) === BOTH_KEYS;
-    if (!hasKeys(stateBefore) && hasKeys(this.sessions.table.state(session))) this.adopt(session, atMicros);
+    if (!hasKeys(stateBefore) && hasKeys(this.sessions.table.state(session))) this.settlement.adopt(session, atMicros);
     if (this.waiting.isKnown(session)) this.waiting.releaseEarly(session);
     return fate;
   }
@@ -301,19 +264,6 @@ export class SessionStage {
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
   }
 
-  /** Orphans whose session is known now are taken in; those without room in it are forgotten. */
-  private adopt(session: number, atMicros: number): void {
-    this.memberships.adopt(session, atMicros, (subflow, hasRoom) => {
-      if (hasRoom) {
-        this.waiting.release(subflow);
-        this.takeClose(session, subflow, atMicros);
-      } else {
-        this.waiting.forget(subflow);
-        this.sessions.releaseSubflow(subflow);
-      }
-    });
-  }
-
   private takeData(
     vector: PacketVector,
     seen: events.SubflowEvents,
@@ -347,7 +297,7 @@ export class SessionStage {
   }
 
   private end(session: number, close: Close, atMicros: number): void {
-    if (this.mustSettle(session) && this.settle(session) !== session) return;
+    if (this.settlement.mustSettle(session) && this.settlement.settle(session) !== session) return;
     this.endings.forget(session);
     for (const subflow of this.sessions.subflowsOf(session)) this.waiting.forget(subflow);
     this.observer.ended(session, close, atMicros);

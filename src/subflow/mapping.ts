@@ -1,12 +1,11 @@
 import type { PacketVector } from "../vector.ts";
 import { DSS_DATA_FIN, DSS_DSN_64, type MptcpOptions } from "../wire/mptcp.ts";
 import { currentMapping, formOf, type HotMapping, insideCurrent, mayReplace, setCurrent } from "./current-mapping.ts";
-import { HeldPayload, type HeldPiece } from "./held-payload.ts";
-import { MappingSums } from "./mapping-sums.ts";
 import { countPayload } from "./payload-count.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 import { type Mapping, WatchedDirection } from "./watched-direction.ts";
+import { WatchedPayload } from "./watched-payload.ts";
 
 const WORD = 2 ** 32;
 
@@ -18,30 +17,15 @@ const WORD = 2 ** 32;
  * comes late or overlaps, or has a checksum, the direction is watched (src/subflow/watched-direction.ts).
  */
 export class Mappings {
-  /** Of this vector, besides its events: octets of a packet under a second mapping, and held ones whose mapping came. */
-  readonly later: events.LaterData[] = [];
-  readonly sums = new MappingSums();
+  /** Of directions for which the hot line is not enough. */
+  readonly watched: WatchedPayload;
   private readonly subflows: table.SubflowTable;
   private readonly out: events.SubflowEvents;
-  private readonly held: HeldPayload;
-  /** Of the segment placed last: octets that had not been seen. */
-  private fresh = 0;
 
   constructor(subflows: table.SubflowTable, out: events.SubflowEvents) {
     this.subflows = subflows;
     this.out = out;
-    this.held = new HeldPayload((piece) => this.countUnmapped(piece));
-  }
-
-  /** Begins a vector. */
-  clear(): void {
-    this.later.length = 0;
-    this.sums.checked.length = 0;
-  }
-
-  /** Gives up what no mapping came for in time. */
-  expire(nowMicros: number): void {
-    this.held.expire(nowMicros);
+    this.watched = new WatchedPayload(subflows, out);
   }
 
   /**
@@ -98,7 +82,7 @@ export class Mappings {
       // A DATA_FIN alone is repeated until it is acknowledged.
       direction.isFinChecked = true;
       direction.usesChecksums = true;
-      this.sums.addFin(subflow, higher, mapping);
+      this.watched.sums.addFin(subflow, higher, mapping);
     }
     return kind;
   }
@@ -127,8 +111,8 @@ export class Mappings {
       }
     }
     const start = direction.place(ssn);
-    const kind = this.placeWatched(vector, i, subflow, higher, direction, start, isPlain);
-    countPayload(this.subflows, subflow, higher, payload, this.fresh, ahead, next);
+    const kind = this.watched.place(vector, i, subflow, higher, direction, start, isPlain);
+    countPayload(this.subflows, subflow, higher, payload, this.watched.fresh, ahead, next);
     direction.follow(hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!);
     this.settle(subflow, higher, direction, isPlain);
     return kind;
@@ -152,18 +136,8 @@ export class Mappings {
     if (covered <= 0) return 0;
     const lo = (hot[at + table.MAPPING_DSN_LO]! + from) >>> 0;
     const hi = lo < from ? hot[at + table.MAPPING_DSN_HI]! + 1 : hot[at + table.MAPPING_DSN_HI]!;
-    this.leave(vector, i, formOf(this.subflows, subflow, higher), hi, lo, skip, covered);
+    events.leaveData(this.out, vector, i, formOf(this.subflows, subflow, higher), hi, lo, skip, covered);
     return covered;
-  }
-
-  private leave(vector: PacketVector, i: number, form: number, hi: number, lo: number, skip: number, length: number) {
-    const { out } = this;
-    out.dsnForm[i] = form;
-    out.dsnHi[i] = hi;
-    out.dsnLo[i] = lo;
-    out.dataAt[i] = vector.payloadAt[i]! + skip;
-    out.dataLength[i] = length;
-    out.dataCaptured[i] = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), length);
   }
 
   /** Begins to watch a direction of which everything below `next` was seen; null at the bound. */
@@ -184,134 +158,12 @@ export class Mappings {
     const { dropped } = direction;
     if (dropped !== null) {
       if (direction.droppedUnfilled) cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
-      this.sums.giveUp(subflow, higher, dropped);
+      this.watched.sums.giveUp(subflow, higher, dropped);
     }
     // The session places what follows a fallback by the newest mapping.
     const newest = direction.newest();
     if (found !== "known" && newest === mapping) setCurrent(this.subflows, subflow, higher, onWire(mapping, 0));
-    if (found !== "known" && direction.heldOctets > 0) this.releaseHeld(direction);
-  }
-
-  /** Octets that were held go to the mappings that cover them now; others are held on. */
-  private releaseHeld(direction: WatchedDirection): void {
-    for (const piece of this.held.takeOf(direction)) {
-      direction.cover(piece.start, piece.end);
-      for (let n = 0; n < direction.count; n++) {
-        const { mapping, start, end } = direction.pieces[n]!;
-        const skip = start - piece.start;
-        const block = piece.block.subarray(skip, skip + end - start);
-        if (mapping === null) this.held.hold({ ...piece, start, end, block });
-        else {
-          this.hand(piece, mapping, start, end - start, block, 0, block.length);
-          const view = new DataView(block.buffer, block.byteOffset, block.length);
-          this.sums.add(piece.subflow, piece.higher, mapping, start, end, view, 0, block.length);
-        }
-      }
-    }
-  }
-
-  /** What was held of subflows whose session has become plain TCP has its place without a mapping. */
-  releasePlain(): void {
-    for (const { subflow, atMicros: since } of this.subflows.turnedPlain.splice(0)) {
-      for (const direction of this.subflows.watched.get(subflow) ?? []) {
-        if (direction === null) continue;
-        for (const { higher, atMicros, agent, start, end, block } of this.held.takeOf(direction)) {
-          // Packets since then were taken as what they are.
-          if (atMicros >= since) continue;
-          this.later.push({
-            ...{ subflow, higher, atMicros, agent, block, at: 0, length: end - start, captured: block.length },
-            ...{ ssn: start % WORD, form: null, dsnHi: 0, dsnLo: 0 },
-          });
-        }
-      }
-    }
-  }
-
-  private placeWatched(
-    vector: PacketVector,
-    i: number,
-    subflow: number,
-    higher: number,
-    direction: WatchedDirection,
-    start: number,
-    isPlain: boolean,
-  ): number {
-    const end = start + vector.payloadLength[i]!;
-    const payloadAt = vector.payloadAt[i]!;
-    const captured = vector.payloadCaptured[i]!;
-    const { seen } = direction;
-    this.fresh = seen.add(start, end);
-    if (seen.gaveUp) this.subflows.cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
-    direction.cover(start, end);
-    let kind = 0;
-    for (let n = 0; n < direction.count; n++) {
-      const { mapping, start: from, end: to } = direction.pieces[n]!;
-      const skip = from - start;
-      const present = Math.min(Math.max(captured - skip, 0), to - from);
-      if (mapping === null) {
-        if (vector.mptcpAt[i] === 0) kind |= events.UNMAPPED_DATA;
-        if (!isPlain) this.holdFresh(vector, i, subflow, higher, direction, start, from, to);
-      } else if ((kind & events.DATA) === 0) {
-        const lo = mapping.dsnLo + (from - mapping.start);
-        this.leave(vector, i, mapping.form, mapping.dsnHi + Math.floor(lo / WORD), lo % WORD, skip, to - from);
-        kind |= events.DATA;
-      } else {
-        const origin = { subflow, higher, atMicros: vector.atMicros[i]!, agent: vector.agent[i]! };
-        this.hand(origin, mapping, from, to - from, vector.block, payloadAt + skip, present);
-      }
-      if (mapping === null || mapping.checksum < 0) continue;
-      for (let at = 0; at < seen.fresh.length; at += 2) {
-        const a = Math.max(from, seen.fresh[at]!);
-        const b = Math.min(to, seen.fresh[at + 1]!);
-        const left = Math.min(Math.max(start + captured - a, 0), b - a);
-        if (a < b) this.sums.add(subflow, higher, mapping, a, b, vector.view, payloadAt + (a - start), left);
-      }
-    }
-    // Data has its own way through the session; only a segment without any tells that mappings are missing.
-    return kind & events.DATA ? kind & ~events.UNMAPPED_DATA : kind;
-  }
-
-  /** Holds the octets of [from, to) that came for the first time. */
-  private holdFresh(
-    vector: PacketVector,
-    i: number,
-    subflow: number,
-    higher: number,
-    direction: WatchedDirection,
-    segment: number,
-    from: number,
-    to: number,
-  ): void {
-    const { fresh } = direction.seen;
-    for (let n = 0; n < fresh.length; n += 2) {
-      const start = Math.max(from, fresh[n]!);
-      const end = Math.min(to, fresh[n + 1]!);
-      if (start >= end) continue;
-      const skip = start - segment;
-      const present = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), end - start);
-      const at = vector.payloadAt[i]! + skip;
-      const origin = { subflow, higher, direction, atMicros: vector.atMicros[i]!, agent: vector.agent[i]! };
-      this.held.hold({ ...origin, start, end, block: vector.block.slice(at, at + present) });
-    }
-  }
-
-  /** Hands octets on that have no event of their own. */
-  private hand(
-    origin: { subflow: number; higher: number; atMicros: number; agent: number },
-    mapping: Mapping,
-    start: number,
-    length: number,
-    block: Uint8Array<ArrayBuffer>,
-    at: number,
-    captured: number,
-  ): void {
-    const { subflow, higher, atMicros, agent } = origin;
-    const lo = mapping.dsnLo + (start - mapping.start);
-    this.later.push({
-      ...{ subflow, higher, atMicros, agent, block, at, length, captured },
-      ...{ ssn: start % WORD, form: mapping.form },
-      ...{ dsnHi: (mapping.dsnHi + Math.floor(lo / WORD)) % WORD, dsnLo: lo % WORD },
-    });
+    if (found !== "known" && direction.heldOctets > 0) this.watched.releaseHeld(direction);
   }
 
   /** Leaves the direction to its hot line again where that is enough. */
@@ -320,13 +172,6 @@ export class Mappings {
     const newest = direction.newest();
     if (newest !== null) setCurrent(this.subflows, subflow, higher, onWire(newest, direction.taken(newest)));
     this.subflows.unwatch(subflow, higher);
-  }
-
-  private countUnmapped(piece: HeldPiece): void {
-    const { subflow, higher, direction, start, end } = piece;
-    // Its place may be another subflow's by now.
-    if (this.subflows.watched.get(subflow)?.[higher] !== direction) return;
-    this.subflows.cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += end - start;
   }
 }
 

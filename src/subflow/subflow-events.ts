@@ -1,4 +1,4 @@
-import { VECTOR_LENGTH } from "../vector.ts";
+import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 
 /** What a packet means for its session; several bits may be set. */
 /** First packet of a subflow that was not known. */
@@ -61,6 +61,28 @@ export class SubflowEvents {
   readonly finForm = new Uint8Array(VECTOR_LENGTH);
   readonly finHi = new Uint32Array(VECTOR_LENGTH);
   readonly finLo = new Uint32Array(VECTOR_LENGTH);
+}
+
+/**
+ * Leaves the data columns of packet i: `length` octets of its payload behind the first `skip`, and the DSN of the first of
+ * them in a DSN_ form.
+ */
+export function leaveData(
+  out: SubflowEvents,
+  vector: PacketVector,
+  i: number,
+  form: number,
+  hi: number,
+  lo: number,
+  skip: number,
+  length: number,
+): void {
+  out.dsnForm[i] = form;
+  out.dsnHi[i] = hi;
+  out.dsnLo[i] = lo;
+  out.dataAt[i] = vector.payloadAt[i]! + skip;
+  out.dataLength[i] = length;
+  out.dataCaptured[i] = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), length);
 }
 
 /** Octets without an event of their own: a packet's under a second mapping, or ones held until their place was known. */

@@ -12,7 +12,7 @@ import { RoundTrips } from "./round-trip.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
-import { takeOff } from "./translations.ts";
+import { untranslate } from "./translated-packets.ts";
 
 const PLAIN_TCP = fateOf("subflow/plain-tcp");
 const TABLE_FULL = fateOf("subflow/table-full");
@@ -62,13 +62,13 @@ export class SubflowStage {
     this.resolve(vector, count);
     this.refused = this.duplicates.refuse(vector, this.events.subflow, this.subflows.hot, count);
     this.opened = false;
-    this.mappings.clear();
+    this.mappings.watched.clear();
     for (let i = 0; i < count; i++) {
       i = followSteady(vector, this.events, this.subflows, i, count);
       if (i < count) this.take(vector, i);
     }
     if (this.refused) this.noteDuplicates(vector, count);
-    if (count > 0) this.mappings.expire(vector.atMicros[count - 1]!);
+    if (count > 0) this.mappings.watched.expire(vector.atMicros[count - 1]!);
   }
 
   /** The general path: any packet that is still under way. */
@@ -139,7 +139,7 @@ export class SubflowStage {
       }
       if (vector.fate[i] !== MIRROR_DUPLICATE) continue;
       subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
-      subflows.noteAgent(subflow, vector.agent[i]!);
+      subflows.agents.note(subflow, vector.agent[i]!);
     }
   }
 
@@ -162,33 +162,7 @@ export class SubflowStage {
       if (guess < 0 || vector.fate[i] !== FATE_ALIVE || subflows.hasKey(guess, i)) continue;
       events.subflow[i] = subflows.index.find(keys.hash[i]!, i);
     }
-    if (!subflows.translations.isEmpty) this.untranslate(vector, count);
-  }
-
-  /** Packets of flows that are a known subflow behind an address translator become that subflow's. */
-  private untranslate(vector: PacketVector, count: number): void {
-    const { keys, subflows, events } = this;
-    const { hot, translations } = subflows;
-    for (let i = 0; i < count; i++) {
-      const flow = events.subflow[i]!;
-      // No other flow of an earlier vector is without a session.
-      if (vector.fate[i] !== FATE_ALIVE || flow < 0 || hot[flow * table.HOT_WORDS + table.SESSION] !== 0) continue;
-      const translation = translations.of(flow);
-      if (translation === undefined) continue;
-      const higher = events.fromHigher[i]! ^ translation.swapped;
-      const isn = table.SubflowTable.direction(translation.subflow, higher) + table.ISN;
-      if ((vector.flags[i]! & (tcp.SYN | tcp.ACK)) === tcp.SYN && hot[isn] !== vector.seq[i]) {
-        // The translator has given the addresses to another connection.
-        subflows.release(flow);
-        for (let other = i; other < count; other++) if (events.subflow[other] === flow) events.subflow[other] = -1;
-        continue;
-      }
-      subflows.noteAgent(flow, vector.agent[i]!);
-      takeOff(translation, vector, keys, hot, i);
-      events.subflow[i] = translation.subflow;
-      events.fromHigher[i] = keys.fromHigher[i]!;
-      this.duplicates.read(vector, i, keys.hash[i]!);
-    }
+    if (!subflows.translations.isEmpty) untranslate(vector, count, events, subflows, keys, duplicates);
   }
 
   private isDetached(subflow: number): boolean {
@@ -223,7 +197,7 @@ export class SubflowStage {
 
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
     hot[at + table.PACKETS]!++;
-    this.subflows.noteAgent(subflow, vector.agent[i]!);
+    this.subflows.agents.note(subflow, vector.agent[i]!);
     if (!isPlausible(this.subflows, vector, i, subflow, higher)) return 0;
     hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
 

@@ -1,9 +1,9 @@
-import { MAX_AGENTS } from "../../schema/session-vocabulary.ts";
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
 import type { Timing } from "./round-trip.ts";
+import { SubflowAgents } from "./subflow-agents.ts";
 import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
 
@@ -87,8 +87,8 @@ export const JOIN_TOKEN = 4;
 export const NONCE = 5;
 /** Truncated HMAC of the SYN/ACK, kept for a session whose keys come later. */
 export const SYN_ACK_HMAC = 7;
-/** Three words of two agent numbers + 1 each: up to AGENTS_IN_LINE who copied it. */
-const AGENTS = 9;
+/** Three words of two agent numbers + 1 each: those who copied it (src/subflow/subflow-agents.ts). */
+export const AGENTS = 9;
 /** Second copies of packets, by whichever agent. */
 export const DUPLICATES = 12;
 /** Per direction, the lower endpoint's first: segments that repeated octets. */
@@ -111,9 +111,6 @@ export const REINJECTED = 26;
 export const ROUND_TRIP_MIN = 28;
 export const ROUND_TRIP_SMOOTHED = 30;
 
-/** Agents kept in a subflow's cold line; further ones, of the few subflows that have them, in a set. */
-const AGENTS_IN_LINE = 6;
-
 /** All subflows that are known. At its bound `allocate` refuses; the caller counts the packet as `table-full`. */
 export class SubflowTable {
   readonly capacity: number;
@@ -132,8 +129,7 @@ export class SubflowTable {
   readonly translations = new Translations();
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
-  /** Agents that found no room in the cold line of a subflow; at most as many as are told apart (1,024). */
-  private readonly furtherAgents = new Map<number, Set<number>>();
+  readonly agents: SubflowAgents;
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -149,6 +145,7 @@ export class SubflowTable {
     this.hotFloat = asFloats(this.hot);
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
+    this.agents = new SubflowAgents(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
   }
 
@@ -220,7 +217,7 @@ export class SubflowTable {
     this.watched.delete(subflow);
     this.timed.delete(subflow);
     this.rewritings.release(subflow);
-    this.furtherAgents.delete(subflow);
+    this.agents.release(subflow);
     this.free.push(subflow);
     this.live--;
   }
@@ -281,43 +278,7 @@ export class SubflowTable {
     cold[subflow * COLD_WORDS + DUPLICATES]! += copies;
     const start = (subflow * COLD_WORDS + START_MICROS) >> 1;
     coldFloat[start] = Math.min(coldFloat[start]!, coldFloat[(from * COLD_WORDS + START_MICROS) >> 1]!);
-    for (const agent of this.agentsOf(from)) this.noteAgent(subflow, agent);
-  }
-
-  /** Notes that an agent copied this subflow: mostly the one that copied the packet before. */
-  noteAgent(subflow: number, agent: number): void {
-    const at = subflow * HOT_WORDS + STATE;
-    if (this.hot[at]! >>> STATE_AGENT_SHIFT === agent + 1) return;
-    this.hot[at] = (this.hot[at]! & ((1 << STATE_AGENT_SHIFT) - 1)) | ((agent + 1) << STATE_AGENT_SHIFT);
-    const base = subflow * COLD_WORDS + AGENTS;
-    for (let half = 0; half < AGENTS_IN_LINE; half++) {
-      const word = base + (half >> 1);
-      const shift = (half & 1) * 16;
-      const known = (this.cold[word]! >>> shift) & 0xffff;
-      if (known === agent + 1) return;
-      if (known === 0) {
-        this.cold[word]! |= (agent + 1) << shift;
-        return;
-      }
-    }
-    const further = this.furtherAgents.get(subflow);
-    if (further === undefined) this.furtherAgents.set(subflow, new Set([agent]));
-    else further.add(agent);
-  }
-
-  /** The agents that copied a subflow, in the order they were first seen; at most MAX_AGENTS. */
-  agentsOf(subflow: number): number[] {
-    const agents: number[] = [];
-    for (let half = 0; half < AGENTS_IN_LINE; half++) {
-      const known = (this.cold[subflow * COLD_WORDS + AGENTS + (half >> 1)]! >>> ((half & 1) * 16)) & 0xffff;
-      if (known !== 0) agents.push(known - 1);
-    }
-    return [...agents, ...(this.furtherAgents.get(subflow) ?? [])].slice(0, MAX_AGENTS);
-  }
-
-  /** How many more agents than MAX_AGENTS copied a subflow. */
-  unnamedAgents(subflow: number): number {
-    return Math.max(0, AGENTS_IN_LINE + (this.furtherAgents.get(subflow)?.size ?? 0) - MAX_AGENTS);
+    for (const agent of this.agents.of(from)) this.agents.note(subflow, agent);
   }
 
   /** Where the fields of a direction begin in `hot`: 0 the lower endpoint's, 1 the higher's. */
