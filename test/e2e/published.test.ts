@@ -147,4 +147,33 @@ describe.skipIf(missing)(titled("what a collector publishes beside sessions", mi
       expect(createHash("sha256").update(octets).digest("hex")).toBe(sent.sent_sha256);
     }
   });
+
+  test("streams through an outage that is longer than the outbox: chunks are shed and counted, nothing else", async () => {
+    const copies = await copiesOf(["router1", "router2"].map((router) => capturePath(`join-client/${router}.pcap.gz`)));
+    const more = ["--outbox-records", "20", "--drain-seconds", "60", "--name", "small"];
+    const collect = collectTo("--streams", ...more);
+    const port = await collect.port();
+    await kafka.kill();
+    await send(copies, port);
+    await kafka.restart();
+    collect.kill("SIGTERM");
+    // 1 where the outage lasts into the draining, and the last ledgers cost chunks.
+    expect([0, 1]).toContain(await collect.ended());
+    const shed = Number(/ shed \(full\/chunk (\d+)\)/.exec(collect.errors)?.[1]);
+    expect(shed).toBeGreaterThan(50);
+
+    const sessions = (await consume(TOPICS.sessions, "small")).map((record) => sessionRecord.parse(record));
+    expect(sessions.map(({ event }) => event.action)).toContain("session-ended");
+    // Whoever puts chunks together sees each place where some are missing: no hole accounts for it.
+    const gaps = { initiator: 0, responder: 0 };
+    const next = { initiator: 0, responder: 0 };
+    for (const record of await consume(TOPICS.streams, "small")) {
+      const { side, offset, length, hole } = streamChunk.parse(record).mptcp.chunk;
+      gaps[side] += offset - hole - next[side];
+      next[side] = offset + length;
+    }
+    const { initiator, responder } = sessions.at(-1)?.mptcp.stream ?? {};
+    expect(next).toEqual({ initiator: initiator?.octets, responder: responder?.octets });
+    expect(gaps.initiator + gaps.responder).toBeGreaterThan((shed - 2) * 16_384);
+  });
 });

@@ -50,12 +50,14 @@ describe("MemoryOutbox", () => {
     expect(outbox.stats()).toMatchObject({ made: 4, acknowledged: 2, stored: 1, shed: { "refused/ended": 1 } });
   });
 
-  test("full: updates go first, then openings, ledgers, ends; the oldest of each first", async () => {
+  test("full: chunks go first, then updates, openings, ledgers, ends, findings; the oldest of each first", async () => {
     const outbox = new MemoryOutbox({ ...ROOMY, maxRecords: 4 });
     outbox.append([
+      record("finding", "f1"),
       record("ended", "e1"),
       record("opened", "o1"),
       record("updated", "u1"),
+      record("chunk", "c1"),
       record("ledger", "l1"),
       record("updated", "u2"),
       record("ended", "e2"),
@@ -64,12 +66,13 @@ describe("MemoryOutbox", () => {
       record("ended", "e5"),
     ]);
     expect(outbox.stats().shed).toEqual({
+      "full/chunk": 1,
       "full/updated": 2,
       "full/opened": 1,
       "full/ledger": 1,
-      "full/ended": 1,
+      "full/ended": 2,
     });
-    expect(keys(await outbox.read(10, 10_000))).toEqual(["e2", "e3", "e4", "e5"]);
+    expect(keys(await outbox.read(10, 10_000))).toEqual(["f1", "e3", "e4", "e5"]);
   });
 
   test("full by octets", () => {
