@@ -1,4 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { Agents } from "../../src/decapsulate/agents.ts";
+import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
+import { MirrorDuplicates } from "../../src/subflow/mirror-duplicates.ts";
+import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "../../src/subflow/subflow-table.ts";
+import { PacketVector } from "../../src/vector.ts";
 import { BEGIN } from "../support/conversation.ts";
 import { ACK, option, SYN, segment } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
@@ -130,5 +135,32 @@ describe("mirror duplicates", () => {
     }
     const { totals } = run(packets);
     expect(totals.packets["subflow/mirror-duplicate"]).toBeGreaterThan(3_900);
+  });
+});
+
+describe("octets of first copies", () => {
+  it("are never another packet's that stood in the same place", () => {
+    const agents = new Agents(null);
+    const sources = ["a", "b"].map((name) => agents.addSource(name));
+    const duplicates = new MirrorDuplicates(1);
+    const hot = new Uint32Array(2 * HOT_WORDS);
+    hot[STATE] = STATE_COPIED_TWICE;
+    /** Whether it is a copy, and how its octets differ from those of the first one. */
+    const look = (copy: Copy, subflow: number) => {
+      const { octets, atMicros, source = 0 } = data(copy);
+      const vector = new PacketVector();
+      vector.use(Uint8Array.from(octets));
+      vector.add(0, octets.length, octets.length, atMicros, 101, sources[source] ?? 0);
+      new Decapsulation(agents).process(vector);
+      duplicates.differences.clear();
+      duplicates.read(vector, 0, 7);
+      return [duplicates.isCopy(vector, 0, hot, subflow), duplicates.differences.kinds[0]];
+    };
+    // Four packets of one fingerprint, too far apart to be copies, fill a set; the octets of each are kept.
+    for (const millis of [0, 3_000, 6_000, 9_000]) expect(look({ millis }, 0)).toEqual([false, 0]);
+    // The fifth, of a subflow that is copied once as far as anybody knows, takes the place of the first.
+    expect(look({ millis: 12_000, text: "DATA" }, 1)).toEqual([false, 0]);
+    expect(look({ millis: 12_001, text: "DATA", source: 1 }, 1)).toEqual([true, 0]);
+    expect(duplicates.uncompared).toBe(1);
   });
 });
