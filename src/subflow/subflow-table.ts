@@ -8,7 +8,7 @@ import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
 
 /**
- * A subflow is 192 octets in two typed arrays: `hot` (two cache lines, every packet) and `cold` (one line, handshake
+ * A subflow is 256 octets in two typed arrays: `hot` (two cache lines, every packet) and `cold` (two, handshake
  * and record). Fields are word offsets from `subflow * HOT_WORDS` or `subflow * COLD_WORDS`. Times and octet counts are
  * float64 over two words. "Lower" and "higher" are the endpoints as the flow key orders them.
  */
