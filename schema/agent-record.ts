@@ -1,10 +1,8 @@
 import { z } from "zod";
+import { count, time } from "./values.ts";
 
 /** The record's `event.dataset`. */
 export const AGENT_DATASET = "rejoin.agent";
-
-const count = z.int().nonnegative();
-const time = z.iso.datetime().describe("ISO 8601 in UTC, with up to six digits of a second");
 
 /**
  * The loss ledger of one agent over one interval, `event.dataset` `rejoin.agent`, as it stands in JSON. Its numbers are

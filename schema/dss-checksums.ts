@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { MAX_CHECKSUM_FAILURES, UNVERIFIABLE_REASONS } from "./session-vocabulary.ts";
-
-const count = z.int().nonnegative();
+import { count } from "./values.ts";
 
 /** What the DSS checksums of one side's stream said (RFC 8684 §3.3.1). */
 export const dssChecksums = z

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { sessionRecord } from "./session-record.ts";
 import { SIDES } from "./session-vocabulary.ts";
+import { count } from "./values.ts";
 
 /** The record's `event.dataset`. */
 export const STREAM_DATASET = "rejoin.stream";
 
 const { shape } = sessionRecord;
-const count = z.int().nonnegative();
 
 /**
  * A run of octets that one side of a session sent, `event.dataset` `rejoin.stream`, as it stands in JSON. Chunks of one

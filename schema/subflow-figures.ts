@@ -1,6 +1,5 @@
 import { z } from "zod";
-
-const count = z.int().nonnegative();
+import { count } from "./values.ts";
 
 const data = z
   .object({
