@@ -42,6 +42,7 @@ export interface Bounds {
   readonly roundTrips: number;
 }
 
+/** What a pipeline makes of packets, who is told, and how much it keeps. */
 export interface PipelineOptions {
   /** Stated in every record. */
   readonly observer: { readonly name: string; readonly version: string };

@@ -17,6 +17,7 @@ const IDLE_MS = 600_000;
 /** A closed flow's late packets are copied until it was silent for so long. */
 const LINGER_MS = 2000;
 
+/** What an agent copies, how, and where to. */
 export interface AgentConfig {
   /** Stands in log lines. */
   readonly name: string;

@@ -16,6 +16,7 @@ export interface ReplayBegin {
   readonly atMs: number;
 }
 
+/** Which captures are replayed, and how fast. */
 export interface ReplayOptions {
   readonly files: readonly string[];
   /** Times the pace at which the packets were captured; infinite for as fast as they can be sent. */

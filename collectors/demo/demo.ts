@@ -23,6 +23,7 @@ const AGENTS_MS = 40_000;
 /** Sessions end a second after their last packet, and time is looked at once a second. */
 const ENDINGS_MS = 4000;
 
+/** Where the demo's captures are, and where it writes to. */
 export interface DemoOptions {
   /** Folder with a capture of each router and `endpoints.json`. */
   readonly folder: string;

@@ -9,6 +9,7 @@ const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
+/** Events of poll(2). */
 export const POLLIN = 1;
 export const POLLERR = 8;
 /** Octets of a `struct pollfd`: descriptor, events asked for, events returned. */

@@ -4,6 +4,7 @@ import { loadLibc } from "./libc.ts";
 import { RingCapture } from "./ring-capture.ts";
 import { TcpdumpCapture } from "./tcpdump-capture.ts";
 
+/** What to capture, by which means. */
 export interface CaptureOptions {
   readonly points: readonly CapturePoint[];
   readonly direction: Direction;

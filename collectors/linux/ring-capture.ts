@@ -12,6 +12,7 @@ const WAIT_MS = 250;
 /** An interface that is there and cannot be captured on is tried again after so long. */
 const RETRY_MS = 1000;
 
+/** What to capture through packet rings. */
 export interface RingCaptureOptions {
   readonly points: readonly CapturePoint[];
   readonly direction: Direction;

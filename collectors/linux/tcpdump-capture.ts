@@ -16,6 +16,7 @@ const BLOCK_MS = 1100;
 /** What is kept of what a tcpdump says; the last lines tell why it ended. */
 const MAX_SAID = 4096;
 
+/** What to capture through tcpdump's pipe. */
 export interface TcpdumpCaptureOptions {
   readonly points: readonly CapturePoint[];
   readonly direction: Direction;

@@ -3,6 +3,7 @@
  * repeats all of it. A finding is made once. Chunks of streams are most of what there is, and say nothing of the others.
  */
 export const RECORD_CLASSES = ["chunk", "updated", "opened", "ledger", "ended", "finding"] as const;
+/** An entry of RECORD_CLASSES. */
 export type RecordClass = (typeof RECORD_CLASSES)[number];
 
 /** One encoded record on its way to a sink. */

@@ -28,6 +28,7 @@ const SWEPT_PER_VECTOR = 32;
 /** Slots looked at for the flow to evict when the table is full. */
 const EVICTION_WINDOW = 64;
 
+/** How much is selected at a time, and for how long. */
 export interface FlowSelectionOptions {
   /** Most flows selected at a time, 1 to 2^20. When it is met, the longest idle of some 32 flows is evicted and counted. */
   readonly maxFlows: number;

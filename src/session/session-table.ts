@@ -16,6 +16,7 @@ export const VERDICTS = 8;
 export const NEGOTIATION = 9;
 /** S_ bits. */
 const S_STATE = 10;
+/** How many subflows it has. */
 export const SUBFLOWS = 11;
 /** Subflow + 1. */
 export const FIRST_SUBFLOW = 12;
@@ -70,6 +71,7 @@ export const READY = 1;
 /** PATH: further cuts are counted and not listed. */
 export const ALL_CUTS_LISTED = 2;
 
+/** S_ bits: what is known of a session. The place is taken. */
 export const S_IN_USE = 1 << 0;
 /** The version is known; S_VERSION_1 says which. */
 export const S_VERSION = 1 << 1;

@@ -43,6 +43,7 @@ export const PACKETS = 6;
 /** MAPPING_LENGTH of an infinite mapping (RFC 8684 §3.7). */
 export const INFINITE = 0x7fffffff;
 
+/** STATE_ bits. The flow key's addresses are IPv6. */
 export const STATE_IPV6 = 1 << 0;
 /** The opener of the TCP connection is the higher endpoint. */
 export const STATE_OPENER_HIGHER = 1 << 1;
@@ -74,6 +75,7 @@ export const STATE_COPIED_TWICE = 1 << 20;
 /** From this bit up: the agent of the newest packet + 1. */
 export const STATE_AGENT_SHIFT = 21;
 
+/** Words of a subflow in `cold`. */
 export const COLD_WORDS = 32;
 /** Float64: µs of the first packet. */
 export const START_MICROS = 0;
