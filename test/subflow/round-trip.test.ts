@@ -1,7 +1,44 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { Conversation } from "../support/conversation.ts";
-import { run } from "../support/pipeline-run.ts";
+import { ACK, option } from "../support/packets.ts";
+import { type RunPacket, run } from "../support/pipeline-run.ts";
+
+/** The round-trip times of the first subflow of the only session. */
+const roundTripOf = (packets: readonly RunPacket[]) =>
+  sessionRecord.parse(run(packets).records[0]).mptcp.subflows[0]?.round_trip;
+
+/** A conversation whose initiator has sent four octets. */
+const open = (): Conversation => new Conversation().open().send(0, "head");
+
+describe("round-trip times", () => {
+  it("of the handshake: from SYN to SYN/ACK, and from that to the third ACK", () => {
+    const talk = new Conversation().open();
+    for (const [n, micros] of [0, 30_000, 31_000].entries()) {
+      const packet = talk.packets[n];
+      if (packet !== undefined) talk.packets[n] = { ...packet, atMicros: 1_790_000_000_000_000 + micros };
+    }
+    expect(roundTripOf(talk.packets)).toEqual({
+      initiator: { min_micros: 1000, smoothed_micros: 1000 },
+      responder: { min_micros: 30_000, smoothed_micros: 30_000 },
+    });
+  });
+
+  it("of the first data after it, smoothed by an eighth (RFC 6298)", () => {
+    const talk = open().wait(0.008);
+    talk.segment(talk.initial, 1, ACK, [option.dss({ ack: talk.dsn(0, 4) })]);
+    // A millisecond from SYN to SYN/ACK; nine from the data to its acknowledgment.
+    expect(roundTripOf(talk.packets)?.responder).toEqual({ min_micros: 1000, smoothed_micros: 2000 });
+  });
+
+  it("not of what was sent again, and not between packets of two agents", () => {
+    const again = open().send(0, "head", { at: 0, ssn: 1 }).wait(0.008);
+    again.segment(again.initial, 1, ACK, [option.dss({ ack: again.dsn(0, 4) })]);
+    expect(roundTripOf(again.packets)?.responder?.smoothed_micros).toBe(1000);
+    const two = new Conversation().open().packets.map((packet, n) => ({ ...packet, source: n % 2 }));
+    expect(roundTripOf(two)).toEqual({ initiator: null, responder: null });
+  });
+});
 
 /** Round-trip times of two subflows whose SYNs come before either is answered, by subflow. */
 function roundTrips(most: number) {
