@@ -1,3 +1,4 @@
+import { PacketClock } from "../packet-clock.ts";
 import type { OctetSink, Side } from "../pipeline-contract.ts";
 
 /** What a held piece takes besides its octets, in a map and as an object. */
@@ -70,6 +71,7 @@ export class StreamChunks implements OctetSink {
   /** Streams with octets that wait. */
   private readonly waiting = new Set<Stream>();
   private heldOctets = 0;
+  private readonly clock = new PacketClock();
   private now = 0;
 
   constructor(emit: (chunk: Chunk) => void, bounds: ChunkBounds = CHUNK_BOUNDS) {
@@ -108,11 +110,12 @@ export class StreamChunks implements OctetSink {
 
   /** Lets packet time pass: holes that waited too long are given up, and octets that wait for a full chunk go. */
   advance(nowMicros: number): void {
-    if (nowMicros <= this.now) return;
-    this.now = nowMicros;
+    const believed = this.clock.read(nowMicros);
+    if (believed <= this.now) return;
+    this.now = believed;
     for (const stream of this.waiting) {
-      while (stream.held.size > 0 && nowMicros - stream.holeSince >= this.bounds.holeMicros) this.skipHole(stream);
-      if (stream.readyOctets > 0 && nowMicros - stream.readySince >= this.bounds.chunkMicros) this.send(stream, false);
+      while (stream.held.size > 0 && believed - stream.holeSince >= this.bounds.holeMicros) this.skipHole(stream);
+      if (stream.readyOctets > 0 && believed - stream.readySince >= this.bounds.chunkMicros) this.send(stream, false);
       if (stream.readyOctets === 0 && stream.held.size === 0) this.waiting.delete(stream);
     }
   }

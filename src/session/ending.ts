@@ -23,8 +23,6 @@ const BREAK_MICROS = 60_000_000;
 const HALF_OPEN_MICROS = 60_000_000;
 /** No packet on any subflow. */
 const IDLE_MICROS = 30 * 60_000_000;
-/** Time that goes this far at once needs two packets that say so. */
-const LEAP_MICROS = 3600 * 1_000_000;
 /** How often packet time is looked at. */
 const TICK_MICROS = 100_000;
 /** Each tick looks at this share of the table for idle sessions, so that each is seen every ten seconds. */
@@ -82,8 +80,6 @@ export class Endings {
   private hand = 0;
   private nextTick = 0;
   private newest = 0;
-  /** The last time that was too far ahead to be believed. */
-  private leap = 0;
 
   constructor(sessions: Sessions, end: (session: number, close: Close, atMicros: number) => void) {
     this.sessions = sessions;
@@ -116,7 +112,7 @@ export class Endings {
 
   /** Ends what is due at this packet time. Time that steps back changes nothing. */
   advance(nowMicros: number): void {
-    if (nowMicros > this.newest && this.isCredible(nowMicros)) this.newest = nowMicros;
+    this.newest = Math.max(this.newest, nowMicros);
     if (this.newest < this.nextTick) return;
     this.nextTick = this.newest + TICK_MICROS;
     for (const session of this.due()) {
@@ -127,14 +123,6 @@ export class Endings {
       this.end(session, naturalClose(this.sessions, session) ?? { reason: "idle", by: null }, this.deadline(session));
     }
     this.sweep();
-  }
-
-  /** One packet that states a time far ahead, in a damaged file or a forged one, is not believed before a second one agrees. */
-  private isCredible(nowMicros: number): boolean {
-    const isNear = (micros: number): boolean => Math.abs(nowMicros - micros) < LEAP_MICROS;
-    if (this.newest === 0 || isNear(this.newest) || isNear(this.leap)) return true;
-    this.leap = nowMicros;
-    return false;
   }
 
   /** Sessions whose deadline is past, in its order: when ticks fall must not show in what comes out. */

@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { PacketClock } from "../packet-clock.ts";
 import type { Bounds } from "../pipeline-contract.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
 import * as events from "../subflow/subflow-events.ts";
@@ -43,6 +44,7 @@ export class SessionStage {
   readonly sessions: Sessions;
   private readonly stage: SubflowStage;
   private readonly observer: SessionObserver;
+  private readonly clock = new PacketClock();
   private readonly endings: Endings;
   private readonly memberships: Memberships;
   private readonly signalling: Signalling;
@@ -131,8 +133,9 @@ export class SessionStage {
 
   /** Lets packet time pass. */
   advance(nowMicros: number): void {
-    this.settlement.advance(nowMicros);
-    this.endings.advance(nowMicros);
+    const believed = this.clock.read(nowMicros);
+    this.settlement.advance(believed);
+    this.endings.advance(believed);
   }
 
   /** Ends every session; those that had not ended by themselves for this reason. */

@@ -52,9 +52,9 @@ export class HeldPayload {
     return own;
   }
 
-  /** Gives up what waited too long. */
+  /** Gives up what waited too long; either way, so that a time far ahead that one packet states keeps no room. */
   expire(nowMicros: number): void {
-    while (this.pieces.length > 0 && nowMicros - (this.pieces[0]?.atMicros ?? 0) > MAX_MICROS) this.drop(0);
+    while (this.pieces.length > 0 && Math.abs(nowMicros - (this.pieces[0]?.atMicros ?? 0)) > MAX_MICROS) this.drop(0);
   }
 
   private drop(i: number): void {

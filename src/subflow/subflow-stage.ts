@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { PacketClock } from "../packet-clock.ts";
 import type { Bounds } from "../pipeline-contract.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
@@ -30,6 +31,7 @@ export class SubflowStage {
   makeRoom: (atMicros: number) => boolean = () => false;
   readonly events = new events.SubflowEvents();
   readonly mappings: Mappings;
+  private readonly clock = new PacketClock();
   private readonly roundTrips: RoundTrips;
   private readonly keys: FlowKeys;
   private readonly numbering: Numbering;
@@ -68,7 +70,7 @@ export class SubflowStage {
       if (i < count) this.take(vector, i);
     }
     if (this.refused) this.noteDuplicates(vector, count);
-    if (count > 0) this.mappings.watched.expire(vector.atMicros[count - 1]!);
+    if (count > 0) this.mappings.watched.expire(this.clock.read(vector.atMicros[count - 1]!));
   }
 
   /** The general path: any packet that is still under way. */

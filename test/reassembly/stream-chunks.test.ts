@@ -42,6 +42,17 @@ describe("chunks of streams", () => {
     expect(chunks.map(text).slice(2)).toEqual([[0, 20, "the end"]]);
   });
 
+  it("wait on when one packet states a time far ahead", () => {
+    const { chunks, streams } = collector();
+    streams.advance(1000);
+    give(streams, 2, "cd");
+    streams.advance(1000 + 86_400e6);
+    streams.advance(1001);
+    give(streams, 0, "ab");
+    streams.end("session");
+    expect(chunks.map(text)).toEqual([[0, 0, "abcd"]]);
+  });
+
   it("wait for a hole until its deadline, and say what is missing", () => {
     const { chunks, streams } = collector();
     streams.advance(1000);
