@@ -40,6 +40,8 @@ export interface Bounds {
   readonly thirdAcks: number;
   /** Round-trip times under measurement. */
   readonly roundTrips: number;
+  /** Of each kind over all sessions: conflicts, announced addresses, MP_PRIO and their like, wrong checksums. */
+  readonly rareEntries: number;
 }
 
 /** What a pipeline makes of packets, who is told, and how much it keeps. */

@@ -21,6 +21,7 @@ const DEFAULT_BOUNDS: Bounds = {
   heldPackets: 4096,
   thirdAcks: 4096,
   roundTrips: 2 ** 16,
+  rareEntries: 2 ** 16,
 };
 
 /** The packet path: decapsulate -> subflow -> session -> record. Synchronous; knows no time but the packets'. */

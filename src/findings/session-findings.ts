@@ -7,14 +7,23 @@ import { findingsIn } from "./rules.ts";
 
 /** Findings of one session; in further ones its record is as good. */
 const MAX_FINDINGS = 32;
+/** Findings of all live sessions. */
+const MAX_REMEMBERED = 2 ** 18;
 
 /**
  * Makes the findings of sessions out of their records, each finding once. Remembers the ids of those made while a session
- * lives: at most MAX_FINDINGS of each session.
+ * lives: at most MAX_FINDINGS of each session, and so many of all.
  */
 export class SessionFindings {
   private readonly made = new Map<string, Set<string>>();
   private readonly counts: Record<string, number> = {};
+  private readonly most: number;
+  private remembered = 0;
+
+  /** @param most findings of all live sessions; further ones are left out */
+  constructor(most = MAX_REMEMBERED) {
+    this.most = most;
+  }
 
   /** Gives `take` the findings that a session's record is the first to show. */
   take(record: SessionRecord, take: (finding: FindingRecord) => void): void {
@@ -23,16 +32,19 @@ export class SessionFindings {
     for (const finding of findingsIn(record)) {
       const one = recordOf(finding, record);
       if (made.has(one.event.id)) continue;
-      if (made.size >= MAX_FINDINGS) {
+      if (made.size >= MAX_FINDINGS || this.remembered >= this.most) {
         this.count("left-out");
         continue;
       }
       made.add(one.event.id);
+      this.remembered++;
       this.count(finding.kind);
       take(one);
     }
-    if (record.mptcp.close !== null) this.made.delete(id);
-    else if (made.size > 0) this.made.set(id, made);
+    if (record.mptcp.close !== null) {
+      this.made.delete(id);
+      this.remembered -= made.size;
+    } else if (made.size > 0) this.made.set(id, made);
   }
 
   /** Findings since the start, by kind; those that were too many for their session as `left-out`. */

@@ -23,8 +23,8 @@ export function rareRecord(
       at: timeText(atMicros),
     }));
   }
-  if (said.malformed > 0 || said.unknown.size > 0) {
-    const unknown = [...said.unknown].map(([subtype, segments]) => ({ subtype, segments }));
+  if (said.malformed > 0 || said.unknown.length > 0) {
+    const unknown = said.unknown.map((one) => ({ ...one }));
     record.options = { malformed: said.malformed, unknown: unknown.sort((a, b) => a.subtype - b.subtype) };
   }
   return record;
@@ -39,12 +39,8 @@ export function priorityRecord(sessions: Sessions, session: number, subflow: num
 }
 
 /** The MP_TCPRST of a subflow; nothing where there was none. */
-export function resetRecord(
-  sessions: Sessions,
-  session: number,
-  subflow: number,
-): Pick<SubflowRecord["close"], "mp_tcprst"> {
-  const said = sessions.rareOptions.get(session)?.resets.get(subflow);
+export function resetRecord(sessions: Sessions, subflow: number): Pick<SubflowRecord["close"], "mp_tcprst"> {
+  const said = sessions.resets.get(subflow);
   if (said === undefined) return {};
   const { side, flags, reason } = said;
   const name = reason < RESET_REASONS.length - 1 ? RESET_REASONS[reason] : undefined;

@@ -48,7 +48,7 @@ export function subflowRecord(
     community_id: communityId(isIpv6, ends[0], ends[1]),
     start: timeText(coldFloat[(subflow * flow.COLD_WORDS + flow.START_MICROS) >> 1]!),
     end: timeText(hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!),
-    close: { reason: closeReason(sessions, session, subflow), ...resetRecord(sessions, session, subflow) },
+    close: { reason: closeReason(sessions, session, subflow), ...resetRecord(sessions, subflow) },
     address_id:
       openerSide === 0 ? { initiator: opener, responder: listener } : { initiator: listener, responder: opener },
     backup: (word & join.BACKUP) !== 0,

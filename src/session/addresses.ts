@@ -47,7 +47,7 @@ export function takeAddresses(
   let isNew = false;
   const known = sessions.addresses.get(session) ?? [];
   const note = (address: AdvertisedAddress): void => {
-    if (known.length < MAX_ADDRESSES_OF_SESSION) {
+    if (known.length < MAX_ADDRESSES_OF_SESSION && sessions.allotments.addresses.take()) {
       known.push(address);
       isNew = true;
     } else sessions.table.words[session * SESSION_WORDS + SHED_ADDRESSES]!++;

@@ -52,7 +52,8 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   }
   const verdict = judgeChecksum(mapping.sum, dsnHi, dsnLo, mapping.ssn, mapping.dataLength, mapping.checksum);
   counts.verdicts[verdict]++;
-  if (verdict === "failed" && counts.failures.length < MAX_FAILURES) counts.failures.push({ offset, length });
+  if (verdict !== "failed" || counts.failures.length >= MAX_FAILURES) return;
+  if (sessions.allotments.checksums.take()) counts.failures.push({ offset, length });
 }
 
 function countsOf(sessions: Sessions, subflow: number, higher: number): ChecksumCounts {

@@ -31,17 +31,15 @@ export interface ResetReason {
   readonly reason: number;
 }
 
-/** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subflows, by subtypes. */
+/** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subtypes, and by `Sessions.allotments`. */
 export class RareOptions {
   readonly priorities: Priority[] = [];
   readonly fails: Fail[] = [];
-  /** By subflow; the first one stays. */
-  readonly resets = new Map<number, ResetReason>();
   /** Segments by subtype, of subtypes that no RFC gives a meaning and of MP_EXPERIMENTAL. */
-  readonly unknown = new Map<number, number>();
+  readonly unknown: { readonly subtype: number; segments: number }[] = [];
   /** Options whose length their subtype cannot have. */
   malformed = 0;
-  /** MP_PRIO and MP_FAIL beyond their bounds. */
+  /** MP_PRIO, MP_FAIL and MP_TCPRST beyond their bounds. */
   shed = 0;
 }
 
@@ -62,12 +60,17 @@ export function takeRareOptions(
   let isNew = false;
   said.malformed += malformed;
   for (let subtype = SUBTYPES; subtype <= MP_EXPERIMENTAL; subtype++) {
-    if (seen & (1 << subtype)) said.unknown.set(subtype, (said.unknown.get(subtype) ?? 0) + 1);
+    if ((seen & (1 << subtype)) === 0) continue;
+    const known = said.unknown.find((one) => one.subtype === subtype);
+    if (known !== undefined) known.segments++;
+    else said.unknown.push({ subtype, segments: 1 });
   }
   if (seen & (1 << MP_PRIO)) isNew = takePriority(sessions, session, subflow, side, atMicros, options, said);
   if (seen & (1 << MP_FAIL)) isNew = takeFail(sessions, session, subflow, side, atMicros, options, said) || isNew;
-  if (seen & (1 << MP_TCPRST) && !said.resets.has(subflow)) {
-    said.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
+  if (seen & (1 << MP_TCPRST) && !sessions.resets.has(subflow)) {
+    if (sessions.allotments.options.take()) {
+      sessions.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
+    } else said.shed++;
   }
   return isNew;
 }
@@ -102,6 +105,10 @@ function takePriority(
     }
     const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
     if (last?.backup === backup) continue;
+    if (!sessions.allotments.options.take()) {
+      said.shed++;
+      continue;
+    }
     said.priorities.push({ subflow, side, backup, atMicros });
     isNew = true;
   }
@@ -133,7 +140,7 @@ function takeFail(
   const fail = { subflow, side, offset: isPlace ? offset : null, atMicros };
   if (said.fails.some((one) => one.subflow === subflow && one.side === side && one.offset === fail.offset))
     return false;
-  if (said.fails.length >= MAX_FAILS) {
+  if (said.fails.length >= MAX_FAILS || !sessions.allotments.options.take()) {
     said.shed++;
     return false;
   }

@@ -37,7 +37,8 @@ export function noteRepeated(sessions: Sessions, stream: number, octets: number,
   found.notCompared += octets - memory.compared;
   found.conflicting += memory.differing;
   for (const difference of memory.differences) {
-    if (found.conflicts.length >= MAX_CONFLICTS) found.conflictsLeftOut++;
-    else found.conflicts.push({ ...difference, again: { subflow, agent } });
+    if (found.conflicts.length < MAX_CONFLICTS && sessions.allotments.conflicts.take()) {
+      found.conflicts.push({ ...difference, again: { subflow, agent } });
+    } else found.conflictsLeftOut++;
   }
 }

@@ -5,10 +5,11 @@ import * as flow from "../subflow/subflow-table.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
 import type { AdvertisedAddress } from "./addresses.ts";
 import { AgeList } from "./age-list.ts";
+import { Allotment } from "./allotment.ts";
 import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
-import type { RareOptions } from "./rare-options.ts";
+import type { RareOptions, ResetReason } from "./rare-options.ts";
 import type { Repeats } from "./repeats.ts";
 import * as table from "./session-table.ts";
 import { SessionTokens } from "./session-tokens.ts";
@@ -41,6 +42,10 @@ export class Sessions {
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
+  /** By subflow: the first MP_TCPRST. */
+  readonly resets = new Map<number, ResetReason>();
+  /** Room for entries in the maps above, over all sessions. */
+  readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
   readonly thirdAcks: ThirdAcks;
   /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
   readonly young: AgeList;
@@ -49,11 +54,12 @@ export class Sessions {
   readonly pending: AgeList;
 
   /**
-   * @param bounds sessions, octets of payload to be remembered over all streams, and third ACKs kept for keys to come
+   * @param bounds sessions; over all of them, octets of payload to be remembered, third ACKs kept for keys to come, and
+   *   rare entries of each kind
    * @param seed a secret number of this process: a host chooses its keys, and could choose tokens that collide
    */
   constructor(
-    bounds: Pick<Bounds, "sessions" | "rememberedOctets" | "thirdAcks">,
+    bounds: Pick<Bounds, "sessions" | "rememberedOctets" | "thirdAcks" | "rareEntries">,
     subflows: flow.SubflowTable,
     seed: number,
   ) {
@@ -69,6 +75,13 @@ export class Sessions {
     this.memory = new OctetMemory(newest, bounds.rememberedOctets);
     this.tokens = new SessionTokens(this.table, seed);
     this.thirdAcks = new ThirdAcks(bounds.thirdAcks);
+    const allotment = (): Allotment => new Allotment(bounds.rareEntries);
+    this.allotments = {
+      conflicts: allotment(),
+      addresses: allotment(),
+      options: allotment(),
+      checksums: allotment(),
+    };
   }
 
   /** Whether a session has as many subflows as the bound allows. */
@@ -265,12 +278,16 @@ export class Sessions {
       this.outOfOrder.release(session * 2 + side);
       this.memory.release(session * 2 + side);
       this.outOfOrder.near[(session * 2 + side) * LINE_NUMBERS + ACKNOWLEDGED] = 0;
+      this.allotments.conflicts.free(this.repeats.get(session * 2 + side)?.conflicts.length ?? 0);
       this.repeats.delete(session * 2 + side);
     }
     this.young.remove(session);
     this.empty.remove(session);
+    this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);
     this.addresses.delete(session);
     this.fastOpens.forget(session);
+    const said = this.rareOptions.get(session);
+    if (said !== undefined) this.allotments.options.free(said.priorities.length + said.fails.length);
     this.rareOptions.delete(session);
     for (const subflow of this.subflowsOf(session)) this.releaseSubflow(subflow);
     this.table.release(session);
@@ -278,8 +295,11 @@ export class Sessions {
 
   /** Forgets a subflow that is in no session, or in one that ends. */
   releaseSubflow(subflow: number): void {
-    this.checksums.delete(subflow * 2);
-    this.checksums.delete(subflow * 2 + 1);
+    for (const direction of [subflow * 2, subflow * 2 + 1]) {
+      this.allotments.checksums.free(this.checksums.get(direction)?.failures.length ?? 0);
+      this.checksums.delete(direction);
+    }
+    if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.pending.remove(subflow);
     this.thirdAcks.forget(subflow);
     this.subflows.release(subflow);

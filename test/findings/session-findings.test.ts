@@ -195,4 +195,26 @@ describe("findings of a session's record", () => {
     expect(new Set(told.map(({ event }) => event.id)).size).toBe(32);
     expect(findings.totals()).toEqual({ "join-hmac-failed": 32, "left-out": 8 });
   });
+
+  it("tells so many of all live sessions, and of another once one has ended", () => {
+    const findings = new SessionFindings(1);
+    const told: string[] = [];
+    const failing = (id: string, isOver: boolean) =>
+      record(({ mptcp }) => {
+        mptcp.session.id = id;
+        if (!isOver) mptcp.close = null;
+        const [, joined] = mptcp.subflows;
+        if (joined?.join) joined.join.hmac = { initiator: "failed", responder: "verified" };
+      });
+    for (const [id, isOver] of [
+      ["a", false],
+      ["b", false],
+      ["a", true],
+      ["c", false],
+    ] as const) {
+      findings.take(failing(id, isOver), ({ mptcp }) => told.push(mptcp.session.id));
+    }
+    expect(told).toEqual(["a", "c"]);
+    expect(findings.totals()).toEqual({ "join-hmac-failed": 2, "left-out": 1 });
+  });
 });

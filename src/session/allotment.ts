@@ -1,0 +1,21 @@
+/** Room for the rare entries of one kind of all sessions, beside what one session may have of them. */
+export class Allotment {
+  private left: number;
+
+  /** @param most entries at a time */
+  constructor(most: number) {
+    this.left = most;
+  }
+
+  /** Takes room for an entry; false when there is none: the entry is not kept. */
+  take(): boolean {
+    if (this.left === 0) return false;
+    this.left--;
+    return true;
+  }
+
+  /** Gives the room of so many entries back. */
+  free(entries: number): void {
+    this.left += entries;
+  }
+}
