@@ -6,7 +6,7 @@ export const joinHmacFailed: Rule = ({ mptcp }) =>
   mptcp.subflows.flatMap(({ id, join }) =>
     SIDES.filter((side) => join?.hmac[side] === "failed").map((side) => ({
       kind: "join-hmac-failed",
-      subject: `${id}-${side}`,
+      subject: side,
       subflow: id,
       side,
       message: `the ${side}'s HMAC in the join of subflow ${id} is wrong: it knew the token and not the keys`,

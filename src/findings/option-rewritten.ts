@@ -13,7 +13,7 @@ export const optionRewritten: Rule = ({ mptcp }) =>
     if (words === undefined) return [];
     return {
       kind: "option-rewritten",
-      subject: `${kind}-${subflow}-${side}-${before}-${after}`,
+      subject: `${kind}-${side}-${before}-${after}`,
       subflow,
       side,
       message: `${counted(packets, "packet")} of the ${side} on subflow ${subflow} ${words} between ${before} and ${after}`,

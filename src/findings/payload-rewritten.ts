@@ -6,7 +6,7 @@ export const payloadRewritten: Rule = ({ mptcp }) =>
     .filter(({ kind }) => kind === "payload")
     .map(({ subflow, side, between: [before, after], packets, first }) => ({
       kind: "payload-rewritten",
-      subject: `${subflow}-${side}-${before}-${after}`,
+      subject: `${side}-${before}-${after}`,
       subflow,
       side,
       message: `the payload of ${counted(packets, "packet")} of the ${side} on subflow ${subflow} was changed between ${before} and ${after}, first at subflow sequence number ${first.ssn ?? "unknown"}`,

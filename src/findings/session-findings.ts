@@ -10,12 +10,18 @@ const MAX_FINDINGS = 32;
 /** Findings of all live sessions. */
 const MAX_REMEMBERED = 2 ** 18;
 
+interface Told {
+  /** Ids. */
+  readonly made: Set<string>;
+  leftOut: number;
+}
+
 /**
  * Makes the findings of sessions out of their records, each finding once. Remembers the ids of those made while a session
- * lives: at most MAX_FINDINGS of each session, and so many of all.
+ * lives, at most MAX_FINDINGS of each session and so many of all, and how many others its newest record shows.
  */
 export class SessionFindings {
-  private readonly made = new Map<string, Set<string>>();
+  private readonly told = new Map<string, Told>();
   private readonly counts: Record<string, number> = {};
   private readonly most: number;
   private remembered = 0;
@@ -28,12 +34,14 @@ export class SessionFindings {
   /** Gives `take` the findings that a session's record is the first to show. */
   take(record: SessionRecord, take: (finding: FindingRecord) => void): void {
     const { id } = record.mptcp.session;
-    const made = this.made.get(id) ?? new Set();
+    const told = this.told.get(id) ?? { made: new Set(), leftOut: 0 };
+    const { made } = told;
+    let leftOut = 0;
     for (const finding of findingsIn(record)) {
       const one = recordOf(finding, record);
       if (made.has(one.event.id)) continue;
       if (made.size >= MAX_FINDINGS || this.remembered >= this.most) {
-        this.count("left-out");
+        leftOut++;
         continue;
       }
       made.add(one.event.id);
@@ -41,10 +49,12 @@ export class SessionFindings {
       this.count(finding.kind);
       take(one);
     }
+    // The session's next record shows them again.
+    for (; told.leftOut < leftOut; told.leftOut++) this.count("left-out");
     if (record.mptcp.close !== null) {
-      this.made.delete(id);
+      this.told.delete(id);
       this.remembered -= made.size;
-    } else if (made.size > 0) this.made.set(id, made);
+    } else if (made.size + leftOut > 0) this.told.set(id, told);
   }
 
   /** Findings since the start, by kind; those that were too many for their session as `left-out`. */
@@ -60,10 +70,12 @@ export class SessionFindings {
 function recordOf(finding: Finding, record: SessionRecord): FindingRecord {
   const { kind, subject, subflow, side, message } = finding;
   const { session, subflows } = record.mptcp;
-  const about = subflows.find(({ id }) => id === subflow) ?? { ...record, ...record.network };
-  const { source, destination, community_id } = about;
+  const one = subflows.find(({ id }) => id === subflow);
+  const { source, destination, community_id } = one ?? { ...record, ...record.network };
+  // Not its number, which changes when one before it turns out to be another session's.
+  const about = one === undefined ? "" : `${one.community_id}-${one.start}-`;
   // A subject may hold names of agents: of any length and alphabet.
-  const hash = createHash("sha256").update(subject).digest("hex").slice(0, 12);
+  const hash = createHash("sha256").update(`${about}${subject}`).digest("hex").slice(0, 12);
   return {
     "@timestamp": record["@timestamp"],
     event: {

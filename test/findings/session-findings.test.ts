@@ -187,6 +187,7 @@ describe("findings of a session's record", () => {
       mptcp.subflows = Array.from({ length: 40 }, (_, id) => ({
         ...joined,
         id,
+        start: new Date(Date.parse(joined.start) + id).toISOString(),
         join: { hmac: { initiator: "failed" as const, responder: "verified" as const } },
       }));
     });
@@ -216,5 +217,33 @@ describe("findings of a session's record", () => {
     }
     expect(told).toEqual(["a", "c"]);
     expect(findings.totals()).toEqual({ "join-hmac-failed": 2, "left-out": 1 });
+  });
+
+  it("counts what is too much once, however many records show it", () => {
+    const findings = new SessionFindings();
+    const many = (count: number, isOpen: boolean) =>
+      record(({ mptcp }) => {
+        const [, joined] = mptcp.subflows;
+        if (joined === undefined) throw new Error("the example has two subflows");
+        const join = { hmac: { initiator: "failed" as const, responder: "verified" as const } };
+        const start = (id: number) => new Date(Date.parse(joined.start) + id).toISOString();
+        mptcp.subflows = Array.from({ length: count }, (_, id) => ({ ...joined, id, start: start(id), join }));
+        if (isOpen) mptcp.close = null;
+      });
+    for (const one of [many(34, true), many(34, true), many(35, true), many(35, false)]) findings.take(one, () => {});
+    expect(findings.totals()).toEqual({ "join-hmac-failed": 32, "left-out": 3 });
+  });
+
+  it("of a subflow keep their ids when the subflow's number changes", () => {
+    const failed = ({ mptcp }: SessionRecord) => {
+      const [, joined] = mptcp.subflows;
+      Object.assign(joined?.join?.hmac ?? {}, { initiator: "failed" });
+      mptcp.close = null;
+    };
+    const before = record(failed);
+    before.mptcp.subflows.splice(1, 0, { ...(before.mptcp.subflows[0] as (typeof before.mptcp.subflows)[0]), id: 1 });
+    Object.assign(before.mptcp.subflows[2] ?? {}, { id: 2 });
+    expect(found(before).map(({ mptcp }) => mptcp.subflow)).toEqual([2]);
+    expect(found(before, record(failed))).toHaveLength(1);
   });
 });
