@@ -147,10 +147,12 @@ export class Memberships {
   correctOwner(session: number, subflow: number, atMicros: number): number {
     const owner = rightfulOwner(this.sessions, subflow);
     if (owner < 0 || owner >> 1 === session) return session;
+    const refused = this.sessions.join(subflow);
     this.sessions.detach(session, subflow);
     this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
     if (!this.attachJoin(owner, subflow, atMicros)) {
       this.sessions.attach(session, subflow);
+      this.sessions.setJoin(subflow, refused);
       return session;
     }
     verifySynAck(this.sessions, owner >> 1, subflow);

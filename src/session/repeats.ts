@@ -33,7 +33,7 @@ export function noteRepeated(sessions: Sessions, stream: number, octets: number,
   found.octets += octets;
   found.reinjected += memory.fromOthers;
   const higher = sessions.higherOf(subflow, stream & 1);
-  sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.REINJECTED + higher]! += memory.fromOthers;
+  flow.addOctets(sessions.subflows.cold, subflow * flow.COLD_WORDS + flow.REINJECTED + higher, memory.fromOthers);
   found.notCompared += octets - memory.compared;
   found.conflicting += memory.differing;
   for (const difference of memory.differences) {

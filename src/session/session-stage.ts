@@ -230,9 +230,8 @@ export class SessionStage {
     }
     if ((kind & SAYS_OCTETS) === 0) return COUNTED;
     if (isRefused(word)) return JOIN_REFUSED;
-    if (!isProven) {
-      this.waiting.holdBack(vector, seen, i, session, this.sessions.sideOf(subflow, seen.fromHigher[i]!));
-    } else this.takeData(vector, seen, i, session, subflow);
+    if (!isProven) this.waiting.holdBack(vector, seen, i, session);
+    else this.takeData(vector, seen, i, session, subflow);
     return COUNTED;
   }
 
@@ -263,7 +262,7 @@ export class SessionStage {
         if (this.memberships.unify(subflow)) return;
       }
     }
-    this.waiting.hold(vector, seen, i, session, 0);
+    this.waiting.hold(vector, seen, i, session);
     if (kind & (events.CLOSED | events.RESET)) this.takeClose(session, subflow, vector.atMicros[i]!);
   }
 

@@ -36,7 +36,7 @@ export const FALLBACK_MICROS = 22;
 /** Subflows and addresses that a bound kept out of the record. */
 export const SHED_SUBFLOWS = 24;
 export const SHED_ADDRESSES = 25;
-/** Per side, one word each: octets beyond any window, or on ranges that a bound refused: seen and not placed. */
+/** Per side, one word each: octets beyond any window, or on ranges that a bound refused: seen and not placed; `addOctets`. */
 export const UNPLACED = 26;
 /** Per side: ranges that the bound on holes refused. */
 export const REFUSED_RANGES = 28;

@@ -103,7 +103,7 @@ export class Sessions {
     this.subflows.cold[subflow * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = 0;
     words[base + table.LAST_SUBFLOW] = subflow + 1;
     words[base + table.SUBFLOWS]!++;
-    words[base + table.OPEN_SUBFLOWS]!++;
+    if ((this.join(subflow) & IS_CLOSED) === 0) words[base + table.OPEN_SUBFLOWS]!++;
     words[base + table.DEADLINE] = 0;
     words[base + table.DEADLINE + 1] = 0;
     this.subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = session + 1;
@@ -216,18 +216,22 @@ export class Sessions {
     return (this.table.state(session) & (table.S_ORPHAN | table.S_SETTLED)) === table.S_ORPHAN;
   }
 
-  /** What an orphan, whose joins turn out to be this session's, leaves to it besides its subflows. */
+  /** What an orphan, whose joins turn out to be for this side of the session, leaves to it besides its subflows. */
   inherit(session: number, side: number, orphan: number): void {
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
     const { floats, words } = this.table;
     floats[startOf(session)] = Math.min(floats[startOf(session)]!, floats[startOf(orphan)]!);
-    const unplaced = words[orphan * table.SESSION_WORDS + table.UNPLACED]!;
-    if (unplaced > 0) this.noteUnplaced(session, side, unplaced);
+    for (const one of [0, 1]) {
+      const at = orphan * table.SESSION_WORDS + table.UNPLACED + one;
+      // An orphan's token is its responder's.
+      this.noteUnplaced(session, one === 1 ? side : 1 - side, words[at]!);
+      words[at] = 0;
+    }
   }
 
-  /** Counts octets that cannot be placed because the stream's beginning is unknown. */
+  /** Counts octets of a side that were seen and cannot be placed, for whatever reason. */
   noteUnplaced(session: number, side: number, octets: number): void {
-    this.table.words[session * table.SESSION_WORDS + table.UNPLACED + side]! += octets;
+    flow.addOctets(this.table.words, session * table.SESSION_WORDS + table.UNPLACED + side, octets);
   }
 
   /** Which side of the session sends what the higher (1) or lower (0) endpoint of a subflow sends. */

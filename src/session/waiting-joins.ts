@@ -46,9 +46,10 @@ export class WaitingJoins {
   }
 
   /** Keeps a packet of an orphan or early join. */
-  hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number, side: 0 | 1): void {
+  hold(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): void {
     if ((seen.kind[i]! & ~events.HAS_DSS) === 0) return;
     if (!this.held.hold(vector, seen, i)) {
+      const side = this.sessions.sideOf(seen.subflow[i]!, seen.fromHigher[i]!);
       this.sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     }
   }
@@ -110,10 +111,10 @@ export class WaitingJoins {
   }
 
   /** Keeps the data of a packet of an unproven join. */
-  holdBack(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number, side: 0 | 1): void {
+  holdBack(vector: PacketVector, seen: events.SubflowEvents, i: number, session: number): void {
     const said = seen.kind[i]!;
     seen.kind[i]! &= NEEDS_PROOF;
-    this.hold(vector, seen, i, session, side);
+    this.hold(vector, seen, i, session);
     seen.kind[i] = said;
   }
 

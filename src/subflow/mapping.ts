@@ -106,7 +106,9 @@ export class Mappings {
       if (direction === null) {
         countPayload(this.subflows, subflow, higher, payload, fresh, ahead, next);
         if (!isEnough) cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
-        if (!isEnough && !isPlain) cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload - covered;
+        if (!isEnough && !isPlain) {
+          table.addOctets(cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, payload - covered);
+        }
         return covered > 0 ? events.DATA : vector.mptcpAt[i] === 0 ? events.UNMAPPED_DATA : 0;
       }
     }

@@ -245,7 +245,8 @@ export class SubflowStage {
     const payload = vector.payloadLength[i]!;
     let kind = this.followFin(vector, i, subflow, higher);
     this.events.ssn[i] = 0;
-    if (payload !== 0) this.subflows.cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += payload;
+    if (payload !== 0)
+      table.addOctets(this.subflows.cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, payload);
     if (vector.mptcpAt[i] === 0) return kind;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
     if (saidBesidesDss(options) !== 0) kind |= events.OPTIONS;

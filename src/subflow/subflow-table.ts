@@ -101,17 +101,22 @@ export const SHED_MAPPINGS = 15;
 export const OCTETS_BESIDE = 16;
 /** Per direction: segments without a repeated octet that came after later ones. */
 export const OUT_OF_ORDER = 20;
-/** Per direction: payload octets no mapping covered. */
+/** Per direction: payload octets no mapping covered; by `addOctets`. */
 export const UNMAPPED = 22;
 /** Mappings that gave an octet another DSN than the one announced first. */
 export const CONTRADICTIONS = 24;
 /** Keep-alives and window probes: at most an octet, just below those sent. */
 export const KEEP_ALIVES = 25;
-/** Per direction: octets that had come on another subflow of the session; counted in src/session/repeats.ts. */
+/** Per direction: octets that had come on another subflow of the session; by `addOctets`, in src/session/repeats.ts. */
 export const REINJECTED = 26;
 /** Per direction: µs from where it was copied to this end and back, the least and RFC 6298's smoothed one; 0: none. */
 export const ROUND_TRIP_MIN = 28;
 export const ROUND_TRIP_SMOOTHED = 30;
+
+/** Adds octets to a word of a table; what would be 4 GiB or more stays just below, and never begins anew. */
+export function addOctets(words: Uint32Array, at: number, octets: number): void {
+  words[at] = Math.min(words[at]! + octets, 0xffffffff);
+}
 
 /** All subflows that are known. At its bound `allocate` refuses; the caller counts the packet as `table-full`. */
 export class SubflowTable {

@@ -177,6 +177,6 @@ export class WatchedPayload {
     const { subflow, higher, direction, start, end } = piece;
     // Its place may be another subflow's by now.
     if (this.subflows.watched.get(subflow)?.[higher] !== direction) return;
-    this.subflows.cold[subflow * table.COLD_WORDS + table.UNMAPPED + higher]! += end - start;
+    table.addOctets(this.subflows.cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, end - start);
   }
 }
