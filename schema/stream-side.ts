@@ -62,7 +62,7 @@ export const stream = z
     repeated_octets: count.describe("Octets that came again, each time they did; mirror duplicates not counted"),
     reinjected_octets: count.describe("Of `repeated_octets`, those known to have come on another subflow first"),
     not_compared_octets: count.describe(
-      "Of `repeated_octets`, those that could not be compared: copies were cut, or the first one is no longer remembered",
+      "Of `repeated_octets`, those that could not be compared: copies were cut, or the first one is no longer remembered or was not found in the steps a search has",
     ),
     complete: z.boolean().describe("DATA_FIN (after a fallback: FIN) seen and nothing missing"),
     sha256: z

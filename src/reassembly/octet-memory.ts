@@ -4,20 +4,30 @@ export const REMEMBERED_OCTETS = 16 * 1024 * 1024;
 const RING_FACTOR = 2;
 /** One piece for so many octets of memory, as a segment has; smaller pieces use the memory up sooner. */
 const OCTETS_OF_PIECE = 1024;
-/** Pieces looked at for all packets of a vector, so that nobody can make the search for what came before expensive. */
-const STEPS = 16_384;
+/**
+ * Pieces that a search may look at, so that nobody can make it expensive: each segment that is remembered or compared
+ * earns some, and so many can be saved up. It must not depend on how packets came in vectors.
+ */
+const EARNED_STEPS = 256;
+const SAVED_STEPS = 16_384;
 /** Octets of each side of a difference that are kept. */
 const KEPT_OCTETS = 32;
 /** Fewer octets of a copy that was cut are not worth remembering: captures of headers alone hold some in each packet. */
 const LEAST_OF_CUT = 64;
 
-/** Words of a piece: stream, octets, subflow, agent, number of the piece before it in the stream. */
-const PIECE_WORDS = 5;
+/**
+ * Words of a piece: stream, octets, subflow, agent, number of the piece before it in the stream. In streams that were
+ * searched (`hang`) further the number of the piece that a leap leads to, and how many pieces the leap passes, itself
+ * included; 0 where it is not known yet.
+ */
+const PIECE_WORDS = 8;
 const STREAM = 0;
 const LENGTH = 1;
 const SUBFLOW = 2;
 const AGENT = 3;
 const PREVIOUS = 4;
+const LEAP = 5;
+const SPAN = 6;
 
 /**
  * Number of each stream's newest piece at `numbers[stream * step + from]`, 0 where there is none: beside what the owner
@@ -49,7 +59,9 @@ export function isWorth(captured: number, length: number): boolean {
 
 /**
  * What the newest octets of all streams were, so that octets that come again can be compared with those that came
- * first. One ring for all: the oldest are forgotten. Pieces of a stream hang together, the newest first.
+ * first. One ring for all: the oldest are forgotten. Pieces of a stream hang together, the newest first; in streams in which
+ * octets came again leaps pass over many of them, each of which knows what offsets it passes (E. W. Myers, "An applicative
+ * random-access stack", 1983): pieces mostly lie in the order of their offsets, so that few steps find what is far back.
  */
 export class OctetMemory {
   /** After `compare`: octets that were compared, of them those that another subflow had brought, and those that differ. */
@@ -65,6 +77,11 @@ export class OctetMemory {
   private readonly places: Float64Array;
   private readonly before: Float64Array;
   private readonly words: Uint32Array;
+  /** Of the pieces that a leap passes: the lowest offset, and the highest end. */
+  private readonly lowest: Float64Array;
+  private readonly highest: Float64Array;
+  /** Pieces that `hang` is at. */
+  private readonly unhung: number[] = [];
   private readonly mask: number;
   private readonly newest: NewestPieces;
   private number = 0;
@@ -81,7 +98,7 @@ export class OctetMemory {
   private heldTo = 0;
   private heldAt = 0;
   private isHeldUsed = false;
-  private steps = 0;
+  private steps = SAVED_STEPS;
 
   /**
    * @param newest where each stream's newest piece is kept
@@ -96,6 +113,8 @@ export class OctetMemory {
     this.places = new Float64Array(pieces);
     this.before = new Float64Array(pieces);
     this.words = new Uint32Array(pieces * PIECE_WORDS);
+    this.lowest = new Float64Array(pieces);
+    this.highest = new Float64Array(pieces);
     this.mask = pieces - 1;
     this.newest = newest;
   }
@@ -105,7 +124,6 @@ export class OctetMemory {
    * costs a fifth of what it costs piece by piece. `wanted` is how many of them are payload.
    */
   begin(block: Uint8Array, from: number, to: number, wanted: number): void {
-    this.steps = STEPS;
     // What nothing was remembered of leaves its room.
     if (this.heldBlock !== null && !this.isHeldUsed && this.written === this.heldAt + this.heldTo) {
       this.written = this.heldAt + this.heldFrom;
@@ -129,6 +147,7 @@ export class OctetMemory {
     subflow: number,
     agent: number,
   ): void {
+    this.earn();
     if (length > this.limit) return;
     const isHeld = block === this.heldBlock && at >= this.heldFrom && at + length <= this.heldTo;
     if (isHeld) this.isHeldUsed = true;
@@ -144,6 +163,7 @@ export class OctetMemory {
     this.words[base + LENGTH] = length;
     this.words[base + SUBFLOW] = subflow;
     this.words[base + AGENT] = agent;
+    this.words[base + SPAN] = 0;
     const { numbers, step, from } = this.newest;
     this.words[base + PREVIOUS] = numbers[stream * step + from]!;
     numbers[stream * step + from] = this.number;
@@ -158,13 +178,18 @@ export class OctetMemory {
     this.fromOthers = 0;
     this.differing = 0;
     if (this.differences.length > 0) this.differences = [];
+    this.earn();
     const { numbers, step, from: first } = this.newest;
     let number = numbers[stream * step + first]!;
-    for (; number !== 0 && this.compared < to - from && this.steps > 0; this.steps--) {
+    this.hang(number);
+    // Pieces hang together by age: what is behind one that is gone is gone too.
+    for (; this.isKept(number) && this.compared < to - from && this.steps > 0; this.steps--) {
       const piece = number & this.mask;
       const base = piece * PIECE_WORDS;
-      // Pieces hang together by age: what is behind one that is gone is gone too.
-      if (this.words[base + STREAM] !== stream || !this.isKept(number)) break;
+      if (this.lowest[piece]! >= to || this.highest[piece]! <= from) {
+        number = this.words[base + LEAP]!;
+        continue;
+      }
       const begin = Math.max(from, this.offsets[piece]!);
       const end = Math.min(to, this.offsets[piece]! + this.words[base + LENGTH]!);
       if (begin < end) {
@@ -187,6 +212,38 @@ export class OctetMemory {
     numbers[stream * step + from] = 0;
   }
 
+  private earn(): void {
+    this.steps = Math.min(this.steps + EARNED_STEPS, SAVED_STEPS);
+  }
+
+  /** Gives the pieces of a stream from its newest on their leaps, those that have none: each piece once. */
+  private hang(newest: number): void {
+    const { words, mask, unhung } = this;
+    for (let number = newest; this.isKept(number) && words[(number & mask) * PIECE_WORDS + SPAN] === 0; ) {
+      unhung.push(number);
+      number = words[(number & mask) * PIECE_WORDS + PREVIOUS]!;
+    }
+    for (let number = unhung.pop(); number !== undefined; number = unhung.pop()) {
+      const piece = number & mask;
+      const base = piece * PIECE_WORDS;
+      const previous = words[base + PREVIOUS]!;
+      const before = previous & mask;
+      const beyond = words[before * PIECE_WORDS + LEAP]!;
+      this.lowest[piece] = this.offsets[piece]!;
+      this.highest[piece] = this.offsets[piece]! + words[base + LENGTH]!;
+      words[base + LEAP] = previous;
+      words[base + SPAN] = 1;
+      if (!this.isKept(previous) || !this.isKept(beyond)) continue;
+      const span = words[before * PIECE_WORDS + SPAN]!;
+      // Two leaps of the same span, one behind the other, become one.
+      if (span !== words[(beyond & mask) * PIECE_WORDS + SPAN]) continue;
+      words[base + LEAP] = words[(beyond & mask) * PIECE_WORDS + LEAP]!;
+      words[base + SPAN] = 1 + span * 2;
+      this.lowest[piece] = Math.min(this.lowest[piece]!, this.lowest[before]!, this.lowest[beyond & mask]!);
+      this.highest[piece] = Math.max(this.highest[piece]!, this.highest[before]!, this.highest[beyond & mask]!);
+    }
+  }
+
   /** Copies [from, to) of a block into the ring, where it does not wrap; returns its place. */
   private write(block: Uint8Array, from: number, to: number): number {
     const size = this.ring.length;
@@ -203,6 +260,7 @@ export class OctetMemory {
   private isKept(number: number): boolean {
     const piece = number & this.mask;
     return (
+      number !== 0 &&
       (this.number - number) >>> 0 <= this.mask &&
       this.remembered - this.before[piece]! <= this.limit &&
       this.places[piece]! >= this.reached - this.ring.length
