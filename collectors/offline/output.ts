@@ -37,7 +37,12 @@ export class Output {
   async flush(): Promise<void> {
     if (this.waiting !== "") this.hand();
     if (this.stream.writableNeedDrain && !this.closed) {
-      await Promise.race([once(this.stream, "drain"), once(this.stream, "close")]).catch(() => {});
+      // The one that did not come leaves its listeners behind unless it is told.
+      const over = new AbortController();
+      const { signal } = over;
+      const waits = ["drain", "close"].map((event) => once(this.stream, event, { signal }));
+      await Promise.race(waits).catch(() => {});
+      over.abort();
     }
     // A write that failed is known one turn later; and signals want to be let in, for reading itself never waits.
     await setImmediate();
