@@ -1,5 +1,6 @@
 import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
 import * as events from "../subflow/subflow-events.ts";
+import * as flow from "../subflow/subflow-table.ts";
 import { IS_INITIAL, IS_PROVEN } from "./join-state.ts";
 import { agreedVersion, askedVersion } from "./negotiation.ts";
 import * as table from "./session-table.ts";
@@ -79,9 +80,22 @@ export function fallbackOf(
   const base = session * table.SESSION_WORDS;
   const cause = FALLBACK_CAUSES[words[base + table.FALLBACK_CAUSE]! - 1];
   if (cause === undefined) return null;
+  const subflow = words[base + table.FALLBACK_SUBFLOW]!;
   return {
-    cause,
-    subflow: words[base + table.FALLBACK_SUBFLOW]!,
+    cause:
+      cause === "ack-without-option" && isAnswerStripped(sessions, subflow)
+        ? "syn-ack-without-option" // RFC 8684 §3.1: the initiator never saw that the responder agreed.
+        : cause,
+    subflow,
     atMicros: floats[(base + table.FALLBACK_MICROS) >> 1]!,
   };
+}
+
+/** Whether an initial subflow's SYN/ACK had its option at one agent and had lost it at another, whose copy may be late. */
+function isAnswerStripped(sessions: Sessions, subflow: number): boolean {
+  const { hot, rewritings } = sessions.subflows;
+  const higher = sessions.higherOf(subflow, 1);
+  const isn = hot[flow.SubflowTable.direction(subflow, higher) + flow.ISN]!;
+  const ways = rewritings.of(subflow)?.ways ?? [];
+  return ways.some((way) => way.kind === "option-stripped" && way.higher === higher && way.seq === isn);
 }

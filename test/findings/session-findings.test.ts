@@ -111,6 +111,19 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     { action: "late-fallback", subflow: 0 },
   ],
   [
+    "a third ACK without the option, at the end",
+    ({ mptcp }) => (mptcp.fallback = { cause: "ack-without-option", at: "2026-11-22T20:08:13Z", subflow: 0 }),
+    { action: "late-fallback", subflow: 0 },
+  ],
+  [
+    "a third ACK without the option: a copy of the SYN/ACK, stripped, may still come",
+    ({ mptcp }) => {
+      mptcp.close = null;
+      mptcp.fallback = { cause: "ack-without-option", at: "2026-11-22T20:08:13Z", subflow: 0 };
+    },
+    null,
+  ],
+  [
     "a server that does not know MPTCP",
     ({ mptcp }) => (mptcp.fallback = { cause: "syn-ack-without-option", at: "2026-11-22T20:08:13Z", subflow: 0 }),
     null,

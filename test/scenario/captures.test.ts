@@ -44,8 +44,7 @@ const CHANGES: Readonly<Record<string, { causes?: Partial<Record<View, string>>;
     rewritten: ["option-stripped initiator router1-access router1"],
   },
   "strip-synack": {
-    // Seen at both sides, the SYN/ACK had its option first.
-    causes: { server: "ack-without-option", client: "syn-ack-without-option", both: "ack-without-option" },
+    causes: { server: "ack-without-option", client: "syn-ack-without-option", both: "syn-ack-without-option" },
     rewritten: ["option-stripped responder router1 router1-access"],
   },
   "strip-data": {
