@@ -22,8 +22,9 @@ export interface HeldPiece {
 
 /** Payload that came before the mapping that covers it, for the mapping to come. Copied: blocks do not stay. */
 export class HeldPayload {
-  /** Oldest first. */
-  private pieces: HeldPiece[] = [];
+  /** Oldest first. Sets, because a piece goes from anywhere at the cost of one, however many are held. */
+  private readonly pieces = new Set<HeldPiece>();
+  private readonly ofDirection = new Map<WatchedDirection, Set<HeldPiece>>();
   private octets = 0;
   private readonly giveUp: (piece: HeldPiece) => void;
 
@@ -37,35 +38,51 @@ export class HeldPayload {
     const { direction } = piece;
     direction.heldOctets += piece.end - piece.start;
     this.octets += piece.block.length;
-    this.pieces.push(piece);
-    while (direction.heldOctets > MAX_OCTETS_OF_DIRECTION) {
-      this.drop(this.pieces.findIndex((one) => one.direction === direction));
+    this.pieces.add(piece);
+    let own = this.ofDirection.get(direction);
+    if (own === undefined) {
+      own = new Set();
+      this.ofDirection.set(direction, own);
     }
-    while (this.pieces.length > MAX_PIECES || this.octets > MAX_OCTETS) this.drop(0);
+    own.add(piece);
+    while (direction.heldOctets > MAX_OCTETS_OF_DIRECTION) this.dropOldest(own);
+    while (this.pieces.size > MAX_PIECES || this.octets > MAX_OCTETS) this.dropOldest(this.pieces);
   }
 
-  /** Takes all pieces of a direction out, in the order they came. */
-  takeOf(direction: WatchedDirection): HeldPiece[] {
-    const own = this.pieces.filter((piece) => piece.direction === direction);
-    this.pieces = this.pieces.filter((piece) => piece.direction !== direction);
+  /** Takes the pieces of a direction out that have octets of [start, end), in the order they came. */
+  takeOf(direction: WatchedDirection, start: number, end: number): HeldPiece[] {
+    const own = [...(this.ofDirection.get(direction) ?? [])].filter((piece) => piece.start < end && piece.end > start);
     for (const piece of own) this.forget(piece);
     return own;
   }
 
   /** Gives up what waited too long; either way, so that a time far ahead that one packet states keeps no room. */
   expire(nowMicros: number): void {
-    while (this.pieces.length > 0 && Math.abs(nowMicros - (this.pieces[0]?.atMicros ?? 0)) > MAX_MICROS) this.drop(0);
+    for (const piece of this.pieces) {
+      if (Math.abs(nowMicros - piece.atMicros) <= MAX_MICROS) return;
+      this.drop(piece);
+    }
   }
 
-  private drop(i: number): void {
-    const [piece] = this.pieces.splice(i, 1);
-    if (piece === undefined) return;
+  private dropOldest(pieces: ReadonlySet<HeldPiece>): void {
+    for (const piece of pieces) {
+      this.drop(piece);
+      return;
+    }
+  }
+
+  private drop(piece: HeldPiece): void {
     this.forget(piece);
     this.giveUp(piece);
   }
 
   private forget(piece: HeldPiece): void {
-    piece.direction.heldOctets -= piece.end - piece.start;
+    const { direction } = piece;
+    this.pieces.delete(piece);
+    const own = this.ofDirection.get(direction);
+    own?.delete(piece);
+    if (own?.size === 0) this.ofDirection.delete(direction);
+    direction.heldOctets -= piece.end - piece.start;
     this.octets -= piece.block.length;
   }
 }

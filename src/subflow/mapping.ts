@@ -165,7 +165,7 @@ export class Mappings {
     // The session places what follows a fallback by the newest mapping.
     const newest = direction.newest();
     if (found !== "known" && newest === mapping) setCurrent(this.subflows, subflow, higher, onWire(mapping, 0));
-    if (found !== "known" && direction.heldOctets > 0) this.watched.releaseHeld(direction);
+    if (found !== "known" && direction.heldOctets > 0) this.watched.releaseHeld(direction, mapping);
   }
 
   /** Leaves the direction to its hot line again where that is enough. */

@@ -38,9 +38,9 @@ export class WatchedPayload {
     this.held.expire(nowMicros);
   }
 
-  /** Octets that were held go to the mappings that cover them now; others are held on. */
-  releaseHeld(direction: WatchedDirection): void {
-    for (const piece of this.held.takeOf(direction)) {
+  /** Octets that were held go to the mapping that covers them now; others are held on. */
+  releaseHeld(direction: WatchedDirection, announced: Mapping): void {
+    for (const piece of this.held.takeOf(direction, announced.start, announced.end)) {
       direction.cover(piece.start, piece.end);
       for (let n = 0; n < direction.count; n++) {
         const { mapping, start, end } = direction.pieces[n]!;
@@ -61,7 +61,11 @@ export class WatchedPayload {
     for (const { subflow, atMicros: since } of this.subflows.turnedPlain.splice(0)) {
       for (const direction of this.subflows.watched.get(subflow) ?? []) {
         if (direction === null) continue;
-        for (const { higher, atMicros, agent, start, end, block } of this.held.takeOf(direction)) {
+        for (const { higher, atMicros, agent, start, end, block } of this.held.takeOf(
+          direction,
+          0,
+          Number.POSITIVE_INFINITY,
+        )) {
           // Packets since then were taken as what they are.
           if (atMicros >= since) continue;
           this.later.push({
