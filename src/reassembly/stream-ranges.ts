@@ -97,6 +97,15 @@ export class StreamRanges {
     return length > NEAR_RANGES ? this.far.get(stream)![i * 2 + 1]! : this.near[stream * LINE_NUMBERS + i * 2 + 1]!;
   }
 
+  /** Whether a stream of `length` ranges has octets of [start, end). */
+  overlaps(stream: number, length: number, start: number, end: number): boolean {
+    const isFar = length > NEAR_RANGES;
+    const pairs = isFar ? this.far.get(stream)! : this.near;
+    const base = isFar ? 0 : stream * LINE_NUMBERS;
+    const first = firstEndingAtOrAfter(pairs, base, length, start + 1);
+    return first < length && pairs[base + first * 2]! < end;
+  }
+
   /** Forgets a stream. */
   release(stream: number): void {
     this.farNumbers -= this.far.get(stream)?.length ?? 0;

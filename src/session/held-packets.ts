@@ -103,6 +103,11 @@ export class HeldPackets {
     this.queues.delete(subflow);
   }
 
+  /** How many packets of a subflow are held. */
+  count(subflow: number): number {
+    return this.queues.get(subflow)?.length ?? 0;
+  }
+
   /** Whether more than half of the room is taken. */
   get isHalfFull(): boolean {
     return this.packets * 2 > this.most || this.octets * 2 > MAX_OCTETS;

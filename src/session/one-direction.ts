@@ -36,12 +36,5 @@ function isUnseen(sessions: Sessions, session: number, side: number, from: numbe
   const { words, floats } = sessions.table;
   const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
   if (from < floats[(at + table.CONTIGUOUS) >> 1]!) return false;
-  const ranges = words[at + table.OUT_OF_ORDER]!;
-  const stream = session * 2 + side;
-  for (let i = 0; i < ranges; i++) {
-    const overlaps =
-      sessions.outOfOrder.start(stream, ranges, i) < to && sessions.outOfOrder.end(stream, ranges, i) > from;
-    if (overlaps) return false;
-  }
-  return true;
+  return !sessions.outOfOrder.overlaps(session * 2 + side, words[at + table.OUT_OF_ORDER]!, from, to);
 }

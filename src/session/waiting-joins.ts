@@ -1,5 +1,6 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
+import { acknowledgedOf } from "./acknowledged.ts";
 import { type Dsn, dsnOf, isLower } from "./dsn.ts";
 import { HeldPackets } from "./held-packets.ts";
 import * as join from "./join-state.ts";
@@ -19,6 +20,8 @@ export class WaitingJoins {
   private readonly sessions: Sessions;
   private readonly take: (vector: PacketVector, seen: events.SubflowEvents, i: number) => void;
   private readonly held: HeldPackets;
+  /** By subflow of which something waits: what `isTaken` saw last, so that it looks again only when there is more. */
+  private readonly looked = new Map<number, { readonly acknowledged: number; readonly packets: number }>();
 
   /**
    * @param most packets that may wait at a time
@@ -58,6 +61,7 @@ export class WaitingJoins {
   giveUp(subflow: number, nowMicros: number): void {
     const session = this.sessions.sessionOf(subflow);
     const { vector, events: seen } = this.held;
+    this.looked.delete(subflow);
     this.held.giveUp(subflow, nowMicros, () => {
       const side = this.sessions.sideOf(subflow, seen.fromHigher[0]!);
       if (session >= 0) this.sessions.noteUnplaced(session, side, vector.payloadLength[0]!);
@@ -78,6 +82,13 @@ export class WaitingJoins {
   isTaken(subflow: number): boolean {
     const { sessions } = this;
     if (!isOneDirection(sessions, subflow)) return false;
+    const opener = sessions.join(subflow) & join.OPENED_BY_RESPONDER ? 1 : 0;
+    const acknowledged = acknowledgedOf(sessions, sessions.sessionOf(subflow), opener);
+    if (acknowledged === null) return false;
+    const packets = this.held.count(subflow);
+    const before = this.looked.get(subflow);
+    if (before?.acknowledged === acknowledged && before.packets === packets) return false;
+    this.looked.set(subflow, { acknowledged, packets });
     let found = false;
     this.held.look(subflow, () => {
       const { events: seen } = this.held;
@@ -121,6 +132,7 @@ export class WaitingJoins {
   /** Takes what was kept of a subflow, which is no new one any more. */
   release(subflow: number): void {
     const { vector, events: seen } = this.held;
+    this.looked.delete(subflow);
     this.held.replay(subflow, () => {
       seen.kind[0]! &= ~events.OPENED;
       this.take(vector, seen, 0);
@@ -136,6 +148,7 @@ export class WaitingJoins {
 
   /** Forgets what was kept of a subflow. */
   forget(subflow: number): void {
+    this.looked.delete(subflow);
     this.held.forget(subflow);
   }
 }

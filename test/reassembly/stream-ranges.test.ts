@@ -79,6 +79,8 @@ describe("ranges of a stream", () => {
             contiguous[stream] = reach;
           } else {
             const start = base + 1 + one.start;
+            const isThere = model.present.slice(start, start + one.length).includes(true);
+            expect(ranges.overlaps(stream, lengths[stream] ?? 0, start, start + one.length)).toBe(isThere);
             const after = model.copy();
             const expected = after.add(start, start + one.length);
             const length = ranges.add(stream, lengths[stream] ?? 0, start, start + one.length);

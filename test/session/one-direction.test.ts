@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { StreamRanges } from "../../src/reassembly/stream-ranges.ts";
 import { Conversation, type Subflow } from "../support/conversation.ts";
 import { ACK, option, SYN } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
@@ -47,6 +48,34 @@ describe("a join of which only the opener's direction was seen", () => {
     const { mptcp } = sessionRecord.parse(found.records[0]);
     expect(found.streams.of(mptcp.session.id, 0, 8).toString()).not.toMatch("EVIL");
     expect(mptcp.subflows[1]?.join?.hmac.initiator).toBe("unverifiable");
+  });
+});
+
+describe("what waits of a join of which only the opener's direction was seen", () => {
+  /** How often what was seen is searched while this much waits and so many tenths of a second pass. */
+  const searches = (held: number, tenths: number): number => {
+    const talk = new Conversation().open();
+    const on: Subflow = { ends: JOIN, opener: 0, isn: [7, 8], next: [1, 1] };
+    talk.segment(on, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    talk.segment(on, 0, ACK, [option.joinAck(Buffer.alloc(20, 5))]);
+    talk.send(0, "good", { at: 10 });
+    for (let n = 0; n < held; n++) talk.send(0, "EVIL", { on, at: 10 });
+    talk.send(1, "all of it is acknowledged");
+    // Segments that say nothing new: packet time passes.
+    for (let n = 0; n < tenths; n++) talk.wait(0.1).send(1, "again", { at: 0 });
+    const spy = vi.spyOn(StreamRanges.prototype, "overlaps");
+    try {
+      run(talk.packets, {}, 1);
+      return spy.mock.calls.length;
+    } finally {
+      spy.mockRestore();
+    }
+  };
+
+  it("is looked at again only when more is acknowledged or waits", () => {
+    const once = searches(5, 2);
+    expect(once).toBeGreaterThanOrEqual(5);
+    expect(searches(5, 40)).toBe(once);
   });
 });
 
