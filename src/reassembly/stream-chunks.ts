@@ -1,7 +1,8 @@
 import { PacketClock } from "../packet-clock.ts";
 import type { OctetSink, Side } from "../pipeline-contract.ts";
+import { OrderedPieces } from "./ordered-pieces.ts";
 
-/** What a held piece takes besides its octets, in a map and as an object. */
+/** What a held piece takes besides its octets, in a list and as objects. */
 const PIECE_OCTETS = 256;
 
 /** A run of octets of one side's stream, in order after the one before it. */
@@ -49,8 +50,8 @@ interface Stream {
   readyOctets: number;
   hole: number;
   readySince: number;
-  /** Pieces beyond a hole by their offsets, their octets, and since when the hole is known. */
-  readonly held: Map<number, Uint8Array>;
+  /** Pieces beyond a hole, their octets, and since when the hole is known. */
+  readonly held: OrderedPieces;
   heldOctets: number;
   holeSince: number;
 }
@@ -96,7 +97,7 @@ export class StreamChunks implements OctetSink {
       return;
     }
     if (stream.held.size === 0) stream.holeSince = this.now;
-    stream.held.set(offset, octets);
+    stream.held.add({ offset, octets });
     stream.heldOctets += length + PIECE_OCTETS;
     this.heldOctets += length + PIECE_OCTETS;
     while (
@@ -139,7 +140,7 @@ export class StreamChunks implements OctetSink {
     }
     pair[side] ??= {
       ...{ sessionId, side, next: 0, ready: [], readyOctets: 0, hole: 0, readySince: 0 },
-      ...{ held: new Map(), heldOctets: 0, holeSince: 0 },
+      ...{ held: new OrderedPieces(), heldOctets: 0, holeSince: 0 },
     };
     return pair[side];
   }
@@ -159,11 +160,12 @@ export class StreamChunks implements OctetSink {
 
   /** Takes held pieces that are next. */
   private join(stream: Stream): void {
-    for (let piece = stream.held.get(stream.next); piece !== undefined; piece = stream.held.get(stream.next)) {
-      stream.held.delete(stream.next);
-      stream.heldOctets -= piece.length + PIECE_OCTETS;
-      this.heldOctets -= piece.length + PIECE_OCTETS;
-      this.append(stream, piece);
+    for (let piece = stream.held.first; piece?.offset === stream.next; piece = stream.held.first) {
+      const { octets } = piece;
+      stream.held.takeFirst();
+      stream.heldOctets -= octets.length + PIECE_OCTETS;
+      this.heldOctets -= octets.length + PIECE_OCTETS;
+      this.append(stream, octets);
       // What is left waits for another hole.
       stream.holeSince = this.now;
     }
@@ -172,8 +174,7 @@ export class StreamChunks implements OctetSink {
   /** Gives the first hole of a stream up. */
   private skipHole(stream: Stream): void {
     if (stream.readyOctets > 0) this.send(stream, false);
-    let offset = Number.POSITIVE_INFINITY;
-    for (const start of stream.held.keys()) offset = Math.min(offset, start);
+    const offset = stream.held.first?.offset ?? stream.next;
     stream.hole += offset - stream.next;
     stream.next = offset;
     this.join(stream);
