@@ -62,9 +62,12 @@ export async function read(paths: readonly string[], options: ReadOptions, strea
 }
 
 /** Throws an OperationalError for options that would be without effect, or that mean nothing. */
-function checkOptions({ json, digest, streams }: ReadOptions): void {
-  if (digest === true && json !== true) {
-    throw new OperationalError("usage", "--digest puts the SHA-256 of streams into records: it needs --json");
+function checkOptions({ json, summary, digest, streams }: ReadOptions): void {
+  if (digest === true && (json !== true || summary === true)) {
+    throw new OperationalError(
+      "usage",
+      "--digest puts the SHA-256 of streams into records: it needs --json without --summary",
+    );
   }
   if (streams === "-") {
     throw new OperationalError("usage", "--streams writes a file for each stream: it needs a folder, not -");

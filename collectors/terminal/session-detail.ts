@@ -1,16 +1,19 @@
 import type {
   AddressRecord,
   CheckRecord,
+  RewrittenRecord,
   SessionRecord,
   StreamRecord,
   SubflowRecord,
   Verdict,
 } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
+import { findingsIn } from "../../src/findings/rules.ts";
+import { findingText } from "./finding-line.ts";
 import type { Style } from "./style.ts";
 import { counted, grouped, hostPort, humanOctets, printable } from "./text.ts";
 
-/** One session told in full, several lines without line ends: ends, streams, subflows with their verdicts, addresses. */
+/** One session told in full, several lines without line ends: ends, streams, subflows with their verdicts, addresses, findings. */
 export function sessionDetail(record: SessionRecord, style: Style): string[] {
   const { event, mptcp, rejoin } = record;
   const lines = [
@@ -21,10 +24,13 @@ export function sessionDetail(record: SessionRecord, style: Style): string[] {
     ...SIDES.map((side) => `  ${side} sent ${stream(mptcp.stream[side], style)}`),
     ...mptcp.subflows.flatMap((subflow) => subflowLines(subflow, style)),
     ...mptcp.addresses.map((address) => `  ${announced(address, style)}`),
+    ...(mptcp.options === undefined ? [] : [`  ${optionsWords(mptcp.options, style)}`]),
+    ...(mptcp.rewritten ?? []).map((one) => `  ${rewrittenWords(one, style)}`),
   ];
   for (const [reason, count] of Object.entries(rejoin?.shed ?? {})) {
     lines.push(`  ${style.doubt(`left out: ${grouped(count)} ${reason} beyond the bound`)}`);
   }
+  for (const { kind, message } of findingsIn(record)) lines.push(findingText(kind, message, style, null));
   // The escapes of `style` are ours; everything else went through printable or has a closed form in the schema.
   return lines;
 }
@@ -88,9 +94,36 @@ function stream(record: StreamRecord, style: Style): string {
   if (record.conflicting !== null && record.conflicting > 0) {
     parts.push(style.bad(`${counted(record.conflicting, "octet")} came again and differed`));
   }
+  if (record.unseen_octets !== null && record.unseen_octets > 0) {
+    parts.push(style.doubt(`${counted(record.unseen_octets, "octet")} acknowledged that no agent saw`));
+  }
+  if (record.checksum) parts.push(checksumWords(record.checksum, style));
   if (record.sha256 !== undefined) parts.push(`SHA-256 ${record.sha256}`);
   if (record.sha256_unavailable !== undefined) parts.push(style.doubt(`no SHA-256: ${record.sha256_unavailable}`));
   return parts.join(", ");
+}
+
+function checksumWords(sums: NonNullable<StreamRecord["checksum"]>, style: Style): string {
+  const { verified, failed, old_byte_order: swapped, unverifiable } = sums;
+  const parts = [`${grouped(verified)} verified`];
+  if (failed > 0) parts.push(style.bad(`${grouped(failed)} failed`));
+  if (swapped > 0) parts.push(`${grouped(swapped)} in the old byte order`);
+  if (unverifiable > 0) parts.push(style.doubt(`${grouped(unverifiable)} unverifiable`));
+  return `DSS checksums: ${parts.join(" + ")}`;
+}
+
+function optionsWords({ malformed, unknown }: NonNullable<SessionRecord["mptcp"]["options"]>, style: Style): string {
+  const parts = unknown.map(({ subtype, segments }) => `subtype ${subtype} in ${counted(segments, "segment")}`);
+  if (malformed > 0) parts.unshift(style.doubt(`${grouped(malformed)} malformed`));
+  return `options that say nothing to an observer: ${parts.join(", ")}`;
+}
+
+function rewrittenWords({ kind, subflow, side, between, packets, first }: RewrittenRecord, style: Style): string {
+  const where = between.map(printable).join(" and ");
+  const octets = first.before === null || first.after === null ? "" : `: ${first.before} became ${first.after}`;
+  return style.doubt(
+    `rewritten between ${where}: ${kind} of ${counted(packets, "packet")} of the ${side} on subflow ${subflow}, first ${first.at}${octets}`,
+  );
 }
 
 function subflowLines(subflow: SubflowRecord, style: Style): string[] {
@@ -108,6 +141,10 @@ function subflowLines(subflow: SubflowRecord, style: Style): string[] {
     const why = join.unverifiable_reason === undefined ? "" : ` (${join.unverifiable_reason})`;
     const words = SIDES.map((side) => `${side} ${verdictWord(join.hmac[side], style)}`);
     lines.push(`    join HMAC: ${words.join(", ")}${why}`);
+  }
+  for (const one of subflow.translated ?? []) {
+    const ends = `${hostPort(one.source)} → ${hostPort(one.destination)}`;
+    lines.push(`    behind a translator: ${ends}, seen by ${one.agents.map(printable).join(", ")}`);
   }
   return lines;
 }

@@ -17,5 +17,6 @@ export interface Finding {
 /** One verdict: all findings of its kind that a session's record shows. */
 export type Rule = (record: SessionRecord) => Finding[];
 
-/** `1 packet`, `2 packets`. */
-export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+/** `1 packet`, `2,000 packets`. */
+export const counted = (count: number, what: string): string =>
+  `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${what}${count === 1 ? "" : "s"}`;

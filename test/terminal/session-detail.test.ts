@@ -56,6 +56,34 @@ it("tells what is rare", () => {
   expect(text).toContain("10.20.2.2, port 5002, removed 2026-11-22T20:08:14Z");
 });
 
+it("tells what was found, changed on the way and translated", () => {
+  const record = example("session-ended");
+  const { initiator } = record.mptcp.stream;
+  initiator.checksum = { verified: 1200, failed: 1, old_byte_order: 0, unverifiable: 2, failures: [] };
+  Object.assign(initiator, { unseen_octets: 4000, unseen_share: 0.01 });
+  record.mptcp.options = { malformed: 3, unknown: [{ subtype: 12, segments: 4 }] };
+  const first = { at: "2026-11-22T20:08:13Z", ssn: 17, before: "00", after: "ff" };
+  record.mptcp.rewritten = [
+    { kind: "payload", subflow: 1, side: "responder", between: ["router2", "router1"], packets: 3, first },
+  ];
+  const [source, destination] = [
+    { ip: "10.20.2.1", port: 17160 },
+    { ip: "10.20.1.2", port: 5001 },
+  ];
+  record.mptcp.subflows[1].translated = [{ source, destination, community_id: "1:x", agents: ["router2"] }];
+  const text = detail(record);
+  for (const said of [
+    "complete, 4,000 octets acknowledged that no agent saw, DSS checksums: 1,200 verified + 1 failed + 2 unverifiable",
+    "    behind a translator: 10.20.2.1:17160 → 10.20.1.2:5001, seen by router2",
+    "options that say nothing to an observer: 3 malformed, subtype 12 in 4 segments",
+    "between router2 and router1: payload of 3 packets of the responder on subflow 1, first 2026-11-22T20:08:13Z: 00 became ff",
+    "  ! checksum-failed: the DSS checksum of 1 mapping of the initiator is wrong",
+    "  ! payload-rewritten: the payload of 3 packets",
+  ]) {
+    expect(text).toContain(said);
+  }
+});
+
 it("colours a verdict by what it means", () => {
   expect((["verified", "failed", "unverifiable"] as const).map((verdict) => verdictWord(verdict, COLOURS))).toEqual([
     "\u001b[32mverified\u001b[39m",
