@@ -9,7 +9,9 @@ const data = z
       .min(0)
       .max(1)
       .nullable()
-      .describe("Of the octets that this side sent over all subflows; null while it has sent none"),
+      .describe(
+        "Of the octets that this side sent over all subflows of the session; null while it has sent none, and of a join that is not shown to be the session's",
+      ),
     retransmissions: count.describe("Segments that repeated octets of this subflow"),
     out_of_order: count.describe(
       "Segments with new octets that came after later ones: reordered, or sent again because they were lost before the agent",
@@ -18,6 +20,11 @@ const data = z
       "Octets that had come on another subflow already, as far as what came first is remembered",
     ),
     unmapped_octets: count.describe("Octets that no DSS mapping covered, though the session was MPTCP: in no stream"),
+    refused_octets: count
+      .optional()
+      .describe(
+        "All of `octets` where the subflow's join has a wrong HMAC, or nothing shows that it is the session's: in no stream; else absent",
+      ),
   })
   .meta({ id: "subflow-data" });
 
@@ -42,6 +49,6 @@ export const subflowFigures = {
     .object({ initiator: roundTrip, responder: roundTrip })
     .optional()
     .describe(
-      "Microseconds from the agent to this side and back; both together are the round trip of the hosts. null where no packet and its answer were seen by one agent",
+      "Microseconds from the agent to this side and back; both together are the round trip of the hosts. null where of no packet and its answer the copies that came first are one agent's, as where each agent sees one direction first",
     ),
 };

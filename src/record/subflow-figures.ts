@@ -1,4 +1,7 @@
 import type { SubflowRecord } from "../../schema/session-record.ts";
+import { isRefused } from "../session/join.ts";
+import { IS_JOINED, IS_PROVEN } from "../session/join-state.ts";
+import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { payloadOctets } from "../subflow/payload-count.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -7,10 +10,18 @@ type Figures = Pick<SubflowRecord, "data" | "keep_alives" | "contradicting_mappi
 type DataFigures = NonNullable<Figures["data"]>["initiator"];
 type RoundTrip = NonNullable<Figures["round_trip"]>["initiator"];
 
-/** Payload octets of each side over all subflows of a session. */
+/** Whether the octets of a session's subflow are in no stream: its join is wrong, or nothing shows that it is the session's. */
+function isStranger(sessions: Sessions, subflow: number): boolean {
+  const word = sessions.join(subflow);
+  const isOrphan = (sessions.table.state(sessions.sessionOf(subflow)) & table.S_ORPHAN) !== 0;
+  return isRefused(word) || (!isOrphan && (word & (IS_JOINED | IS_PROVEN)) === IS_JOINED);
+}
+
+/** Payload octets of each side over all subflows of a session, but for those that are in no stream. */
 export function payloadOfSides(sessions: Sessions, session: number): [number, number] {
   const sum: [number, number] = [0, 0];
   for (const subflow of sessions.subflowsOf(session)) {
+    if (isStranger(sessions, subflow)) continue;
     for (const side of [0, 1] as const) {
       sum[side] += payloadOctets(sessions.subflows, subflow, sessions.higherOf(subflow, side));
     }
@@ -37,13 +48,15 @@ function dataFigures(sessions: Sessions, subflow: number, side: 0 | 1, sums: rea
   const octets = payloadOctets(sessions.subflows, subflow, higher);
   // What waits for its mapping has none so far.
   const held = watched.get(subflow)?.[higher]?.heldOctets ?? 0;
+  const isOutside = isStranger(sessions, subflow);
   return {
     octets,
-    share: sums[side] === 0 ? null : Math.round((octets / sums[side]) * 10_000) / 10_000,
+    share: sums[side] === 0 || isOutside ? null : Math.round((octets / sums[side]) * 10_000) / 10_000,
     retransmissions: cold[at + flow.RETRANSMITTED]!,
     out_of_order: cold[at + flow.OUT_OF_ORDER]!,
     reinjected_octets: cold[at + flow.REINJECTED]!,
     unmapped_octets: cold[at + flow.UNMAPPED]! + held,
+    ...(isOutside ? { refused_octets: octets } : {}),
   };
 }
 

@@ -148,10 +148,16 @@ const end = fc.record({ ip, port: fc.nat(65_535) });
 
 const positive = count.filter((n) => n > 0);
 const roundTrip = fc.record({ min_micros: positive, smoothed_micros: positive });
-const subflowData = fc.record({
-  ...{ octets: count, retransmissions: count, out_of_order: count, reinjected_octets: count, unmapped_octets: count },
-  share: nullable(fc.constantFrom(0, 0.25, 0.3333, 1)),
-});
+const subflowData = fc.record(
+  {
+    ...{ octets: count, retransmissions: count, out_of_order: count, reinjected_octets: count, unmapped_octets: count },
+    share: nullable(fc.constantFrom(0, 0.25, 0.3333, 1)),
+    refused_octets: count,
+  },
+  {
+    requiredKeys: ["octets", "retransmissions", "out_of_order", "reinjected_octets", "unmapped_octets", "share"],
+  },
+);
 
 const resetReason = fc.record({
   side: fc.constantFrom(...SIDES),

@@ -43,6 +43,10 @@ describe("data of a join", () => {
     const found = run(talk.send(0, "hello").close().packets);
     expect(sent(found)).toBe("hello");
     expect(found.records[0]?.mptcp.stream.initiator).toMatchObject({ octets: 5, complete: true });
+    const [own, other] = found.records[0]?.mptcp.subflows.map(({ data }) => data?.initiator) ?? [];
+    expect(own).toMatchObject({ octets: 5, share: 1 });
+    expect(own).not.toHaveProperty("refused_octets");
+    expect(other).toMatchObject({ octets: 5, share: null, refused_octets: 5 });
   });
 
   it("that nothing ever proves does not make the session's own stream incomplete", () => {
