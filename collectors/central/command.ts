@@ -9,9 +9,9 @@ import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
 import { counted } from "../terminal/text.ts";
 import { parseAgentRule } from "./agent-rule.ts";
-import { COLLECTOR_DEFAULTS, type CollectorConfig, startCollector } from "./collector.ts";
+import { COLLECTOR_DEFAULTS, type CollectorConfig, type CollectorReport, startCollector } from "./collector.ts";
 import { isLoopback, parseGreListen, parseUdpListen } from "./listen.ts";
-import { logReport, recordsLine, refusedIn, shedIn } from "./report-log.ts";
+import { logReport, recordsLine, refusedIn, shedIn, warnOfLosses } from "./report-log.ts";
 import { FileSink } from "./sink/files.ts";
 import { KafkaSink } from "./sink/kafka.ts";
 import type { Sink } from "./sink/sink.ts";
@@ -129,14 +129,20 @@ async function collect(options: Options): Promise<void> {
   const collector = await startCollector(config, sinkOf(options, log), log);
   const ended = endSignal();
   log.info(`listening on ${collector.listening.join(", ")}; records go to ${sinkName(options)}`);
-  const reporting = setInterval(() => logReport(log, collector.report(), "totals"), REPORT_MS);
+  let reported: CollectorReport | null = null;
+  const tell = (report: CollectorReport, message: string): void => {
+    logReport(log, report, message);
+    warnOfLosses(log, report, reported);
+    reported = report;
+  };
+  const reporting = setInterval(() => tell(collector.report(), "totals"), REPORT_MS);
 
   const cause = await Promise.race([ended, collector.sinkFailure]);
   if (typeof cause === "string") log.info(`${cause}: draining`);
   clearInterval(reporting);
   const lostUntilNow = lostIn(collector.report().records);
   const report = await collector.stop();
-  logReport(log, report, "totals at the end");
+  tell(report, "totals at the end");
   log.info(recordsLine(report.records));
   // kafkajs may still be at an attempt that was given up, and would hold the process until it has counted to the end.
   setTimeout(() => process.exit(), LINGER_MS).unref();

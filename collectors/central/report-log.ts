@@ -23,6 +23,29 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
   );
 }
 
+/** Packets whose session, or subflow, found no room. */
+const FULL = ["session/table-full", "subflow/table-full"] as const;
+
+/** Warns, in a line for each, of what was lost since the report `before` (null: since the start) because a table was full or a socket was left unread. */
+export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport, before: CollectorReport | null): void {
+  for (const fate of FULL) {
+    const packets = (report.totals.packets[fate] ?? 0) - (before?.totals.packets[fate] ?? 0);
+    if (packets === 0) continue;
+    const [what] = fate.split("/");
+    log.warn(
+      { fate, packets },
+      `the table of ${what}s is full of others that nothing may be evicted for: ${packets} packets of new ones are in no record`,
+    );
+  }
+  for (const { name, unreadOctets } of report.sources) {
+    if (!unreadOctets) continue;
+    log.warn(
+      { source: name, unreadOctets },
+      `${name}: ${unreadOctets} octets were left in the socket at the end and are in no record; --drain-seconds gives more time`,
+    );
+  }
+}
+
 /** `records: 12 made = 10 acknowledged + 0 stored + 2 shed`, and by what the shed ones were. */
 export function recordsLine(records: CollectorReport["records"]): string {
   const { made, acknowledged, stored, shed } = records;

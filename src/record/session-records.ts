@@ -10,12 +10,10 @@ import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { PAST_IDS, SessionIds } from "./session-ids.ts";
 import { evidenceOf, sessionRecord } from "./session-record.ts";
+import { UpdateBudget } from "./update-budget.ts";
 import { VerdictTotals } from "./verdict-totals.ts";
 
 type Digests = [StreamDigest | null, StreamDigest | null];
-/** Updated records of a session at once, and how long it takes to earn another. */
-const UPDATE_BURST = 32;
-const UPDATE_MICROS = 1_000_000;
 const NO_DIGESTS: Digests = [null, null];
 
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
@@ -36,6 +34,7 @@ export class SessionRecords implements SessionObserver {
   private partialCount = 0;
   private records = 0;
   private readonly findings = new SessionFindings();
+  private readonly updates = new UpdateBudget();
   private updatesLeftOut = 0;
   private readonly endedBy: Record<string, number> = {};
   private readonly subflows = { initial: 0, joined: 0, orphan: 0 };
@@ -68,7 +67,8 @@ export class SessionRecords implements SessionObserver {
 
   updated(session: number, atMicros: number): void {
     if (this.options.revisions !== "all" || this.revisionOf(session) === 0) return;
-    if (this.mayUpdate(session, atMicros)) this.publish(session, null, atMicros);
+    if (this.sessions !== null && this.updates.take(this.sessions.table, session, atMicros))
+      this.publish(session, null, atMicros);
     else this.updatesLeftOut++;
   }
 
@@ -111,17 +111,6 @@ export class SessionRecords implements SessionObserver {
       findings: this.findings.totals(),
       updatesLeftOut: this.updatesLeftOut,
     };
-  }
-
-  /** A packet must not make a record each: after UPDATE_BURST of them a session gets one a second. The last one tells all. */
-  private mayUpdate(session: number, atMicros: number): boolean {
-    const floats = this.sessions?.table.floats;
-    if (floats === undefined) return false;
-    const at = (session * table.SESSION_WORDS + table.UPDATES_SPENT) >> 1;
-    const spent = floats[at]!;
-    if (spent > atMicros + UPDATE_BURST * UPDATE_MICROS) return false;
-    floats[at] = Math.max(spent, atMicros) + UPDATE_MICROS;
-    return true;
   }
 
   private publish(session: number, close: Close | null, atMicros: number): void {

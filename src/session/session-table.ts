@@ -9,7 +9,7 @@ export const SESSION_WORDS = 64;
 export const SESSION_KEY = 0;
 /** One word each. */
 export const TOKEN = 4;
-/** Float64: packet time up to which updated records are spent (src/record/session-records.ts). */
+/** Float64: packet time up to which updated records are spent (src/record/update-budget.ts). */
 export const UPDATES_SPENT = 6;
 /** What was found of its handshake (src/session/verdicts.ts), and what the handshake said (src/session/negotiation.ts). */
 export const VERDICTS = 8;

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import type { CollectorReport } from "../../collectors/central/collector.ts";
+import { warnOfLosses } from "../../collectors/central/report-log.ts";
+import { Pipeline } from "../../src/pipeline.ts";
+import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
+
+/** A report of so many packets that found no room for their session, and octets left in a socket. */
+function reportOf(full: number, unreadOctets: number | null): CollectorReport {
+  const totals = new Pipeline(keeping([], new CollectedStreams())).totals();
+  return {
+    totals: { ...totals, packets: full === 0 ? {} : { "session/table-full": full } },
+    sources: [{ name: "udp 4754", packets: 0, octets: 0, kernelDrops: 0, unreadOctets }],
+    agents: [],
+    records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, shed: {} },
+    streams: null,
+    faultPackets: 0,
+  };
+}
+
+function warnings(report: CollectorReport, before: CollectorReport | null): string[] {
+  const lines: string[] = [];
+  warnOfLosses({ warn: (_: unknown, line?: string) => void lines.push(line ?? "") }, report, before);
+  return lines;
+}
+
+describe("a collector's warnings", () => {
+  it("say that the table of sessions is full, and again only when that cost more", () => {
+    expect(warnings(reportOf(7, 0), null)).toEqual([expect.stringMatching(/table of sessions is full.* 7 packets/)]);
+    expect(warnings(reportOf(9, 0), reportOf(7, 0))).toEqual([expect.stringMatching(/ 2 packets/)]);
+    expect(warnings(reportOf(9, 0), reportOf(9, 0))).toEqual([]);
+  });
+
+  it("say what was left in a socket", () => {
+    expect(warnings(reportOf(0, 4096), null)).toEqual([expect.stringMatching(/udp 4754: 4096 octets were left/)]);
+    expect(warnings(reportOf(0, null), null)).toEqual([]);
+  });
+});
