@@ -45,6 +45,11 @@ export const subflowFigures = {
   contradicting_mappings: count
     .optional()
     .describe("DSS mappings that gave an octet another place than the mapping announced first, which holds"),
+  implausible_segments: count
+    .optional()
+    .describe(
+      "Present when segments lay, or stated mappings, where no host would take them: counted, and nothing of what they said is believed",
+    ),
   round_trip: z
     .object({ initiator: roundTrip, responder: roundTrip })
     .optional()

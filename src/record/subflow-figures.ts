@@ -6,7 +6,10 @@ import type { Sessions } from "../session/sessions.ts";
 import { payloadOctets } from "../subflow/payload-count.ts";
 import * as flow from "../subflow/subflow-table.ts";
 
-type Figures = Pick<SubflowRecord, "data" | "keep_alives" | "contradicting_mappings" | "round_trip">;
+type Figures = Pick<
+  SubflowRecord,
+  "data" | "keep_alives" | "contradicting_mappings" | "implausible_segments" | "round_trip"
+>;
 type DataFigures = NonNullable<Figures["data"]>["initiator"];
 type RoundTrip = NonNullable<Figures["round_trip"]>["initiator"];
 
@@ -31,12 +34,14 @@ export function payloadOfSides(sessions: Sessions, session: number): [number, nu
 
 /** What a subflow carried; `sums` are the octets of each side over all subflows. */
 export function subflowFigures(sessions: Sessions, subflow: number, sums: readonly [number, number]): Figures {
-  const { cold } = sessions.subflows;
+  const { cold, implausible } = sessions.subflows;
   const base = subflow * flow.COLD_WORDS;
+  const refused = implausible.get(subflow);
   return {
     data: { initiator: dataFigures(sessions, subflow, 0, sums), responder: dataFigures(sessions, subflow, 1, sums) },
     keep_alives: cold[base + flow.KEEP_ALIVES]!,
     contradicting_mappings: cold[base + flow.CONTRADICTIONS]!,
+    ...(refused === undefined ? {} : { implausible_segments: refused }),
     round_trip: { initiator: roundTrip(sessions, subflow, 0), responder: roundTrip(sessions, subflow, 1) },
   };
 }

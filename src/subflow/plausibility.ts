@@ -3,8 +3,9 @@ import * as tcp from "../wire/tcp.ts";
 import * as table from "./subflow-table.ts";
 
 /**
- * Octets around those seen last within which a RST or FIN counts. Hosts ask for their exact window (RFC 5961 §3), which
- * an observer that misses packets cannot know; most windows are smaller than this.
+ * Octets around those seen last within which a RST, a FIN or a segment without payload counts, and within which its
+ * acknowledgment lies. Hosts ask for their exact window (RFC 5961 §3), which an observer that misses packets cannot know;
+ * most windows are smaller than this.
  */
 const NEAR = 2 ** 24;
 /** The largest window (RFC 7323 §2.3): octets farther away are refused by any host. */
@@ -16,8 +17,9 @@ const QUIET_MICROS = 60_000_000;
 
 /**
  * Whether a packet of a known subflow can be one that its receiver takes (RFC 9293 §3.10.7.4): else anybody who guesses
- * a 4-tuple could end a subflow or move its numbers. Octets too far away only move `NEXT_SSN`, so that a flow is found
- * again behind a gap of any length.
+ * a 4-tuple could end a subflow, move its numbers, or speak for its hosts. Octets too far away only move `NEXT_SSN`, so that
+ * a flow is found again behind a gap of any length. Nobody guesses where exactly a direction goes on; a segment without
+ * payload that lies elsewhere must acknowledge something near too.
  */
 export function isPlausible(
   subflows: table.SubflowTable,
@@ -34,9 +36,29 @@ export function isPlausible(
   const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
   const payload = vector.payloadLength[i]!;
   const away = Math.abs((ssn - hot[at + table.NEXT_SSN]!) | 0);
-  if (flags & (tcp.RST | tcp.FIN) ? away <= NEAR : payload === 0 || away <= MAX_WINDOW) return true;
-  if (payload !== 0) advance(hot, at, ssn + payload);
+  if (away === 0) return true;
+  const isBare = payload === 0 && (flags & tcp.RST) === 0;
+  const isAcknowledging = !isBare || acknowledgesNear(hot, vector, i, subflow, 1 - higher);
+  const most = isBare || flags & (tcp.RST | tcp.FIN) ? NEAR : MAX_WINDOW;
+  if (away <= most && isAcknowledging) return true;
+  if (payload !== 0 || (isBare && isAcknowledging)) advance(hot, at, ssn + payload);
   return false;
+}
+
+/** Whether packet i acknowledges octets near those seen of the other direction, where any were. */
+function acknowledgesNear(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, other: number): boolean {
+  const at = table.SubflowTable.direction(subflow, other);
+  const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << other)) !== 0;
+  if (!isKnown || hot[at + table.PACKETS] === 0 || (vector.flags[i]! & tcp.ACK) === 0) return true;
+  return Math.abs((vector.ack[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0) <= NEAR;
+}
+
+/**
+ * Whether a mapping begins near the segment that states it. RFC 8684 §3.3.1: it covers neither octets that were
+ * acknowledged nor any beyond the window.
+ */
+export function isMappingNear(mappingSsn: number, ssn: number): boolean {
+  return Math.abs((mappingSsn - ssn) | 0) <= NEAR;
 }
 
 /**

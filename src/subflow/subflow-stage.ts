@@ -8,7 +8,7 @@ import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
-import { advance, isKeepAlive, isKnownSyn, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, isKeepAlive, isKnownSyn, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
@@ -200,7 +200,10 @@ export class SubflowStage {
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
     hot[at + table.PACKETS]!++;
     this.subflows.agents.note(subflow, vector.agent[i]!);
-    if (!isPlausible(this.subflows, vector, i, subflow, higher)) return 0;
+    if (!isPlausible(this.subflows, vector, i, subflow, higher)) {
+      this.subflows.noteImplausible(subflow);
+      return 0;
+    }
     hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;
 
     if (flags & tcp.SYN) {
@@ -293,7 +296,12 @@ export class SubflowStage {
     let kind = saidBesidesDss(options) !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;
-    if (options.dss & mptcp.DSS_MAPPING) kind |= this.mappings.take(i, subflow, higher, options);
+    if ((options.dss & mptcp.DSS_MAPPING) === 0) return kind;
+    // A DATA_FIN alone has no place on the subflow.
+    const isFinAlone = (options.dss & mptcp.DSS_DATA_FIN) !== 0 && options.dataLength === 1;
+    const ssn = vector.seq[i]! - this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
+    if (isFinAlone || isMappingNear(options.ssn, ssn)) return kind | this.mappings.take(i, subflow, higher, options);
+    this.subflows.noteImplausible(subflow);
     return kind;
   }
 }

@@ -136,6 +136,8 @@ export class SubflowTable {
   readonly translations = new Translations();
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
+  /** By subflow: packets that no host would take, or whose mapping none would (plausibility.ts). */
+  readonly implausible = new Map<number, number>();
   readonly agents: SubflowAgents;
   live = 0;
   private used = 0;
@@ -223,10 +225,16 @@ export class SubflowTable {
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.watched.delete(subflow);
     this.timed.delete(subflow);
+    this.implausible.delete(subflow);
     this.rewritings.release(subflow);
     this.agents.release(subflow);
     this.free.push(subflow);
     this.live--;
+  }
+
+  /** Counts a packet, or its mapping, that no host would take. */
+  noteImplausible(subflow: number): void {
+    this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + 1);
   }
 
   /** Measures a round-trip time of a subflow, or that of its next data (null). */

@@ -194,9 +194,13 @@ const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   agents,
 });
 const translated = fc.record({ source: end, destination: end, community_id: communityId, agents });
-const subflow = fc
-  .tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }))
-  .map(([made, seen]): SubflowRecord => (seen.length === 0 ? made : { ...made, translated: seen }));
+const subflow = fc.tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }), count).map(
+  ([made, seen, implausible]): SubflowRecord => ({
+    ...made,
+    ...(seen.length === 0 ? {} : { translated: seen }),
+    ...(implausible === 0 ? {} : { implausible_segments: implausible }),
+  }),
+);
 
 const address: fc.Arbitrary<AddressRecord> = fc.record(
   {
