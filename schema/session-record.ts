@@ -143,6 +143,11 @@ const shape = z.object({
         unknown: z
           .array(z.object({ subtype: z.int().min(9).max(15), segments: z.int().positive() }))
           .describe("Subtypes that no RFC gives a meaning, and 15, MP_EXPERIMENTAL"),
+        unproven: count
+          .optional()
+          .describe(
+            "Segments with MP_PRIO, MP_FAIL, ADD_ADDR or REMOVE_ADDR on a join that nothing had shown to be the session's: not taken; absent when there was none",
+          ),
       })
       .optional()
       .describe("Options that say nothing to an observer; absent when there were none"),

@@ -187,6 +187,15 @@ function setVerdict(sessions: Sessions, subflow: number, position: number, right
   return sessions.join(subflow) !== before;
 }
 
+/** Whether a subflow may speak for its session. Without both keys nothing can show it, and a join is believed. */
+export function isBelieved(sessions: Sessions, session: number, subflow: number): boolean {
+  const word = sessions.join(subflow);
+  if (isRefused(word)) return false;
+  const keys = 3 * table.S_KEY;
+  const isProven = (word & (join.IS_JOINED | join.IS_PROVEN)) !== join.IS_JOINED;
+  return isProven || (sessions.table.state(session) & keys) !== keys;
+}
+
 /** Whether an HMAC of this subflow is wrong: its octets are not the session's. */
 export function isRefused(joinWord: number): boolean {
   return (

@@ -1,6 +1,15 @@
 import { MAX_FAILS, MAX_PRIORITIES } from "../../schema/session-vocabulary.ts";
 import { DSN_64 } from "../subflow/subflow-events.ts";
-import { MP_EXPERIMENTAL, MP_FAIL, MP_PRIO, MP_TCPRST, type MptcpOptions, SUBTYPES } from "../wire/mptcp.ts";
+import {
+  ADD_ADDR,
+  MP_EXPERIMENTAL,
+  MP_FAIL,
+  MP_PRIO,
+  MP_TCPRST,
+  type MptcpOptions,
+  REMOVE_ADDR,
+  SUBTYPES,
+} from "../wire/mptcp.ts";
 import { streamOffset } from "./data.ts";
 import { IS_INITIAL, LISTENER_ADDRESS_ID, OPENED_BY_RESPONDER, OPENER_ADDRESS_ID } from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -39,6 +48,8 @@ export class RareOptions {
   readonly unknown: { readonly subtype: number; segments: number }[] = [];
   /** Options whose length their subtype cannot have. */
   malformed = 0;
+  /** Segments whose options were not taken, because anybody can have sent them. */
+  unproven = 0;
   /** MP_PRIO, MP_FAIL and MP_TCPRST beyond their bounds. */
   shed = 0;
 }
@@ -73,6 +84,19 @@ export function takeRareOptions(
     } else said.shed++;
   }
   return isNew;
+}
+
+/** What changes a session's record, and has no proof of its own as a fast close has. */
+const NEEDS_PROOF = (1 << MP_PRIO) | (1 << MP_FAIL) | (1 << ADD_ADDR) | (1 << REMOVE_ADDR);
+
+/**
+ * Strikes from `options` what only a subflow of the session may say, and counts the segment: anybody can send a SYN with
+ * a token that was on the wire.
+ */
+export function strikeUnproven(sessions: Sessions, session: number, options: MptcpOptions): void {
+  if ((options.seen & NEEDS_PROOF) === 0) return;
+  rareOptionsOf(sessions, session).unproven++;
+  options.seen &= ~NEEDS_PROOF;
 }
 
 function rareOptionsOf(sessions: Sessions, session: number): RareOptions {

@@ -9,11 +9,11 @@ import { takeFastOpen } from "./fast-open.ts";
 import { takeFastclose } from "./fastclose.ts";
 import { takeCapable } from "./handshake.ts";
 import { checkIdsn } from "./idsn.ts";
-import { isRefused, takeJoin } from "./join.ts";
+import { isBelieved, isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
 import type { Memberships } from "./memberships.ts";
 import type { Placement } from "./placement.ts";
-import { takeRareOptions } from "./rare-options.ts";
+import { strikeUnproven, takeRareOptions } from "./rare-options.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -94,6 +94,7 @@ export class Signalling {
         session = this.memberships.correctOwner(session, subflow, atMicros);
       if (isNew && options.joinLength === 24) this.observer.updated(session, atMicros);
     }
+    if (!isBelieved(sessions, session, subflow)) strikeUnproven(sessions, session, options);
     if (
       options.seen & ((1 << mptcp.ADD_ADDR) | (1 << mptcp.REMOVE_ADDR)) &&
       takeAddresses(sessions, session, side, vector, i, options)

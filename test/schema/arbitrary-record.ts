@@ -259,6 +259,7 @@ const mptcp = fc.record({
     unknown: fc.array(fc.record({ subtype: fc.integer({ min: 9, max: 15 }), segments: count.filter((n) => n > 0) }), {
       maxLength: 7,
     }),
+    unproven: count,
   }),
   close: fc.record({ reason: fc.constantFrom(...CLOSE_REASONS), by: fc.constantFrom(...SIDES, "both" as const, null) }),
   stream: either(stream),

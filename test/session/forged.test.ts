@@ -212,3 +212,41 @@ describe("what one packet can make us do", () => {
     expect(found.filter(({ mptcp }) => mptcp.subflows.length === 1)).toHaveLength(4);
   });
 });
+
+describe("options of a join", () => {
+  /** MP_PRIO, ADD_ADDR, REMOVE_ADDR and MP_FAIL, each in a segment of its own. */
+  function say(talk: Conversation, on: Subflow): void {
+    talk.segment(on, 0, ACK, [option.prio(true)]);
+    talk.segment(on, 0, ACK, [Buffer.from("1e1030070a0909090102030405060708", "hex")]);
+    talk.segment(on, 0, ACK, [Buffer.from("1e044009", "hex")]);
+    talk.segment(on, 0, ACK, [option.fail(talk.dsn(1, 0))]);
+  }
+
+  it.each([true, false])("that nothing proves, a wrong third ACK sent: %s, say nothing of the session", (hasAck) => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "x");
+    const forged = bare();
+    talk.segment(forged, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    if (hasAck) {
+      const answer = keys.hmac(1, talk.keys[1], talk.keys[0], 9, 1);
+      talk.segment(forged, 1, SYN | ACK, [option.joinSynAck(answer, 9, 2)]);
+      talk.segment(forged, 0, ACK, [option.joinAck(Buffer.alloc(20, 5))]);
+    }
+    say(talk, forged);
+    const [record] = run(talk.send(0, "w").close().packets).records;
+    expect(record?.mptcp.addresses).toEqual([]);
+    expect(record?.mptcp.mp_fail).toBeUndefined();
+    expect(record?.mptcp.subflows.map(({ priority }) => priority)).toEqual([undefined, undefined]);
+    expect(record?.mptcp.options).toEqual({ malformed: 0, unknown: [], unproven: 4 });
+  });
+
+  it("that is proven are taken", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "x");
+    const joined = talk.join();
+    say(talk, joined);
+    const [record] = run(talk.send(0, "w").close(talk.initial, joined).packets).records;
+    expect(record?.mptcp.addresses).toHaveLength(2);
+    expect(record?.mptcp.mp_fail).toHaveLength(1);
+    expect(record?.mptcp.subflows[1]?.priority).toHaveLength(1);
+    expect(record?.mptcp.options).toBeUndefined();
+  });
+});
