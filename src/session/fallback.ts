@@ -1,7 +1,7 @@
 import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
-import { IS_INITIAL, IS_PROVEN } from "./join-state.ts";
+import { IS_CLOSED, IS_INITIAL, IS_PROVEN } from "./join-state.ts";
 import { agreedVersion, askedVersion } from "./negotiation.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -32,9 +32,12 @@ export function causeOfPlainData(
   return asked !== null && asked !== agreedVersion(sessions, session) ? "version" : "ack-without-option";
 }
 
-/** With more subflows than one a host closes the subflow instead. */
+/** Whether no other subflow of a session is open, for certain: with more than one a host closes the subflow instead. */
 function isOnly(sessions: Sessions, session: number, subflow: number): boolean {
-  return sessions.subflowsOf(session).every((one) => one === subflow || !(sessions.join(one) & IS_PROVEN));
+  return sessions.subflowsOf(session).every((one) => {
+    const word = sessions.join(one);
+    return one === subflow || (word & IS_CLOSED) !== 0 || (word & (IS_INITIAL | IS_PROVEN)) === 0;
+  });
 }
 
 /** Whether both sides have said MP_FAIL on a session's only subflow: neither goes on with mappings (RFC 8684 §3.7). */

@@ -69,7 +69,14 @@ export class Signalling {
       const side = this.sessions.sideOf(subflow, seen.fromHigher[i]!);
       checkIdsn(this.sessions, this.sessions.sessionOf(subflow), subflow, side, seen, i, vector.payloadAt[i]!);
     }
-    if (kind & events.INFINITE_MAPPING) this.fallBackTo(session, subflow, "infinite-mapping", atMicros);
+    if (kind & events.INFINITE_MAPPING) {
+      // Whoever knows the token can send one on a join that proves nothing.
+      const word = this.sessions.join(subflow);
+      const isUnproven = (word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED;
+      if (!isUnproven && !isRefused(word)) {
+        this.fallBackTo(this.sessions.sessionOf(subflow), subflow, "infinite-mapping", atMicros);
+      }
+    }
     return true;
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
-import { Conversation } from "../support/conversation.ts";
-import { ACK, option, SYN } from "../support/packets.ts";
+import { Conversation, type Subflow } from "../support/conversation.ts";
+import { ACK, FIN, option, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 function fallbackOf(talk: Conversation) {
@@ -126,5 +126,38 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
       at: new Date(atMicros / 1000).toISOString().replace("Z", "000Z"),
       subflow: 0,
     });
+  });
+
+  it("not what a stranger says who joins with the token alone", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "x");
+    const forged = {
+      ends: [
+        { ip: "10.9.9.9", port: 999 },
+        { ip: "10.2.0.2", port: 443 },
+      ],
+      opener: 0,
+      isn: [3_000_000, 4_000_000],
+      next: [1, 1],
+    } satisfies Subflow;
+    talk.segment(forged, 0, SYN, [option.joinSyn(talk.token(1), 1, 1)]);
+    const end = option.dss({ dsn: 12345n, ssn: 1, length: 0 });
+    talk.segment(forged, 0, ACK, [end], Buffer.from("EVIL")).send(0, "world").close();
+    expect(fallbackOf(talk)).toBeNull();
+  });
+
+  it("not MP_FAIL on one of two open subflows", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "x");
+    const joined = talk.join();
+    for (const side of [0, 1] as const) {
+      talk.segment(joined, side, ACK, [option.fail(talk.dsn(side === 0 ? 1 : 0, 0))]);
+    }
+    expect(fallbackOf(talk.send(0, "world").close())).toBeNull();
+  });
+
+  it("data without an option on the only subflow that is left", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "x");
+    const joined = talk.join();
+    talk.segment(joined, 0, ACK | FIN).segment(joined, 1, ACK | FIN);
+    expect(causeOf(plain(talk, 0, "plain"))).toBe("data-without-option");
   });
 });
