@@ -79,6 +79,7 @@ export class Pipeline {
 
   /** Ends every session that is still open, with this reason, and makes their records. */
   finish(reason: "end-of-input" | "shutdown"): void {
+    this.subflows.finish();
     this.sessions.finish(reason);
   }
 

@@ -3,11 +3,16 @@ import * as tcp from "../wire/tcp.ts";
 import * as table from "./subflow-table.ts";
 
 /**
- * Octets around those seen last within which a RST, a FIN or a segment without payload counts, and within which its
- * acknowledgment lies. Hosts ask for their exact window (RFC 5961 §3), which an observer that misses packets cannot know;
+ * Octets around those seen last within which a RST or a FIN counts. Hosts ask for their exact window (RFC 5961 §3), which an observer that misses packets cannot know;
  * most windows are smaller than this.
  */
 const NEAR = 2 ** 24;
+/**
+ * The same for a segment without payload, whose number and acknowledgment must both lie so near: one packet in 256 that
+ * is guessed does. Farther than NEAR, because a few made-up octets, of which each moves the numbers by NEAR, must not
+ * silence the hosts.
+ */
+const BARE_NEAR = 8 * NEAR;
 /** The largest window (RFC 7323 §2.3): octets farther away are refused by any host. */
 const MAX_WINDOW = 2 ** 30;
 /** More than a SYN carries (RFC 7413 §4): one segment. */
@@ -39,7 +44,7 @@ export function isPlausible(
   if (away === 0) return true;
   const isBare = payload === 0 && (flags & tcp.RST) === 0;
   const isAcknowledging = !isBare || acknowledgesNear(hot, vector, i, subflow, 1 - higher);
-  const most = isBare || flags & (tcp.RST | tcp.FIN) ? NEAR : MAX_WINDOW;
+  const most = flags & (tcp.RST | tcp.FIN) ? NEAR : isBare ? BARE_NEAR : MAX_WINDOW;
   if (away <= most && isAcknowledging) return true;
   if (payload !== 0 || (isBare && isAcknowledging)) advance(hot, at, ssn + payload);
   return false;
@@ -50,7 +55,7 @@ function acknowledgesNear(hot: Uint32Array, vector: PacketVector, i: number, sub
   const at = table.SubflowTable.direction(subflow, other);
   const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << other)) !== 0;
   if (!isKnown || hot[at + table.PACKETS] === 0 || (vector.flags[i]! & tcp.ACK) === 0) return true;
-  return Math.abs((vector.ack[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0) <= NEAR;
+  return Math.abs((vector.ack[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0) <= BARE_NEAR;
 }
 
 /**

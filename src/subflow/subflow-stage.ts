@@ -73,6 +73,11 @@ export class SubflowStage {
     if (count > 0) this.mappings.watched.expire(this.clock.read(vector.atMicros[count - 1]!));
   }
 
+  /** Nothing comes any more: what waits for a mapping has none, and its subflow's record is to tell of it. */
+  finish(): void {
+    this.mappings.watched.expire(Number.POSITIVE_INFINITY);
+  }
+
   /** The general path: any packet that is still under way. */
   private take(vector: PacketVector, i: number): void {
     this.events.kind[i] = 0;
