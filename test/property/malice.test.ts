@@ -23,7 +23,7 @@ const attack: fc.Arbitrary<AttackPlan> = fc.record({
 describe("somebody who forges segments", () => {
   it("places no octet, ends no session, and proves nothing", { timeout: PATIENCE }, () => {
     const attacks = fc.array(attack, { minLength: 1, maxLength: 6 });
-    // What a forged segment does to octets whose mapping only one later segment states is in docs/rfc-coverage.md.
+    // Where a mapping is stated on one later segment only, forged segments before it can still cost octets.
     const plans = sessionPlan.map((plan) => ({ ...plan, mappingOn: "every" as const }));
     fc.assert(
       fc.property(plans, attacks, goodAgents, fc.nat(), (plan, several, agents, seed) => {
