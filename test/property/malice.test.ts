@@ -23,16 +23,15 @@ const attack: fc.Arbitrary<AttackPlan> = fc.record({
 describe("somebody who forges segments", () => {
   it("places no octet, ends no session, and proves nothing", { timeout: PATIENCE }, () => {
     const attacks = fc.array(attack, { minLength: 1, maxLength: 6 });
-    // Where a mapping is stated on one later segment only, forged segments before it can still cost octets.
-    const plans = sessionPlan.map((plan) => ({ ...plan, mappingOn: "every" as const }));
     fc.assert(
-      fc.property(plans, attacks, goodAgents, fc.nat(), (plan, several, agents, seed) => {
+      fc.property(sessionPlan, attacks, goodAgents, fc.nat(), (plan, several, agents, seed) => {
         const simulation = attacked(simulate([{ plan, beginMillis: 0 }], seed), several, seed);
         const { copies, sights } = watch(simulation, agents, seed);
         const placed = new PlacedOctets();
         const observed = { run: run(copies, { octets: placed }), placed, simulation, sights };
         expectNothingWrong(observed);
-        expectEverything(observed);
+        // Known fault: where a mapping is stated on one segment only, forged segments can cost octets that were seen.
+        if (plan.mappingOn === "every") expectEverything(observed);
       }),
       settings(),
     );

@@ -105,3 +105,32 @@ export const GOOD_AGENT: AgentPlan = {
   snap: 262_144,
   lagMillis: 0,
 };
+
+/** A path that loses nothing. */
+export const USUAL_PATH: PathPlan = { ipv6: false, delayMillis: 10, jitterMillis: 0, loss: 0, doubled: 0, nat: false };
+
+/** Two subflows over two paths, and some 40 KB each way. */
+export const USUAL_PLAN: SessionPlan = {
+  version: 1,
+  octets: [40_000, 30_000],
+  paths: [USUAL_PATH, { ...USUAL_PATH, delayMillis: 25 }],
+  joins: [{ opener: 0, path: 1, atMillis: 60, backup: false }],
+  events: [],
+  scheduler: "round-robin",
+  mss: 1400,
+  mapping: 1400,
+  mappingOn: "every",
+  checksum: false,
+  narrowDsn: false,
+  narrowAck: false,
+  capableData: false,
+  finWithData: false,
+  timestamps: true,
+  wrapTcp: false,
+  wrapDsn: false,
+  reinjected: 0,
+  stripped: "nothing",
+  ending: "fin",
+  endingBy: 0,
+  endingAtMillis: 0,
+};
