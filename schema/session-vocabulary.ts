@@ -58,7 +58,7 @@ export const CLOSE_REASONS = [
   "end-of-input",
   "shutdown",
 ] as const;
-/** Why a subflow ended; `open` when it had not when the record was made. */
+/** Why a subflow ended; `open` when it had not when the record was made, `idle` is given by none yet. */
 export const SUBFLOW_CLOSE_REASONS = ["fin", "reset", "fastclose", "replaced", "idle", "open"] as const;
 /** Why a side reset a subflow, by the number in its MP_TCPRST (RFC 8684 §3.6); the last stands for any other. */
 export const RESET_REASONS = [

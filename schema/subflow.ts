@@ -36,7 +36,7 @@ const translated = z
 /** One subflow of a session. */
 export const subflow = z
   .object({
-    id: count.describe("Numbers the session's subflows from 0 in the order of their first packets"),
+    id: count.describe("Numbers the session's subflows from 0 in the order they were found to be its own"),
     kind: z.enum(SUBFLOW_KINDS).describe("`unknown`: its SYN was not seen"),
     opener: side.describe("Which side of the session sent this subflow's SYN; a responder can open a join"),
     source: endpoint.describe("Who sent this subflow's SYN"),

@@ -4,7 +4,7 @@ import { UNVERIFIABLE_REASONS, VERDICTS } from "./session-vocabulary.ts";
 /** What became of a check. */
 export const verdict = z.enum(VERDICTS);
 
-/** What a check found; shared, so that a verdict looks the same wherever it stands. */
+/** What a check found. `join.hmac` is older, and has one reason for both its verdicts. */
 export const finding = z
   .object({
     verdict,

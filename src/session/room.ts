@@ -7,7 +7,8 @@ import type { Sessions } from "./sessions.ts";
 /**
  * Who gives way when a table is full. A flood of SYNs costs nothing to send, so what has shown least goes first: sessions
  * and joins that nobody answered, and those that stand for what was not seen, the oldest first; then sessions that never
- * carried an octet, the oldest first. A session with octets is never given up, nor a subflow that is open and proven.
+ * carried an octet, the oldest first. A session whose handshake was seen is never given up once it carried octets, nor a
+ * subflow that is open and proven.
  */
 export class Room {
   private readonly sessions: Sessions;
