@@ -26,7 +26,7 @@ const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }
 };
 
 // The loops that every packet takes hardly call anything and use no array's methods; all else is rare. Less inlining there
-// (920 octets of bytecode by default) leaves the compiler less to do: reading a capture takes a tenth less processor time.
+// (920 octets of bytecode by default) leaves the compiler less to do.
 setFlagsFromString("--max-inlined-bytecode-size-cumulative=300");
 setFlagsFromString("--no-turbo-inline-array-builtins");
 

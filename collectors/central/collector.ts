@@ -133,7 +133,8 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
   };
   const take = (vector: PacketVector): void => {
     pipeline.process(vector);
-    if (vector.length > 0) chunks?.advance(vector.atMicros[vector.length - 1] ?? 0);
+    if (chunks === null || vector.length === 0) return;
+    guarded(() => chunks.advance(vector.atMicros[vector.length - 1] ?? 0));
   };
 
   const udp = config.listenUdp.map(

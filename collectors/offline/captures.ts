@@ -9,8 +9,8 @@ import { sourceNames } from "./source-name.ts";
 /** Files read together. Each has a window, so this bounds the memory: 128 MiB. */
 export const MAX_FILES = 256;
 /**
- * Window of a single file: half of it leaves room for the tables in most processors' second cache; larger ones read up
- * to a tenth slower.
+ * Window of a single file: half of it leaves room for the tables in most processors' second cache; larger ones read
+ * slower.
  */
 const SINGLE_WINDOW_OCTETS = 524_288;
 /** Window of each of several files. */

@@ -121,7 +121,7 @@ export class OctetMemory {
 
   /**
    * Begins a vector. [from, to) of its block is copied at once where that is worth it: of a whole vector's octets that
-   * costs a fifth of what it costs piece by piece. `wanted` is how many of them are payload.
+   * costs far less than piece by piece. `wanted` is how many of them are payload.
    */
   begin(block: Uint8Array, from: number, to: number, wanted: number): void {
     // What nothing was remembered of leaves its room.
