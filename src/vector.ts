@@ -29,12 +29,12 @@ export class PacketVector {
   readonly source = new Uint16Array(VECTOR_LENGTH);
 
   /** After every stage: index into FATES; FATE_ALIVE while the packet is still under way. */
-  readonly fate = new Uint8Array(VECTOR_LENGTH);
+  readonly fate = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
 
   /** decapsulate: who copied the packet, an index into the pipeline's agents. */
   readonly agent = new Uint16Array(VECTOR_LENGTH);
   /** decapsulate: 4 or 6, the version of the payload packet's IP header. */
-  readonly family = new Uint8Array(VECTOR_LENGTH);
+  readonly family = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
   /** decapsulate: octet in `block` where the payload packet's source address begins; the destination address follows it. */
   readonly addressAt = new Uint32Array(VECTOR_LENGTH);
   /** decapsulate: octets of the payload packet by its IP header (at most what was on the wire). */
@@ -50,7 +50,7 @@ export class PacketVector {
   /** decapsulate: TCP acknowledgment number. */
   readonly ack = new Uint32Array(VECTOR_LENGTH);
   /** decapsulate: TCP flags octet (`src/wire/tcp.ts`). */
-  readonly flags = new Uint8Array(VECTOR_LENGTH);
+  readonly flags = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
   /** decapsulate: octet in `block` of the first MPTCP option (kind 30), 0 when there is none. */
   readonly mptcpAt = new Uint32Array(VECTOR_LENGTH);
   /** decapsulate: octet in `block` after the last TCP option octet that was captured. */

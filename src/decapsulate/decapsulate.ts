@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { forVector } from "../for-vector.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { Cursor } from "../wire/cursor.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, skipEthernet } from "../wire/ethernet.ts";
@@ -9,7 +10,7 @@ import { skipLinkLayer } from "../wire/link-layer.ts";
 import * as tcp from "../wire/tcp.ts";
 import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
 import type { Agents } from "./agents.ts";
-import { decodeSteady } from "./steady-path.ts";
+import { steadyDecoder } from "./steady-path.ts";
 
 /** Delivery headers inside delivery headers: deeper nesting is refused. */
 const MAX_TUNNEL_DEPTH = 4;
@@ -29,6 +30,7 @@ export class Decapsulation {
   private readonly agents: Agents;
   private readonly cursor = new Cursor();
   private readonly gre = new GreFields();
+  private readonly steadyOf = forVector((vector) => steadyDecoder(vector, this.agents));
 
   constructor(agents: Agents) {
     this.agents = agents;
@@ -37,8 +39,9 @@ export class Decapsulation {
   /** Decodes every packet of the vector. Total: any octets give a fate. */
   process(vector: PacketVector): void {
     const count = Math.min(vector.length, VECTOR_LENGTH);
+    const decodeSteady = this.steadyOf(vector);
     for (let i = 0; i < count; i++) {
-      i = decodeSteady(vector, this.agents, i, count);
+      i = decodeSteady(i, count);
       if (i < count) vector.fate[i] = this.decode(vector, i);
     }
   }

@@ -23,6 +23,12 @@ export class SequenceLedger {
 
   /** Takes the next packet's number, 0 to 2^32 - 1. */
   count(sequence: number): void {
+    if (sequence === this.newest + 1 && sequence !== 0) {
+      this.run = 0;
+      this.newest = sequence;
+      this.mark(sequence);
+      return;
+    }
     if (this.newest < 0) {
       this.begin(sequence);
       return;

@@ -85,9 +85,9 @@ export class FlowSelection {
   /** Fills `selected` for the packets of the vector and returns how many of them are to be copied. */
   select(vector: PacketVector): number {
     const { keys, words, mask, touched } = this;
+    keys.read(vector, 0, vector.length);
     for (let i = 0; i < vector.length; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
-      keys.read(vector, i);
       // Loading the home slots back to back lets their cache misses overlap.
       touched[i] = words[(((keys.hash[i] ?? 0) >>> 1) & mask) * SLOT_WORDS] ?? 0;
     }

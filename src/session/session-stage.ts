@@ -1,7 +1,9 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { forVector } from "../for-vector.ts";
 import { PacketClock } from "../packet-clock.ts";
 import type { Bounds } from "../pipeline-contract.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
+import { LINE_NUMBERS } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { SubflowStage } from "../subflow/subflow-stage.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -26,7 +28,7 @@ import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
 import { Settlement } from "./settlement.ts";
 import { Signalling } from "./signalling.ts";
-import { takeSteady } from "./steady-path.ts";
+import { steadyTaker } from "./steady-path.ts";
 import { WaitingJoins } from "./waiting-joins.ts";
 
 const TABLE_FULL = fateOf("session/table-full");
@@ -53,6 +55,10 @@ export class SessionStage {
   private readonly later = new LaterPackets();
   private readonly placement: Placement;
   private readonly placed = new PlacedPackets();
+  private readonly loopsOf = forVector((vector) => ({
+    touch: this.touching(vector),
+    takeSteady: steadyTaker(vector, this.stage.events, this.sessions, this.placed),
+  }));
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
   /** Streams (session * 2 + side) of the vector's packets. */
@@ -85,10 +91,11 @@ export class SessionStage {
   process(vector: PacketVector): void {
     const { events: seen } = this.stage;
     const count = Math.min(vector.length, VECTOR_LENGTH);
-    this.touch(vector, count);
+    const { touch, takeSteady } = this.loopsOf(vector);
+    touch(count);
     for (let i = 0; i < count; i++) {
       if (this.observer.octets === null) {
-        i = takeSteady(vector, seen, this.sessions, i, count, this.placed);
+        i = takeSteady(i, count);
         this.placed.remember(this.sessions.memory, vector, seen);
       }
       if (i === count) break;
@@ -103,32 +110,44 @@ export class SessionStage {
   }
 
   /** Loads the lines of all sessions of the vector before they are needed, in loops so short that the loads overlap. */
-  private touch(vector: PacketVector, all: number): void {
-    const { events: seen, subflows } = this.stage;
-    const { hot } = subflows;
-    const { words } = this.sessions.table;
-    const { streams } = this;
-    let count = 0;
-    let from = 0xffffffff;
-    let to = 0;
-    let wanted = 0;
-    for (let i = 0; i < all; i++) {
-      if (vector.fate[i] !== FATE_ALIVE) continue;
-      if (seen.kind[i]! & events.DATA && isWorth(seen.dataCaptured[i]!, seen.dataLength[i]!)) {
-        from = Math.min(from, seen.dataAt[i]!);
-        to = Math.max(to, seen.dataAt[i]! + seen.dataCaptured[i]!);
-        wanted += seen.dataCaptured[i]!;
+  private touching(vector: PacketVector): (all: number) => void {
+    const { stage, streams, touched } = this;
+    const { events: seen, subflows } = stage;
+    const { memory, outOfOrder, table: known } = this.sessions;
+    const touch = (all: number): void => {
+      const { fate } = vector;
+      const { kind, dataAt, dataCaptured, dataLength, subflow, fromHigher } = seen;
+      const { hot } = subflows;
+      const { words } = known;
+      const { near } = outOfOrder;
+      let count = 0;
+      let from = 0xffffffff;
+      let to = 0;
+      let wanted = 0;
+      for (let i = 0; i < all; i++) {
+        if (fate[i] !== FATE_ALIVE) continue;
+        if (kind[i]! & events.DATA && isWorth(dataCaptured[i]!, dataLength[i]!)) {
+          from = Math.min(from, dataAt[i]!);
+          to = Math.max(to, dataAt[i]! + dataCaptured[i]!);
+          wanted += dataCaptured[i]!;
+        }
+        const member = Math.imul(subflow[i]!, flow.HOT_WORDS);
+        const session = hot[member + flow.SESSION]!;
+        // As `Sessions.sideOf`: the opener is the initiator, unless it opened a join the other way round.
+        const openerHigher = (hot[member + flow.STATE]! & flow.STATE_OPENER_HIGHER) >>> 1;
+        const openedByResponder = (hot[member + flow.JOIN]! & join.OPENED_BY_RESPONDER) >>> 6;
+        if (session !== 0)
+          streams[count++] = session * 2 - 2 + ((fromHigher[i]! ^ openerHigher ^ openedByResponder) & 1);
       }
-      const subflow = seen.subflow[i]!;
-      const session = hot[subflow * flow.HOT_WORDS + flow.SESSION]!;
-      if (session !== 0) streams[count++] = session * 2 - 2 + this.sessions.sideOf(subflow, seen.fromHigher[i]!);
-    }
-    this.sessions.memory.begin(vector.block, from, to, wanted);
-    let sum = this.sessions.outOfOrder.touch(streams, count);
-    for (let i = 0; i < count; i++) {
-      sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
-    }
-    this.touched[0] = sum;
+      memory.begin(vector.block, from, to, wanted);
+      let sum = 0;
+      for (let i = 0; i < count; i++) sum ^= near[streams[i]! * LINE_NUMBERS]!;
+      for (let i = 0; i < count; i++) {
+        sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
+      }
+      touched[0] = sum;
+    };
+    return touch;
   }
 
   /** Lets packet time pass. */

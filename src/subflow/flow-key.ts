@@ -1,3 +1,5 @@
+import { FATE_ALIVE } from "../fate.ts";
+import { forVector } from "../for-vector.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 
 /** Words of a flow key: lower address (4), higher address (4), ports of lower << 16 | higher, IP family. */
@@ -15,6 +17,8 @@ export class FlowKeys {
   /** Two sums begin with the first two; each word has two for each of its halves. */
   private readonly factors = new Int32Array(2 + 4 * (KEY_WORDS - 1));
 
+  private readonly loopOf = forVector((vector) => this.loop(vector));
+
   /** @param seed a secret number of this process, so that nobody outside can choose keys that collide */
   constructor(seed: number) {
     for (let i = 0; i < this.factors.length; i++) {
@@ -25,31 +29,48 @@ export class FlowKeys {
     }
   }
 
-  /** Fills key, hash and direction of packet i from the vector's address and port columns. */
-  read(vector: PacketVector, i: number): void {
-    if (vector.family[i] !== 4) {
-      this.readIpv6(vector, i);
-      return;
-    }
-    const view = vector.view;
-    const words = this.words;
-    const at = vector.addressAt[i]!;
-    const ports = vector.ports[i]!;
-    const base = i * KEY_WORDS;
-    const source = view.getUint32(at);
-    const destination = view.getUint32(at + 4);
-    const higher = source > destination || (source === destination && ports >>> 16 > (ports & 0xffff));
-    const low = higher ? destination : source;
-    const high = higher ? source : destination;
-    const ordered = higher ? (ports << 16) | (ports >>> 16) : ports;
-    words[base] = low;
-    words[base + 1] = words[base + 2] = words[base + 3] = 0;
-    words[base + 4] = high;
-    words[base + 5] = words[base + 6] = words[base + 7] = 0;
-    words[base + 8] = ordered;
-    words[base + 9] = 4;
-    this.fromHigher[i] = higher ? 1 : 0;
-    this.hash[i] = this.hashOfIpv4(low, high, ordered);
+  /** Fills key, hash and direction of packets `from` to `to` that are under way, from their address and port columns. */
+  read(vector: PacketVector, from: number, to: number): void {
+    this.loopOf(vector)(from, to);
+  }
+
+  private loop(vector: PacketVector): (from: number, to: number) => void {
+    const readKeys = (from: number, to: number): void => {
+      const { view, fate, family, addressAt, ports } = vector;
+      const { words, hash, fromHigher, factors: f } = this;
+      for (let i = from; i < to; i++) {
+        if (fate[i] !== FATE_ALIVE) continue;
+        if (family[i] !== 4) {
+          this.readIpv6(vector, i);
+          continue;
+        }
+        const at = addressAt[i]!;
+        const both = ports[i]!;
+        const source = view.getUint32(at);
+        const destination = view.getUint32(at + 4);
+        const higher = source > destination || (source === destination && both >>> 16 > (both & 0xffff));
+        const low = higher ? destination : source;
+        const high = higher ? source : destination;
+        const ordered = higher ? (both << 16) | (both >>> 16) : both;
+        const base = i * KEY_WORDS;
+        words[base] = low;
+        words[base + 1] = words[base + 2] = words[base + 3] = 0;
+        words[base + 4] = high;
+        words[base + 5] = words[base + 6] = words[base + 7] = 0;
+        words[base + 8] = ordered;
+        words[base + 9] = 4;
+        fromHigher[i] = higher ? 1 : 0;
+        // As `hashOf`: the sums of three words, written out.
+        let a = (f[0]! + Math.imul(low & 0xffff, f[2]!) + Math.imul(low >>> 16, f[3]!)) | 0;
+        let b = (f[1]! + Math.imul(low & 0xffff, f[4]!) + Math.imul(low >>> 16, f[5]!)) | 0;
+        a = (a + Math.imul(high & 0xffff, f[6]!) + Math.imul(high >>> 16, f[7]!)) | 0;
+        b = (b + Math.imul(high & 0xffff, f[8]!) + Math.imul(high >>> 16, f[9]!)) | 0;
+        a = (a + Math.imul(ordered & 0xffff, f[10]!) + Math.imul(ordered >>> 16, f[11]!)) | 0;
+        b = (b + Math.imul(ordered & 0xffff, f[12]!) + Math.imul(ordered >>> 16, f[13]!)) | 0;
+        hash[i] = scatter(a, b);
+      }
+    };
+    return readKeys;
   }
 
   private readIpv6(vector: PacketVector, i: number): void {
@@ -77,30 +98,18 @@ export class FlowKeys {
    * them with a chance of 2^-32 (Dietzfelbinger 1996). What follows only scatters neighbours.
    */
   hashOf(words: Uint32Array, base: number, isIpv4: boolean): number {
-    if (isIpv4) return this.hashOfIpv4(words[base]!, words[base + 4]!, words[base + 8]!);
     const factors = this.factors;
     let a = factors[0]!;
     let b = factors[1]!;
-    for (let at = 0; at < KEY_WORDS - 1; at++) {
+    let factor = 2;
+    for (let at = 0; at < KEY_WORDS - 1; at += isIpv4 ? 4 : 1) {
       const word = words[base + at]!;
-      const factor = 2 + at * 4;
       const low = word & 0xffff;
       const high = word >>> 16;
       a = (a + Math.imul(low, factors[factor]!) + Math.imul(high, factors[factor + 1]!)) | 0;
       b = (b + Math.imul(low, factors[factor + 2]!) + Math.imul(high, factors[factor + 3]!)) | 0;
+      factor += 4;
     }
-    return scatter(a, b);
-  }
-
-  /** `hashOf` of an IPv4 key: its sums, written out. */
-  private hashOfIpv4(low: number, high: number, ports: number): number {
-    const f = this.factors;
-    let a = (f[0]! + Math.imul(low & 0xffff, f[2]!) + Math.imul(low >>> 16, f[3]!)) | 0;
-    let b = (f[1]! + Math.imul(low & 0xffff, f[4]!) + Math.imul(low >>> 16, f[5]!)) | 0;
-    a = (a + Math.imul(high & 0xffff, f[6]!) + Math.imul(high >>> 16, f[7]!)) | 0;
-    b = (b + Math.imul(high & 0xffff, f[8]!) + Math.imul(high >>> 16, f[9]!)) | 0;
-    a = (a + Math.imul(ports & 0xffff, f[10]!) + Math.imul(ports >>> 16, f[11]!)) | 0;
-    b = (b + Math.imul(ports & 0xffff, f[12]!) + Math.imul(ports >>> 16, f[13]!)) | 0;
     return scatter(a, b);
   }
 }

@@ -1,5 +1,6 @@
 import { cacheLineWords } from "../cache-lines.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { forVector } from "../for-vector.ts";
 import type { PacketVector } from "../vector.ts";
 import { VECTOR_LENGTH } from "../vector.ts";
 import { ipv4HopLimit, ipv4TrafficClass } from "../wire/ipv4.ts";
@@ -39,6 +40,17 @@ const COPIED_TWICE = 1;
 const REWRITTEN = 2;
 const EXACT = 3;
 
+/** Loops over one vector's columns (src/for-vector.ts). */
+interface Loops {
+  readonly read: (from: number, to: number) => void;
+  readonly skipFirst: (from: number, count: number) => number;
+}
+
+/** A packet's time as an entry has it. */
+function timeWord(atMicros: number): number {
+  return (Math.floor(atMicros / 1000) << TIME_SHIFT) | 0;
+}
+
 /**
  * Tells second copies of one packet (two agents on its way, two files of one observation) from what the endpoints sent
  * again, and how they differ (docs/architecture.md, "One packet, two copies"). Copies are alike in what no router may
@@ -57,9 +69,23 @@ export class MirrorDuplicates {
   /** The places of the two copies that are compared. */
   private readonly own: CopyPlace = { agent: 0, trafficClass: 0, sum: 0 };
   private readonly earlier: CopyPlace = { agent: 0, trafficClass: 0, sum: 0 };
+  private readonly hashes: Uint32Array;
+  private readonly subflow: Int32Array;
+  private readonly hot: Uint32Array;
   private readonly seed: number;
+  private readonly loopsOf = forVector(
+    (vector): Loops => ({ read: this.reading(vector), skipFirst: this.skipping(vector) }),
+  );
 
-  constructor(seed: number) {
+  /**
+   * @param hashes of the flows of the vector's packets
+   * @param subflow of each packet, -1 where none is known
+   * @param hot of the subflow table
+   */
+  constructor(hashes: Uint32Array, subflow: Int32Array, hot: Uint32Array, seed: number) {
+    this.hashes = hashes;
+    this.subflow = subflow;
+    this.hot = hot;
     this.seed = seed | 0;
   }
 
@@ -68,19 +94,31 @@ export class MirrorDuplicates {
     return this.kept.uncompared;
   }
 
-  /** Computes the fingerprint of packet i. */
-  read(vector: PacketVector, i: number, flowHash: number): void {
-    const view = vector.view;
-    const seq = vector.seq[i]!;
-    const ipId = vector.ipId[i]!;
-    let a = Math.imul(this.seed ^ flowHash ^ seq, 0x9e3779b1);
-    a = Math.imul(a ^ (a >>> 15) ^ vector.ack[i]!, 0x85ebca6b);
-    a = Math.imul(a ^ (a >>> 13) ^ ((ipId << 8) | vector.flags[i]!), 0xc2b2ae35);
-    let b = Math.imul(seq ^ timestampValue(view, vector.tcpAt[i]!, vector.optionsEnd[i]!), 0x27d4eb2f);
-    b = Math.imul(b ^ (b >>> 15) ^ vector.payloadLength[i]! ^ vector.ports[i]!, 0x9e3779b1) ^ vector.ack[i]!;
-    b = Math.imul(b ^ (b >>> 13), 0x27d4eb2f);
-    this.first[i] = (a ^ (a >>> 16) ^ b) >>> 0;
-    this.second[i] = ((b & ~SUM_MASK) | optionSum(vector, i)) >>> 0;
+  /** Computes the fingerprints of packets `from` to `to` that are under way, whose flows' hashes are known. */
+  read(vector: PacketVector, from: number, to: number): void {
+    this.loopsOf(vector).read(from, to);
+  }
+
+  private reading(vector: PacketVector): (from: number, to: number) => void {
+    const { hashes, seed } = this;
+    const readFingerprints = (from: number, to: number): void => {
+      const { view, fate, seq, ack, ipId, flags, ports, tcpAt, optionsEnd, payloadLength } = vector;
+      const { first, second } = this;
+      for (let i = from; i < to; i++) {
+        if (fate[i] !== FATE_ALIVE) continue;
+        const number = seq[i]!;
+        const acknowledged = ack[i]!;
+        let a = Math.imul(seed ^ hashes[i]! ^ number, 0x9e3779b1);
+        a = Math.imul(a ^ (a >>> 15) ^ acknowledged, 0x85ebca6b);
+        a = Math.imul(a ^ (a >>> 13) ^ ((ipId[i]! << 8) | flags[i]!), 0xc2b2ae35);
+        let b = Math.imul(number ^ timestampValue(view, tcpAt[i]!, optionsEnd[i]!), 0x27d4eb2f);
+        b = Math.imul(b ^ (b >>> 15) ^ payloadLength[i]! ^ ports[i]!, 0x9e3779b1) ^ acknowledged;
+        b = Math.imul(b ^ (b >>> 13), 0x27d4eb2f);
+        first[i] = (a ^ (a >>> 16) ^ b) >>> 0;
+        second[i] = ((b & ~SUM_MASK) | optionSum(vector, i)) >>> 0;
+      }
+    };
+    return readFingerprints;
   }
 
   /** Loads the sets of the first `count` packets; the sum keeps that from being optimised away. */
@@ -92,12 +130,12 @@ export class MirrorDuplicates {
   }
 
   /** Gives packets of known subflows the fate MIRROR_DUPLICATE when they are copies. Returns whether there were any. */
-  refuse(vector: PacketVector, subflow: Int32Array, hot: Uint32Array, count: number): boolean {
+  refuse(vector: PacketVector, count: number): boolean {
+    const { skipFirst } = this.loopsOf(vector);
     let refused = false;
     this.differences.clear();
-    for (let i = 0; i < count; i++) {
-      const flow = subflow[i]!;
-      if (flow < 0 || vector.fate[i] !== FATE_ALIVE || !this.isCopy(vector, i, hot, flow)) continue;
+    for (let i = skipFirst(0, count); i < count; i = skipFirst(i + 1, count)) {
+      if (!this.isCopy(vector, i, this.subflow[i]!)) continue;
       vector.fate[i] = MIRROR_DUPLICATE;
       refused = true;
     }
@@ -105,24 +143,56 @@ export class MirrorDuplicates {
   }
 
   /**
+   * What `isCopy` does for packets of known subflows that are like none remembered, while no octets are kept: remembers
+   * them from `from` on, and returns the first packet that is none of these, or `count`.
+   */
+  private skipping(vector: PacketVector): Loops["skipFirst"] {
+    const { kept } = this;
+    const skipFirst = (from: number, count: number): number => {
+      const { view, fate, agent, atMicros, addressAt, family } = vector;
+      const { table, oldest, first, second, subflow, hot } = this;
+      for (let i = from; i < count; i++) {
+        const flow = subflow[i]!;
+        if (flow < 0 || fate[i] !== FATE_ALIVE) continue;
+        const a = first[i]!;
+        const set = a & (SETS - 1);
+        const line = set * SET_WORDS;
+        if (table[line] === a || table[line + ENTRY_WORDS] === a) return i;
+        if (table[line + 2 * ENTRY_WORDS] === a || table[line + 3 * ENTRY_WORDS] === a) return i;
+        if (family[i] !== 4 || kept.isUsed || (hot[flow * HOT_WORDS + STATE]! & STATE_COPIED_TWICE) !== 0) return i;
+        const way = oldest[set]!;
+        const place = line + way * ENTRY_WORDS;
+        oldest[set] = (way + 1) % WAYS;
+        const at = addressAt[i]!;
+        table[place] = a;
+        table[place + 1] = second[i]!;
+        table[place + 2] = (agent[i]! + 1) | (ipv4HopLimit(view, at) << (2 * AGENT_BITS));
+        table[place + 3] = timeWord(atMicros[i]!) | ipv4TrafficClass(view, at);
+      }
+      return count;
+    };
+    return skipFirst;
+  }
+
+  /**
    * Whether packet i, already read and of no subflow that is known, is a copy; it is remembered when it could open one.
    * The copy that has an MPTCP option opens it, whichever comes first.
    */
-  isCopyOfUnknown(vector: PacketVector, i: number, hot: Uint32Array): boolean {
+  isCopyOfUnknown(vector: PacketVector, i: number): boolean {
     const isPlain = vector.mptcpAt[i] === 0;
     if (isPlain && (vector.flags[i]! & SYN) === 0) return false;
-    return this.isCopy(vector, i, hot, -1) && (isPlain || this.earlier.sum !== NO_OPTION);
+    return this.isCopy(vector, i, -1) && (isPlain || this.earlier.sum !== NO_OPTION);
   }
 
   /**
    * Whether packet i, already read, of this subflow (-1: none that is known), is a copy of one seen before. If not it is
    * remembered: with its octets when the subflow is copied twice, which the first copy shows.
    */
-  isCopy(vector: PacketVector, i: number, hot: Uint32Array, subflow: number): boolean {
-    const table = this.table;
+  isCopy(vector: PacketVector, i: number, subflow: number): boolean {
+    const { table, hot } = this;
     const a = this.first[i]!;
     const b = this.second[i]!;
-    const now = (Math.floor(vector.atMicros[i]! / 1000) << TIME_SHIFT) | 0;
+    const now = timeWord(vector.atMicros[i]!);
     const set = a & (SETS - 1);
     const line = set * SET_WORDS;
     let isAlike = false;

@@ -44,13 +44,13 @@ export class SubflowEvents {
   /** Subflow whose 4-tuple packet i took for another connection, -1 mostly. */
   readonly replaced = new Int32Array(VECTOR_LENGTH);
   /** 1 when the higher endpoint of the flow key sent the packet. */
-  readonly fromHigher = new Uint8Array(VECTOR_LENGTH);
+  readonly fromHigher = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
   /**
    * Relative subflow sequence number of the segment; of SYN_ACK, or of a SYN that comes
    * after it: octets of the SYN that were acknowledged.
    */
   readonly ssn = new Uint32Array(VECTOR_LENGTH);
-  readonly dsnForm = new Uint8Array(VECTOR_LENGTH);
+  readonly dsnForm = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
   readonly dsnHi = new Uint32Array(VECTOR_LENGTH);
   readonly dsnLo = new Uint32Array(VECTOR_LENGTH);
   /** Octet in the block of the first payload octet that the mapping covers. */
@@ -58,7 +58,7 @@ export class SubflowEvents {
   /** Octets from there that the mapping covers, and how many of them are present in the block. */
   readonly dataLength = new Uint32Array(VECTOR_LENGTH);
   readonly dataCaptured = new Uint32Array(VECTOR_LENGTH);
-  readonly finForm = new Uint8Array(VECTOR_LENGTH);
+  readonly finForm = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
   readonly finHi = new Uint32Array(VECTOR_LENGTH);
   readonly finLo = new Uint32Array(VECTOR_LENGTH);
 }

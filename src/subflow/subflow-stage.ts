@@ -1,4 +1,5 @@
-import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { fateOf } from "../fate.ts";
+import { forVector } from "../for-vector.ts";
 import { PacketClock } from "../packet-clock.ts";
 import type { Bounds } from "../pipeline-contract.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
@@ -9,11 +10,11 @@ import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
 import { advance, isKeepAlive, isKnownSyn, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { Resolution } from "./resolution.ts";
 import { RoundTrips } from "./round-trip.ts";
-import { followSteady } from "./steady-path.ts";
+import { steadyFollower } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
-import { untranslate } from "./translated-packets.ts";
 
 const PLAIN_TCP = fateOf("subflow/plain-tcp");
 const TABLE_FULL = fateOf("subflow/table-full");
@@ -37,8 +38,8 @@ export class SubflowStage {
   private readonly numbering: Numbering;
   private readonly duplicates: MirrorDuplicates;
   private readonly options = new mptcp.MptcpOptions();
-  /** Keeps the sums of touched lines, so that the loads are not optimised away. */
-  private readonly touched = new Uint32Array(1);
+  private readonly resolution: Resolution;
+  private readonly steadyOf = forVector((vector) => steadyFollower(vector, this.events, this.subflows));
   /** A packet of the vector under way has opened a subflow. */
   private opened = false;
   /** A packet of the vector under way is a second copy. */
@@ -48,7 +49,8 @@ export class SubflowStage {
     this.keys = new FlowKeys(seed);
     this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, this.keys);
     this.numbering = new Numbering(this.subflows);
-    this.duplicates = new MirrorDuplicates(seed);
+    this.duplicates = new MirrorDuplicates(this.keys.hash, this.events.subflow, this.subflows.hot, seed);
+    this.resolution = new Resolution(this.subflows, this.keys, this.duplicates, this.events);
     this.mappings = new Mappings(this.subflows, this.events);
     this.roundTrips = new RoundTrips(this.subflows, bounds.roundTrips);
   }
@@ -61,12 +63,13 @@ export class SubflowStage {
   /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
   process(vector: PacketVector): void {
     const count = Math.min(vector.length, VECTOR_LENGTH);
-    this.resolve(vector, count);
-    this.refused = this.duplicates.refuse(vector, this.events.subflow, this.subflows.hot, count);
+    const followSteady = this.steadyOf(vector);
+    this.resolution.resolve(vector, count);
+    this.refused = this.duplicates.refuse(vector, count);
     this.opened = false;
     this.mappings.watched.clear();
     for (let i = 0; i < count; i++) {
-      i = followSteady(vector, this.events, this.subflows, i, count);
+      i = followSteady(i, count);
       if (i < count) this.take(vector, i);
     }
     if (this.refused) this.noteDuplicates(vector, count);
@@ -123,9 +126,7 @@ export class SubflowStage {
   /** Whether a packet whose subflow was not known when the vector began is a second copy; then it has its fate. */
   private isCopy(vector: PacketVector, i: number, subflow: number): boolean {
     const { duplicates } = this;
-    const { hot } = this.subflows;
-    const isCopy =
-      subflow < 0 ? duplicates.isCopyOfUnknown(vector, i, hot) : duplicates.isCopy(vector, i, hot, subflow);
+    const isCopy = subflow < 0 ? duplicates.isCopyOfUnknown(vector, i) : duplicates.isCopy(vector, i, subflow);
     if (isCopy) vector.fate[i] = MIRROR_DUPLICATE;
     // Of a copy that is taken for the first one the difference is noted all the same.
     if (isCopy || duplicates.differences.kinds[i] !== 0) this.refused = true;
@@ -148,28 +149,6 @@ export class SubflowStage {
       subflows.cold[subflow * table.COLD_WORDS + table.DUPLICATES]!++;
       subflows.agents.note(subflow, vector.agent[i]!);
     }
-  }
-
-  /** Stage by stage over the vector, so that the loads of 64 packets overlap. */
-  private resolve(vector: PacketVector, count: number): void {
-    const { keys, subflows, duplicates, events } = this;
-    for (let i = 0; i < count; i++) {
-      if (vector.fate[i] !== FATE_ALIVE) continue;
-      keys.read(vector, i);
-      events.fromHigher[i] = keys.fromHigher[i]!;
-      duplicates.read(vector, i, keys.hash[i]!);
-    }
-    // Keys of packets that are no longer under way are stale: they are touched in vain, and looked up by nobody.
-    this.touched[0] =
-      subflows.index.guess(keys.hash, count, events.subflow) ^
-      duplicates.touch(count) ^
-      subflows.touch(events.subflow, count);
-    for (let i = 0; i < count; i++) {
-      const guess = events.subflow[i]!;
-      if (guess < 0 || vector.fate[i] !== FATE_ALIVE || subflows.hasKey(guess, i)) continue;
-      events.subflow[i] = subflows.index.find(keys.hash[i]!, i);
-    }
-    if (!subflows.translations.isEmpty) untranslate(vector, count, events, subflows, keys, duplicates);
   }
 
   private isDetached(subflow: number): boolean {

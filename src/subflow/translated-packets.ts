@@ -38,6 +38,6 @@ export function untranslate(
     takeOff(translation, vector, keys, hot, i);
     events.subflow[i] = translation.subflow;
     events.fromHigher[i] = keys.fromHigher[i]!;
-    duplicates.read(vector, i, keys.hash[i]!);
+    duplicates.read(vector, i, i + 1);
   }
 }

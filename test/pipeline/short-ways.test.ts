@@ -13,25 +13,23 @@ const SUBFLOW = "../../src/subflow/steady-path.ts";
 const SESSION = "../../src/session/steady-path.ts";
 
 /** Packets that are no longer under way need no event; every other one goes the general way. */
-function followNone(vector: PacketVector, out: SubflowEvents, _subflows: unknown, from: number, count: number): number {
+const followNone = (vector: PacketVector, out: SubflowEvents) => (from: number, count: number) => {
   let i = from;
   for (; i < count && vector.fate[i] !== 0; i++) {
     out.kind[i] = 0;
     out.replaced[i] = -1;
   }
   return i;
-}
+};
 
 /** The library anew, with its short ways or with the general ones only. */
 async function library(isShort: boolean) {
   vi.resetModules();
   if (isShort) for (const path of [DECAPSULATE, SUBFLOW, SESSION]) vi.doUnmock(path);
   else {
-    vi.doMock(DECAPSULATE, () => ({ decodeSteady: (_vector: unknown, _agents: unknown, from: number) => from }));
-    vi.doMock(SUBFLOW, () => ({ followSteady: followNone }));
-    vi.doMock(SESSION, () => ({
-      takeSteady: (_vector: unknown, _seen: unknown, _sessions: unknown, from: number) => from,
-    }));
+    vi.doMock(DECAPSULATE, () => ({ steadyDecoder: () => (from: number) => from }));
+    vi.doMock(SUBFLOW, () => ({ steadyFollower: followNone }));
+    vi.doMock(SESSION, () => ({ steadyTaker: () => (from: number) => from }));
   }
   const { observe } = await import("../scenario/observed.ts");
   const { run } = await import("../support/pipeline-run.ts");

@@ -31,7 +31,7 @@ function keysOf(...shapes: PacketShape[]): { words: number[]; hash: number; from
   const vector = vectorOf(shapes);
   const keys = new FlowKeys(0x5eed);
   return shapes.map((_, i) => {
-    keys.read(vector, i);
+    keys.read(vector, i, i + 1);
     return {
       words: [...keys.words.subarray(i * KEY_WORDS, (i + 1) * KEY_WORDS)],
       hash: keys.hash[i] ?? -1,
@@ -105,7 +105,7 @@ describe("flow key", () => {
     for (let from = 0; from < flows.length; from += 64) {
       const vector = vectorOf(flows.slice(from, from + 64));
       for (let i = 0; i < 64; i++) {
-        keys.read(vector, i);
+        keys.read(vector, i, i + 1);
         const hash = keys.hash[i] ?? 0;
         hashes.add(hash);
         inBucket.set(hash & 8_191, (inBucket.get(hash & 8_191) ?? 0) + 1);
@@ -127,7 +127,7 @@ describe("flow key", () => {
     const vector = vectorOf([shape(flow)]);
     const hashes = [1, 2, 3].map((seed) => {
       const keys = new FlowKeys(seed);
-      keys.read(vector, 0);
+      keys.read(vector, 0, 1);
       return keys.hash[0];
     });
     expect(new Set(hashes).size).toBe(3);

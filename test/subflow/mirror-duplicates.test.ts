@@ -142,8 +142,8 @@ describe("octets of first copies", () => {
   it("are never another packet's that stood in the same place", () => {
     const agents = new Agents(null);
     const sources = ["a", "b"].map((name) => agents.addSource(name));
-    const duplicates = new MirrorDuplicates(1);
     const hot = new Uint32Array(2 * HOT_WORDS);
+    const duplicates = new MirrorDuplicates(Uint32Array.of(7), Int32Array.of(0), hot, 1);
     hot[STATE] = STATE_COPIED_TWICE;
     /** Whether it is a copy, and how its octets differ from those of the first one. */
     const look = (copy: Copy, subflow: number) => {
@@ -153,8 +153,8 @@ describe("octets of first copies", () => {
       vector.add(0, octets.length, octets.length, atMicros, 101, sources[source] ?? 0);
       new Decapsulation(agents).process(vector);
       duplicates.differences.clear();
-      duplicates.read(vector, 0, 7);
-      return [duplicates.isCopy(vector, 0, hot, subflow), duplicates.differences.kinds[0]];
+      duplicates.read(vector, 0, 1);
+      return [duplicates.isCopy(vector, 0, subflow), duplicates.differences.kinds[0]];
     };
     // Four packets of one fingerprint, too far apart to be copies, fill a set; the octets of each are kept.
     for (const millis of [0, 3_000, 6_000, 9_000]) expect(look({ millis }, 0)).toEqual([false, 0]);
