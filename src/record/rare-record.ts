@@ -18,7 +18,7 @@ export function rareRecord(
   if (said.fails.length > 0) {
     record.mp_fail = said.fails.map(({ side, subflow, offset, atMicros }) => ({
       side: SIDES[side],
-      subflow: Math.max(0, members.indexOf(subflow)),
+      subflow: members.includes(subflow) ? members.indexOf(subflow) : null,
       offset,
       at: timeText(atMicros),
     }));

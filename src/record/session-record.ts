@@ -151,7 +151,8 @@ function fallbackRecord(
 ): SessionRecord["mptcp"]["fallback"] {
   const found = fallbackOf(sessions, session);
   if (found === null) return null;
-  return { cause: found.cause, at: timeText(found.atMicros), subflow: Math.max(0, members.indexOf(found.subflow)) };
+  const { cause, atMicros, subflow } = found;
+  return { cause, at: timeText(atMicros), subflow: subflow === null ? null : members.indexOf(subflow) };
 }
 
 function addressRecord(sessions: Sessions, session: number, address: AdvertisedAddress): AddressRecord {

@@ -2,6 +2,7 @@ import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { IS_CLOSED, IS_INITIAL, IS_PROVEN } from "./join-state.ts";
+import { NO_SUBFLOW } from "./named-subflows.ts";
 import { agreedVersion, askedVersion } from "./negotiation.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -74,19 +75,20 @@ export function fallBack(
   for (const one of sessions.subflowsOf(session)) sessions.subflows.setPlain(one, atMicros);
 }
 
-/** Why and when a session fell back, or null. */
+/** Why and when a session fell back, or null; on which subflow, null where that is no longer the session's. */
 export function fallbackOf(
   sessions: Sessions,
   session: number,
-): { cause: FallbackCause; subflow: number; atMicros: number } | null {
+): { cause: FallbackCause; subflow: number | null; atMicros: number } | null {
   const { words, floats } = sessions.table;
   const base = session * table.SESSION_WORDS;
   const cause = FALLBACK_CAUSES[words[base + table.FALLBACK_CAUSE]! - 1];
   if (cause === undefined) return null;
-  const subflow = words[base + table.FALLBACK_SUBFLOW]!;
+  const named = words[base + table.FALLBACK_SUBFLOW]!;
+  const subflow = named === NO_SUBFLOW ? null : named;
   return {
     cause:
-      cause === "ack-without-option" && isAnswerStripped(sessions, subflow)
+      cause === "ack-without-option" && subflow !== null && isAnswerStripped(sessions, subflow)
         ? "syn-ack-without-option" // RFC 8684 §3.1: the initiator never saw that the responder agreed.
         : cause,
     subflow,

@@ -26,6 +26,7 @@ export interface Priority {
 
 /** A MP_FAIL (RFC 8684 §3.7): one side received data whose checksum was wrong. */
 export interface Fail {
+  /** NO_SUBFLOW when it is no longer the session's. */
   readonly subflow: number;
   readonly side: 0 | 1;
   /** Where the data lies in the other side's stream; null where that is not known. */
@@ -42,8 +43,8 @@ export interface ResetReason {
 
 /** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subtypes, and by `Sessions.allotments`. */
 export class RareOptions {
-  readonly priorities: Priority[] = [];
-  readonly fails: Fail[] = [];
+  priorities: readonly Priority[] = [];
+  fails: readonly Fail[] = [];
   /** Segments by subtype, of subtypes that no RFC gives a meaning and of MP_EXPERIMENTAL. */
   readonly unknown: { readonly subtype: number; segments: number }[] = [];
   /** Options whose length their subtype cannot have. */
@@ -133,7 +134,7 @@ function takePriority(
       said.shed++;
       continue;
     }
-    said.priorities.push({ subflow, side, backup, atMicros });
+    said.priorities = [...said.priorities, { subflow, side, backup, atMicros }];
     isNew = true;
   }
   return isNew;
@@ -168,6 +169,6 @@ function takeFail(
     said.shed++;
     return false;
   }
-  said.fails.push(fail);
+  said.fails = [...said.fails, fail];
   return true;
 }

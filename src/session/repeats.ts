@@ -17,7 +17,7 @@ export interface Repeats {
   notCompared: number;
   /** Of them, those that differ from the first copy. */
   conflicting: number;
-  readonly conflicts: Conflict[];
+  conflicts: Conflict[];
   /** Those that a record has no room for. */
   conflictsLeftOut: number;
 }

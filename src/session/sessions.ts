@@ -9,6 +9,7 @@ import { Allotment } from "./allotment.ts";
 import type { ChecksumCounts } from "./checksums.ts";
 import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
+import { NO_SUBFLOW, renameSubflow } from "./named-subflows.ts";
 import type { RareOptions, ResetReason } from "./rare-options.ts";
 import type { Repeats } from "./repeats.ts";
 import * as table from "./session-table.ts";
@@ -110,8 +111,9 @@ export class Sessions {
     return true;
   }
 
-  /** Takes a subflow out of a session that it does not belong to after all. */
-  detach(session: number, subflow: number): void {
+  /** Takes a subflow out of a session that it does not belong to after all, or no longer; what named it names `heir`. */
+  detach(session: number, subflow: number, heir = NO_SUBFLOW): void {
+    renameSubflow(this, session, subflow, heir);
     const others = this.subflowsOf(session).filter((one) => one !== subflow);
     const words = this.table.words;
     const base = session * table.SESSION_WORDS;
@@ -133,9 +135,8 @@ export class Sessions {
     const swapped = this.higherOf(twin, 0) === this.higherOf(subflow, 0) ? 0 : 1;
     if (!subflows.translations.add(subflow, twin, swapped)) return false;
     const session = this.sessionOf(subflow);
-    this.detach(session, subflow);
-    this.pending.remove(subflow);
-    this.thirdAcks.forget(subflow);
+    this.detach(session, subflow, twin);
+    this.forgetAside(subflow);
     subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = 0;
     subflows.takeCopies(subflow, twin);
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
@@ -299,6 +300,12 @@ export class Sessions {
 
   /** Forgets a subflow that is in no session, or in one that ends. */
   releaseSubflow(subflow: number): void {
+    this.forgetAside(subflow);
+    this.subflows.release(subflow);
+  }
+
+  /** Forgets what is kept of a subflow beside the table of subflows. */
+  private forgetAside(subflow: number): void {
     for (const direction of [subflow * 2, subflow * 2 + 1]) {
       this.allotments.checksums.free(this.checksums.get(direction)?.failures.length ?? 0);
       this.checksums.delete(direction);
@@ -306,6 +313,5 @@ export class Sessions {
     if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.pending.remove(subflow);
     this.thirdAcks.forget(subflow);
-    this.subflows.release(subflow);
   }
 }
