@@ -72,7 +72,7 @@ export function fallBack(
   sessions.table.set(session, table.S_FALLBACK);
   words[base + table.FALLBACK_SUBFLOW] = subflow;
   floats[(base + table.FALLBACK_MICROS) >> 1] = atMicros;
-  for (const one of sessions.subflowsOf(session)) sessions.subflows.setPlain(one, atMicros);
+  for (const one of sessions.subflowsOf(session)) sessions.subflows.setPlain(one);
 }
 
 /** Why and when a session fell back, or null; on which subflow, null where that is no longer the session's. */

@@ -45,6 +45,8 @@ export class Sessions {
   readonly rareOptions = new Map<number, RareOptions>();
   /** By subflow: the first MP_TCPRST. */
   readonly resets = new Map<number, ResetReason>();
+  /** By subflow * 2 + higher: where a FIN lies that came while its stream had no end (src/session/data.ts). */
+  readonly fins = new Map<number, number>();
   /** Room for entries in the maps above, over all sessions. */
   readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
   readonly thirdAcks: ThirdAcks;
@@ -309,6 +311,7 @@ export class Sessions {
     for (const direction of [subflow * 2, subflow * 2 + 1]) {
       this.allotments.checksums.free(this.checksums.get(direction)?.failures.length ?? 0);
       this.checksums.delete(direction);
+      this.fins.delete(direction);
     }
     if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.pending.remove(subflow);

@@ -3,6 +3,7 @@ import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
+import { takeEarlyFins } from "./data.ts";
 import type { Endings } from "./ending.ts";
 import { type FallbackCause, fallBack, isFailedByBoth } from "./fallback.ts";
 import { takeFastOpen } from "./fast-open.ts";
@@ -129,6 +130,8 @@ export class Signalling {
   /** The session is plain TCP from now on. */
   fallBackTo(session: number, subflow: number, cause: FallbackCause, atMicros: number): void {
     fallBack(this.sessions, session, subflow, cause, atMicros);
+    if (this.sessions.hasFallenBack(session, subflow)) takeEarlyFins(this.sessions, session, subflow);
+    this.endings.consider(session, atMicros);
     this.establish(session, 0, atMicros);
   }
 

@@ -233,7 +233,8 @@ export class SubflowStage {
       advance(hot, at, ssn + vector.payloadLength[i]!);
       const isBehind = isBehindMapping(hot, at, ssn);
       kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
-      if (vector.hasCutOptions(i)) kind &= ~events.UNMAPPED_DATA;
+      const isPlain = (hot[base + table.STATE]! & table.STATE_PLAIN) !== 0;
+      if (vector.hasCutOptions(i) && !isPlain) kind &= ~events.UNMAPPED_DATA;
       if (kind & events.UNMAPPED_DATA && isBehind) kind |= events.BEHIND_MAPPING;
     }
     return kind | this.followFin(vector, i, subflow, higher);

@@ -129,8 +129,8 @@ export class SubflowTable {
   readonly index: FlowIndex;
   /** By subflow and direction: what the hot line has no room for. */
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
-  /** Watched subflows whose session has become plain TCP in this vector, and when. */
-  readonly turnedPlain: { readonly subflow: number; readonly atMicros: number }[] = [];
+  /** Watched subflows whose session has become plain TCP in this vector. */
+  readonly turnedPlain: number[] = [];
   /** By subflow: the round-trip time that is being measured; null: of the next segment with data (round-trip.ts). */
   readonly timed = new Map<number, Timing | null>();
   readonly translations = new Translations();
@@ -250,9 +250,9 @@ export class SubflowTable {
   }
 
   /** Says that a subflow's session is plain TCP from now on. */
-  setPlain(subflow: number, atMicros: number): void {
+  setPlain(subflow: number): void {
     this.hot[subflow * HOT_WORDS + STATE]! |= STATE_PLAIN;
-    if (this.watched.has(subflow)) this.turnedPlain.push({ subflow, atMicros });
+    if (this.watched.has(subflow)) this.turnedPlain.push(subflow);
   }
 
   /** The watched directions of a subflow, to which its owner adds; null at the bound. */
