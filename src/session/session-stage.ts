@@ -70,7 +70,7 @@ export class SessionStage {
       subflow: (subflow) => this.waiting.forget(subflow),
       session: (session) => observer.merged(session),
     });
-    this.signalling = new Signalling(this.placement, this.endings, this.memberships, observer);
+    this.signalling = new Signalling(this.placement, this.endings, this.memberships, room, observer);
     this.waiting = new WaitingJoins(this.sessions, bounds.heldPackets, (vector, seen, i) => this.take(vector, seen, i));
     this.settlement = new Settlement(
       this.sessions,

@@ -50,9 +50,13 @@ export class Sessions {
   /** Room for entries in the maps above, over all sessions. */
   readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
   readonly thirdAcks: ThirdAcks;
-  /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
+  /**
+   * Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet, and
+   * that may have carried few.
+   */
   readonly young: AgeList;
   readonly empty: AgeList;
+  readonly small: AgeList;
   /** Subflows that are joins without an answer. */
   readonly pending: AgeList;
 
@@ -71,6 +75,7 @@ export class Sessions {
     this.subflows = subflows;
     this.young = new AgeList(capacity);
     this.empty = new AgeList(capacity);
+    this.small = new AgeList(capacity);
     this.pending = new AgeList(subflows.capacity);
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
@@ -290,6 +295,7 @@ export class Sessions {
     }
     this.young.remove(session);
     this.empty.remove(session);
+    this.small.remove(session);
     this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);
     this.addresses.delete(session);
     this.fastOpens.forget(session);

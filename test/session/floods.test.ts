@@ -67,15 +67,64 @@ describe("a flood of MP_CAPABLE SYNs", () => {
 });
 
 describe("a flood of complete handshakes", () => {
+  const portOf = ({ source }: { source: { ip: string } }): string => source.ip;
+
   it("takes the room of sessions without data, the oldest first, and of none with data", () => {
     const old = clients(2, 1);
     for (const talk of old) talk.send(0, "data");
     const { records, totals } = run(packetsOf([...old, ...clients(30, 10)]), { bounds: { sessions: 6, subflows: 64 } });
     const evicted = records.filter(({ mptcp }) => mptcp.close?.reason === "evicted");
-    expect(evicted.map(({ source }) => source.ip)).toEqual(Array.from({ length: 26 }, (_, n) => `10.1.0.${n + 10}`));
+    // One place is left for the next one.
+    expect(evicted.map(portOf)).toEqual(Array.from({ length: 27 }, (_, n) => `10.1.0.${n + 10}`));
     const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted");
     expect(kept.filter(({ mptcp }) => mptcp.stream.initiator.octets === 4)).toHaveLength(2);
-    expect(totals.endedBy.evicted).toBe(26);
+    expect(totals.endedBy.evicted).toBe(27);
+  });
+
+  it("with an octet each takes the room of what is small and longest idle, and of none that carried more", () => {
+    const [large] = clients(1, 1);
+    large?.send(0, Buffer.alloc(1000)).send(1, Buffer.alloc(100));
+    const small = clients(2, 2);
+    for (const talk of small) talk.send(0, "x");
+    const flood = clients(30, 10);
+    for (const talk of flood) talk.send(0, "x");
+    // The first of the small ones is in use.
+    for (let n = 0; n < 35; n++) small[0]?.wait(0.01).send(0, "y");
+    const late = clients(1, 4000);
+    for (const talk of late) talk.send(0, "late");
+    const talks = [large, ...small, ...flood, ...late].filter((talk) => talk !== undefined);
+    const { records, totals } = run(packetsOf(talks), { bounds: { sessions: 6, subflows: 64 } }, 1);
+    expect(totals.packets["session/table-full"]).toBeUndefined();
+    const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted").map(portOf);
+    expect(kept).toContain("10.1.0.1");
+    expect(kept).toContain("10.1.0.2");
+    expect(kept).toContain("10.1.15.160");
+    expect(records).toHaveLength(34);
+    expect(totals.endedBy.evicted).toBe(34 - kept.length);
+  });
+
+  it("of which each carries more than a small session keeps new ones out, which their packets' fate tells", () => {
+    const flood = clients(6, 1);
+    for (const talk of flood) talk.send(0, Buffer.alloc(1025));
+    const late = clients(1, 4000);
+    const { records, totals } = run(packetsOf([...flood, ...late]), { bounds: { sessions: 6, subflows: 64 } }, 1);
+    expect(records.filter(({ mptcp }) => mptcp.close?.reason === "evicted")).toEqual([]);
+    expect(totals.packets["session/table-full"]).toBe(3);
+  });
+});
+
+describe("a flood of SYNs where the table is full of sessions", () => {
+  it("has one place among its own, and takes none of a session that is established, with data or not yet", () => {
+    const whole = clients(8, 1);
+    for (const talk of whole.slice(1)) talk.send(0, "x");
+    const { records, totals } = run(packetsOf([...whole, ...clients(100, 100, ["syn"])]), {
+      bounds: { sessions: 8, subflows: 512 },
+    });
+    expect(totals.endedBy.evicted).toBe(1);
+    expect(records.filter(({ mptcp }) => mptcp.close?.reason === "evicted").map(({ source }) => source.ip)).toEqual([
+      "10.1.0.1",
+    ]);
+    expect(totals.sessions).toMatchObject({ opened: 8, halfOpen: 100 });
   });
 });
 
