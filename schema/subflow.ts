@@ -21,6 +21,11 @@ const join = z
       .enum(UNVERIFIABLE_REASONS)
       .optional()
       .describe("Present when a verdict beside it is `unverifiable`; where both are, the initiator's reason"),
+    other_sessions: count
+      .optional()
+      .describe(
+        "Other sessions with the same token whose keys verify it, too: it may be theirs; absent when there was none",
+      ),
   })
   .meta({ id: "join", description: "The MP_JOIN exchange (RFC 8684 §3.2)" });
 

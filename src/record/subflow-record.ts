@@ -119,10 +119,13 @@ function joinRecord(sessions: Sessions, session: number, subflow: number): Join 
   const openerSide = word & join.OPENED_BY_RESPONDER ? 1 : 0;
   const hmac =
     openerSide === 1 ? { initiator: listener, responder: opener } : { initiator: opener, responder: listener };
-  if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac };
+  const rivals = sessions.joinRivals.get(subflow);
+  const others = rivals === undefined ? {} : { other_sessions: rivals };
+  if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac, ...others };
   const first = hmac.initiator === "unverifiable" ? 0 : 1;
   return {
     hmac,
+    ...others,
     unverifiable_reason: unverifiableReason(sessions, session, subflow, openerSide, first === openerSide),
   };
 }

@@ -45,6 +45,8 @@ export class Sessions {
   readonly rareOptions = new Map<number, RareOptions>();
   /** By subflow: the first MP_TCPRST. */
   readonly resets = new Map<number, ResetReason>();
+  /** By subflow: how many other sessions its join's HMAC is right for, where there are any. */
+  readonly joinRivals = new Map<number, number>();
   /** By subflow * 2 + higher: where a FIN lies that came while its stream had no end (src/session/data.ts). */
   readonly fins = new Map<number, number>();
   /** Room for entries in the maps above, over all sessions. */
@@ -319,6 +321,7 @@ export class Sessions {
       this.checksums.delete(direction);
       this.fins.delete(direction);
     }
+    this.joinRivals.delete(subflow);
     if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.pending.remove(subflow);
     this.thirdAcks.forget(subflow);
