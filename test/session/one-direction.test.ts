@@ -91,6 +91,20 @@ describe("a join whose handshake comes long after it", () => {
     expect(records[0]?.rejoin?.shed?.octets).toBe(1);
   });
 
+  it("has both, too, where a part of the handshake came before it", () => {
+    const talk = new Conversation().open();
+    const [ack] = talk.packets.splice(2);
+    const on = talk.join({ ends: JOIN });
+    talk.send(0, "x", { on }).wait(30);
+    if (ack !== undefined) talk.packets.push({ ...ack, atMicros: talk.atMicros });
+    // What lets time pass before the third ACK comes: of a flow that is nobody's.
+    const [syn] = new Conversation({ ends: [JOIN[1], JOIN[0]], atMicros: talk.atMicros - 1 }).open(["syn"]).packets;
+    if (syn !== undefined) talk.packets.splice(-1, 0, syn);
+    const { records } = run(talk.packets, { partial: false }, 1);
+    expect(records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
+    expect(records[0]?.rejoin?.shed?.octets).toBe(1);
+  });
+
   it.each([
     [2, ["verified", "verified"]],
     [1, ["unverifiable", "verified"]],
