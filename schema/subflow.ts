@@ -73,6 +73,11 @@ export const subflow = z
     join: join.nullable().describe("null unless `kind` is `joined`"),
     ...subflowFigures,
     mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
+    uncompared_copies: count
+      .optional()
+      .describe(
+        "Of `mirror_duplicates`, those with octets of which the first copy's were not kept: whether they are the same is not known; absent when there was none",
+      ),
     agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
     translated: z
       .array(translated)

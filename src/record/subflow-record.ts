@@ -39,6 +39,7 @@ export function subflowRecord(
     word & join.IS_INITIAL ? 0 : word & seen ? (word >>> shift) & 255 : null;
   const opener = idOf(join.SAW_SYN, join.OPENER_ADDRESS_ID);
   const listener = idOf(join.SAW_SYN_ACK, join.LISTENER_ADDRESS_ID);
+  const uncompared = sessions.subflows.uncompared.get(subflow);
   const record: SubflowRecord = {
     id,
     kind: word & join.IS_INITIAL ? "initial" : isJoined ? "joined" : "unknown",
@@ -56,6 +57,7 @@ export function subflowRecord(
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
     ...subflowFigures(sessions, subflow, sums),
     mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
+    ...(uncompared === undefined ? {} : { uncompared_copies: uncompared }),
     agents: sessions.subflows.agents.of(subflow).map(agentName).sort(),
   };
   const translated = sessions.subflows.translations.flowsOf(subflow);

@@ -138,6 +138,8 @@ export class SubflowTable {
   readonly rewritings = new Rewritings();
   /** By subflow: packets that no host would take, or whose mapping none would (plausibility.ts). */
   readonly implausible = new Map<number, number>();
+  /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
+  readonly uncompared = new Map<number, number>();
   readonly agents: SubflowAgents;
   live = 0;
   private used = 0;
@@ -226,6 +228,7 @@ export class SubflowTable {
     this.watched.delete(subflow);
     this.timed.delete(subflow);
     this.implausible.delete(subflow);
+    this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
     this.agents.release(subflow);
     this.free.push(subflow);
@@ -235,6 +238,11 @@ export class SubflowTable {
   /** Counts a packet, or its mapping, that no host would take. */
   noteImplausible(subflow: number): void {
     this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + 1);
+  }
+
+  /** Counts a second copy whose octets could not be compared. */
+  noteUncompared(subflow: number): void {
+    this.uncompared.set(subflow, (this.uncompared.get(subflow) ?? 0) + 1);
   }
 
   /** Measures a round-trip time of a subflow, or that of its next data (null). */

@@ -194,11 +194,12 @@ const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   agents,
 });
 const translated = fc.record({ source: end, destination: end, community_id: communityId, agents });
-const subflow = fc.tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }), count).map(
-  ([made, seen, implausible]): SubflowRecord => ({
+const subflow = fc.tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }), count, count).map(
+  ([made, seen, implausible, uncompared]): SubflowRecord => ({
     ...made,
     ...(seen.length === 0 ? {} : { translated: seen }),
     ...(implausible === 0 ? {} : { implausible_segments: implausible }),
+    ...(uncompared === 0 ? {} : { uncompared_copies: uncompared }),
   }),
 );
 
