@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { timeText } from "../../src/record/time-text.ts";
 import { BEGIN, Conversation, type Subflow } from "../support/conversation.ts";
 import { option, SYN } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
@@ -160,6 +161,18 @@ describe("a flood of MP_JOIN SYNs", () => {
     const { records } = run(packetsOf(talks), { bounds: { sessions: 8, subflows: 64, pendingJoins: 10 } });
     expect(records.map(({ mptcp }) => mptcp.subflows.length - 1).reduce((sum, n) => sum + n, 0)).toBe(10);
     expect(records.map(({ rejoin }) => rejoin?.shed?.subflows ?? 0).reduce((sum, n) => sum + n, 0)).toBe(30);
+  });
+
+  it("keeps no session open whose own subflow is closed", () => {
+    const [talk] = clients(1, 1);
+    if (talk === undefined) throw new Error("one");
+    talk.send(0, "x");
+    joinSyns(talk, 3);
+    const { atMicros } = talk.fins();
+    const { records } = run(packetsOf([talk, ...clients(1, 8000)]), {}, 1);
+    const ended = records.find(({ source }) => source.ip === "10.1.0.1");
+    expect(ended?.mptcp.close).toEqual({ reason: "fin", by: null });
+    expect(ended?.["@timestamp"]).toBe(timeText(atMicros - 2_000 + 60_000_000));
   });
 
   it("to tokens that nobody has does not keep handshakes out", () => {

@@ -37,6 +37,11 @@ describe("a join of which only the opener's direction was seen", () => {
       ["syn", "ack"],
       (talk, on) => talk.send(0, "EVIL", { on }).send(0, "good", { at: 0 }).send(1, "ok"),
     ],
+    [
+      "beyond what was acknowledged",
+      ["syn", "ack"],
+      (talk, on) => talk.send(0, "good").send(1, "ok").send(0, "EVIL", { on }).wait(1).send(0, "", { at: 4 }),
+    ],
     ["without a third ACK", ["syn"], (talk, on) => talk.send(0, "EVIL", { on }).send(1, "ok")],
   ])("%s places nothing", (_, parts, forge) => {
     const talk = new Conversation().open();

@@ -207,6 +207,22 @@ describe("octets after a fallback", () => {
   });
 });
 
+describe("octets far ahead of all that was seen", () => {
+  it.each([
+    [2 ** 32, 6, undefined],
+    [2 ** 32 + 1, 5, { octets: 1 }],
+  ])("that end %i octets behind them", (distance, octets, shed) => {
+    const talk = new Conversation()
+      .open()
+      .send(0, "hello")
+      .send(0, "x", { at: 5 + distance - 1 });
+    for (const options of [{}, { octets: null, digest: false }]) {
+      const record = only(run(talk.packets, options));
+      expect([record.mptcp.stream.initiator.octets, record.rejoin?.shed]).toEqual([octets, shed]);
+    }
+  });
+});
+
 describe("octets before a stream's first one", () => {
   it("are in no stream and counted", () => {
     const talk = new Conversation().open().send(0, "abc");
