@@ -1,7 +1,6 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { PacketClock } from "../packet-clock.ts";
 import type { Bounds } from "../pipeline-contract.ts";
-import { isWorth } from "../reassembly/octet-memory.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { SubflowStage } from "../subflow/subflow-stage.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -21,6 +20,7 @@ import { takePartial } from "./partial-streams.ts";
 import { PlacedPackets } from "./placed-packets.ts";
 import { Placement } from "./placement.ts";
 import { Room } from "./room.ts";
+import { SessionLines } from "./session-lines.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
@@ -53,15 +53,13 @@ export class SessionStage {
   private readonly later = new LaterPackets();
   private readonly placement: Placement;
   private readonly placed = new PlacedPackets();
-  /** Keeps the sums of touched lines, so that the loads are not optimised away. */
-  private readonly touched = new Uint32Array(1);
-  /** Streams (session * 2 + side) of the vector's packets. */
-  private readonly streams = new Uint32Array(VECTOR_LENGTH);
+  private readonly lines: SessionLines;
 
   constructor(bounds: Bounds, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
     this.observer = observer;
     this.sessions = new Sessions(bounds, stage.subflows, seed);
+    this.lines = new SessionLines(this.sessions);
     this.placement = new Placement(this.sessions, observer.octets);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
     const room = new Room(this.sessions, this.endings, bounds.pendingJoins, (subflow) => this.waiting.forget(subflow));
@@ -85,7 +83,7 @@ export class SessionStage {
   process(vector: PacketVector): void {
     const { events: seen } = this.stage;
     const count = Math.min(vector.length, VECTOR_LENGTH);
-    this.touch(vector, count);
+    this.lines.touch(vector, seen, count);
     for (let i = 0; i < count; i++) {
       if (this.observer.octets === null) {
         i = takeSteady(vector, seen, this.sessions, i, count, this.placed);
@@ -100,35 +98,6 @@ export class SessionStage {
     for (const mapping of this.stage.mappings.watched.sums.checked) takeChecked(this.sessions, mapping);
     this.stage.mappings.watched.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);
-  }
-
-  /** Loads the lines of all sessions of the vector before they are needed, in loops so short that the loads overlap. */
-  private touch(vector: PacketVector, all: number): void {
-    const { events: seen, subflows } = this.stage;
-    const { hot } = subflows;
-    const { words } = this.sessions.table;
-    const { streams } = this;
-    let count = 0;
-    let from = 0xffffffff;
-    let to = 0;
-    let wanted = 0;
-    for (let i = 0; i < all; i++) {
-      if (vector.fate[i] !== FATE_ALIVE) continue;
-      if (seen.kind[i]! & events.DATA && isWorth(seen.dataCaptured[i]!, seen.dataLength[i]!)) {
-        from = Math.min(from, seen.dataAt[i]!);
-        to = Math.max(to, seen.dataAt[i]! + seen.dataCaptured[i]!);
-        wanted += seen.dataCaptured[i]!;
-      }
-      const subflow = seen.subflow[i]!;
-      const session = hot[subflow * flow.HOT_WORDS + flow.SESSION]!;
-      if (session !== 0) streams[count++] = session * 2 - 2 + this.sessions.sideOf(subflow, seen.fromHigher[i]!);
-    }
-    this.sessions.memory.begin(vector.block, from, to, wanted);
-    let sum = this.sessions.outOfOrder.touch(streams, count);
-    for (let i = 0; i < count; i++) {
-      sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
-    }
-    this.touched[0] = sum;
   }
 
   /** Lets packet time pass. */
