@@ -121,7 +121,7 @@ function joinRecord(sessions: Sessions, session: number, subflow: number): Join 
   const openerSide = word & join.OPENED_BY_RESPONDER ? 1 : 0;
   const hmac =
     openerSide === 1 ? { initiator: listener, responder: opener } : { initiator: opener, responder: listener };
-  const rivals = sessions.joinRivals.get(subflow);
+  const rivals = sessions.rare.joinRivals.get(subflow);
   const others = rivals === undefined ? {} : { other_sessions: rivals };
   if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac, ...others };
   const first = hmac.initiator === "unverifiable" ? 0 : 1;

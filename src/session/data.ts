@@ -84,13 +84,13 @@ function takeFin(sessions: Sessions, session: number, side: number, offset: numb
  */
 function noteFin(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): void {
   const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET;
-  if (sessions.table.floats[at >> 1] === 0) sessions.fins.set(subflow * 2 + sessions.higherOf(subflow, side), ssn);
+  if (sessions.table.floats[at >> 1] === 0) sessions.rare.fins.set(subflow * 2 + sessions.higherOf(subflow, side), ssn);
 }
 
 /** A session goes on as plain TCP on this subflow (RFC 8684 §3.7): FINs that came before that showed end its streams. */
 export function takeEarlyFins(sessions: Sessions, session: number, subflow: number): void {
   for (const side of [0, 1] as const) {
-    const ssn = sessions.fins.get(subflow * 2 + sessions.higherOf(subflow, side));
+    const ssn = sessions.rare.fins.get(subflow * 2 + sessions.higherOf(subflow, side));
     if (ssn === undefined || (side === 0 && sessions.isShiftUnknown(session))) continue;
     const offset = plainOffset(sessions, session, side, subflow, ssn);
     if (!Number.isNaN(offset)) takeFin(sessions, session, side, offset);

@@ -70,17 +70,17 @@ export function takeJoin(
   if (expected !== null)
     return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
   // As the SYN/ACK's, for keys that come later than packets are held.
-  sessions.thirdAcks.keep(subflow, sent);
+  sessions.rare.thirdAcks.keep(subflow, sent);
   return (word & join.SAW_ACK) === 0;
 }
 
 /** Verifies a third ACK's HMAC that was kept, as soon as keys and nonces are all known. */
 export function verifyThirdAck(sessions: Sessions, session: number, subflow: number): void {
-  const sent = sessions.thirdAcks.of(subflow);
+  const sent = sessions.rare.thirdAcks.of(subflow);
   const expected = sent === undefined ? null : expectedHmac(sessions, session, subflow, true);
   if (sent === undefined || expected === null) return;
   setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
-  sessions.thirdAcks.forget(subflow);
+  sessions.rare.thirdAcks.forget(subflow);
 }
 
 function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {
@@ -135,7 +135,7 @@ function noteRivals(sessions: Sessions, session: number, subflow: number): void 
   const rivals = sessions.tokens
     .streamsOf(token)
     .filter((stream) => stream >> 1 !== session && isVerifiedBy(sessions, stream, subflow));
-  if (rivals.length > 0) sessions.joinRivals.set(subflow, rivals.length);
+  if (rivals.length > 0) sessions.rare.joinRivals.set(subflow, rivals.length);
 }
 
 /** Whether the SYN/ACK's HMAC is right for the owner of this stream (session * 2 + side). */

@@ -13,17 +13,17 @@ export const NO_SUBFLOW = 0xffffffff;
 export function renameSubflow(sessions: Sessions, session: number, subflow: number, heir: number): void {
   const renamed = <T extends { readonly subflow: number }>(one: T): T =>
     one.subflow === subflow ? { ...one, subflow: heir } : one;
-  const said = sessions.rareOptions.get(session);
+  const said = sessions.rare.rareOptions.get(session);
   if (said !== undefined) {
     const priorities = said.priorities.map(renamed).filter((one) => one.subflow !== NO_SUBFLOW);
-    sessions.allotments.options.free(said.priorities.length - priorities.length);
+    sessions.rare.allotments.options.free(said.priorities.length - priorities.length);
     said.priorities = priorities;
     said.fails = said.fails.map(renamed);
   }
   const hasBrought = mayHaveBrought(sessions, session, subflow);
   for (const stream of [session * 2, session * 2 + 1]) {
     if (hasBrought) sessions.memory.rename(stream, subflow, heir);
-    const repeats = sessions.repeats.get(stream);
+    const repeats = sessions.rare.repeats.get(stream);
     if (repeats === undefined) continue;
     repeats.conflicts = repeats.conflicts.map((one) => ({ ...renamed(one), again: renamed(one.again) }));
   }

@@ -79,9 +79,9 @@ export function takeRareOptions(
   }
   if (seen & (1 << MP_PRIO)) isNew = takePriority(sessions, session, subflow, side, atMicros, options, said);
   if (seen & (1 << MP_FAIL)) isNew = takeFail(sessions, session, subflow, side, atMicros, options, said) || isNew;
-  if (seen & (1 << MP_TCPRST) && !sessions.resets.has(subflow)) {
-    if (sessions.allotments.options.take()) {
-      sessions.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
+  if (seen & (1 << MP_TCPRST) && !sessions.rare.resets.has(subflow)) {
+    if (sessions.rare.allotments.options.take()) {
+      sessions.rare.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
     } else said.shed++;
   }
   return isNew;
@@ -101,10 +101,10 @@ export function strikeUnproven(sessions: Sessions, session: number, options: Mpt
 }
 
 function rareOptionsOf(sessions: Sessions, session: number): RareOptions {
-  let said = sessions.rareOptions.get(session);
+  let said = sessions.rare.rareOptions.get(session);
   if (said === undefined) {
     said = new RareOptions();
-    sessions.rareOptions.set(session, said);
+    sessions.rare.rareOptions.set(session, said);
   }
   return said;
 }
@@ -130,7 +130,7 @@ function takePriority(
     }
     const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
     if (last?.backup === backup) continue;
-    if (!sessions.allotments.options.take()) {
+    if (!sessions.rare.allotments.options.take()) {
       said.shed++;
       continue;
     }
@@ -165,7 +165,7 @@ function takeFail(
   const fail = { subflow, side, offset: isPlace ? offset : null, atMicros };
   if (said.fails.some((one) => one.subflow === subflow && one.side === side && one.offset === fail.offset))
     return false;
-  if (said.fails.length >= MAX_FAILS || !sessions.allotments.options.take()) {
+  if (said.fails.length >= MAX_FAILS || !sessions.rare.allotments.options.take()) {
     said.shed++;
     return false;
   }
