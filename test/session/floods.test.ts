@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { OctetMemory } from "../../src/reassembly/octet-memory.ts";
 import { timeText } from "../../src/record/time-text.ts";
 import { BEGIN, Conversation, type Subflow } from "../support/conversation.ts";
 import { option, SYN } from "../support/packets.ts";
@@ -148,11 +149,16 @@ describe("a flood of MP_JOIN SYNs", () => {
     const [talk] = clients(1, 1);
     if (talk === undefined) throw new Error("one");
     for (let n = 0; n < 300; n++) {
-      talk.join({ ends: [{ ip: "10.66.0.1", port: 1000 + n }, SERVER], nonces: [n, n + 1000], wrong: "opener" });
+      const ends = [{ ip: "10.66.0.1", port: 1000 + n }, SERVER] as const;
+      talk.send(0, "EVIL", { on: talk.join({ ends, nonces: [n, n + 1000], wrong: "opener" }), at: 0 });
     }
+    const search = vi.spyOn(OctetMemory.prototype, "rename");
     const late = talk.join({ ends: [{ ip: "10.1.9.2", port: 6 }, SERVER], nonces: [70_000, 70_001] });
-    const { mptcp } = sessionRecord.parse(run(talk.send(0, "late", { on: late }).packets).records[0]);
+    const { mptcp } = sessionRecord.parse(run(talk.send(0, "late", { on: late, at: 0 }).packets).records[0]);
     expect(mptcp.stream.initiator.octets).toBe(4);
+    // What was remembered is not searched for subflows that can have brought nothing.
+    expect(search).not.toHaveBeenCalled();
+    search.mockRestore();
   });
 
   it("in all sessions has a bound, at which the oldest go and their session tells", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { timeText } from "../../src/record/time-text.ts";
 import { Conversation, type Side, type Subflow } from "../support/conversation.ts";
 import { ACK, FIN, option, PSH } from "../support/packets.ts";
 import { type Run, run } from "../support/pipeline-run.ts";
@@ -183,6 +184,46 @@ describe("octets after a fallback", () => {
         expect([responder.octets, responder.repeated_octets]).toEqual([7, 0]);
       }
     }
+  });
+
+  it("that waited for a mapping when plain ones showed the fallback are placed with these", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+    plain(talk, 0, "three", talk.initial, 9);
+    plain(talk, 0, "two ", talk.initial, 5);
+    for (const batch of [1, 3, 64]) {
+      const found = run(talk.packets, {}, batch);
+      expect(text(found, 0, 13)).toBe("one two three");
+      expect(only(found).mptcp.stream.initiator).toMatchObject({ octets: 13, repeated_octets: 0 });
+    }
+  });
+
+  it("that carry a DSS without a mapping behind a gap, or whose copy was cut in its options, are counted as what they are", () => {
+    const talk = new Conversation().open().send(0, "one ");
+    infinite(talk, "two ", 4);
+    plain(talk, 1, "uno");
+    const bare = option.dss({ ack: talk.dsn(0, 8) });
+    talk.segment(talk.initial, 1, ACK, [bare], Buffer.from("far"), 11);
+    talk.segment(talk.initial, 1, ACK, [option.timestamp(1)], Buffer.from("cut"), 14);
+    const last = talk.packets.pop();
+    if (last !== undefined) talk.packets.push({ ...last, octets: last.octets.subarray(0, 44) });
+    for (const batch of [1, 64]) {
+      const { responder } = only(run(talk.packets, {}, batch)).mptcp.stream;
+      expect(responder).toMatchObject({ octets: 9, contiguous: 3, cut_octets: 3, missing_octets: 10 });
+    }
+  });
+
+  it("that come behind both FINs end the session when they show the fallback, not a minute later", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+    plain(talk, 0, "two");
+    fins(talk);
+    const [late] = talk.packets.splice(-4, 1);
+    const atMicros = talk.atMicros + 1_000_000;
+    if (late !== undefined) talk.packets.push({ ...late, atMicros });
+    const other = { ip: "10.8.8.8", port: 8 };
+    talk.wait(30).segment({ ...talk.initial, ends: [other, other], next: [1, 1] }, 0, ACK);
+    const record = only(run(talk.packets, {}, 1));
+    expect(record.mptcp.stream.initiator.complete).toBe(true);
+    expect(record["@timestamp"]).toBe(timeText(atMicros + 1_000_000));
   });
 
   it("end at a FIN that came before the fallback showed, also where octets before it came later or not at all", () => {

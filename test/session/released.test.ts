@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LINE_NUMBERS } from "../../src/reassembly/stream-ranges.ts";
 import { ACKNOWLEDGED } from "../../src/session/acknowledged.ts";
+import { RareEntries } from "../../src/session/rare-entries.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
 import { SubflowTable } from "../../src/subflow/subflow-table.ts";
@@ -26,6 +27,28 @@ describe("a session that gets the number of one that has ended", () => {
     expect(second?.mptcp).toEqual(alone?.mptcp);
     expect(second?.mptcp.stream.initiator).toMatchObject({ acknowledged: null, repeated_octets: 0, conflicts: [] });
     expect(second?.mptcp.options).toBeUndefined();
+  });
+
+  it("leaves nothing of a subflow, and the room of its entries", () => {
+    const rare = new RareEntries({ thirdAcks: 2, rareEntries: 2 });
+    const room = rare.allotments;
+    const verdicts = { verified: 0, failed: 1, old_byte_order: 0 };
+    const unverifiable = { "key-unknown": 0, truncated: 0, "octets-missing": 0 };
+    for (const direction of [2, 3]) {
+      room.checksums.take();
+      rare.checksums.set(direction, { verdicts, unverifiable, failures: [{ offset: 0, length: 1 }] });
+      rare.fins.set(direction, 1);
+    }
+    room.options.take();
+    rare.resets.set(1, { side: 0, flags: 0, reason: 0 });
+    rare.joinRivals.set(1, 1);
+    rare.thirdAcks.keep(1, new Uint8Array(20));
+    rare.forgetSubflow(1);
+    const { checksums, fins, resets, joinRivals } = rare;
+    expect([checksums, fins, resets, joinRivals].map(({ size }) => size)).toEqual([0, 0, 0, 0]);
+    expect(rare.thirdAcks.of(1)).toBeUndefined();
+    expect([1, 2, 3].map(() => room.checksums.take())).toEqual([true, true, false]);
+    expect([1, 2, 3].map(() => room.options.take())).toEqual([true, true, false]);
   });
 
   it("leaves its place in no list, and its acknowledgments on no line", () => {
