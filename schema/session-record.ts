@@ -120,14 +120,18 @@ const shape = z.object({
     idsn: z.object({ initiator: idsn, responder: idsn }).describe("Initial data sequence number of what each sends"),
     checksum_required: z.boolean().nullable().describe("Flag A of the handshake; null when it was not seen"),
     fallback: z
-      .object({ cause: z.enum(FALLBACK_CAUSES), at: time, subflow: count.describe("`id` of the subflow") })
+      .object({
+        cause: z.enum(FALLBACK_CAUSES),
+        at: time,
+        subflow: count.nullable().describe("`id` of the subflow; null where it is no longer the session's"),
+      })
       .nullable()
       .describe("null while the session is MPTCP"),
     mp_fail: z
       .array(
         z.object({
           side: side.describe("Who sent it: the receiver of the data"),
-          subflow: count.describe("`id` of the subflow"),
+          subflow: count.nullable().describe("`id` of the subflow; null where it is no longer the session's"),
           offset: count.nullable().describe("Where the data lies in the other side's stream; null where unknown"),
           at: time,
         }),

@@ -21,6 +21,11 @@ const join = z
       .enum(UNVERIFIABLE_REASONS)
       .optional()
       .describe("Present when a verdict beside it is `unverifiable`; where both are, the initiator's reason"),
+    other_sessions: count
+      .optional()
+      .describe(
+        "Other sessions with the same token whose keys verify it, too: it may be theirs; absent when there was none",
+      ),
   })
   .meta({ id: "join", description: "The MP_JOIN exchange (RFC 8684 §3.2)" });
 
@@ -68,6 +73,11 @@ export const subflow = z
     join: join.nullable().describe("null unless `kind` is `joined`"),
     ...subflowFigures,
     mirror_duplicates: count.describe("Further copies of packets already counted; they are in no other number"),
+    uncompared_copies: count
+      .optional()
+      .describe(
+        "Of `mirror_duplicates`, those with octets of which the first copy's were not kept: whether they are the same is not known; absent when there was none",
+      ),
     agents: z.array(z.string()).max(MAX_AGENTS).describe("Who copied its packets, in alphabetical order"),
     translated: z
       .array(translated)

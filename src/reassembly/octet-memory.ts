@@ -206,6 +206,16 @@ export class OctetMemory {
     if (this.differences.length > 1) this.differences.sort((a, b) => a.offset - b.offset);
   }
 
+  /** What is remembered of a stream from one subflow is another's: a walk over all of it, for what hardly ever happens. */
+  rename(stream: number, subflow: number, heir: number): void {
+    const { numbers, step, from } = this.newest;
+    for (let number = numbers[stream * step + from]!; this.isKept(number); ) {
+      const base = (number & this.mask) * PIECE_WORDS;
+      if (this.words[base + SUBFLOW] === subflow) this.words[base + SUBFLOW] = heir;
+      number = this.words[base + PREVIOUS]!;
+    }
+  }
+
   /** Forgets a stream. */
   release(stream: number): void {
     const { numbers, step, from } = this.newest;

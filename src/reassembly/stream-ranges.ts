@@ -36,14 +36,6 @@ export class StreamRanges {
     this.near = asFloats(cacheLineWords(streams * LINE_NUMBERS * 2));
   }
 
-  /** Loads the lines that `add` will need for the first `count` streams; the sum keeps that from being optimised away. */
-  touch(streams: Uint32Array, count: number): number {
-    const near = this.near;
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum += near[streams[i]! * LINE_NUMBERS]!;
-    return sum;
-  }
-
   /** Adds [start, end) to a stream of `length` ranges; returns the new length, or -1, adding nothing, at the bound. */
   add(stream: number, length: number, start: number, end: number): number {
     const isFar = length > NEAR_RANGES;

@@ -25,7 +25,7 @@ export function checksumRecord(sessions: Sessions, session: number, side: 0 | 1)
     for (const mapping of watched.get(subflow)?.[higher]?.mappings ?? []) {
       if (isOpen(mapping)) reasons["octets-missing"]++;
     }
-    const counts = sessions.checksums.get(subflow * 2 + higher);
+    const counts = sessions.rare.checksums.get(subflow * 2 + higher);
     if (counts === undefined) continue;
     for (const verdict of ["verified", "failed", "old_byte_order"] as const)
       record[verdict] += counts.verdicts[verdict];

@@ -12,13 +12,13 @@ export function rareRecord(
   session: number,
   members: readonly number[],
 ): Pick<SessionRecord["mptcp"], "mp_fail" | "options"> {
-  const said = sessions.rareOptions.get(session);
+  const said = sessions.rare.rareOptions.get(session);
   if (said === undefined) return {};
   const record: Pick<SessionRecord["mptcp"], "mp_fail" | "options"> = {};
   if (said.fails.length > 0) {
     record.mp_fail = said.fails.map(({ side, subflow, offset, atMicros }) => ({
       side: SIDES[side],
-      subflow: Math.max(0, members.indexOf(subflow)),
+      subflow: members.includes(subflow) ? members.indexOf(subflow) : null,
       offset,
       at: timeText(atMicros),
     }));
@@ -33,7 +33,7 @@ export function rareRecord(
 
 /** What MP_PRIO changed on a subflow; nothing where there was none. */
 export function priorityRecord(sessions: Sessions, session: number, subflow: number): Pick<SubflowRecord, "priority"> {
-  const all = sessions.rareOptions.get(session)?.priorities ?? [];
+  const all = sessions.rare.rareOptions.get(session)?.priorities ?? [];
   const own = all.filter((one) => one.subflow === subflow);
   if (own.length === 0) return {};
   return { priority: own.map(({ side, backup, atMicros }) => ({ side: SIDES[side], backup, at: timeText(atMicros) })) };
@@ -41,7 +41,7 @@ export function priorityRecord(sessions: Sessions, session: number, subflow: num
 
 /** The MP_TCPRST of a subflow; nothing where there was none. */
 export function resetRecord(sessions: Sessions, subflow: number): Pick<SubflowRecord["close"], "mp_tcprst"> {
-  const said = sessions.resets.get(subflow);
+  const said = sessions.rare.resets.get(subflow);
   if (said === undefined) return {};
   const { side, flags, reason } = said;
   const name = reason < RESET_REASONS.length - 1 ? RESET_REASONS[reason] : undefined;

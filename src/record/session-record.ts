@@ -105,7 +105,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       ...rareRecord(sessions, session, members),
       close: context.close,
       stream: sides((side) => streamRecord(sessions, session, side, context.digests[side], context.agentName)),
-      addresses: (sessions.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
+      addresses: (sessions.rare.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
       subflows,
       rewritten: rewrittenRecord(sessions, members, context.agentName),
     },
@@ -151,7 +151,8 @@ function fallbackRecord(
 ): SessionRecord["mptcp"]["fallback"] {
   const found = fallbackOf(sessions, session);
   if (found === null) return null;
-  return { cause: found.cause, at: timeText(found.atMicros), subflow: Math.max(0, members.indexOf(found.subflow)) };
+  const { cause, atMicros, subflow } = found;
+  return { cause, at: timeText(atMicros), subflow: subflow === null ? null : members.indexOf(subflow) };
 }
 
 function addressRecord(sessions: Sessions, session: number, address: AdvertisedAddress): AddressRecord {
@@ -183,7 +184,7 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
     addresses: words[base + table.SHED_ADDRESSES]!,
     ranges: side(table.REFUSED_RANGES),
     octets: side(table.UNPLACED),
-    options: sessions.rareOptions.get(session)?.shed ?? 0,
+    options: sessions.rare.rareOptions.get(session)?.shed ?? 0,
     agents: members.reduce((sum, subflow) => sum + sessions.subflows.agents.unnamed(subflow), 0),
     rewritten: shedRewritten(sessions, members),
     tokens: sessions.tokens.shed(session),

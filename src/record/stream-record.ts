@@ -93,7 +93,7 @@ function repeatFields(
   stream: number,
   agentName: (agent: number) => string,
 ): Pick<StreamRecord, "conflicting" | "conflicts" | "conflicts_left_out"> & RepeatCounts {
-  const repeats = sessions.repeats.get(stream);
+  const repeats = sessions.rare.repeats.get(stream);
   if (repeats === undefined) return NO_REPEATS;
   const members = sessions.subflowsOf(session);
   const copy = ({ subflow, agent }: { subflow: number; agent: number }, octets: Uint8Array) => ({

@@ -39,6 +39,7 @@ export function subflowRecord(
     word & join.IS_INITIAL ? 0 : word & seen ? (word >>> shift) & 255 : null;
   const opener = idOf(join.SAW_SYN, join.OPENER_ADDRESS_ID);
   const listener = idOf(join.SAW_SYN_ACK, join.LISTENER_ADDRESS_ID);
+  const uncompared = sessions.subflows.uncompared.get(subflow);
   const record: SubflowRecord = {
     id,
     kind: word & join.IS_INITIAL ? "initial" : isJoined ? "joined" : "unknown",
@@ -56,6 +57,7 @@ export function subflowRecord(
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
     ...subflowFigures(sessions, subflow, sums),
     mirror_duplicates: cold[subflow * flow.COLD_WORDS + flow.DUPLICATES]!,
+    ...(uncompared === undefined ? {} : { uncompared_copies: uncompared }),
     agents: sessions.subflows.agents.of(subflow).map(agentName).sort(),
   };
   const translated = sessions.subflows.translations.flowsOf(subflow);
@@ -119,10 +121,13 @@ function joinRecord(sessions: Sessions, session: number, subflow: number): Join 
   const openerSide = word & join.OPENED_BY_RESPONDER ? 1 : 0;
   const hmac =
     openerSide === 1 ? { initiator: listener, responder: opener } : { initiator: opener, responder: listener };
-  if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac };
+  const rivals = sessions.rare.joinRivals.get(subflow);
+  const others = rivals === undefined ? {} : { other_sessions: rivals };
+  if (opener !== "unverifiable" && listener !== "unverifiable") return { hmac, ...others };
   const first = hmac.initiator === "unverifiable" ? 0 : 1;
   return {
     hmac,
+    ...others,
     unverifiable_reason: unverifiableReason(sessions, session, subflow, openerSide, first === openerSide),
   };
 }

@@ -45,9 +45,9 @@ export function takeAddresses(
   const version = sessions.table.version(session);
   const atMicros = vector.atMicros[i]!;
   let isNew = false;
-  const known = sessions.addresses.get(session) ?? [];
+  const known = sessions.rare.addresses.get(session) ?? [];
   const note = (address: AdvertisedAddress): void => {
-    if (known.length < MAX_ADDRESSES_OF_SESSION && sessions.allotments.addresses.take()) {
+    if (known.length < MAX_ADDRESSES_OF_SESSION && sessions.rare.allotments.addresses.take()) {
       known.push(address);
       isNew = true;
     } else sessions.table.words[session * SESSION_WORDS + SHED_ADDRESSES]!++;
@@ -89,7 +89,7 @@ export function takeAddresses(
       note({ side, addressId, ...nothing, removedMicros: atMicros });
     }
   });
-  if (known.length > 0) sessions.addresses.set(session, known);
+  if (known.length > 0) sessions.rare.addresses.set(session, known);
   return isNew;
 }
 

@@ -53,19 +53,19 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   const verdict = judgeChecksum(mapping.sum, dsnHi, dsnLo, mapping.ssn, mapping.dataLength, mapping.checksum);
   counts.verdicts[verdict]++;
   if (verdict !== "failed" || counts.failures.length >= MAX_FAILURES) return;
-  if (sessions.allotments.checksums.take()) counts.failures.push({ offset, length });
+  if (sessions.rare.allotments.checksums.take()) counts.failures.push({ offset, length });
 }
 
 function countsOf(sessions: Sessions, subflow: number, higher: number): ChecksumCounts {
   const key = subflow * 2 + higher;
-  let counts = sessions.checksums.get(key);
+  let counts = sessions.rare.checksums.get(key);
   if (counts === undefined) {
     counts = {
       verdicts: { verified: 0, failed: 0, old_byte_order: 0 },
       unverifiable: { "key-unknown": 0, truncated: 0, "octets-missing": 0 },
       failures: [],
     };
-    sessions.checksums.set(key, counts);
+    sessions.rare.checksums.set(key, counts);
   }
   return counts;
 }

@@ -79,6 +79,25 @@ function takeFin(sessions: Sessions, session: number, side: number, offset: numb
 }
 
 /**
+ * Notes where a FIN lies on its subflow, before which `ssn` octets do: it ends the stream if the session turns out to be
+ * plain TCP. Mostly a DATA_FIN has come before it.
+ */
+function noteFin(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): void {
+  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET;
+  if (sessions.table.floats[at >> 1] === 0) sessions.rare.fins.set(subflow * 2 + sessions.higherOf(subflow, side), ssn);
+}
+
+/** A session goes on as plain TCP on this subflow (RFC 8684 §3.7): FINs that came before that showed end its streams. */
+export function takeEarlyFins(sessions: Sessions, session: number, subflow: number): void {
+  for (const side of [0, 1] as const) {
+    const ssn = sessions.rare.fins.get(subflow * 2 + sessions.higherOf(subflow, side));
+    if (ssn === undefined || (side === 0 && sessions.isShiftUnknown(session))) continue;
+    const offset = plainOffset(sessions, session, side, subflow, ssn);
+    if (!Number.isNaN(offset)) takeFin(sessions, session, side, offset);
+  }
+}
+
+/**
  * Takes a segment's octets into their stream, and the stream's end: by their mapping, or, once the session is plain TCP,
  * by their place on the subflow that it goes on with.
  */
@@ -92,13 +111,17 @@ export function takeOctets(
 ): void {
   const { sessions } = placement;
   const subflow = seen.subflow[i]!;
+  if (seen.kind[i]! & events.CLOSED) noteFin(sessions, session, side, subflow, seen.ssn[i]! + vector.payloadLength[i]!);
   if (side === 0 && sessions.isShiftUnknown(session)) {
     sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     return;
   }
   if (!sessions.hasFallenBack(session, subflow)) {
-    if (sessions.isPlain(session)) sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
-    else takeMapped(placement, session, side, vector, seen, i);
+    const isStray = seen.kind[i]! & events.UNMAPPED_DATA && sessions.table.state(session) & table.S_FALLBACK;
+    if (isStray || sessions.isPlain(session)) {
+      seen.kind[i]! |= events.TAKEN_PLAIN;
+      sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
+    } else takeMapped(placement, session, side, vector, seen, i);
     return;
   }
   const length = vector.payloadLength[i]!;
@@ -124,6 +147,7 @@ function takePlain(
   const { sessions } = placement;
   const offset = plainOffset(sessions, session, side, seen.subflow[i]!, seen.ssn[i]!);
   const length = vector.payloadLength[i]!;
+  seen.kind[i]! |= events.TAKEN_PLAIN;
   if (Number.isNaN(offset)) {
     sessions.noteUnplaced(session, side, length);
     return;

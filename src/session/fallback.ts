@@ -2,6 +2,7 @@ import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { IS_CLOSED, IS_INITIAL, IS_PROVEN } from "./join-state.ts";
+import { NO_SUBFLOW } from "./named-subflows.ts";
 import { agreedVersion, askedVersion } from "./negotiation.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -42,7 +43,7 @@ function isOnly(sessions: Sessions, session: number, subflow: number): boolean {
 
 /** Whether both sides have said MP_FAIL on a session's only subflow: neither goes on with mappings (RFC 8684 §3.7). */
 export function isFailedByBoth(sessions: Sessions, session: number, subflow: number): boolean {
-  const fails = sessions.rareOptions.get(session)?.fails.filter((one) => one.subflow === subflow) ?? [];
+  const fails = sessions.rare.rareOptions.get(session)?.fails.filter((one) => one.subflow === subflow) ?? [];
   const isByBoth = fails.some(({ side }) => side === 0) && fails.some(({ side }) => side === 1);
   return isByBoth && isOnly(sessions, session, subflow);
 }
@@ -50,7 +51,7 @@ export function isFailedByBoth(sessions: Sessions, session: number, subflow: num
 /** A fallback that a MP_FAIL announced (RFC 8684 §3.7) has its cause: a checksum, where the session has checksums. */
 function announced(sessions: Sessions, session: number, cause: FallbackCause): FallbackCause {
   const isLate = cause === "infinite-mapping" || cause === "data-without-option" || cause === "mp-fail";
-  const hasFailed = (sessions.rareOptions.get(session)?.fails.length ?? 0) > 0;
+  const hasFailed = (sessions.rare.rareOptions.get(session)?.fails.length ?? 0) > 0;
   if (!isLate || !hasFailed) return cause;
   const flags = sessions.table.state(session) & (table.S_FLAGS | table.S_CHECKSUM);
   return flags === table.S_FLAGS ? "mp-fail" : "checksum";
@@ -71,22 +72,23 @@ export function fallBack(
   sessions.table.set(session, table.S_FALLBACK);
   words[base + table.FALLBACK_SUBFLOW] = subflow;
   floats[(base + table.FALLBACK_MICROS) >> 1] = atMicros;
-  for (const one of sessions.subflowsOf(session)) sessions.subflows.setPlain(one, atMicros);
+  for (const one of sessions.subflowsOf(session)) sessions.subflows.setPlain(one);
 }
 
-/** Why and when a session fell back, or null. */
+/** Why and when a session fell back, or null; on which subflow, null where that is no longer the session's. */
 export function fallbackOf(
   sessions: Sessions,
   session: number,
-): { cause: FallbackCause; subflow: number; atMicros: number } | null {
+): { cause: FallbackCause; subflow: number | null; atMicros: number } | null {
   const { words, floats } = sessions.table;
   const base = session * table.SESSION_WORDS;
   const cause = FALLBACK_CAUSES[words[base + table.FALLBACK_CAUSE]! - 1];
   if (cause === undefined) return null;
-  const subflow = words[base + table.FALLBACK_SUBFLOW]!;
+  const named = words[base + table.FALLBACK_SUBFLOW]!;
+  const subflow = named === NO_SUBFLOW ? null : named;
   return {
     cause:
-      cause === "ack-without-option" && isAnswerStripped(sessions, subflow)
+      cause === "ack-without-option" && subflow !== null && isAnswerStripped(sessions, subflow)
         ? "syn-ack-without-option" // RFC 8684 §3.1: the initiator never saw that the responder agreed.
         : cause,
     subflow,

@@ -71,7 +71,7 @@ export function takeFastOpen(
   i: number,
 ): void {
   const { sessions } = placement;
-  const { fastOpens } = sessions;
+  const { fastOpens } = sessions.rare;
   const isAnswer = (vector.flags[i]! & (SYN | ACK)) === (SYN | ACK);
   if (!isAnswer) {
     const length = vector.payloadLength[i]!;

@@ -70,17 +70,17 @@ export function takeJoin(
   if (expected !== null)
     return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
   // As the SYN/ACK's, for keys that come later than packets are held.
-  sessions.thirdAcks.keep(subflow, sent);
+  sessions.rare.thirdAcks.keep(subflow, sent);
   return (word & join.SAW_ACK) === 0;
 }
 
 /** Verifies a third ACK's HMAC that was kept, as soon as keys and nonces are all known. */
 export function verifyThirdAck(sessions: Sessions, session: number, subflow: number): void {
-  const sent = sessions.thirdAcks.of(subflow);
+  const sent = sessions.rare.thirdAcks.of(subflow);
   const expected = sent === undefined ? null : expectedHmac(sessions, session, subflow, true);
   if (sent === undefined || expected === null) return;
   setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
-  sessions.thirdAcks.forget(subflow);
+  sessions.rare.thirdAcks.forget(subflow);
 }
 
 function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {
@@ -124,7 +124,24 @@ export function verifySynAck(sessions: Sessions, session: number, subflow: numbe
   if ((sessions.join(subflow) & join.SAW_SYN_ACK) === 0) return;
   const expected = expectedHmac(sessions, session, subflow, false);
   if (expected === null) return;
-  setVerdict(sessions, subflow, join.LISTENER_VERDICT, isSynAckHmac(sessions, subflow, expected));
+  const isRight = isSynAckHmac(sessions, subflow, expected);
+  setVerdict(sessions, subflow, join.LISTENER_VERDICT, isRight);
+  if (isRight) noteRivals(sessions, session, subflow);
+}
+
+/** Notes how many other sessions with the same token the SYN/ACK's HMAC is right for, too: they have the same keys. */
+function noteRivals(sessions: Sessions, session: number, subflow: number): void {
+  const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
+  const rivals = sessions.tokens
+    .streamsOf(token)
+    .filter((stream) => stream >> 1 !== session && isVerifiedBy(sessions, stream, subflow));
+  if (rivals.length > 0) sessions.rare.joinRivals.set(subflow, rivals.length);
+}
+
+/** Whether the SYN/ACK's HMAC is right for the owner of this stream (session * 2 + side). */
+function isVerifiedBy(sessions: Sessions, stream: number, subflow: number): boolean {
+  const expected = expectedHmac(sessions, stream >> 1, subflow, false, (stream & 1) === 0);
+  return expected !== null && isSynAckHmac(sessions, subflow, expected);
 }
 
 /**
@@ -133,11 +150,7 @@ export function verifySynAck(sessions: Sessions, session: number, subflow: numbe
  */
 export function rightfulOwner(sessions: Sessions, subflow: number): number {
   const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
-  const owner = sessions.tokens.streamsOf(token).find((stream) => {
-    const expected = expectedHmac(sessions, stream >> 1, subflow, false, (stream & 1) === 0);
-    return expected !== null && isSynAckHmac(sessions, subflow, expected);
-  });
-  return owner ?? -1;
+  return sessions.tokens.streamsOf(token).find((stream) => isVerifiedBy(sessions, stream, subflow)) ?? -1;
 }
 
 /**

@@ -49,7 +49,7 @@ export class Memberships {
       const { joinToken } = options;
       this.room.notePending(subflow, atMicros);
       // Of whoever had its number before.
-      this.sessions.thirdAcks.forget(subflow);
+      this.sessions.rare.thirdAcks.forget(subflow);
       const owner = findOwner(this.sessions, subflow, joinToken);
       this.sessions.setJoin(subflow, join.IS_JOINED);
       if (owner >= 0 && this.attachJoin(owner, subflow, atMicros)) return true;

@@ -26,10 +26,6 @@ export function takePartial(
   }
   const dsn = dsnOf(seen, i);
   if (dsn !== null) learnOrigin(sessions, session, side, dsn);
-  if (seen.kind[i]! & events.DATA && sessions.table.state(session) & (table.S_IDSN << side)) {
-    const offset = streamOffset(sessions, session, side, seen.dsnForm[i]!, seen.dsnHi[i]!, seen.dsnLo[i]!);
-    if (offset < 0) sessions.noteUnplaced(session, side, Math.min(-offset, seen.dataLength[i]!));
-  }
   takeOctets(placement, session, side, vector, seen, i);
 }
 

@@ -67,6 +67,8 @@ export class Placement {
       this.sessions.noteUnplaced(session, side, length);
       return;
     }
+    // Before IDSN + 1: no octet of the stream.
+    if (offset < 0) this.sessions.noteUnplaced(session, side, Math.min(end, 0) - offset);
     if (end <= 0) return;
     this.block = block;
     this.zeroAt = at - offset;

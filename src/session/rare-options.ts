@@ -26,6 +26,7 @@ export interface Priority {
 
 /** A MP_FAIL (RFC 8684 §3.7): one side received data whose checksum was wrong. */
 export interface Fail {
+  /** NO_SUBFLOW when it is no longer the session's. */
   readonly subflow: number;
   readonly side: 0 | 1;
   /** Where the data lies in the other side's stream; null where that is not known. */
@@ -42,8 +43,8 @@ export interface ResetReason {
 
 /** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subtypes, and by `Sessions.allotments`. */
 export class RareOptions {
-  readonly priorities: Priority[] = [];
-  readonly fails: Fail[] = [];
+  priorities: readonly Priority[] = [];
+  fails: readonly Fail[] = [];
   /** Segments by subtype, of subtypes that no RFC gives a meaning and of MP_EXPERIMENTAL. */
   readonly unknown: { readonly subtype: number; segments: number }[] = [];
   /** Options whose length their subtype cannot have. */
@@ -78,9 +79,9 @@ export function takeRareOptions(
   }
   if (seen & (1 << MP_PRIO)) isNew = takePriority(sessions, session, subflow, side, atMicros, options, said);
   if (seen & (1 << MP_FAIL)) isNew = takeFail(sessions, session, subflow, side, atMicros, options, said) || isNew;
-  if (seen & (1 << MP_TCPRST) && !sessions.resets.has(subflow)) {
-    if (sessions.allotments.options.take()) {
-      sessions.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
+  if (seen & (1 << MP_TCPRST) && !sessions.rare.resets.has(subflow)) {
+    if (sessions.rare.allotments.options.take()) {
+      sessions.rare.resets.set(subflow, { side, flags: options.resetFlags, reason: options.resetReason });
     } else said.shed++;
   }
   return isNew;
@@ -100,10 +101,10 @@ export function strikeUnproven(sessions: Sessions, session: number, options: Mpt
 }
 
 function rareOptionsOf(sessions: Sessions, session: number): RareOptions {
-  let said = sessions.rareOptions.get(session);
+  let said = sessions.rare.rareOptions.get(session);
   if (said === undefined) {
     said = new RareOptions();
-    sessions.rareOptions.set(session, said);
+    sessions.rare.rareOptions.set(session, said);
   }
   return said;
 }
@@ -129,11 +130,11 @@ function takePriority(
     }
     const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
     if (last?.backup === backup) continue;
-    if (!sessions.allotments.options.take()) {
+    if (!sessions.rare.allotments.options.take()) {
       said.shed++;
       continue;
     }
-    said.priorities.push({ subflow, side, backup, atMicros });
+    said.priorities = [...said.priorities, { subflow, side, backup, atMicros }];
     isNew = true;
   }
   return isNew;
@@ -164,10 +165,10 @@ function takeFail(
   const fail = { subflow, side, offset: isPlace ? offset : null, atMicros };
   if (said.fails.some((one) => one.subflow === subflow && one.side === side && one.offset === fail.offset))
     return false;
-  if (said.fails.length >= MAX_FAILS || !sessions.allotments.options.take()) {
+  if (said.fails.length >= MAX_FAILS || !sessions.rare.allotments.options.take()) {
     said.shed++;
     return false;
   }
-  said.fails.push(fail);
+  said.fails = [...said.fails, fail];
   return true;
 }

@@ -17,7 +17,7 @@ export interface Repeats {
   notCompared: number;
   /** Of them, those that differ from the first copy. */
   conflicting: number;
-  readonly conflicts: Conflict[];
+  conflicts: Conflict[];
   /** Those that a record has no room for. */
   conflictsLeftOut: number;
 }
@@ -25,10 +25,10 @@ export interface Repeats {
 /** Counts octets of a stream that came again on a subflow, after `sessions.memory` has compared them. */
 export function noteRepeated(sessions: Sessions, stream: number, octets: number, subflow: number, agent: number): void {
   const { memory } = sessions;
-  let found = sessions.repeats.get(stream);
+  let found = sessions.rare.repeats.get(stream);
   if (found === undefined) {
     found = { octets: 0, reinjected: 0, notCompared: 0, conflicting: 0, conflicts: [], conflictsLeftOut: 0 };
-    sessions.repeats.set(stream, found);
+    sessions.rare.repeats.set(stream, found);
   }
   found.octets += octets;
   found.reinjected += memory.fromOthers;
@@ -37,7 +37,7 @@ export function noteRepeated(sessions: Sessions, stream: number, octets: number,
   found.notCompared += octets - memory.compared;
   found.conflicting += memory.differing;
   for (const difference of memory.differences) {
-    if (found.conflicts.length < MAX_CONFLICTS && sessions.allotments.conflicts.take()) {
+    if (found.conflicts.length < MAX_CONFLICTS && sessions.rare.allotments.conflicts.take()) {
       found.conflicts.push({ ...difference, again: { subflow, agent } });
     } else found.conflictsLeftOut++;
   }

@@ -4,11 +4,16 @@ import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
+/** A session that carried no more octets, both ways together, is small. */
+const SMALL_OCTETS = 1024;
+/** Small sessions that are looked at for the one that was idle longest. */
+const LOOKS = 16;
+
 /**
  * Who gives way when a table is full. A flood of SYNs costs nothing to send, so what has shown least goes first: sessions
- * and joins that nobody answered, and those that stand for what was not seen, the oldest first; then sessions that never
- * carried an octet, the oldest first. A session whose handshake was seen is never given up once it carried octets, nor a
- * subflow that is open and proven.
+ * and joins that nobody answered, and those that stand for what was not seen, the oldest first. An established session
+ * gives way to none but another one that is established: the oldest that never carried an octet, else of some that carried
+ * few the longest idle. One that carried more is never given up, nor a subflow that is open and proven.
  */
 export class Room {
   private readonly sessions: Sessions;
@@ -27,17 +32,23 @@ export class Room {
     this.gone = gone;
   }
 
-  /** Makes room for a session; false when all that are known carried octets. */
+  /** Makes room for a session; false when all that are known are established. */
   forSession(atMicros: number): boolean {
-    const { young, empty } = this.sessions;
-    let victim = young.oldest;
-    while (victim < 0 && empty.oldest >= 0) {
-      if (this.isEmpty(empty.oldest)) victim = empty.oldest;
-      else empty.remove(empty.oldest);
+    const { oldest } = this.sessions.young;
+    if (oldest >= 0) this.endings.giveUp(oldest, atMicros);
+    return oldest >= 0;
+  }
+
+  /** Notes that a session is established. Where all places are taken by such, one gives way, for the next SYN to have one. */
+  noteEstablished(session: number, atMicros: number): void {
+    const { young, empty, table: all } = this.sessions;
+    young.remove(session);
+    if (all.live === all.capacity && young.oldest < 0) {
+      const empties = this.oldestEmpty();
+      const victim = empties >= 0 ? empties : this.idlestSmall();
+      if (victim >= 0) this.endings.giveUp(victim, atMicros);
     }
-    if (victim < 0) return false;
-    this.endings.giveUp(victim, atMicros);
-    return true;
+    empty.add(session);
   }
 
   /** Makes room in the table of subflows, of what nobody answered or what was not seen to begin; false when there is none. */
@@ -95,9 +106,39 @@ export class Room {
     return (word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED && (state & flow.STATE_SYN_ACK) === 0;
   }
 
-  private isEmpty(session: number): boolean {
+  private oldestEmpty(): number {
+    const { empty, small } = this.sessions;
+    for (let session = empty.oldest; session >= 0; session = empty.oldest) {
+      if (this.octets(session) === 0) return session;
+      empty.remove(session);
+      small.add(session);
+    }
+    return -1;
+  }
+
+  /** Of some small sessions the one that was idle longest; the next time others are looked at. */
+  private idlestSmall(): number {
+    const { sessions } = this;
+    const { small } = sessions;
+    let idlest = -1;
+    for (let looks = Math.min(small.length, LOOKS); looks > 0; ) {
+      const session = small.oldest;
+      if (session < 0) break;
+      if (this.octets(session) > SMALL_OCTETS) {
+        small.remove(session);
+        continue;
+      }
+      looks--;
+      small.add(session);
+      if (idlest < 0 || sessions.lastMicros(session) < sessions.lastMicros(idlest)) idlest = session;
+    }
+    return idlest;
+  }
+
+  /** Octets of both streams of a session. */
+  private octets(session: number): number {
     const half = (session * table.SESSION_WORDS + table.SIDE + table.OCTETS) >> 1;
     const { floats } = this.sessions.table;
-    return floats[half] === 0 && floats[half + (table.SIDE_WORDS >> 1)] === 0;
+    return floats[half]! + floats[half + (table.SIDE_WORDS >> 1)]!;
   }
 }

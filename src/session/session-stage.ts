@@ -2,8 +2,6 @@ import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import { PacketClock } from "../packet-clock.ts";
 import type { Bounds } from "../pipeline-contract.ts";
-import { isWorth } from "../reassembly/octet-memory.ts";
-import { LINE_NUMBERS } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { SubflowStage } from "../subflow/subflow-stage.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -23,6 +21,7 @@ import { takePartial } from "./partial-streams.ts";
 import { PlacedPackets } from "./placed-packets.ts";
 import { Placement } from "./placement.ts";
 import { Room } from "./room.ts";
+import { lineToucher } from "./session-lines.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import { Sessions } from "./sessions.ts";
@@ -56,13 +55,9 @@ export class SessionStage {
   private readonly placement: Placement;
   private readonly placed = new PlacedPackets();
   private readonly loopsOf = forVector((vector) => ({
-    touch: this.touching(vector),
+    touch: lineToucher(vector, this.stage.events, this.sessions),
     takeSteady: steadyTaker(vector, this.stage.events, this.sessions, this.placed),
   }));
-  /** Keeps the sums of touched lines, so that the loads are not optimised away. */
-  private readonly touched = new Uint32Array(1);
-  /** Streams (session * 2 + side) of the vector's packets. */
-  private readonly streams = new Uint32Array(VECTOR_LENGTH);
 
   constructor(bounds: Bounds, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
@@ -76,7 +71,7 @@ export class SessionStage {
       subflow: (subflow) => this.waiting.forget(subflow),
       session: (session) => observer.merged(session),
     });
-    this.signalling = new Signalling(this.placement, this.endings, this.memberships, observer);
+    this.signalling = new Signalling(this.placement, this.endings, this.memberships, room, observer);
     this.waiting = new WaitingJoins(this.sessions, bounds.heldPackets, (vector, seen, i) => this.take(vector, seen, i));
     this.settlement = new Settlement(
       this.sessions,
@@ -107,47 +102,6 @@ export class SessionStage {
     for (const mapping of this.stage.mappings.watched.sums.checked) takeChecked(this.sessions, mapping);
     this.stage.mappings.watched.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);
-  }
-
-  /** Loads the lines of all sessions of the vector before they are needed, in loops so short that the loads overlap. */
-  private touching(vector: PacketVector): (all: number) => void {
-    const { stage, streams, touched } = this;
-    const { events: seen, subflows } = stage;
-    const { memory, outOfOrder, table: known } = this.sessions;
-    const touch = (all: number): void => {
-      const { fate } = vector;
-      const { kind, dataAt, dataCaptured, dataLength, subflow, fromHigher } = seen;
-      const { hot } = subflows;
-      const { words } = known;
-      const { near } = outOfOrder;
-      let count = 0;
-      let from = 0xffffffff;
-      let to = 0;
-      let wanted = 0;
-      for (let i = 0; i < all; i++) {
-        if (fate[i] !== FATE_ALIVE) continue;
-        if (kind[i]! & events.DATA && isWorth(dataCaptured[i]!, dataLength[i]!)) {
-          from = Math.min(from, dataAt[i]!);
-          to = Math.max(to, dataAt[i]! + dataCaptured[i]!);
-          wanted += dataCaptured[i]!;
-        }
-        const member = Math.imul(subflow[i]!, flow.HOT_WORDS);
-        const session = hot[member + flow.SESSION]!;
-        // As `Sessions.sideOf`: the opener is the initiator, unless it opened a join the other way round.
-        const openerHigher = (hot[member + flow.STATE]! & flow.STATE_OPENER_HIGHER) >>> 1;
-        const openedByResponder = (hot[member + flow.JOIN]! & join.OPENED_BY_RESPONDER) >>> 6;
-        if (session !== 0)
-          streams[count++] = session * 2 - 2 + ((fromHigher[i]! ^ openerHigher ^ openedByResponder) & 1);
-      }
-      memory.begin(vector.block, from, to, wanted);
-      let sum = 0;
-      for (let i = 0; i < count; i++) sum ^= near[streams[i]! * LINE_NUMBERS]!;
-      for (let i = 0; i < count; i++) {
-        sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
-      }
-      touched[0] = sum;
-    };
-    return touch;
   }
 
   /** Lets packet time pass. */

@@ -3,17 +3,12 @@ import { OctetMemory } from "../reassembly/octet-memory.ts";
 import { LINE_NUMBERS, NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
-import type { AdvertisedAddress } from "./addresses.ts";
 import { AgeList } from "./age-list.ts";
-import { Allotment } from "./allotment.ts";
-import type { ChecksumCounts } from "./checksums.ts";
-import { FastOpens } from "./fast-open.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
-import type { RareOptions, ResetReason } from "./rare-options.ts";
-import type { Repeats } from "./repeats.ts";
+import { NO_SUBFLOW, renameSubflow } from "./named-subflows.ts";
+import { RareEntries } from "./rare-entries.ts";
 import * as table from "./session-table.ts";
 import { SessionTokens } from "./session-tokens.ts";
-import { ThirdAcks } from "./third-acks.ts";
 
 /** Subflows of one session; for a further join another one must give way (src/session/room.ts), counted in its record. */
 const MAX_SUBFLOWS_OF_SESSION = 256;
@@ -25,7 +20,7 @@ const NEWEST_PIECE = SPARE + 1;
 
 /**
  * Everything known of live sessions: the table, the index of their tokens, which subflows they have, ranges, and
- * advertised addresses. A stream's number is session * 2 + side.
+ * what few of them have besides. A stream's number is session * 2 + side.
  */
 export class Sessions {
   readonly table: table.SessionTable;
@@ -34,22 +29,16 @@ export class Sessions {
   /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
   readonly outOfOrder: StreamRanges;
   readonly cuts: StreamRanges;
-  /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
-  readonly checksums = new Map<number, ChecksumCounts>();
-  /** The newest octets of all streams; and, by stream, what came again of them. */
+  /** The newest octets of all streams. */
   readonly memory: OctetMemory;
-  readonly repeats = new Map<number, Repeats>();
-  readonly addresses = new Map<number, AdvertisedAddress[]>();
-  readonly fastOpens = new FastOpens();
-  readonly rareOptions = new Map<number, RareOptions>();
-  /** By subflow: the first MP_TCPRST. */
-  readonly resets = new Map<number, ResetReason>();
-  /** Room for entries in the maps above, over all sessions. */
-  readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
-  readonly thirdAcks: ThirdAcks;
-  /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
+  readonly rare: RareEntries;
+  /**
+   * Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet, and
+   * that may have carried few.
+   */
   readonly young: AgeList;
   readonly empty: AgeList;
+  readonly small: AgeList;
   /** Subflows that are joins without an answer. */
   readonly pending: AgeList;
 
@@ -68,20 +57,14 @@ export class Sessions {
     this.subflows = subflows;
     this.young = new AgeList(capacity);
     this.empty = new AgeList(capacity);
+    this.small = new AgeList(capacity);
     this.pending = new AgeList(subflows.capacity);
     this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
     this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
     const newest = { numbers: this.outOfOrder.near, step: LINE_NUMBERS, from: NEWEST_PIECE };
     this.memory = new OctetMemory(newest, bounds.rememberedOctets);
     this.tokens = new SessionTokens(this.table, seed);
-    this.thirdAcks = new ThirdAcks(bounds.thirdAcks);
-    const allotment = (): Allotment => new Allotment(bounds.rareEntries);
-    this.allotments = {
-      conflicts: allotment(),
-      addresses: allotment(),
-      options: allotment(),
-      checksums: allotment(),
-    };
+    this.rare = new RareEntries(bounds);
   }
 
   /** Whether a session has as many subflows as the bound allows. */
@@ -110,8 +93,9 @@ export class Sessions {
     return true;
   }
 
-  /** Takes a subflow out of a session that it does not belong to after all. */
-  detach(session: number, subflow: number): void {
+  /** Takes a subflow out of a session that it does not belong to after all, or no longer; what named it names `heir`. */
+  detach(session: number, subflow: number, heir = NO_SUBFLOW): void {
+    renameSubflow(this, session, subflow, heir);
     const others = this.subflowsOf(session).filter((one) => one !== subflow);
     const words = this.table.words;
     const base = session * table.SESSION_WORDS;
@@ -133,9 +117,9 @@ export class Sessions {
     const swapped = this.higherOf(twin, 0) === this.higherOf(subflow, 0) ? 0 : 1;
     if (!subflows.translations.add(subflow, twin, swapped)) return false;
     const session = this.sessionOf(subflow);
-    this.detach(session, subflow);
+    this.detach(session, subflow, twin);
     this.pending.remove(subflow);
-    this.thirdAcks.forget(subflow);
+    this.rare.forgetSubflow(subflow);
     subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = 0;
     subflows.takeCopies(subflow, twin);
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
@@ -194,12 +178,12 @@ export class Sessions {
 
   /** How far IDSN + 1 of the initiator lies behind the first octet of its stream; 0 while that is not known. */
   initiatorShift(session: number): number {
-    return this.table.state(session) & table.S_FAST_OPEN ? (this.fastOpens.shift(session) ?? 0) : 0;
+    return this.table.state(session) & table.S_FAST_OPEN ? (this.rare.fastOpens.shift(session) ?? 0) : 0;
   }
 
   /** The initiator's SYN carried octets, and nothing has told yet whether they count. */
   isShiftUnknown(session: number): boolean {
-    return (this.table.state(session) & table.S_FAST_OPEN) !== 0 && this.fastOpens.shift(session) === null;
+    return (this.table.state(session) & table.S_FAST_OPEN) !== 0 && this.rare.fastOpens.shift(session) === null;
   }
 
   /** Takes a side's IDSN from the DSN of its first octet, where its key was not seen. */
@@ -282,30 +266,19 @@ export class Sessions {
       this.outOfOrder.release(session * 2 + side);
       this.memory.release(session * 2 + side);
       this.outOfOrder.near[(session * 2 + side) * LINE_NUMBERS + ACKNOWLEDGED] = 0;
-      this.allotments.conflicts.free(this.repeats.get(session * 2 + side)?.conflicts.length ?? 0);
-      this.repeats.delete(session * 2 + side);
     }
     this.young.remove(session);
     this.empty.remove(session);
-    this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);
-    this.addresses.delete(session);
-    this.fastOpens.forget(session);
-    const said = this.rareOptions.get(session);
-    if (said !== undefined) this.allotments.options.free(said.priorities.length + said.fails.length);
-    this.rareOptions.delete(session);
+    this.small.remove(session);
+    this.rare.forgetSession(session);
     for (const subflow of this.subflowsOf(session)) this.releaseSubflow(subflow);
     this.table.release(session);
   }
 
   /** Forgets a subflow that is in no session, or in one that ends. */
   releaseSubflow(subflow: number): void {
-    for (const direction of [subflow * 2, subflow * 2 + 1]) {
-      this.allotments.checksums.free(this.checksums.get(direction)?.failures.length ?? 0);
-      this.checksums.delete(direction);
-    }
-    if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.pending.remove(subflow);
-    this.thirdAcks.forget(subflow);
+    this.rare.forgetSubflow(subflow);
     this.subflows.release(subflow);
   }
 }

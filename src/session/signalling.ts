@@ -3,6 +3,7 @@ import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
+import { takeEarlyFins } from "./data.ts";
 import type { Endings } from "./ending.ts";
 import { type FallbackCause, fallBack, isFailedByBoth } from "./fallback.ts";
 import { takeFastOpen } from "./fast-open.ts";
@@ -14,6 +15,7 @@ import * as join from "./join-state.ts";
 import type { Memberships } from "./memberships.ts";
 import type { Placement } from "./placement.ts";
 import { strikeUnproven, takeRareOptions } from "./rare-options.ts";
+import type { Room } from "./room.ts";
 import type { SessionObserver } from "./session-observer.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -25,14 +27,16 @@ export class Signalling {
   private readonly placement: Placement;
   private readonly endings: Endings;
   private readonly memberships: Memberships;
+  private readonly room: Room;
   private readonly observer: SessionObserver;
   private readonly options = new mptcp.MptcpOptions();
 
-  constructor(placement: Placement, endings: Endings, memberships: Memberships, observer: SessionObserver) {
+  constructor(placement: Placement, endings: Endings, memberships: Memberships, room: Room, observer: SessionObserver) {
     this.sessions = placement.sessions;
     this.placement = placement;
     this.endings = endings;
     this.memberships = memberships;
+    this.room = room;
     this.observer = observer;
   }
 
@@ -129,6 +133,8 @@ export class Signalling {
   /** The session is plain TCP from now on. */
   fallBackTo(session: number, subflow: number, cause: FallbackCause, atMicros: number): void {
     fallBack(this.sessions, session, subflow, cause, atMicros);
+    if (this.sessions.hasFallenBack(session, subflow)) takeEarlyFins(this.sessions, session, subflow);
+    this.endings.consider(session, atMicros);
     this.establish(session, 0, atMicros);
   }
 
@@ -136,8 +142,7 @@ export class Signalling {
     const isNew = (this.sessions.table.state(session) & table.S_ESTABLISHED) === 0;
     this.sessions.table.set(session, bits | table.S_ESTABLISHED);
     if (!isNew) return;
-    this.sessions.young.remove(session);
-    this.sessions.empty.add(session);
+    this.room.noteEstablished(session, atMicros);
     this.observer.opened(session, atMicros);
   }
 }

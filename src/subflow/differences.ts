@@ -11,6 +11,9 @@ const DSCP = bit("dscp");
 const ECN = bit("ecn");
 const PAYLOAD = bit("payload");
 
+/** In `Differences.kinds`: the octets of the packet's first copy are gone, so that nobody knows whether they differ. */
+export const NOT_COMPARED = 1 << 7;
+
 const DSCP_MASK = 0xfc;
 const ECN_MASK = 0x03;
 /** Congestion experienced (RFC 3168 §5): any router may set it on a packet that may carry it. */
@@ -27,7 +30,7 @@ export interface CopyPlace {
 
 /** How the packets of the vector under way differ from the first copies of the same packets, as columns. */
 export class Differences {
-  /** Bits, one for each of REWRITE_KINDS; 0 mostly. */
+  /** Bits, one for each of REWRITE_KINDS, and NOT_COMPARED; 0 mostly. */
   readonly kinds = new Uint8Array(VECTOR_LENGTH);
   /** Who copied the packet before it was rewritten, and who behind. */
   readonly before = new Uint16Array(VECTOR_LENGTH);
@@ -64,6 +67,7 @@ export class Differences {
     if (changed & DSCP_MASK) kinds |= DSCP;
     const mayBeMarked = (before.trafficClass & ECN_MASK) !== 0 && (after.trafficClass & ECN_MASK) === ECN_CE;
     if (changed & ECN_MASK && !mayBeMarked) kinds |= ECN;
+    if (copy === null && vector.payloadCaptured[i] !== 0) kinds |= NOT_COMPARED;
     const offset = copy === null ? -1 : payloadDifference(vector, i, copy);
     if (offset >= 0 && copy !== null) {
       kinds |= PAYLOAD;

@@ -18,6 +18,9 @@ export interface HeldPiece {
   readonly block: Uint8Array<ArrayBuffer>;
   readonly atMicros: number;
   readonly agent: number;
+  /** Its packet: a number of the vector it came with, and its place in that. */
+  readonly vector: number;
+  readonly packet: number;
 }
 
 /** Payload that came before the mapping that covers it, for the mapping to come. Copied: blocks do not stay. */

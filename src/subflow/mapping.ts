@@ -109,7 +109,7 @@ export class Mappings {
         if (!isEnough && !isPlain) {
           table.addOctets(cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, payload - covered);
         }
-        return covered > 0 ? events.DATA : vector.mptcpAt[i] === 0 ? events.UNMAPPED_DATA : 0;
+        return covered > 0 ? events.DATA : vector.mptcpAt[i] === 0 || isPlain ? events.UNMAPPED_DATA : 0;
       }
     }
     const start = direction.place(ssn);

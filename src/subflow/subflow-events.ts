@@ -15,7 +15,7 @@ export const DATA_FIN = 1 << 4;
 export const CLOSED = 1 << 5;
 /** First RST of the subflow. */
 export const RESET = 1 << 6;
-/** Payload without any MPTCP option and without a mapping that covers it. */
+/** Payload without a mapping that covers it, and without any MPTCP option or of a session that is plain TCP. */
 export const UNMAPPED_DATA = 1 << 7;
 /** A DSS was there. */
 export const HAS_DSS = 1 << 8;
@@ -27,6 +27,8 @@ export const SYN_RETRIED_PLAIN = 1 << 10;
 export const FIRST_MAPPING = 1 << 11;
 /** UNMAPPED_DATA that begins where the newest mapping ends, or the subflow does: no segment between them was missed. */
 export const BEHIND_MAPPING = 1 << 12;
+/** Said by the session stage: all of the payload was taken as plain TCP's, what is held for a mapping included. */
+export const TAKEN_PLAIN = 1 << 13;
 
 /** How `dsn...` and `finDsn...` are to be read. */
 export const DSN_64 = 0;

@@ -5,6 +5,7 @@ import type { Bounds } from "../pipeline-contract.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
+import { NOT_COMPARED } from "./differences.ts";
 import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
@@ -137,11 +138,12 @@ export class SubflowStage {
   private noteDuplicates(vector: PacketVector, count: number): void {
     const { subflows, duplicates, keys } = this;
     for (let i = 0; i < count; i++) {
-      const isRewritten = duplicates.differences.kinds[i] !== 0;
-      if (vector.fate[i] !== MIRROR_DUPLICATE && !isRewritten) continue;
+      const kinds = duplicates.differences.kinds[i]!;
+      if (vector.fate[i] !== MIRROR_DUPLICATE && kinds === 0) continue;
       const subflow = subflows.index.find(keys.hash[i]!, i);
       if (subflow < 0) continue;
-      if (isRewritten) {
+      if (kinds & NOT_COMPARED) subflows.noteUncompared(subflow);
+      if (kinds & ~NOT_COMPARED) {
         const { atMicros, seq } = vector;
         subflows.rewritings.note(subflow, keys.fromHigher[i]!, atMicros[i]!, seq[i]!, i, duplicates.differences);
       }
@@ -212,7 +214,8 @@ export class SubflowStage {
       advance(hot, at, ssn + vector.payloadLength[i]!);
       const isBehind = isBehindMapping(hot, at, ssn);
       kind |= this.mappings.place(vector, i, subflow, higher, ssn, next);
-      if (vector.hasCutOptions(i)) kind &= ~events.UNMAPPED_DATA;
+      const isPlain = (hot[base + table.STATE]! & table.STATE_PLAIN) !== 0;
+      if (vector.hasCutOptions(i) && !isPlain) kind &= ~events.UNMAPPED_DATA;
       if (kind & events.UNMAPPED_DATA && isBehind) kind |= events.BEHIND_MAPPING;
     }
     return kind | this.followFin(vector, i, subflow, higher);

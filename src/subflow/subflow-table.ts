@@ -129,8 +129,8 @@ export class SubflowTable {
   readonly index: FlowIndex;
   /** By subflow and direction: what the hot line has no room for. */
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
-  /** Watched subflows whose session has become plain TCP in this vector, and when. */
-  readonly turnedPlain: { readonly subflow: number; readonly atMicros: number }[] = [];
+  /** Watched subflows whose session has become plain TCP in this vector. */
+  readonly turnedPlain: number[] = [];
   /** By subflow: the round-trip time that is being measured; null: of the next segment with data (round-trip.ts). */
   readonly timed = new Map<number, Timing | null>();
   readonly translations = new Translations();
@@ -138,6 +138,8 @@ export class SubflowTable {
   readonly rewritings = new Rewritings();
   /** By subflow: packets that no host would take, or whose mapping none would (plausibility.ts). */
   readonly implausible = new Map<number, number>();
+  /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
+  readonly uncompared = new Map<number, number>();
   readonly agents: SubflowAgents;
   live = 0;
   private used = 0;
@@ -226,6 +228,7 @@ export class SubflowTable {
     this.watched.delete(subflow);
     this.timed.delete(subflow);
     this.implausible.delete(subflow);
+    this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
     this.agents.release(subflow);
     this.free.push(subflow);
@@ -235,6 +238,11 @@ export class SubflowTable {
   /** Counts a packet, or its mapping, that no host would take. */
   noteImplausible(subflow: number): void {
     this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + 1);
+  }
+
+  /** Counts a second copy whose octets could not be compared. */
+  noteUncompared(subflow: number): void {
+    this.uncompared.set(subflow, (this.uncompared.get(subflow) ?? 0) + 1);
   }
 
   /** Measures a round-trip time of a subflow, or that of its next data (null). */
@@ -250,9 +258,9 @@ export class SubflowTable {
   }
 
   /** Says that a subflow's session is plain TCP from now on. */
-  setPlain(subflow: number, atMicros: number): void {
+  setPlain(subflow: number): void {
     this.hot[subflow * HOT_WORDS + STATE]! |= STATE_PLAIN;
-    if (this.watched.has(subflow)) this.turnedPlain.push({ subflow, atMicros });
+    if (this.watched.has(subflow)) this.turnedPlain.push(subflow);
   }
 
   /** The watched directions of a subflow, to which its owner adds; null at the bound. */

@@ -20,6 +20,8 @@ export class WatchedPayload {
   private readonly subflows: table.SubflowTable;
   private readonly out: events.SubflowEvents;
   private readonly held: HeldPayload;
+  /** Changes with each vector: only packets of the one under way have events. */
+  private vector = 0;
 
   constructor(subflows: table.SubflowTable, out: events.SubflowEvents) {
     this.subflows = subflows;
@@ -29,6 +31,7 @@ export class WatchedPayload {
 
   /** Begins a vector. */
   clear(): void {
+    this.vector++;
     this.later.length = 0;
     this.sums.checked.length = 0;
   }
@@ -58,16 +61,12 @@ export class WatchedPayload {
 
   /** What was held of subflows whose session has become plain TCP has its place without a mapping. */
   releasePlain(): void {
-    for (const { subflow, atMicros: since } of this.subflows.turnedPlain.splice(0)) {
+    for (const subflow of this.subflows.turnedPlain.splice(0)) {
       for (const direction of this.subflows.watched.get(subflow) ?? []) {
         if (direction === null) continue;
-        for (const { higher, atMicros, agent, start, end, block } of this.held.takeOf(
-          direction,
-          0,
-          Number.POSITIVE_INFINITY,
-        )) {
-          // Packets since then were taken as what they are.
-          if (atMicros >= since) continue;
+        for (const piece of this.held.takeOf(direction, 0, Number.POSITIVE_INFINITY)) {
+          if (piece.vector === this.vector && this.out.kind[piece.packet]! & events.TAKEN_PLAIN) continue;
+          const { higher, atMicros, agent, start, end, block } = piece;
           this.later.push({
             ...{ subflow, higher, atMicros, agent, block, at: 0, length: end - start, captured: block.length },
             ...{ ssn: start % WORD, form: null, dsnHi: 0, dsnLo: 0 },
@@ -103,7 +102,7 @@ export class WatchedPayload {
       const skip = from - start;
       const present = Math.min(Math.max(captured - skip, 0), to - from);
       if (mapping === null) {
-        if (vector.mptcpAt[i] === 0) kind |= events.UNMAPPED_DATA;
+        if (vector.mptcpAt[i] === 0 || isPlain) kind |= events.UNMAPPED_DATA;
         if (!isPlain) this.holdFresh(vector, i, subflow, higher, direction, start, from, to);
       } else if ((kind & events.DATA) === 0) {
         const lo = mapping.dsnLo + (from - mapping.start);
@@ -154,7 +153,8 @@ export class WatchedPayload {
       const present = Math.min(Math.max(vector.payloadCaptured[i]! - skip, 0), end - start);
       const at = vector.payloadAt[i]! + skip;
       const origin = { subflow, higher, direction, atMicros: vector.atMicros[i]!, agent: vector.agent[i]! };
-      this.held.hold({ ...origin, start, end, block: vector.block.slice(at, at + present) });
+      const came = { vector: this.vector, packet: i };
+      this.held.hold({ ...origin, ...came, start, end, block: vector.block.slice(at, at + present) });
     }
   }
 

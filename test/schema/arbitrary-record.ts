@@ -194,11 +194,12 @@ const wholeSubflow: fc.Arbitrary<SubflowRecord> = fc.record({
   agents,
 });
 const translated = fc.record({ source: end, destination: end, community_id: communityId, agents });
-const subflow = fc.tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }), count).map(
-  ([made, seen, implausible]): SubflowRecord => ({
+const subflow = fc.tuple(wholeSubflow, fc.array(translated, { maxLength: MAX_TRANSLATIONS }), count, count).map(
+  ([made, seen, implausible, uncompared]): SubflowRecord => ({
     ...made,
     ...(seen.length === 0 ? {} : { translated: seen }),
     ...(implausible === 0 ? {} : { implausible_segments: implausible }),
+    ...(uncompared === 0 ? {} : { uncompared_copies: uncompared }),
   }),
 );
 
@@ -249,11 +250,14 @@ const mptcp = fc.record({
   token: either(nullable(hex(8).map((digits) => `0x${digits}`))),
   idsn: either(nullable(idsn)),
   checksum_required: nullable(fc.boolean()),
-  fallback: nullable(fc.record({ cause: fc.constantFrom(...FALLBACK_CAUSES), at: time, subflow: count })),
-  mp_fail: fc.array(fc.record({ side: fc.constantFrom(...SIDES), subflow: count, offset: nullable(count), at: time }), {
-    maxLength: MAX_FAILS,
-    size: "small",
-  }),
+  fallback: nullable(fc.record({ cause: fc.constantFrom(...FALLBACK_CAUSES), at: time, subflow: nullable(count) })),
+  mp_fail: fc.array(
+    fc.record({ side: fc.constantFrom(...SIDES), subflow: nullable(count), offset: nullable(count), at: time }),
+    {
+      maxLength: MAX_FAILS,
+      size: "small",
+    },
+  ),
   options: fc.record({
     malformed: count,
     unknown: fc.array(fc.record({ subtype: fc.integer({ min: 9, max: 15 }), segments: count.filter((n) => n > 0) }), {

@@ -233,3 +233,29 @@ describe("DSS checksums of Linux", () => {
     expect(responder?.checksum?.verified).toBeGreaterThan(30);
   });
 });
+
+describe("DSS checksums of a session whose handshake was not seen", () => {
+  it("are over 64 bits of which 32 were stated: nobody knows the others, though the stream has a beginning", () => {
+    const talk = new Conversation({ checksum: true });
+    mapping(talk, Buffer.from("narrow"), [6], { narrow: true });
+    mapping(talk, Buffer.from("again"), [5], { narrow: true });
+    expect(checksums(talk.packets)).toMatchObject({
+      ...{ verified: 0, failed: 0, unverifiable: 2, unverifiable_reasons: { "key-unknown": 2 } },
+    });
+  });
+});
+
+describe("a mapping that is stated again with another checksum", () => {
+  it("contradicts the first, which holds", () => {
+    const talk = new Conversation({ checksum: true }).open();
+    const begin = talk.packets.length;
+    mapping(talk, Buffer.from("first"), [5]);
+    talk.initial.next[0] = 1;
+    talk.offset[0] = 0;
+    mapping(talk, Buffer.from("first"), [5], { checksum: (right) => right ^ 1 });
+    expect(talk.packets).toHaveLength(begin + 2);
+    const { stream, subflows } = only(talk.packets).mptcp;
+    expect(stream.initiator.checksum).toMatchObject({ verified: 1, failed: 0 });
+    expect(subflows[0]?.contradicting_mappings).toBe(1);
+  });
+});

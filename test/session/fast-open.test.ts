@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { FastOpens } from "../../src/session/fast-open.ts";
 import { Conversation } from "../support/conversation.ts";
 import { ACK, FIN, option, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
@@ -105,5 +106,27 @@ describe("octets in a SYN", () => {
     const id = rebuilt(whole).mptcp.session.id;
     whole.packets.splice(0, 1);
     expect(rebuilt(whole).mptcp.session.id).toBe(id);
+  });
+});
+
+describe("octets of SYNs that wait for their answer", () => {
+  const hold = (kept: FastOpens, session: number): void => kept.hold(session, 2 ** 20, new Uint8Array(2 ** 20), 0, 0);
+
+  it("are 4 MiB in all, and their room comes back with the answer or the session's end", () => {
+    const kept = new FastOpens();
+    for (let session = 0; session < 5; session++) hold(kept, session);
+    expect(kept.accept(4, 5)?.octets).toBeNull();
+    expect(kept.accept(3, 5)?.octets).toHaveLength(2 ** 20);
+    kept.forget(2);
+    for (let session = 5; session < 8; session++) hold(kept, session);
+    expect([5, 6, 7].map((session) => kept.accept(session, 5)?.octets?.length)).toEqual([2 ** 20, 2 ** 20, undefined]);
+  });
+
+  it("say nothing any more of a session that has ended", () => {
+    const kept = new FastOpens();
+    hold(kept, 0);
+    expect(kept.shift(0)).toBeNull();
+    kept.forget(0);
+    expect([kept.shift(0), kept.accept(0, 5)]).toEqual([0, null]);
   });
 });

@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { OctetMemory } from "../../src/reassembly/octet-memory.ts";
+import { timeText } from "../../src/record/time-text.ts";
 import { BEGIN, Conversation, type Subflow } from "../support/conversation.ts";
 import { option, SYN } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
@@ -67,15 +69,64 @@ describe("a flood of MP_CAPABLE SYNs", () => {
 });
 
 describe("a flood of complete handshakes", () => {
+  const portOf = ({ source }: { source: { ip: string } }): string => source.ip;
+
   it("takes the room of sessions without data, the oldest first, and of none with data", () => {
     const old = clients(2, 1);
     for (const talk of old) talk.send(0, "data");
     const { records, totals } = run(packetsOf([...old, ...clients(30, 10)]), { bounds: { sessions: 6, subflows: 64 } });
     const evicted = records.filter(({ mptcp }) => mptcp.close?.reason === "evicted");
-    expect(evicted.map(({ source }) => source.ip)).toEqual(Array.from({ length: 26 }, (_, n) => `10.1.0.${n + 10}`));
+    // One place is left for the next one.
+    expect(evicted.map(portOf)).toEqual(Array.from({ length: 27 }, (_, n) => `10.1.0.${n + 10}`));
     const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted");
     expect(kept.filter(({ mptcp }) => mptcp.stream.initiator.octets === 4)).toHaveLength(2);
-    expect(totals.endedBy.evicted).toBe(26);
+    expect(totals.endedBy.evicted).toBe(27);
+  });
+
+  it("with an octet each takes the room of what is small and longest idle, and of none that carried more", () => {
+    const [large] = clients(1, 1);
+    large?.send(0, Buffer.alloc(1000)).send(1, Buffer.alloc(100));
+    const small = clients(2, 2);
+    for (const talk of small) talk.send(0, "x");
+    const flood = clients(30, 10);
+    for (const talk of flood) talk.send(0, "x");
+    // The first of the small ones is in use.
+    for (let n = 0; n < 35; n++) small[0]?.wait(0.01).send(0, "y");
+    const late = clients(1, 4000);
+    for (const talk of late) talk.send(0, "late");
+    const talks = [large, ...small, ...flood, ...late].filter((talk) => talk !== undefined);
+    const { records, totals } = run(packetsOf(talks), { bounds: { sessions: 6, subflows: 64 } }, 1);
+    expect(totals.packets["session/table-full"]).toBeUndefined();
+    const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted").map(portOf);
+    expect(kept).toContain("10.1.0.1");
+    expect(kept).toContain("10.1.0.2");
+    expect(kept).toContain("10.1.15.160");
+    expect(records).toHaveLength(34);
+    expect(totals.endedBy.evicted).toBe(34 - kept.length);
+  });
+
+  it("of which each carries more than a small session keeps new ones out, which their packets' fate tells", () => {
+    const flood = clients(6, 1);
+    for (const talk of flood) talk.send(0, Buffer.alloc(1025));
+    const late = clients(1, 4000);
+    const { records, totals } = run(packetsOf([...flood, ...late]), { bounds: { sessions: 6, subflows: 64 } }, 1);
+    expect(records.filter(({ mptcp }) => mptcp.close?.reason === "evicted")).toEqual([]);
+    expect(totals.packets["session/table-full"]).toBe(3);
+  });
+});
+
+describe("a flood of SYNs where the table is full of sessions", () => {
+  it("has one place among its own, and takes none of a session that is established, with data or not yet", () => {
+    const whole = clients(8, 1);
+    for (const talk of whole.slice(1)) talk.send(0, "x");
+    const { records, totals } = run(packetsOf([...whole, ...clients(100, 100, ["syn"])]), {
+      bounds: { sessions: 8, subflows: 512 },
+    });
+    expect(totals.endedBy.evicted).toBe(1);
+    expect(records.filter(({ mptcp }) => mptcp.close?.reason === "evicted").map(({ source }) => source.ip)).toEqual([
+      "10.1.0.1",
+    ]);
+    expect(totals.sessions).toMatchObject({ opened: 8, halfOpen: 100 });
   });
 });
 
@@ -98,11 +149,16 @@ describe("a flood of MP_JOIN SYNs", () => {
     const [talk] = clients(1, 1);
     if (talk === undefined) throw new Error("one");
     for (let n = 0; n < 300; n++) {
-      talk.join({ ends: [{ ip: "10.66.0.1", port: 1000 + n }, SERVER], nonces: [n, n + 1000], wrong: "opener" });
+      const ends = [{ ip: "10.66.0.1", port: 1000 + n }, SERVER] as const;
+      talk.send(0, "EVIL", { on: talk.join({ ends, nonces: [n, n + 1000], wrong: "opener" }), at: 0 });
     }
+    const search = vi.spyOn(OctetMemory.prototype, "rename");
     const late = talk.join({ ends: [{ ip: "10.1.9.2", port: 6 }, SERVER], nonces: [70_000, 70_001] });
-    const { mptcp } = sessionRecord.parse(run(talk.send(0, "late", { on: late }).packets).records[0]);
+    const { mptcp } = sessionRecord.parse(run(talk.send(0, "late", { on: late, at: 0 }).packets).records[0]);
     expect(mptcp.stream.initiator.octets).toBe(4);
+    // What was remembered is not searched for subflows that can have brought nothing.
+    expect(search).not.toHaveBeenCalled();
+    search.mockRestore();
   });
 
   it("in all sessions has a bound, at which the oldest go and their session tells", () => {
@@ -111,6 +167,18 @@ describe("a flood of MP_JOIN SYNs", () => {
     const { records } = run(packetsOf(talks), { bounds: { sessions: 8, subflows: 64, pendingJoins: 10 } });
     expect(records.map(({ mptcp }) => mptcp.subflows.length - 1).reduce((sum, n) => sum + n, 0)).toBe(10);
     expect(records.map(({ rejoin }) => rejoin?.shed?.subflows ?? 0).reduce((sum, n) => sum + n, 0)).toBe(30);
+  });
+
+  it("keeps no session open whose own subflow is closed", () => {
+    const [talk] = clients(1, 1);
+    if (talk === undefined) throw new Error("one");
+    talk.send(0, "x");
+    joinSyns(talk, 3);
+    const { atMicros } = talk.fins();
+    const { records } = run(packetsOf([talk, ...clients(1, 8000)]), {}, 1);
+    const ended = records.find(({ source }) => source.ip === "10.1.0.1");
+    expect(ended?.mptcp.close).toEqual({ reason: "fin", by: null });
+    expect(ended?.["@timestamp"]).toBe(timeText(atMicros - 2_000 + 60_000_000));
   });
 
   it("to tokens that nobody has does not keep handshakes out", () => {

@@ -37,6 +37,11 @@ describe("a join of which only the opener's direction was seen", () => {
       ["syn", "ack"],
       (talk, on) => talk.send(0, "EVIL", { on }).send(0, "good", { at: 0 }).send(1, "ok"),
     ],
+    [
+      "beyond what was acknowledged",
+      ["syn", "ack"],
+      (talk, on) => talk.send(0, "good").send(1, "ok").send(0, "EVIL", { on }).wait(1).send(0, "", { at: 4 }),
+    ],
     ["without a third ACK", ["syn"], (talk, on) => talk.send(0, "EVIL", { on }).send(1, "ok")],
   ])("%s places nothing", (_, parts, forge) => {
     const talk = new Conversation().open();
@@ -86,6 +91,20 @@ describe("a join whose handshake comes long after it", () => {
     const on = talk.join({ ends: JOIN });
     talk.send(0, "x", { on }).wait(30);
     for (const packet of handshake) talk.packets.push({ ...packet, atMicros: talk.atMicros++ });
+    const { records } = run(talk.packets, { partial: false }, 1);
+    expect(records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
+    expect(records[0]?.rejoin?.shed?.octets).toBe(1);
+  });
+
+  it("has both, too, where a part of the handshake came before it", () => {
+    const talk = new Conversation().open();
+    const [ack] = talk.packets.splice(2);
+    const on = talk.join({ ends: JOIN });
+    talk.send(0, "x", { on }).wait(30);
+    if (ack !== undefined) talk.packets.push({ ...ack, atMicros: talk.atMicros });
+    // What lets time pass before the third ACK comes: of a flow that is nobody's.
+    const [syn] = new Conversation({ ends: [JOIN[1], JOIN[0]], atMicros: talk.atMicros - 1 }).open(["syn"]).packets;
+    if (syn !== undefined) talk.packets.splice(-1, 0, syn);
     const { records } = run(talk.packets, { partial: false }, 1);
     expect(records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({ initiator: "verified", responder: "verified" });
     expect(records[0]?.rejoin?.shed?.octets).toBe(1);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { timeText } from "../../src/record/time-text.ts";
 import { Conversation, type Side, type Subflow } from "../support/conversation.ts";
 import { ACK, FIN, option, PSH } from "../support/packets.ts";
 import { type Run, run } from "../support/pipeline-run.ts";
@@ -132,5 +133,143 @@ describe("octets after a fallback", () => {
     talk.send(0, "x", { on: second });
     talk.segment(second, 0, ACK, [option.dss({ ack: talk.dsn(1, 3) })], Buffer.from("stray"));
     expect(only(run(talk.packets)).mptcp.stream.initiator.octets).toBe(4);
+  });
+
+  it("that carry a DSS without a mapping are plain octets, too", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno");
+    infinite(talk, "two ", 4);
+    const bare = (octets: string) =>
+      talk.segment(talk.initial, 1, ACK, [option.dss({ ack: talk.dsn(0, 8) })], Buffer.from(octets));
+    bare(" dos");
+    plain(talk, 0, "three");
+    bare(" tres");
+    for (const batch of [1, 2, 3, 64]) {
+      const found = run(talk.packets, {}, batch);
+      const record = only(found);
+      expect(text(found, 1, 12)).toBe("uno dos tres");
+      expect(record.mptcp.stream.responder).toMatchObject({ octets: 12, repeated_octets: 0 });
+      expect(record.rejoin?.shed).toBeUndefined();
+    }
+  });
+
+  it("on another subflow than the one that the session goes on with are counted", () => {
+    const talk = new Conversation().open().send(0, "first ");
+    const second = talk.join();
+    talk.send(0, "second ", { on: second }).send(1, "back ", { on: second });
+    infinite(talk, "third ", 13, second);
+    plain(talk, 0, "stray", talk.initial);
+    for (const batch of [1, 64]) {
+      const record = only(run(talk.packets, {}, batch));
+      const unmapped = record.mptcp.subflows[0]?.data?.initiator.unmapped_octets ?? 0;
+      expect(unmapped + (record.rejoin?.shed?.octets ?? 0)).toBe(5);
+    }
+  });
+
+  it("are placed once, whatever times two agents state: what came before the fallback, and what came behind it", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+    const begin = talk.packets.length;
+    // Out of order, it shows nothing yet: its octets wait for a mapping.
+    plain(talk, 0, "three", talk.initial, 9);
+    infinite(talk, "two ", 4, { ...talk.initial, next: [5, 5] });
+    plain(talk, 1, "dos");
+    for (const shift of [-5_000, 5_000]) {
+      const packets = talk.packets.map((packet, n) =>
+        n === begin || n === begin + 2 ? { ...packet, atMicros: packet.atMicros + shift, source: 1 } : packet,
+      );
+      for (const batch of [1, 64]) {
+        const found = run(packets, {}, batch);
+        expect([text(found, 0, 13), text(found, 1, 7)]).toEqual(["one two three", "uno dos"]);
+        const { initiator, responder } = only(found).mptcp.stream;
+        expect([initiator.octets, initiator.repeated_octets]).toEqual([13, 0]);
+        expect([responder.octets, responder.repeated_octets]).toEqual([7, 0]);
+      }
+    }
+  });
+
+  it("that waited for a mapping when plain ones showed the fallback are placed with these", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+    plain(talk, 0, "three", talk.initial, 9);
+    plain(talk, 0, "two ", talk.initial, 5);
+    for (const batch of [1, 3, 64]) {
+      const found = run(talk.packets, {}, batch);
+      expect(text(found, 0, 13)).toBe("one two three");
+      expect(only(found).mptcp.stream.initiator).toMatchObject({ octets: 13, repeated_octets: 0 });
+    }
+  });
+
+  it("that carry a DSS without a mapping behind a gap, or whose copy was cut in its options, are counted as what they are", () => {
+    const talk = new Conversation().open().send(0, "one ");
+    infinite(talk, "two ", 4);
+    plain(talk, 1, "uno");
+    const bare = option.dss({ ack: talk.dsn(0, 8) });
+    talk.segment(talk.initial, 1, ACK, [bare], Buffer.from("far"), 11);
+    talk.segment(talk.initial, 1, ACK, [option.timestamp(1)], Buffer.from("cut"), 14);
+    const last = talk.packets.pop();
+    if (last !== undefined) talk.packets.push({ ...last, octets: last.octets.subarray(0, 44) });
+    for (const batch of [1, 64]) {
+      const { responder } = only(run(talk.packets, {}, batch)).mptcp.stream;
+      expect(responder).toMatchObject({ octets: 9, contiguous: 3, cut_octets: 3, missing_octets: 10 });
+    }
+  });
+
+  it("that come behind both FINs end the session when they show the fallback, not a minute later", () => {
+    const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+    plain(talk, 0, "two");
+    fins(talk);
+    const [late] = talk.packets.splice(-4, 1);
+    const atMicros = talk.atMicros + 1_000_000;
+    if (late !== undefined) talk.packets.push({ ...late, atMicros });
+    const other = { ip: "10.8.8.8", port: 8 };
+    talk.wait(30).segment({ ...talk.initial, ends: [other, other], next: [1, 1] }, 0, ACK);
+    const record = only(run(talk.packets, {}, 1));
+    expect(record.mptcp.stream.initiator.complete).toBe(true);
+    expect(record["@timestamp"]).toBe(timeText(atMicros + 1_000_000));
+  });
+
+  it("end at a FIN that came before the fallback showed, also where octets before it came later or not at all", () => {
+    for (const lost of [false, true]) {
+      const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+      plain(talk, 1, "dos");
+      talk.segment(talk.initial, 1, FIN | ACK);
+      plain(talk, 0, "two");
+      talk.segment(talk.initial, 0, FIN | ACK).segment(talk.initial, 1, ACK);
+      const [late] = talk.packets.splice(-5, 1);
+      if (late !== undefined && !lost) talk.packets.push(late);
+      for (const batch of [1, 64]) {
+        const { stream, fallback, close } = only(run(talk.packets, {}, batch)).mptcp;
+        expect(fallback?.cause).toBe("data-without-option");
+        expect(close).toEqual({ reason: "fin", by: "both" });
+        expect(stream.initiator).toMatchObject({ octets: 7, complete: true });
+        expect(stream.responder).toMatchObject(
+          lost ? { octets: 4, complete: false, missing: [{ offset: 4, length: 3 }] } : { octets: 7, complete: true },
+        );
+      }
+    }
+  });
+});
+
+describe("octets far ahead of all that was seen", () => {
+  it.each([
+    [2 ** 32, 6, undefined],
+    [2 ** 32 + 1, 5, { octets: 1 }],
+  ])("that end %i octets behind them", (distance, octets, shed) => {
+    const talk = new Conversation()
+      .open()
+      .send(0, "hello")
+      .send(0, "x", { at: 5 + distance - 1 });
+    for (const options of [{}, { octets: null, digest: false }]) {
+      const record = only(run(talk.packets, options));
+      expect([record.mptcp.stream.initiator.octets, record.rejoin?.shed]).toEqual([octets, shed]);
+    }
+  });
+});
+
+describe("octets before a stream's first one", () => {
+  it("are in no stream and counted", () => {
+    const talk = new Conversation().open().send(0, "abc");
+    talk.send(0, "before", { at: -6 }).send(0, "xxabc", { at: -2 });
+    const record = only(run(talk.packets));
+    expect(record.mptcp.stream.initiator).toMatchObject({ octets: 3, repeated_octets: 3 });
+    expect(record.rejoin?.shed).toEqual({ octets: 8 });
   });
 });

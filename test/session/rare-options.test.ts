@@ -94,6 +94,13 @@ describe("MP_TCPRST (RFC 8684 §3.6)", () => {
     });
   });
 
+  it("the first one of a subflow stays", () => {
+    const talk = new Conversation().open().send(0, "x");
+    const on = talk.join();
+    talk.segment(on, 1, RST, [option.reset(2)]).segment(on, 0, RST, [option.reset(3)]);
+    expect(recordOf(talk).mptcp.subflows[1]?.close.mp_tcprst).toMatchObject({ side: "responder", code: 2 });
+  });
+
   it("the lowest flag says that the reason may pass", () => {
     const talk = new Conversation().open().send(0, "x");
     talk.segment(talk.initial, 0, RST, [Buffer.from("1e048105", "hex")]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sessionRecord } from "../../schema/session-record.ts";
 import { Conversation } from "../support/conversation.ts";
 import { run } from "../support/pipeline-run.ts";
 
@@ -81,5 +82,38 @@ describe("two servers with one token", () => {
     expect(of("10.1.0.1")?.subflows).toHaveLength(1);
     expect(of("10.1.0.2")?.subflows).toHaveLength(2);
     expect(of("10.1.0.2")?.stream.initiator.octets).toBe(7);
+  });
+});
+
+describe("two servers with the same keys", () => {
+  it("a join that both verify goes to the first, and says how many others verify it", () => {
+    const [a, b] = [1, 2].map((n) => {
+      const ends = [
+        { ip: `10.1.0.${n}`, port: 40_000 },
+        { ip: `10.2.0.${n}`, port: 443 },
+      ] as const;
+      return new Conversation({ ends, isn: [n * 1000, n * 2000] }).open().send(0, "data");
+    });
+    if (a === undefined || b === undefined) throw new Error("two of them");
+    const elsewhere = [
+      { ip: "10.1.9.1", port: 50_000 },
+      { ip: "10.9.9.9", port: 443 },
+    ] as const;
+    const own = [
+      { ip: "10.1.9.1", port: 50_001 },
+      { ip: "10.2.0.2", port: 443 },
+    ] as const;
+    b.atMicros += 100_000;
+    b.join({ ends: elsewhere });
+    b.join({ ends: own, nonces: [5, 6] });
+    const { records } = run([...a.packets, ...b.packets]);
+    const joins = records.map((record) => sessionRecord.parse(record).mptcp.subflows.map(({ join }) => join));
+    const hmac = { initiator: "verified", responder: "verified" };
+    expect(joins).toEqual([
+      [null, { hmac, other_sessions: 1 }],
+      [null, { hmac, other_sessions: 1 }],
+    ]);
+    const alone = run([...new Conversation().open().packets, ...b.packets.slice(-6)]).records[0];
+    expect(alone?.mptcp.subflows.map(({ join }) => join)).toEqual([null, { hmac }, { hmac }]);
   });
 });

@@ -115,6 +115,14 @@ describe("what is not the same subflow", () => {
     expect(run(byTime([...a.packets, ...b.packets])).records).toHaveLength(2);
   });
 
+  it("one that was told of before its handshake showed what it is", () => {
+    const a = new Conversation({ ends: [INSIDE, SERVER] }).open().send(0, "a").send(1, "b");
+    const [syn, , ack, ...data] = translated(a.packets, INSIDE, OUTSIDE);
+    if (syn === undefined || ack === undefined) throw new Error("a handshake");
+    const seen = [syn, ...data, { ...ack, atMicros: a.atMicros }];
+    expect(run([...a.packets, ...seen], {}, 1).records.map(({ source }) => source.ip)).toEqual([INSIDE.ip, OUTSIDE.ip]);
+  });
+
   it("the same keys with other numbers", () => {
     const a = new Conversation({ ends: [INSIDE, SERVER] }).open().send(0, "a");
     const b = new Conversation({ ends: [OUTSIDE, SERVER], isn: [5, 6] }).open().send(0, "b");

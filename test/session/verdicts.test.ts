@@ -203,6 +203,14 @@ describe("IDSN", () => {
     expect(verdictsOf(talk)?.idsn).toEqual({ initiator: FAILED, responder: VERIFIED });
   });
 
+  it.each([
+    [2 ** 31, VERIFIED],
+    [2 ** 33, because("segment-not-seen")],
+  ])("first seen on a join, %i octets into the stream: so near that it is no chance, or not", (at, verdict) => {
+    const talk = new Conversation().open();
+    expect(verdictsOf(talk.send(0, "x", { on: talk.join(), at }))?.idsn.initiator).toEqual(verdict);
+  });
+
   it("behind data that came with the MP_CAPABLE, and by a DATA_FIN alone", () => {
     const data = new Conversation().open(["syn", "syn-ack"]);
     data.segment(data.initial, 0, ACK, [option.capable(1, data.keys, [5])], Buffer.from("hello"));

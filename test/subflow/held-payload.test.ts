@@ -10,7 +10,7 @@ function holder() {
   const hold = (direction: WatchedDirection, start: number, length = 10, atMicros = start): void => {
     const end = start + length;
     const piece: HeldPiece = {
-      ...{ subflow: 0, higher: 0, end, block: new Uint8Array(length), atMicros, agent: 0 },
+      ...{ subflow: 0, higher: 0, end, block: new Uint8Array(length), atMicros, agent: 0, vector: 0, packet: 0 },
       get start() {
         looks++;
         return start;

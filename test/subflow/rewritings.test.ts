@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { RewrittenRecord } from "../../schema/session-record.ts";
+import { type RewrittenRecord, sessionRecord } from "../../schema/session-record.ts";
 import { Differences } from "../../src/subflow/differences.ts";
 import { Rewritings } from "../../src/subflow/rewritings.ts";
 import { BEGIN, Conversation } from "../support/conversation.ts";
@@ -198,7 +198,15 @@ describe("bounds", () => {
     const [syn, answer, ack, data, ...rest] = talk.packets;
     if (syn === undefined || answer === undefined || ack === undefined || data === undefined) throw new Error("short");
     // The first second copy of all is that of data: nobody could know.
-    const { totals } = run([syn, answer, ack, data, { ...data, source: 1 }, ...rest]);
-    expect(totals.shed).toEqual({ "copies-not-compared": 1 });
+    for (const batch of [1, 64]) {
+      const { records, totals } = run([syn, answer, ack, data, { ...data, source: 1 }, ...rest], {}, batch);
+      expect(totals.shed).toEqual({ "copies-not-compared": 1 });
+      const { mptcp } = sessionRecord.parse(records[0]);
+      expect(mptcp.subflows[0]).toMatchObject({ mirror_duplicates: 1, uncompared_copies: 1 });
+      expect(mptcp.rewritten).toEqual([]);
+    }
+    const { records } = run([syn, { ...syn, source: 1 }, answer, ack, data, { ...data, source: 1 }, ...rest]);
+    expect(records[0]?.mptcp.subflows[0]).toMatchObject({ mirror_duplicates: 2 });
+    expect(records[0]?.mptcp.subflows[0]?.uncompared_copies).toBeUndefined();
   });
 });

@@ -1,0 +1,69 @@
+import type { Bounds } from "../pipeline-contract.ts";
+import type { AdvertisedAddress } from "./addresses.ts";
+import { Allotment } from "./allotment.ts";
+import type { ChecksumCounts } from "./checksums.ts";
+import { FastOpens } from "./fast-open.ts";
+import type { RareOptions, ResetReason } from "./rare-options.ts";
+import type { Repeats } from "./repeats.ts";
+import { ThirdAcks } from "./third-acks.ts";
+
+/**
+ * What few sessions and subflows have, so that the lines of the tables have no room for it. Who ends or leaves is forgotten
+ * here: its number will be another's.
+ */
+export class RareEntries {
+  /** By stream: what came again. */
+  readonly repeats = new Map<number, Repeats>();
+  readonly addresses = new Map<number, AdvertisedAddress[]>();
+  readonly fastOpens = new FastOpens();
+  readonly rareOptions = new Map<number, RareOptions>();
+  /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
+  readonly checksums = new Map<number, ChecksumCounts>();
+  /** By subflow * 2 + higher: where a FIN lies that came while its stream had no end (src/session/data.ts). */
+  readonly fins = new Map<number, number>();
+  /** By subflow: the first MP_TCPRST. */
+  readonly resets = new Map<number, ResetReason>();
+  /** By subflow: how many other sessions its join's HMAC is right for, where there are any. */
+  readonly joinRivals = new Map<number, number>();
+  readonly thirdAcks: ThirdAcks;
+  /** Room for entries of one kind, over all sessions. */
+  readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
+
+  /** @param bounds third ACKs kept for keys to come, and entries of each kind for which there is an allotment */
+  constructor(bounds: Pick<Bounds, "thirdAcks" | "rareEntries">) {
+    this.thirdAcks = new ThirdAcks(bounds.thirdAcks);
+    const allotment = (): Allotment => new Allotment(bounds.rareEntries);
+    this.allotments = {
+      conflicts: allotment(),
+      addresses: allotment(),
+      options: allotment(),
+      checksums: allotment(),
+    };
+  }
+
+  /** Forgets what is kept of a session and its streams; its subflows' is theirs. */
+  forgetSession(session: number): void {
+    for (const stream of [session * 2, session * 2 + 1]) {
+      this.allotments.conflicts.free(this.repeats.get(stream)?.conflicts.length ?? 0);
+      this.repeats.delete(stream);
+    }
+    this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);
+    this.addresses.delete(session);
+    this.fastOpens.forget(session);
+    const said = this.rareOptions.get(session);
+    if (said !== undefined) this.allotments.options.free(said.priorities.length + said.fails.length);
+    this.rareOptions.delete(session);
+  }
+
+  /** Forgets what is kept of a subflow. */
+  forgetSubflow(subflow: number): void {
+    for (const direction of [subflow * 2, subflow * 2 + 1]) {
+      this.allotments.checksums.free(this.checksums.get(direction)?.failures.length ?? 0);
+      this.checksums.delete(direction);
+      this.fins.delete(direction);
+    }
+    this.joinRivals.delete(subflow);
+    if (this.resets.delete(subflow)) this.allotments.options.free(1);
+    this.thirdAcks.forget(subflow);
+  }
+}
