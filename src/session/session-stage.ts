@@ -8,7 +8,7 @@ import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
-import { takeAcknowledged } from "./acknowledged.ts";
+import { takeAcknowledged } from "./acknowledgments.ts";
 import { takeChecked } from "./checksums.ts";
 import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
