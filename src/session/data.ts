@@ -1,21 +1,9 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
-import { MAX_AHEAD, type Placement } from "./placement.ts";
+import type { Placement } from "./placement.ts";
 import * as table from "./session-table.ts";
-import type { Sessions } from "./sessions.ts";
+import { noteEnd } from "./stream-end.ts";
 import { plainOffset, streamOffset } from "./stream-offset.ts";
-
-/**
- * Notes the offset of a DATA_FIN (after a fallback: of the FIN): the stream's length. The first one wins; one beyond any
- * window is refused, as octets there are.
- */
-function takeFin(sessions: Sessions, session: number, side: number, offset: number): void {
-  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
-  const { floats } = sessions.table;
-  const at = half + (table.FIN_OFFSET >> 1);
-  if (floats[at] !== 0 || offset < 0 || offset - floats[half + (table.HIGHEST >> 1)]! > MAX_AHEAD) return;
-  floats[at] = offset + 1;
-}
 
 /**
  * Takes a segment's octets into their stream, and the stream's end: by their mapping, or, once the session is plain TCP,
@@ -47,7 +35,7 @@ export function takeOctets(
   else if (length > 0) takePlain(placement, session, side, vector, seen, i);
   if (seen.kind[i]! & events.CLOSED) {
     const offset = plainOffset(sessions, session, side, subflow, seen.ssn[i]!);
-    if (!Number.isNaN(offset)) takeFin(sessions, session, side, offset + length);
+    if (!Number.isNaN(offset)) noteEnd(sessions, session, side, offset + length);
   }
 }
 
@@ -114,6 +102,6 @@ function takeMapped(
   }
   if (kind & events.DATA_FIN && isPlaceable) {
     const offset = streamOffset(sessions, session, side, seen.finForm[i]!, seen.finHi[i]!, seen.finLo[i]!);
-    takeFin(sessions, session, side, offset);
+    noteEnd(sessions, session, side, offset);
   }
 }

@@ -39,6 +39,8 @@ export class Sessions {
   /** The newest octets of all streams; and, by stream, what came again of them. */
   readonly memory: OctetMemory;
   readonly repeats = new Map<number, Repeats>();
+  /** By stream: where it was stated to end besides its FIN_OFFSET (src/session/stream-end.ts). */
+  readonly otherEnds = new Map<number, number>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
@@ -284,6 +286,7 @@ export class Sessions {
       this.outOfOrder.near[(session * 2 + side) * LINE_NUMBERS + ACKNOWLEDGED] = 0;
       this.allotments.conflicts.free(this.repeats.get(session * 2 + side)?.conflicts.length ?? 0);
       this.repeats.delete(session * 2 + side);
+      this.otherEnds.delete(session * 2 + side);
     }
     this.young.remove(session);
     this.empty.remove(session);

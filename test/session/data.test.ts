@@ -230,6 +230,44 @@ describe("DATA_FIN", () => {
   });
 });
 
+describe("a DATA_FIN that somebody else states", () => {
+  /** One that lies so many octets behind those sent, or before their end. */
+  const forgeFin = (talk: Conversation, ahead: number): Conversation => {
+    talk.offset[0] += ahead;
+    talk.dataFin(0);
+    talk.offset[0] -= ahead;
+    return talk;
+  };
+  /** The responder acknowledges all octets, and the DATA_FIN with them. */
+  const acknowledge = (talk: Conversation, fin = 0): Conversation =>
+    talk.segment(talk.initial, 1, ACK, [option.dss({ ack: talk.dsn(0, talk.offset[0] + fin) })]);
+
+  it.each([1000, -2])("%i octets away is no end once the true one was stated", (ahead) => {
+    const talk = forgeFin(acknowledge(new Conversation().open().send(0, "abc")), ahead)
+      .send(0, "def")
+      .dataFin(0);
+    for (const batch of [1, 64]) {
+      const { initiator } = only(run(talk.packets, {}, batch)).mptcp.stream;
+      expect(initiator).toMatchObject({ octets: 6, missing_octets: 0, complete: true });
+    }
+  });
+
+  it("alone says nothing of the stream that goes on", () => {
+    const talk = forgeFin(acknowledge(new Conversation().open().send(0, "abc")), 1000);
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ missing_octets: 0, complete: false });
+  });
+
+  it("after the true one, before that is acknowledged, does not take its place", () => {
+    const talk = acknowledge(new Conversation().open()).send(0, "abc").send(0, "lost").send(0, "def").dataFin(0);
+    acknowledge(forgeFin(talk, 1000), 1);
+    talk.packets.splice(5, 1);
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ missing_octets: 4, acknowledged: 10 });
+    // What fills the hole makes it whole.
+    talk.send(0, "lost", { at: 3, ssn: 4 });
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ missing_octets: 0, complete: true });
+  });
+});
+
 describe("copies that were cut", () => {
   /** Every packet cut to so many octets. */
   const cut = (talk: Conversation, octets: number) =>
