@@ -49,6 +49,8 @@ export class Sessions {
   /** Room for entries in the maps above, over all sessions. */
   readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
   readonly thirdAcks: ThirdAcks;
+  /** By subflow, of joins that nothing else shows to be the session's: answers of the listener (src/session/join-proof.ts). */
+  readonly answers = new Map<number, number>();
   /** Sessions that are half-open or stand for what was not seen; established ones that may never have carried an octet. */
   readonly young: AgeList;
   readonly empty: AgeList;
@@ -309,6 +311,7 @@ export class Sessions {
     if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.pending.remove(subflow);
     this.thirdAcks.forget(subflow);
+    this.answers.delete(subflow);
     this.subflows.release(subflow);
   }
 }

@@ -10,7 +10,7 @@ import type { Sessions } from "./sessions.ts";
  * no farther than a window beyond what was acknowledged, or beyond as many octets as were seen. One segment that states
  * 64 bits can move the highest octet by 2^32, but neither of the others by half of that.
  */
-function expectedOffset(sessions: Sessions, session: number, side: number): number {
+export function expectedOffset(sessions: Sessions, session: number, side: number): number {
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const { floats } = sessions.table;
   const reached = Math.max(floats[half + (table.OCTETS >> 1)]!, acknowledgedOf(sessions, session, side) ?? 0);
