@@ -121,13 +121,16 @@ export class Mappings {
   }
 
   /**
-   * A segment that no host would take has moved NEXT_SSN, which was `before`. Octets between the two were not seen: the
-   * direction is watched, so that they are not taken for repeated ones while their mapping is still to come.
+   * A segment that no host would take has moved NEXT_SSN, which was `before`. Octets between the two were not seen: where
+   * it was moved up, the direction is watched, so that they are not taken for repeated ones while their mapping is still to
+   * come.
    */
   followMoved(subflow: number, higher: number, before: number): void {
     const next = this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!;
     countMoved(this.subflows, subflow, higher, next - before);
-    const direction = this.directionOf(subflow, higher) ?? this.watch(subflow, higher, before);
+    const known = this.directionOf(subflow, higher);
+    if (known === null && ((next - before) | 0) < 0) return;
+    const direction = known ?? this.watch(subflow, higher, before);
     if (direction === null) this.subflows.cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
     else direction.follow(next);
   }
@@ -185,12 +188,14 @@ export class Mappings {
     if (!direction.isSettled(isPlain)) return;
     const newest = direction.newest();
     if (newest !== null) setCurrent(this.subflows, subflow, higher, onWire(newest, direction.taken(newest)));
-    // Also where segments that nobody would take had moved it.
-    const at = table.SubflowTable.direction(subflow, higher);
-    const next = direction.seen.floor % WORD;
-    countMoved(this.subflows, subflow, higher, next - this.subflows.hot[at + table.NEXT_SSN]!);
-    this.subflows.hot[at + table.NEXT_SSN] = next;
     this.subflows.unwatch(subflow, higher);
+    const at = table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN;
+    const next = this.subflows.hot[at]!;
+    const floor = direction.seen.floor % WORD;
+    if (((next - floor) | 0) <= 0) return;
+    // Segments that nobody would take had moved it up.
+    countMoved(this.subflows, subflow, higher, floor - next);
+    this.subflows.hot[at] = floor;
   }
 }
 
