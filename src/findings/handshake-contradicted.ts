@@ -1,7 +1,7 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
 import type { Rule } from "./finding.ts";
 
-/** What was said later contradicts the MP_CAPABLE handshake: a version, a key, a token or an IDSN (RFC 8684 §3.1). */
+/** What was said later contradicts the MP_CAPABLE handshake: a version, a key or an IDSN (RFC 8684 §3.1). */
 export const handshakeContradicted: Rule = ({ mptcp: { verdicts } }) => {
   if (verdicts === undefined) return [];
   const checks = [
@@ -13,12 +13,6 @@ export const handshakeContradicted: Rule = ({ mptcp: { verdicts } }) => {
       what: "the initiator repeated other keys than had been exchanged",
     },
     ...SIDES.flatMap((side) => [
-      {
-        name: "token",
-        side,
-        check: verdicts.token[side],
-        what: `a token in joins to the ${side} is not the one of its key`,
-      },
       {
         name: "idsn",
         side,

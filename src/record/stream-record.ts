@@ -4,6 +4,7 @@ import type { StreamDigest } from "../reassembly/stream-digest.ts";
 import { acknowledgedOf } from "../session/acknowledged.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { streamEnd } from "../session/stream-end.ts";
 import { checksumRecord } from "./checksum-record.ts";
 
 interface Hole {
@@ -33,7 +34,7 @@ export function streamRecord(
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const { floats, words } = sessions.table;
   const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
-  const finAt = floats[half + (table.FIN_OFFSET >> 1)]! - 1;
+  const finAt = streamEnd(sessions, session, side) ?? -1;
   const cutOctets = floats[half + (table.CUT >> 1)]!;
   const stream = session * 2 + side;
   const holes = unseen(sessions, stream, words[half * 2 + table.OUT_OF_ORDER]!, contiguous, finAt);

@@ -1,8 +1,8 @@
 import { type ChecksumVerdict, judgeChecksum } from "../subflow/dss-checksum.ts";
 import * as events from "../subflow/subflow-events.ts";
-import { streamOffset } from "./data.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { streamOffset } from "./stream-offset.ts";
 
 /** Mappings with a wrong checksum that are kept of one subflow direction; all are counted. */
 const MAX_FAILURES = 16;

@@ -4,6 +4,7 @@ import { fallbackOf } from "./fallback.ts";
 import { IS_CLOSED, IS_JOINED, IS_PROVEN, IS_REPLACED } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { hasStatedEnd, streamEnd } from "./stream-end.ts";
 
 /** An entry of CLOSE_REASONS. */
 export type CloseReason = (typeof CLOSE_REASONS)[number];
@@ -34,11 +35,9 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
   if (state & table.S_FASTCLOSE) {
     return { reason: "fastclose", by: state & table.S_FASTCLOSE_BY_RESPONDER ? "responder" : "initiator" };
   }
-  const fins = [0, 1].map((side) => hasFin(sessions, session, side));
-  const isMptcp = fallbackOf(sessions, session) === null;
-  if (fins[0] && fins[1] && isMptcp) return { reason: "fin", by: "both" };
+  if (hasEnded(sessions, session) && fallbackOf(sessions, session) === null) return { reason: "fin", by: "both" };
   if (hasOpenSubflow(sessions, session)) return null;
-  if (fins[0] && fins[1]) return { reason: "fin", by: "both" };
+  if (mayHaveEnded(sessions, session)) return { reason: "fin", by: "both" };
   const subflows = sessions.subflowsOf(session);
   if (subflows.some((subflow) => sessions.join(subflow) & IS_REPLACED)) return { reason: "replaced", by: null };
   const resets = subflows.filter((subflow) => stateOf(sessions, subflow) & flow.STATE_RESET);
@@ -47,7 +46,8 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
     const higher = stateOf(sessions, lastReset) & flow.STATE_RESET_BY_HIGHER ? 1 : 0;
     return { reason: "reset", by: sessions.sideOf(lastReset, higher) === 0 ? "initiator" : "responder" };
   }
-  return { reason: "fin", by: fins[0] ? "initiator" : fins[1] ? "responder" : null };
+  const [isByInitiator, isByResponder] = [0, 1].map((side) => hasStatedEnd(sessions, session, side));
+  return { reason: "fin", by: isByInitiator ? "initiator" : isByResponder ? "responder" : null };
 }
 
 /** A join that nobody answered, or that nothing shows to be the session's, keeps no session open. */
@@ -66,10 +66,22 @@ const stateOf = (sessions: Sessions, subflow: number): number =>
 const lastMicros = (sessions: Sessions, subflow: number): number =>
   sessions.subflows.hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!;
 
-function hasFin(sessions: Sessions, session: number, side: number): boolean {
-  const at = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS + table.FIN_OFFSET;
-  return sessions.table.floats[at >> 1] !== 0;
+/** Whether both streams have ended. */
+const hasEnded = (sessions: Sessions, session: number): boolean =>
+  [0, 1].every((side) => streamEnd(sessions, session, side) !== null);
+
+/** Whether both sides state that their streams end, though nothing may show that they have. */
+const mayHaveEnded = (sessions: Sessions, session: number): boolean =>
+  [0, 1].every((side) => hasStatedEnd(sessions, session, side));
+
+/** How a session ends of which nothing more comes: as both sides state that it does, else for this reason. */
+function lastClose(sessions: Sessions, session: number, reason: CloseReason): Close {
+  const stated: Close | null = mayHaveEnded(sessions, session) ? { reason: "fin", by: "both" } : null;
+  return naturalClose(sessions, session) ?? stated ?? { reason, by: null };
 }
+
+/** Where a session's DEADLINE stands. */
+const deadlineAt = (session: number): number => (session * table.SESSION_WORDS + table.DEADLINE) >> 1;
 
 /** Decides, in packet time, when sessions are over. Calls `end` for each with the time it ended; `end` releases it. */
 export class Endings {
@@ -89,20 +101,25 @@ export class Endings {
   /** A session may be over: sets its deadline, or takes it back when a subflow is open again. */
   consider(session: number, nowMicros: number): void {
     const { floats } = this.sessions.table;
-    const at = (session * table.SESSION_WORDS + table.DEADLINE) >> 1;
+    const at = deadlineAt(session);
     const close = naturalClose(this.sessions, session);
-    if (close === null) {
+    if (close === null && !mayHaveEnded(this.sessions, session)) {
       floats[at] = 0;
       this.closing.delete(session);
       return;
     }
-    let linger = LINGER_MICROS;
-    // RFC 8684 §3.3.3: without DATA_FINs both ways the connection is closed only after a timeout.
-    const isOver = close.reason === "fastclose" || close.reason === "replaced" || close.by === "both";
-    if (!isOver && fallbackOf(this.sessions, session) === null) linger = BREAK_MICROS;
-    else if (close.reason === "fin" && hasOpenSubflow(this.sessions, session)) linger = QUIET_MICROS;
-    floats[at] = nowMicros + linger;
+    floats[at] = nowMicros + this.linger(session, close);
     this.closing.add(session);
+  }
+
+  /** How long a session that ends so is kept. */
+  private linger(session: number, close: Close | null): number {
+    const { sessions } = this;
+    if (close === null) return QUIET_MICROS;
+    // RFC 8684 §3.3.3: without DATA_FINs both ways the connection is closed only after a timeout.
+    const isOver = close.reason === "fastclose" || close.reason === "replaced" || hasEnded(sessions, session);
+    if (!isOver && fallbackOf(sessions, session) === null) return BREAK_MICROS;
+    return close.reason === "fin" && hasOpenSubflow(sessions, session) ? QUIET_MICROS : LINGER_MICROS;
   }
 
   /** Forgets a session that has ended. */
@@ -120,7 +137,10 @@ export class Endings {
         this.consider(session, this.sessions.lastMicros(session));
         continue;
       }
-      this.end(session, naturalClose(this.sessions, session) ?? { reason: "idle", by: null }, this.deadline(session));
+      const close = naturalClose(this.sessions, session);
+      if (close !== null) this.end(session, close, this.deadline(session));
+      // Octets that were missing, or an acknowledgment, may come and show that it has ended.
+      else this.sessions.table.floats[deadlineAt(session)] = this.deadline(session) + QUIET_MICROS;
     }
     this.sweep();
   }
@@ -136,7 +156,7 @@ export class Endings {
   }
 
   private deadline(session: number): number {
-    return this.sessions.table.floats[(session * table.SESSION_WORDS + table.DEADLINE) >> 1]!;
+    return this.sessions.table.floats[deadlineAt(session)]!;
   }
 
   /** Ends every session, in the order of their last packets: as it ended by itself, or for this reason while it lives. */
@@ -151,7 +171,7 @@ export class Endings {
     for (const { session, last } of left.sort(
       (a, b) => a.last - b.last || this.start(a.session) - this.start(b.session),
     )) {
-      this.end(session, naturalClose(this.sessions, session) ?? { reason, by: null }, last);
+      this.end(session, lastClose(this.sessions, session, reason), last);
     }
   }
 
@@ -168,7 +188,7 @@ export class Endings {
       if ((state & table.S_IN_USE) === 0) continue;
       const quiet = this.newest - this.sessions.lastMicros(this.hand);
       if (quiet > (state & table.S_ESTABLISHED ? IDLE_MICROS : HALF_OPEN_MICROS)) {
-        this.end(this.hand, { reason: "idle", by: null }, this.newest);
+        this.end(this.hand, lastClose(this.sessions, this.hand, "idle"), this.newest);
       }
     }
   }

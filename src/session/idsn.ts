@@ -1,9 +1,9 @@
 import * as events from "../subflow/subflow-events.ts";
-import { streamOffset } from "./data.ts";
 import { IS_INITIAL, IS_PROVEN } from "./join-state.ts";
 import { MAX_AHEAD } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { streamOffset } from "./stream-offset.ts";
 import { IDSN, noteVerdict } from "./verdicts.ts";
 
 /**

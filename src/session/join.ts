@@ -114,6 +114,9 @@ function takeJoinSynAck(
     sessions.setJoin(subflow, options.joinAddressId << join.LISTENER_ADDRESS_ID);
   }
   verifySynAck(sessions, session, subflow);
+  // The third ACK may have come first, from another agent.
+  const isRight = verdictOf(sessions.join(subflow), join.LISTENER_VERDICT) === join.VERIFIED;
+  if (isRight) verifyThirdAck(sessions, session, subflow);
   return sessions.join(subflow) !== word;
 }
 

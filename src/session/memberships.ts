@@ -1,8 +1,7 @@
-import * as flow from "../subflow/subflow-table.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import type { Dsn } from "./dsn.ts";
 import type { Endings } from "./ending.ts";
-import { findOwner, isRefused, mayJoin, rightfulOwner, verifySynAck, verifyThirdAck } from "./join.ts";
+import { findOwner, mayJoin, rightfulOwner, verifySynAck, verifyThirdAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import { learnOrigin, shareStream } from "./partial-streams.ts";
 import type { Room } from "./room.ts";
@@ -157,22 +156,6 @@ export class Memberships {
     }
     verifySynAck(this.sessions, owner >> 1, subflow);
     return owner >> 1;
-  }
-
-  /**
-   * Data of a join that nothing has shown to be the session's is not placed: anybody can send a SYN with a token that was
-   * on the wire. RFC 8684 §3.2: the third ACK's HMAC shows it, and that the listener answers at data level, which it does
-   * only when the HMAC was right: a DSS from the endpoint `higher` is that. Where a key is not known nothing can show it,
-   * and the join is believed.
-   */
-  prove(session: number, subflow: number, higher: number): void {
-    const { sessions } = this;
-    const word = sessions.join(subflow);
-    if ((word & (join.IS_JOINED | join.IS_PROVEN)) !== join.IS_JOINED || isRefused(word)) return;
-    const keys = 3 * table.S_KEY;
-    const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
-    const isListener = (higher === 1) !== ((state & flow.STATE_OPENER_HIGHER) !== 0);
-    if (isListener || (sessions.table.state(session) & keys) !== keys) sessions.setJoin(subflow, join.IS_PROVEN);
   }
 
   /**

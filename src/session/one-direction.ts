@@ -1,10 +1,10 @@
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { acknowledgedOf } from "./acknowledged.ts";
-import { streamOffset } from "./data.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { streamOffset } from "./stream-offset.ts";
 
 /**
  * Whether a join's listener was never seen, as where the way back takes another path: SYN and third ACK were, and nothing

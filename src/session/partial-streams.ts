@@ -1,10 +1,11 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
-import { streamOffset, takeOctets } from "./data.ts";
+import { takeOctets } from "./data.ts";
 import { type Dsn, dsnDistance, dsnOf } from "./dsn.ts";
 import { MAX_AHEAD, type Placement } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { streamOffset } from "./stream-offset.ts";
 
 /**
  * Streams of sessions whose handshake was not seen: where they began is unknown, so offsets count from the first octet

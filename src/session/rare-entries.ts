@@ -14,6 +14,8 @@ import { ThirdAcks } from "./third-acks.ts";
 export class RareEntries {
   /** By stream: what came again. */
   readonly repeats = new Map<number, Repeats>();
+  /** By stream: where it was stated to end besides its FIN_OFFSET (src/session/stream-end.ts). */
+  readonly otherEnds = new Map<number, number>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
   readonly rareOptions = new Map<number, RareOptions>();
@@ -25,6 +27,8 @@ export class RareEntries {
   readonly resets = new Map<number, ResetReason>();
   /** By subflow: how many other sessions its join's HMAC is right for, where there are any. */
   readonly joinRivals = new Map<number, number>();
+  /** By subflow, of joins that nothing else shows to be the session's: answers of the listener (src/session/join-proof.ts). */
+  readonly answers = new Map<number, number>();
   readonly thirdAcks: ThirdAcks;
   /** Room for entries of one kind, over all sessions. */
   readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
@@ -46,6 +50,7 @@ export class RareEntries {
     for (const stream of [session * 2, session * 2 + 1]) {
       this.allotments.conflicts.free(this.repeats.get(stream)?.conflicts.length ?? 0);
       this.repeats.delete(stream);
+      this.otherEnds.delete(stream);
     }
     this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);
     this.addresses.delete(session);
@@ -65,5 +70,6 @@ export class RareEntries {
     this.joinRivals.delete(subflow);
     if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.thirdAcks.forget(subflow);
+    this.answers.delete(subflow);
   }
 }

@@ -10,10 +10,10 @@ import {
   REMOVE_ADDR,
   SUBTYPES,
 } from "../wire/mptcp.ts";
-import { streamOffset } from "./data.ts";
 import { IS_INITIAL, LISTENER_ADDRESS_ID, OPENED_BY_RESPONDER, OPENER_ADDRESS_ID } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { streamOffset } from "./stream-offset.ts";
 
 /** A MP_PRIO (RFC 8684 §3.3.8): one side asks to use a subflow as a backup, or no longer. */
 export interface Priority {

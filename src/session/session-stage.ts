@@ -8,12 +8,13 @@ import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
-import { takeAcknowledged } from "./acknowledged.ts";
+import { takeAcknowledged } from "./acknowledgments.ts";
 import { takeChecked } from "./checksums.ts";
 import { takeOctets } from "./data.ts";
 import { type Close, Endings } from "./ending.ts";
 import { causeOfPlainData } from "./fallback.ts";
 import { isRefused, takeJoin } from "./join.ts";
+import { proveJoin } from "./join-proof.ts";
 import * as join from "./join-state.ts";
 import { LaterPackets } from "./later-packets.ts";
 import { Memberships } from "./memberships.ts";
@@ -191,7 +192,7 @@ export class SessionStage {
     const state = this.sessions.table.state(session);
     if (state & (table.S_MIDSTREAM | table.S_SETTLED)) return this.takeUnopened(vector, seen, i, session, subflow);
     if (kind & events.HAS_DSS) {
-      this.memberships.prove(session, subflow, seen.fromHigher[i]!);
+      proveJoin(this.sessions, session, subflow, vector, seen, i);
       const isMember = (this.sessions.join(subflow) & (join.IS_INITIAL | join.IS_PROVEN)) !== 0;
       if ((state & table.S_CONFIRMED) === 0 && isMember) this.signalling.confirm(session, vector.atMicros[i]!);
     }

@@ -50,9 +50,9 @@ export const SIDE_WORDS = 16;
 export const CONTIGUOUS = 0;
 /** Float64: octets seen, each once. */
 export const OCTETS = 2;
-/** Float64: offset of the DATA_FIN + 1 (after a fallback: of the FIN); 0 while unknown. */
+/** Float64: offset of the DATA_FIN + 1 (after a fallback: of the FIN); 0 while none was stated (src/session/stream-end.ts). */
 export const FIN_OFFSET = 4;
-/** Float64: end of the highest octet seen; 32-bit DSNs are extended against it. */
+/** Float64: end of the highest octet seen. */
 export const HIGHEST = 6;
 /** Float64: octets whose copies were cut before them. */
 export const CUT = 8;

@@ -55,7 +55,7 @@ export function steadyTaker(
       if ((words[base + table.PATH]! & table.READY) === 0) return i;
       const stream = session * 2 + side;
       const line = stream * LINE_NUMBERS;
-      // As `takeAcknowledged` in acknowledged.ts, which takes the first, and what is far from it.
+      // As `takeAcknowledged` in acknowledgments.ts, which takes the first, and what is far from it.
       let ahead = 0;
       if ((kind[i]! & events.HAS_DSS) !== 0 && (word & REFUSED) === 0) {
         const option = mptcpAt[i]!;

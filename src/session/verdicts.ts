@@ -108,19 +108,19 @@ export function fastcloseFinding(sessions: Sessions, session: number, side: 0 | 
   return verdict === UNVERIFIABLE ? unverifiable(whyKeyless(sessions, session)) : found(verdict === VERIFIED);
 }
 
-/** Whether the token in joins to a side is the one of its key (RFC 8684 §3.2). Null: no SYN of such a join was seen. */
+/**
+ * That the token in joins to a side is the one of its key (RFC 8684 §3.2): a join with another is in another session.
+ * Null: no SYN of such a join was seen.
+ */
 export function tokenFinding(sessions: Sessions, session: number, side: 0 | 1): Finding {
-  const tokens = sessions
-    .subflowsOf(session)
-    .filter((subflow) => {
-      const word = sessions.join(subflow);
-      const listener = word & OPENED_BY_RESPONDER ? 0 : 1;
-      return (word & (IS_JOINED | SAW_SYN)) === (IS_JOINED | SAW_SYN) && listener === side;
-    })
-    .map((subflow) => sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!);
-  if (tokens.length === 0) return null;
-  if ((sessions.table.state(session) & (table.S_KEY << side)) === 0) return unverifiable(whyKeyless(sessions, session));
-  return found(tokens.every((token) => token === sessions.tokens.of(session, side)));
+  const hasJoin = sessions.subflowsOf(session).some((subflow) => {
+    const word = sessions.join(subflow);
+    const listener = word & OPENED_BY_RESPONDER ? 0 : 1;
+    return (word & (IS_JOINED | SAW_SYN)) === (IS_JOINED | SAW_SYN) && listener === side;
+  });
+  if (!hasJoin) return null;
+  const isKnown = (sessions.table.state(session) & (table.S_KEY << side)) !== 0;
+  return isKnown ? found(true) : unverifiable(whyKeyless(sessions, session));
 }
 
 const bitsOf = (sessions: Sessions, session: number): number =>

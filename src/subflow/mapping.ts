@@ -1,7 +1,7 @@
 import type { PacketVector } from "../vector.ts";
 import { DSS_DATA_FIN, DSS_DSN_64, type MptcpOptions } from "../wire/mptcp.ts";
 import { currentMapping, formOf, type HotMapping, insideCurrent, mayReplace, setCurrent } from "./current-mapping.ts";
-import { countPayload } from "./payload-count.ts";
+import { countMoved, countPayload } from "./payload-count.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 import { type Mapping, WatchedDirection } from "./watched-direction.ts";
@@ -120,6 +120,21 @@ export class Mappings {
     return kind;
   }
 
+  /**
+   * A segment that no host would take has moved NEXT_SSN, which was `before`. Octets between the two were not seen: where
+   * it was moved up, the direction is watched, so that they are not taken for repeated ones while their mapping is still to
+   * come.
+   */
+  followMoved(subflow: number, higher: number, before: number): void {
+    const next = this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!;
+    countMoved(this.subflows, subflow, higher, next - before);
+    const known = this.directionOf(subflow, higher);
+    if (known === null && ((next - before) | 0) < 0) return;
+    const direction = known ?? this.watch(subflow, higher, before);
+    if (direction === null) this.subflows.cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
+    else direction.follow(next);
+  }
+
   private directionOf(subflow: number, higher: number): WatchedDirection | null {
     const { hot, watched } = this.subflows;
     if ((hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_WATCHED) === 0) return null;
@@ -174,6 +189,13 @@ export class Mappings {
     const newest = direction.newest();
     if (newest !== null) setCurrent(this.subflows, subflow, higher, onWire(newest, direction.taken(newest)));
     this.subflows.unwatch(subflow, higher);
+    const at = table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN;
+    const next = this.subflows.hot[at]!;
+    const floor = direction.seen.floor % WORD;
+    if (((next - floor) | 0) <= 0) return;
+    // Segments that nobody would take had moved it up.
+    countMoved(this.subflows, subflow, higher, floor - next);
+    this.subflows.hot[at] = floor;
   }
 }
 

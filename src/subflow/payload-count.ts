@@ -21,6 +21,11 @@ export function countPayload(
   if (fresh !== moved) coldFloat[((base + table.OCTETS_BESIDE) >> 1) + higher]! += fresh - moved;
 }
 
+/** Takes into account that NEXT_SSN was moved by so much, without a segment that was counted. */
+export function countMoved(subflows: table.SubflowTable, subflow: number, higher: number, moved: number): void {
+  if (moved !== 0) subflows.coldFloat[((subflow * table.COLD_WORDS + table.OCTETS_BESIDE) >> 1) + higher]! -= moved;
+}
+
 /** Payload octets of a direction, each counted once: those of its SYN, and all that were seen since. */
 export function payloadOctets(subflows: table.SubflowTable, subflow: number, higher: number): number {
   const next = subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!;

@@ -181,6 +181,7 @@ export class SubflowStage {
     const higher = this.keys.fromHigher[i]!;
     const at = base + table.DIRECTION + higher * table.DIRECTION_WORDS;
     const flags = vector.flags[i]!;
+    const expected = hot[at + table.NEXT_SSN]!;
     let kind = 0;
 
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
@@ -188,6 +189,7 @@ export class SubflowStage {
     this.subflows.agents.note(subflow, vector.agent[i]!);
     if (!isPlausible(this.subflows, vector, i, subflow, higher)) {
       this.subflows.noteImplausible(subflow);
+      if (hot[at + table.NEXT_SSN] !== expected) this.mappings.followMoved(subflow, higher, expected);
       return 0;
     }
     hotFloat[(base + table.LAST_MICROS) >> 1] = vector.atMicros[i]!;

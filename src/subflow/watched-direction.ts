@@ -4,6 +4,8 @@ import * as events from "./subflow-events.ts";
 /** Mappings kept of one direction. At the bound the oldest that is filled goes, else the oldest: what it lacks is lost. */
 const MAX_MAPPINGS = 8;
 
+/** Octets that a segment may come late by, as many as windows mostly have. */
+const REORDERED = 2 ** 20;
 const WORD = 2 ** 32;
 
 /** One DSS mapping. Places are subflow sequence numbers that do not wrap, see `WatchedDirection.place`. */
@@ -86,8 +88,8 @@ export class WatchedDirection {
       }
     }
     if (mapping.checksum >= 0) this.usesChecksums = true;
-    if (this.mappings.length >= MAX_MAPPINGS) this.makeRoom();
     this.mappings.push(mapping);
+    if (this.mappings.length > MAX_MAPPINGS) this.makeRoom();
     return contradicts ? "contradicts" : "new";
   }
 
@@ -152,12 +154,15 @@ export class WatchedDirection {
     return this.seen.covers(mapping.start, mapping.end);
   }
 
+  /** Drops one mapping, but not the one that came last. */
   private makeRoom(): void {
-    const filled = this.mappings.findIndex((one) => this.isFilled(one));
+    const filled = this.mappings.findIndex((one, n) => n < MAX_MAPPINGS && this.isFilled(one));
     this.droppedUnfilled = filled < 0;
     this.dropped = this.mappings.splice(Math.max(filled, 0), 1)[0] ?? null;
-    // Holes that no kept mapping reaches are waited for no longer.
-    this.seen.giveUpBelow(Math.min(...this.mappings.map((one) => one.start)));
+    // Holes that no kept mapping reaches are waited for no longer: at once where theirs was dropped, else while the
+    // mapping may be stated on the segment that fills them.
+    const least = Math.min(...this.mappings.map((one) => one.start));
+    this.seen.giveUpBelow(this.droppedUnfilled ? least : Math.min(least, this.next - REORDERED));
   }
 }
 

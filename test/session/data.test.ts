@@ -24,6 +24,9 @@ function keyNearWrap(version: 0 | 1): { key: Buffer; left: number } {
   }
 }
 
+/** The low half of a data sequence number of the initiator. */
+const low = (talk: Conversation, offset: number): number => Number(BigInt.asUintN(32, talk.dsn(0, offset)));
+
 describe("data sequence numbers", () => {
   it.each([
     ["64", false],
@@ -53,6 +56,35 @@ describe("data sequence numbers", () => {
     const [held] = talk.packets.splice(late, 1);
     if (held !== undefined) talk.packets.push(held);
     expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ octets: count * size, missing: [] });
+  });
+
+  it.each<[name: string, forge: (talk: Conversation) => Buffer]>([
+    ["64 bits, as far ahead as counts", (talk) => option.dss({ dsn: talk.dsn(0, 2 ** 32 - 1000), ssn: 5, length: 4 })],
+    ["64 bits, beyond half of 32", (talk) => option.dss({ dsn: talk.dsn(0, 2 ** 31 + 1000), ssn: 5, length: 4 })],
+    [
+      "32 bits, as far ahead as they can tell",
+      (talk) => option.dss({ dsn: low(talk, 2 ** 31 - 9), ssn: 5, length: 4 }),
+    ],
+  ])("of 32 bits keep their places, whatever one segment states: %s", (_, forge) => {
+    const talk = new Conversation().open().send(0, "one ", { narrow: true }).send(1, "x");
+    const { ends, isn, next } = talk.initial;
+    // Under the same addresses, and on a join, so that it takes nobody's place there.
+    const forged = { ends, isn, opener: 0, next: [...next] as [number, number] } as const;
+    const on = talk.join();
+    talk.segment(forged, 0, ACK | PSH, [forge(talk)], Buffer.from("EVIL"));
+    for (let n = 0; n < 3; n++) talk.send(0, "two ", { narrow: true, on });
+    expect(text(run(talk.packets), 16)).toBe("one two two two ");
+  });
+
+  it("of 32 bits where nobody acknowledges, behind gaps of a GB each", () => {
+    const talk = new Conversation().open();
+    for (const [n, at] of [0, 2 ** 30, 2 ** 31].entries()) {
+      const mapping = option.dss({ dsn: low(talk, at), ssn: 1 + n, length: 1 });
+      talk.segment(talk.initial, 0, ACK | PSH, [mapping], Buffer.from("x"));
+    }
+    const { acknowledged, missing } = only(run(talk.packets)).mptcp.stream.initiator;
+    expect(acknowledged).toBe(null);
+    expect(missing).toEqual([1, 2 ** 30 + 1].map((offset) => ({ offset, length: 2 ** 30 - 1 })));
   });
 });
 
@@ -195,6 +227,44 @@ describe("DATA_FIN", () => {
     const found = run(talk.packets);
     expect(text(found, 8)).toBe("headtail");
     expect(only(found).mptcp.stream.initiator.complete).toBe(true);
+  });
+});
+
+describe("a DATA_FIN that somebody else states", () => {
+  /** One that lies so many octets behind those sent, or before their end. */
+  const forgeFin = (talk: Conversation, ahead: number): Conversation => {
+    talk.offset[0] += ahead;
+    talk.dataFin(0);
+    talk.offset[0] -= ahead;
+    return talk;
+  };
+  /** The responder acknowledges all octets, and the DATA_FIN with them. */
+  const acknowledge = (talk: Conversation, fin = 0): Conversation =>
+    talk.segment(talk.initial, 1, ACK, [option.dss({ ack: talk.dsn(0, talk.offset[0] + fin) })]);
+
+  it.each([1000, -2])("%i octets away is no end once the true one was stated", (ahead) => {
+    const talk = forgeFin(acknowledge(new Conversation().open().send(0, "abc")), ahead)
+      .send(0, "def")
+      .dataFin(0);
+    for (const batch of [1, 64]) {
+      const { initiator } = only(run(talk.packets, {}, batch)).mptcp.stream;
+      expect(initiator).toMatchObject({ octets: 6, missing_octets: 0, complete: true });
+    }
+  });
+
+  it("alone says nothing of the stream that goes on", () => {
+    const talk = forgeFin(acknowledge(new Conversation().open().send(0, "abc")), 1000);
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ missing_octets: 0, complete: false });
+  });
+
+  it("after the true one, before that is acknowledged, does not take its place", () => {
+    const talk = acknowledge(new Conversation().open()).send(0, "abc").send(0, "lost").send(0, "def").dataFin(0);
+    acknowledge(forgeFin(talk, 1000), 1);
+    talk.packets.splice(5, 1);
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ missing_octets: 4, acknowledged: 10 });
+    // What fills the hole makes it whole.
+    talk.send(0, "lost", { at: 3, ssn: 4 });
+    expect(only(run(talk.packets)).mptcp.stream.initiator).toMatchObject({ missing_octets: 0, complete: true });
   });
 });
 

@@ -109,6 +109,42 @@ describe("a session without a subflow", () => {
   });
 });
 
+describe("DATA_FINs that nobody acknowledged, while octets are missing before them", () => {
+  const held = (): Conversation => {
+    const talk = new Conversation().open().send(0, "abc").send(1, "de");
+    for (const side of [0, 1] as const) {
+      talk.offset[side] += 1000;
+      talk.dataFin(side);
+      talk.offset[side] -= 1000;
+    }
+    return talk;
+  };
+
+  it("do not end a session by quiet", () => {
+    const talk = held();
+    const packets = [...talk.packets, ...later(talk, 30)];
+    const rest = talk.send(0, "fgh").close().packets.slice(-7);
+    const record = only(run([...packets, ...rest], {}, 1));
+    expect(record.mptcp.close).toEqual({ reason: "fin", by: "both" });
+    expect(record.mptcp.stream).toMatchObject({ initiator: { octets: 6, complete: true } });
+  });
+
+  it("end it in order once what was missing has come", () => {
+    const talk = new Conversation().open().send(0, "abc").send(1, "de").send(0, "late").dataFin(0).dataFin(1);
+    const [late] = talk.packets.splice(5, 1);
+    if (late !== undefined) talk.packets.push({ ...late, atMicros: talk.atMicros });
+    const end = talk.atMicros;
+    const steps = Array.from({ length: 20 }, () => later(talk, 6)).flat();
+    const { records } = run([...talk.packets, ...steps], {}, 1);
+    expect(records[0]?.mptcp.close).toEqual({ reason: "fin", by: "both" });
+    expect(records[0]?.mptcp.stream.initiator.complete).toBe(true);
+    // At the end of the input it would have ended with its last packet.
+    const seconds = (Date.parse(records[0]?.["@timestamp"] ?? "") * 1000 - end) / 1e6;
+    expect(seconds).toBeGreaterThan(9);
+    expect(seconds).toBeLessThan(21);
+  });
+});
+
 describe("ends by time", () => {
   it("FINs without DATA_FINs close a session in order of neither", () => {
     const talk = new Conversation().open().send(0, "a").fins();

@@ -84,11 +84,12 @@ describe("data of a join", () => {
     expect(found.records[0]?.mptcp.stream.initiator.complete).toBe(true);
   });
 
-  it("whose third ACK was not seen is placed once the listener answers at data level", () => {
+  it("whose third ACK was not seen is placed once the listener goes on answering at data level", () => {
     const talk = new Conversation().open();
     const joined = talk.join();
     talk.packets.pop();
     talk.send(0, "held ", { on: joined }).send(1, "answer", { on: joined }).send(0, "on", { on: joined });
+    talk.send(1, "another", { on: joined }).send(1, "third", { on: joined });
     const found = run(talk.close(talk.initial, joined).packets);
     expect(sent(found)).toBe("held on");
     expect(found.records[0]?.mptcp.subflows[1]?.join?.hmac).toEqual({

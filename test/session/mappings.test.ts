@@ -166,6 +166,37 @@ describe("several mappings", () => {
   });
 });
 
+describe("mappings that are stated on their last segment", () => {
+  it.each([2 ** 31, -(2 ** 30) - 100])("keep octets that lie below what somebody else sent, %i away", (away) => {
+    const talk = open().send(1, "x");
+    const before = talk.initial.next[0];
+    talk.segment(talk.initial, 0, ACK | PSH, [acknowledging(talk)], Buffer.from("EVIL"), before + away);
+    talk.initial.next[0] = before;
+    let all = "head";
+    for (let n = 0; n < 3; n++) {
+      segment(talk, all.length, "early ", acknowledging(talk));
+      segment(talk, all.length + 6, "late ", mapping(talk, all.length, 11));
+      all += "early late ";
+    }
+    for (const batch of [1, 64]) {
+      const { text, data, shed, subflow } = told(talk.packets, batch);
+      expect({ text, octets: data?.octets, shed }).toEqual({ text: all, octets: all.length, shed: undefined });
+      expect(subflow?.implausible_segments).toBe(1);
+    }
+  });
+
+  it("that is the ninth, behind eight filled ones, which came before it", () => {
+    const talk = open();
+    for (let n = 0; n < 8; n++) segment(talk, 30 + n * 4, "late", mapping(talk, 30 + n * 4, 4));
+    // Its other half has no mapping yet, and lies below all that are kept.
+    segment(talk, 17, "13 octets: as", mapping(talk, 10, 20));
+    segment(talk, 10, "another", acknowledging(talk));
+    segment(talk, 4, "first ", mapping(talk, 4, 6));
+    const { text, shed } = told(talk.packets);
+    expect({ text, shed }).toEqual({ text: `headfirst another13 octets: as${"late".repeat(8)}`, shed: undefined });
+  });
+});
+
 describe("subflows beyond those that can be watched", () => {
   it("keep their newest mapping: what is missing is lost, and the record says so", () => {
     const talk = open();

@@ -144,7 +144,7 @@ test("what was found stands under the session, the most severe first", () => {
     const { verdicts, stream, subflows, addresses } = mptcp;
     if (verdicts === undefined) throw new Error("the example has verdicts");
     verdicts.version = verdicts.key_echo = { verdict: "failed" };
-    verdicts.token.responder = verdicts.idsn.initiator = verdicts.fastclose.responder = { verdict: "failed" };
+    verdicts.idsn.responder = verdicts.idsn.initiator = verdicts.fastclose.responder = { verdict: "failed" };
     Object.assign(stream.initiator, { checksum: { verified: 3, failed: 2, old_byte_order: 0, unverifiable: 0 } });
     Object.assign(subflows[1]?.join?.hmac ?? {}, { initiator: "failed" });
     Object.assign(addresses[0] ?? {}, { hmac: { verdict: "failed" } });
