@@ -9,12 +9,78 @@ const MAX_MICROS = 10_000_000;
 /** The place behind a SYN. */
 const SYN_END = 1;
 
-/** A segment whose acknowledgment is waited for: its sender, and the place behind its last octet. */
-export interface Timing {
-  readonly higher: number;
-  readonly end: number;
-  readonly atMicros: number;
-  readonly agent: number;
+/** Words of a measurement: whose it is (subflow + 1, 0: nobody's), what for, its end, and float64 of its time. */
+const TIMING_WORDS = 6;
+const OWNER = 0;
+/** AWAITS_DATA, or agent << 1 | higher of the segment that is measured. */
+const WHO = 1;
+/** The place behind the segment's last octet. */
+const END = 2;
+const MICROS = 4;
+/** The next segment with data is to be measured. */
+const AWAITS_DATA = 0xffffffff;
+
+/** Measurements under way. Each has its place by the number of its subflow, where the newest one holds. */
+export class Timings {
+  private readonly words: Uint32Array;
+  private readonly floats: Float64Array;
+  private readonly mask: number;
+
+  /** @param most measurements under way at a time, at least 1; a power of two, else the next lower one holds */
+  constructor(most: number) {
+    const places = 2 ** Math.floor(Math.log2(most));
+    this.mask = places - 1;
+    this.words = new Uint32Array(places * TIMING_WORDS);
+    this.floats = new Float64Array(this.words.buffer);
+  }
+
+  /** Where a subflow's measurement stands, for the readers below; -1 when there is none. */
+  find(subflow: number): number {
+    const at = (subflow & this.mask) * TIMING_WORDS;
+    return this.words[at + OWNER] === subflow + 1 ? at : -1;
+  }
+
+  /** Begins a measurement, or `null`: one of the next data. Returns the subflow whose own was given up for it, or -1. */
+  begin(subflow: number, segment: { higher: number; agent: number; end: number; atMicros: number } | null): number {
+    const at = (subflow & this.mask) * TIMING_WORDS;
+    const displaced = this.words[at + OWNER]! - 1;
+    this.words[at + OWNER] = subflow + 1;
+    this.words[at + WHO] = segment === null ? AWAITS_DATA : (segment.agent << 1) | segment.higher;
+    this.words[at + END] = segment?.end ?? 0;
+    this.floats[(at + MICROS) >> 1] = segment?.atMicros ?? 0;
+    return displaced === subflow ? -1 : displaced;
+  }
+
+  /** Ends a subflow's measurement, if there is one. */
+  stop(subflow: number): void {
+    const at = this.find(subflow);
+    if (at >= 0) this.words[at + OWNER] = 0;
+  }
+
+  /** Whether the measurement at a place waits for data to measure. */
+  awaitsData(at: number): boolean {
+    return this.words[at + WHO] === AWAITS_DATA;
+  }
+
+  /** 1 when the higher endpoint sent the segment that is measured at a place. */
+  higher(at: number): number {
+    return this.words[at + WHO]! & 1;
+  }
+
+  /** Who copied the segment that is measured at a place. */
+  agent(at: number): number {
+    return this.words[at + WHO]! >>> 1;
+  }
+
+  /** The place behind the last octet of the segment that is measured at a place. */
+  end(at: number): number {
+    return this.words[at + END]!;
+  }
+
+  /** µs of the segment that is measured at a place. */
+  atMicros(at: number): number {
+    return this.floats[(at + MICROS) >> 1]!;
+  }
 }
 
 /**
@@ -24,46 +90,44 @@ export interface Timing {
  */
 export class RoundTrips {
   private readonly subflows: table.SubflowTable;
-  private readonly most: number;
 
-  /** @param most measurements under way at a time; of more the oldest is given up */
-  constructor(subflows: table.SubflowTable, most: number) {
+  constructor(subflows: table.SubflowTable) {
     this.subflows = subflows;
-    this.most = most;
   }
 
   /** Takes packet i, which begins at `ssn` (0: a SYN), before its octets are counted; `next` is NEXT_SSN. */
   take(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number, next: number): void {
-    const { hot, timed } = this.subflows;
+    const { hot, timings } = this.subflows;
     const packets = hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
     const payload = vector.payloadLength[i]!;
     const isSyn = (vector.flags[i]! & SYN) !== 0;
-    const timing = timed.get(subflow);
-    if (timing === undefined && !isSyn && (payload === 0 || (packets & TIMED_EVERY) !== 0)) return;
-    if (timing && !this.ends(timing, vector, i, subflow, higher, ssn)) return;
+    const timing = timings.find(subflow);
+    if (timing < 0 && !isSyn && (payload === 0 || (packets & TIMED_EVERY) !== 0)) return;
+    if (timing >= 0 && !timings.awaitsData(timing) && !this.ends(timing, vector, i, subflow, higher, ssn)) return;
     const [atMicros, agent] = [vector.atMicros[i]!, vector.agent[i]!];
-    if (isSyn) this.begin(subflow, { higher, end: SYN_END, atMicros, agent });
+    if (isSyn) this.subflows.time(subflow, { higher, end: SYN_END, atMicros, agent });
     else if (hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] === 0) {
       this.subflows.stopTiming(subflow);
     } else if (payload > 0 && ssn === next) {
-      this.begin(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent });
+      this.subflows.time(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent });
     }
   }
 
   /** Whether packet i ends a measurement of the handshake, and may begin another. */
-  private ends(timing: Timing, vector: PacketVector, i: number, subflow: number, higher: number, ssn: number): boolean {
+  private ends(timing: number, vector: PacketVector, i: number, subflow: number, higher: number, ssn: number): boolean {
     const { subflows } = this;
-    const { hot } = subflows;
+    const { hot, timings } = subflows;
     const flags = vector.flags[i]!;
-    const micros = vector.atMicros[i]! - timing.atMicros;
-    const isn = hot[table.SubflowTable.direction(subflow, timing.higher) + table.ISN]!;
+    const micros = vector.atMicros[i]! - timings.atMicros(timing);
+    const end = timings.end(timing);
+    const isn = hot[table.SubflowTable.direction(subflow, timings.higher(timing)) + table.ISN]!;
     if (micros > MAX_MICROS) subflows.stopTiming(subflow);
-    else if (higher === timing.higher) {
+    else if (higher === timings.higher(timing)) {
       const isData = vector.payloadLength[i]! > 0 || (flags & SYN) !== 0;
-      if (isData && ((ssn - timing.end) | 0) < 0) subflows.stopTiming(subflow);
-    } else if (flags & ACK && ((vector.ack[i]! - isn - timing.end) | 0) >= 0) {
-      if (timing.agent === vector.agent[i]) this.sample(subflow, higher, micros);
-      if (timing.end === SYN_END) {
+      if (isData && ((ssn - end) | 0) < 0) subflows.stopTiming(subflow);
+    } else if (flags & ACK && ((vector.ack[i]! - isn - end) | 0) >= 0) {
+      if (timings.agent(timing) === vector.agent[i]) this.sample(subflow, higher, micros);
+      if (end === SYN_END) {
         // The handshake goes on, and the first data after it is measured too.
         subflows.time(subflow, null);
         return true;
@@ -71,15 +135,6 @@ export class RoundTrips {
       subflows.stopTiming(subflow);
     }
     return false;
-  }
-
-  private begin(subflow: number, timing: Timing): void {
-    const { timed } = this.subflows;
-    timed.delete(subflow);
-    this.subflows.time(subflow, timing);
-    if (timed.size <= this.most) return;
-    const [oldest] = timed.keys();
-    if (oldest !== undefined) this.subflows.stopTiming(oldest);
   }
 
   /** RFC 6298 §2: the smoothed time moves by an eighth of the difference. */

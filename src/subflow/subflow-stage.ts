@@ -48,12 +48,12 @@ export class SubflowStage {
 
   constructor(bounds: Pick<Bounds, "subflows" | "watchedSubflows" | "roundTrips">, seed: number) {
     this.keys = new FlowKeys(seed);
-    this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, this.keys);
+    this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, bounds.roundTrips, this.keys);
     this.numbering = new Numbering(this.subflows);
     this.duplicates = new MirrorDuplicates(this.keys.hash, this.events.subflow, this.subflows.hot, seed);
     this.resolution = new Resolution(this.subflows, this.keys, this.duplicates, this.events);
     this.mappings = new Mappings(this.subflows, this.events);
-    this.roundTrips = new RoundTrips(this.subflows, bounds.roundTrips);
+    this.roundTrips = new RoundTrips(this.subflows);
   }
 
   /** Second copies whose octets could not be compared with those of the first. */

@@ -2,7 +2,7 @@ import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
-import type { Timing } from "./round-trip.ts";
+import { Timings } from "./round-trip.ts";
 import { SubflowAgents } from "./subflow-agents.ts";
 import { Translations } from "./translations.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
@@ -56,7 +56,7 @@ export const STATE_DSN_64 = 1 << 8;
 export const STATE_DSN_RELATIVE = 1 << 10;
 /** The session is plain TCP: octets that no mapping covers are not held for one. */
 export const STATE_PLAIN = 1 << 6;
-/** What is in the hot line is not enough: `SubflowTable.watched` or `.timed` has more; the short way is not for it. */
+/** What is in the hot line is not enough: `SubflowTable.watched` or `.timings` has more; the short way is not for it. */
 export const STATE_WATCHED = 1 << 7;
 export const STATE_RESET = 1 << 12;
 /** RST came from the higher endpoint. */
@@ -131,8 +131,8 @@ export class SubflowTable {
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
   /** Watched subflows whose session has become plain TCP in this vector. */
   readonly turnedPlain: number[] = [];
-  /** By subflow: the round-trip time that is being measured; null: of the next segment with data (round-trip.ts). */
-  readonly timed = new Map<number, Timing | null>();
+  /** Round-trip times that are being measured. */
+  readonly timings: Timings;
   readonly translations = new Translations();
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
@@ -147,10 +147,14 @@ export class SubflowTable {
   private readonly keys: FlowKeys;
   private readonly mostWatched: number;
 
-  /** @param mostWatched of further ones the newest mapping is all that is kept */
-  constructor(capacity: number, mostWatched: number, keys: FlowKeys) {
+  /**
+   * @param mostWatched of further ones the newest mapping is all that is kept
+   * @param mostTimed round-trip times measured at a time
+   */
+  constructor(capacity: number, mostWatched: number, mostTimed: number, keys: FlowKeys) {
     this.capacity = capacity;
     this.mostWatched = mostWatched;
+    this.timings = new Timings(mostTimed);
     this.keys = keys;
     this.hot = cacheLineWords(capacity * HOT_WORDS);
     this.hotFloat = asFloats(this.hot);
@@ -226,7 +230,7 @@ export class SubflowTable {
     // Later events of the vector under way may still name it.
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.watched.delete(subflow);
-    this.timed.delete(subflow);
+    this.timings.stop(subflow);
     this.implausible.delete(subflow);
     this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
@@ -245,16 +249,23 @@ export class SubflowTable {
     this.uncompared.set(subflow, (this.uncompared.get(subflow) ?? 0) + 1);
   }
 
-  /** Measures a round-trip time of a subflow, or that of its next data (null). */
-  time(subflow: number, timing: Timing | null): void {
-    this.timed.set(subflow, timing);
+  /** Measures the round-trip time of a segment of a subflow, or of its next data (null). */
+  time(subflow: number, segment: Parameters<Timings["begin"]>[1]): void {
+    const displaced = this.timings.begin(subflow, segment);
+    if (displaced >= 0) this.leave(displaced);
     this.hot[subflow * HOT_WORDS + STATE]! |= STATE_WATCHED;
   }
 
   /** Ends the measurement under way on a subflow, if any. */
   stopTiming(subflow: number): void {
-    this.timed.delete(subflow);
-    if (!this.watched.has(subflow)) this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
+    this.timings.stop(subflow);
+    this.leave(subflow);
+  }
+
+  /** Leaves a subflow to its hot line again, where that is enough. */
+  private leave(subflow: number): void {
+    if (this.watched.has(subflow) || this.timings.find(subflow) >= 0) return;
+    this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
   }
 
   /** Says that a subflow's session is plain TCP from now on. */
@@ -280,7 +291,7 @@ export class SubflowTable {
     directions[higher] = null;
     if (directions[1 - higher] !== null) return;
     this.watched.delete(subflow);
-    if (!this.timed.has(subflow)) this.hot[subflow * HOT_WORDS + STATE]! &= ~STATE_WATCHED;
+    this.leave(subflow);
   }
 
   /** Counts the packets of a flow as second copies of a subflow's, and takes over who copied them and how it closed. */

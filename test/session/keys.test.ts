@@ -1,5 +1,7 @@
+import { createHmac } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { digestKey, joinHmac } from "../../src/session/keys.ts";
+import { addAddrHmac, digestKey, joinHmac } from "../../src/session/keys.ts";
 import { hex } from "../support/pcap.ts";
 
 const KEY_A = hex("0706050403020100");
@@ -20,5 +22,30 @@ describe("what keys yield", () => {
     [1, "c762015f08668ddecd8e5cf52f879d6f8ab187b4180f932da2330d9c1bd5ee8b"],
   ])("version %i: the HMAC of a join", (version, expected) => {
     expect(joinHmac(version, KEY_A, KEY_B, 0x01020304, 0x05060708).toString("hex")).toBe(expected);
+  });
+
+  const key = fc.uint8Array({ minLength: 8, maxLength: 8 });
+
+  it("HMACs are those of node:crypto", () => {
+    fc.assert(
+      fc.property(
+        key,
+        key,
+        fc.uint8Array({ minLength: 8, maxLength: 8 }),
+        fc.constantFrom(0, 1),
+        (a, b, both, version) => {
+          const nonces = Buffer.from(both);
+          const made = joinHmac(version, a, b, nonces.readUInt32BE(0), nonces.readUInt32BE(4));
+          const hmac = createHmac(version === 0 ? "sha1" : "sha256", Buffer.concat([a, b]));
+          expect(made.equals(hmac.update(nonces).digest())).toBe(true);
+        },
+      ),
+    );
+    fc.assert(
+      fc.property(key, key, fc.uint8Array({ minLength: 7, maxLength: 19 }), (a, b, announced) => {
+        const hmac = createHmac("sha256", Buffer.concat([a, b]));
+        expect(addAddrHmac(a, b, announced).equals(hmac.update(announced).digest())).toBe(true);
+      }),
+    );
   });
 });

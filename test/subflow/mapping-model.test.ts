@@ -62,7 +62,7 @@ class Real {
     this.origin = origin;
     const keys = new FlowKeys(1);
     keys.read(this.vector, 0, 1);
-    this.subflows = new table.SubflowTable(1, 1, keys);
+    this.subflows = new table.SubflowTable(1, 1, 1, keys);
     this.subflows.allocate(keys, 0, 0);
     this.mappings = new Mappings(this.subflows, this.out);
     this.at = table.SubflowTable.direction(0, 0);

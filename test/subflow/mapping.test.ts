@@ -16,7 +16,7 @@ function mapped(dsn: bigint, dataLength: number, dss = DSS_MAPPING | DSS_DSN_64)
   const vector = vectorOf([SHAPE]);
   const keys = new FlowKeys(1);
   keys.read(vector, 0, 1);
-  const subflows = new table.SubflowTable(1, 1, keys);
+  const subflows = new table.SubflowTable(1, 1, 1, keys);
   const subflow = subflows.allocate(keys, 0, 0);
   const out = new events.SubflowEvents();
   const mappings = new Mappings(subflows, out);

@@ -69,7 +69,7 @@ describe("round-trip times under measurement", () => {
     ]);
   });
 
-  it("the oldest gives way at the bound", () => {
+  it("give way to the newest at the bound", () => {
     expect(roundTrips(1)).toEqual([
       { port: 40_000, micros: null },
       { port: 40_001, micros: 1000 },

@@ -19,7 +19,7 @@ function followed(inside: number) {
   vector.mptcpAt[0] = 0;
   const keys = new FlowKeys(1);
   keys.read(vector, 0, 1);
-  const subflows = new table.SubflowTable(1, 1, keys);
+  const subflows = new table.SubflowTable(1, 1, 1, keys);
   const subflow = subflows.allocate(keys, 0, 0);
   const { hot } = subflows;
   const at = table.SubflowTable.direction(subflow, keys.fromHigher[0] ?? 0);
