@@ -81,7 +81,7 @@ export class Decapsulation {
         const addressAt = family === 4 ? ipv4AddressAt(ipAt) : ipv6AddressAt(ipAt);
         agent = this.agents.ofSender(view, addressAt, family, this.gre.key);
         if (agent < 0) return -agent;
-        this.agents.count(agent, this.gre.sequence, cursor.wireEnd - cursor.at, vector.atMicros[i]!);
+        this.agents.count(agent, this.gre.sequence, cursor.wireEnd - cursor.at, vector, i);
       }
       if (cursor.protocol === GRE_ETHERNET) fate = skipEthernet(view, cursor);
     }

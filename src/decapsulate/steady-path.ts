@@ -22,7 +22,7 @@ const KEY_AND_SEQUENCE_IPV4 = 0x3000_0000 + ETHERTYPE_IPV4;
  */
 export function steadyDecoder(vector: PacketVector, agents: Agents): (from: number, count: number) => number {
   return function decodeSteady(from, count) {
-    const { view, linkType, at: begin, captured, source, atMicros } = vector;
+    const { view, linkType, at: begin, captured, source } = vector;
     const { fate, agent: agentOf, family, addressAt, ipId, ipLength, tcpAt, ports, seq, ack, flags } = vector;
     const { optionsEnd, mptcpAt, payloadAt, payloadLength, payloadCaptured } = vector;
     for (let i = from; i < count; i++) {
@@ -49,9 +49,9 @@ export function steadyDecoder(vector: PacketVector, agents: Agents): (from: numb
         if ((view.getUint16(payload + 6) & 0x3fff) !== 0 || view.getUint8(payload + 9) !== PROTOCOL_TCP) return i;
         const payloadTotal = view.getUint16(payload + 2);
         if (!isUsualTcp(view, payload + 20, Math.min(end, payload + payloadTotal), payload + payloadTotal)) return i;
-        agent = agents.ofUsualSender(view.getUint32(ip + 12), view.getUint32(gre + 4));
+        agent = agents.ofUsualSender(view.getInt32(ip + 12), view.getInt32(gre + 4));
         if (agent < 0) return i;
-        agents.count(agent, view.getUint32(gre + 8), ip + total - payload, atMicros[i]!);
+        agents.count(agent, view.getUint32(gre + 8), ip + total - payload, vector, i);
         ip = payload;
         total = payloadTotal;
         end = Math.min(end, ip + total);

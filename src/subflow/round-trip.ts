@@ -101,7 +101,9 @@ export class RoundTrips {
     const packets = hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
     const payload = vector.payloadLength[i]!;
     const isSyn = (vector.flags[i]! & SYN) !== 0;
-    const timing = timings.find(subflow);
+    // Who is measured is watched.
+    const isWatched = (hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_WATCHED) !== 0;
+    const timing = isWatched ? timings.find(subflow) : -1;
     if (timing < 0 && !isSyn && (payload === 0 || (packets & TIMED_EVERY) !== 0)) return;
     if (timing >= 0 && !timings.awaitsData(timing) && !this.ends(timing, vector, i, subflow, higher, ssn)) return;
     const [atMicros, agent] = [vector.atMicros[i]!, vector.agent[i]!];
