@@ -2,6 +2,7 @@ import type { Bounds } from "../pipeline-contract.ts";
 import { OctetMemory } from "../reassembly/octet-memory.ts";
 import { LINE_NUMBERS, NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
 import * as flow from "../subflow/subflow-table.ts";
+import { takeCopies } from "../subflow/translated-packets.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
 import { AgeList } from "./age-list.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
@@ -121,7 +122,7 @@ export class Sessions {
     this.pending.remove(subflow);
     this.rare.forgetSubflow(subflow);
     subflows.hot[subflow * flow.HOT_WORDS + flow.SESSION] = 0;
-    subflows.takeCopies(subflow, twin);
+    takeCopies(subflows, subflow, twin);
     const startOf = (one: number): number => (one * table.SESSION_WORDS + table.SESSION_START) >> 1;
     const { floats } = this.table;
     const kept = startOf(this.sessionOf(twin));

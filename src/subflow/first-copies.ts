@@ -22,7 +22,7 @@ export class FirstCopies {
   private readonly packets: number;
   private readonly pieces: Uint8Array<ArrayBuffer>[] = [];
   private readonly views: DataView<ArrayBuffer>[] = [];
-  /** Made with the first piece. */
+  /** Made with the first piece: mostly no subflow is copied twice. */
   private places = new Float64Array(0);
   /** Octets written since the start, and left free at the ends of pieces. */
   private written = 0;
@@ -30,11 +30,6 @@ export class FirstCopies {
   /** @param packets how many are remembered at a time; each has a number below that */
   constructor(packets: number) {
     this.packets = packets;
-  }
-
-  /** Whether any were ever kept: mostly no subflow is copied twice. */
-  get isUsed(): boolean {
-    return this.places.length > 0;
   }
 
   /** Keeps the payload of packet i, which is remembered under number `place`. */
@@ -51,7 +46,7 @@ export class FirstCopies {
 
   /** The number has been given to a packet whose octets are not kept. */
   forget(place: number): void {
-    if (this.isUsed) this.places[place * PLACE_WORDS + 1] = 0;
+    if (this.places.length > 0) this.places[place * PLACE_WORDS + 1] = 0;
   }
 
   /** Finds the payload of the first copy of packet i, remembered under number `place`. False, and counted, where it is gone. */

@@ -2,13 +2,13 @@ import { cacheLineWords } from "../cache-lines.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import type { PacketVector } from "../vector.ts";
-import { VECTOR_LENGTH } from "../vector.ts";
 import { ipv4HopLimit, ipv4TrafficClass } from "../wire/ipv4.ts";
 import { ipv6HopLimit, ipv6TrafficClass } from "../wire/ipv6.ts";
 import { SYN, timestampValue } from "../wire/tcp.ts";
 import { type CopyPlace, Differences, payloadDifference } from "./differences.ts";
+import { type Fingerprints, SUM_MASK } from "./fingerprints.ts";
 import { FirstCopies } from "./first-copies.ts";
-import { NO_OPTION, OPTION_CUT, optionSum } from "./option-sum.ts";
+import { NO_OPTION, OPTION_CUT } from "./option-sum.ts";
 import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "./subflow-table.ts";
 
 /** The fate of a second copy. */
@@ -23,7 +23,6 @@ const WAYS = 4;
  */
 const ENTRY_WORDS = 4;
 const SET_WORDS = WAYS * ENTRY_WORDS;
-const SUM_MASK = 0xffff;
 /** The first agent; the last one lies AGENT_BITS further up, the hop limit twice that. */
 const AGENT_MASK = 0x7ff;
 const AGENT_BITS = 11;
@@ -39,12 +38,6 @@ const ANOTHER = 0;
 const COPIED_TWICE = 1;
 const REWRITTEN = 2;
 const EXACT = 3;
-
-/** Loops over one vector's columns (src/for-vector.ts). */
-interface Loops {
-  readonly read: (from: number, to: number) => void;
-  readonly skipFirst: (from: number, count: number) => number;
-}
 
 /** A packet's time as an entry has it. */
 function timeWord(atMicros: number): number {
@@ -63,30 +56,23 @@ export class MirrorDuplicates {
   /** Per set: the way that is the next to be forgotten. */
   private readonly oldest = new Uint8Array(SETS);
   private readonly kept = new FirstCopies(SETS * WAYS);
-  private readonly first = new Uint32Array(VECTOR_LENGTH);
-  /** As in an entry: fingerprint and sum of options. */
-  private readonly second = new Uint32Array(VECTOR_LENGTH);
   /** The places of the two copies that are compared. */
   private readonly own: CopyPlace = { agent: 0, trafficClass: 0, sum: 0 };
   private readonly earlier: CopyPlace = { agent: 0, trafficClass: 0, sum: 0 };
-  private readonly hashes: Uint32Array;
+  private readonly fingerprints: Fingerprints;
   private readonly subflow: Int32Array;
   private readonly hot: Uint32Array;
-  private readonly seed: number;
-  private readonly loopsOf = forVector(
-    (vector): Loops => ({ read: this.reading(vector), skipFirst: this.skipping(vector) }),
-  );
+  private readonly loopOf = forVector((vector) => this.loop(vector));
 
   /**
-   * @param hashes of the flows of the vector's packets
+   * @param fingerprints of the vector's packets
    * @param subflow of each packet, -1 where none is known
    * @param hot of the subflow table
    */
-  constructor(hashes: Uint32Array, subflow: Int32Array, hot: Uint32Array, seed: number) {
-    this.hashes = hashes;
+  constructor(fingerprints: Fingerprints, subflow: Int32Array, hot: Uint32Array) {
+    this.fingerprints = fingerprints;
     this.subflow = subflow;
     this.hot = hot;
-    this.seed = seed | 0;
   }
 
   /** Copies whose octets could not be compared, because those of the first copy were no longer kept. */
@@ -94,36 +80,10 @@ export class MirrorDuplicates {
     return this.kept.uncompared;
   }
 
-  /** Computes the fingerprints of packets `from` to `to` that are under way, whose flows' hashes are known. */
-  read(vector: PacketVector, from: number, to: number): void {
-    this.loopsOf(vector).read(from, to);
-  }
-
-  private reading(vector: PacketVector): (from: number, to: number) => void {
-    const { hashes, seed } = this;
-    const readFingerprints = (from: number, to: number): void => {
-      const { view, fate, seq, ack, ipId, flags, ports, tcpAt, optionsEnd, payloadLength } = vector;
-      const { first, second } = this;
-      for (let i = from; i < to; i++) {
-        if (fate[i] !== FATE_ALIVE) continue;
-        const number = seq[i]!;
-        const acknowledged = ack[i]!;
-        let a = Math.imul(seed ^ hashes[i]! ^ number, 0x9e3779b1);
-        a = Math.imul(a ^ (a >>> 15) ^ acknowledged, 0x85ebca6b);
-        a = Math.imul(a ^ (a >>> 13) ^ ((ipId[i]! << 8) | flags[i]!), 0xc2b2ae35);
-        let b = Math.imul(number ^ timestampValue(view, tcpAt[i]!, optionsEnd[i]!), 0x27d4eb2f);
-        b = Math.imul(b ^ (b >>> 15) ^ payloadLength[i]! ^ ports[i]!, 0x9e3779b1) ^ acknowledged;
-        b = Math.imul(b ^ (b >>> 13), 0x27d4eb2f);
-        first[i] = (a ^ (a >>> 16) ^ b) >>> 0;
-        second[i] = ((b & ~SUM_MASK) | optionSum(vector, i)) >>> 0;
-      }
-    };
-    return readFingerprints;
-  }
-
   /** Loads the sets of the first `count` packets; the sum keeps that from being optimised away. */
   touch(count: number): number {
-    const { first, table } = this;
+    const { table } = this;
+    const { first } = this.fingerprints;
     let sum = 0;
     for (let i = 0; i < count; i++) sum ^= table[(first[i]! & (SETS - 1)) * SET_WORDS]!;
     return sum;
@@ -131,7 +91,7 @@ export class MirrorDuplicates {
 
   /** Gives packets of known subflows the fate MIRROR_DUPLICATE when they are copies. Returns whether there were any. */
   refuse(vector: PacketVector, count: number): boolean {
-    const { skipFirst } = this.loopsOf(vector);
+    const skipFirst = this.loopOf(vector);
     let refused = false;
     this.differences.clear();
     for (let i = skipFirst(0, count); i < count; i = skipFirst(i + 1, count)) {
@@ -143,14 +103,15 @@ export class MirrorDuplicates {
   }
 
   /**
-   * What `isCopy` does for packets of known subflows that are like none remembered, while no octets are kept: remembers
+   * What `isCopy` does for packets of known subflows that are copied once and like none remembered: the loop remembers
    * them from `from` on, and returns the first packet that is none of these, or `count`.
    */
-  private skipping(vector: PacketVector): Loops["skipFirst"] {
-    const { kept } = this;
+  private loop(vector: PacketVector): (from: number, count: number) => number {
+    const { kept, fingerprints } = this;
     const skipFirst = (from: number, count: number): number => {
       const { view, fate, agent, atMicros, addressAt, family } = vector;
-      const { table, oldest, first, second, subflow, hot } = this;
+      const { table, oldest, subflow, hot } = this;
+      const { first, second } = fingerprints;
       for (let i = from; i < count; i++) {
         const flow = subflow[i]!;
         if (flow < 0 || fate[i] !== FATE_ALIVE) continue;
@@ -159,7 +120,7 @@ export class MirrorDuplicates {
         const line = set * SET_WORDS;
         if (table[line] === a || table[line + ENTRY_WORDS] === a) return i;
         if (table[line + 2 * ENTRY_WORDS] === a || table[line + 3 * ENTRY_WORDS] === a) return i;
-        if (family[i] !== 4 || kept.isUsed || (hot[flow * HOT_WORDS + STATE]! & STATE_COPIED_TWICE) !== 0) return i;
+        if (family[i] !== 4 || (hot[flow * HOT_WORDS + STATE]! & STATE_COPIED_TWICE) !== 0) return i;
         const way = oldest[set]!;
         const place = line + way * ENTRY_WORDS;
         oldest[set] = (way + 1) % WAYS;
@@ -168,6 +129,7 @@ export class MirrorDuplicates {
         table[place + 1] = second[i]!;
         table[place + 2] = (agent[i]! + 1) | (ipv4HopLimit(view, at) << (2 * AGENT_BITS));
         table[place + 3] = timeWord(atMicros[i]!) | ipv4TrafficClass(view, at);
+        kept.forget(place / ENTRY_WORDS);
       }
       return count;
     };
@@ -190,8 +152,8 @@ export class MirrorDuplicates {
    */
   isCopy(vector: PacketVector, i: number, subflow: number): boolean {
     const { table, hot } = this;
-    const a = this.first[i]!;
-    const b = this.second[i]!;
+    const a = this.fingerprints.first[i]!;
+    const b = this.fingerprints.second[i]!;
     const now = timeWord(vector.atMicros[i]!);
     const set = a & (SETS - 1);
     const line = set * SET_WORDS;
@@ -230,8 +192,8 @@ export class MirrorDuplicates {
   /** Finds what packet i is a copy of among those of its fingerprint, the oldest where several would do. */
   private match(vector: PacketVector, i: number, line: number, now: number): boolean {
     const { table } = this;
-    const a = this.first[i]!;
-    const b = this.second[i]!;
+    const a = this.fingerprints.first[i]!;
+    const b = this.fingerprints.second[i]!;
     let found = -1;
     let best = ANOTHER;
     let oldest = 0;
@@ -261,7 +223,7 @@ export class MirrorDuplicates {
   private likeness(vector: PacketVector, i: number, at: number): number {
     const agent = vector.agent[i]! + 1;
     const seen = this.table[at + 2]!;
-    const sum = this.second[i]! & SUM_MASK;
+    const sum = this.fingerprints.second[i]! & SUM_MASK;
     const other = this.table[at + 1]! & SUM_MASK;
     const isIdentified = vector.ipId[i] !== 0;
     if ((seen & AGENT_MASK) === agent || ((seen >>> AGENT_BITS) & AGENT_MASK) === agent) {
@@ -292,7 +254,7 @@ export class MirrorDuplicates {
     earlier.trafficClass = table[at + 3]! & CLASS_MASK;
     own.agent = vector.agent[i]!;
     own.trafficClass = isIpv4 ? ipv4TrafficClass(view, addressAt) : ipv6TrafficClass(view, addressAt);
-    own.sum = this.second[i]! & SUM_MASK;
+    own.sum = this.fingerprints.second[i]! & SUM_MASK;
     // Clocks of two agents may differ; routers on the way count the hops.
     const hops =
       ((seen >>> (2 * AGENT_BITS)) & 0xff) - (isIpv4 ? ipv4HopLimit(view, addressAt) : ipv6HopLimit(view, addressAt));

@@ -1,6 +1,7 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import type { PacketVector } from "../vector.ts";
+import type { Fingerprints } from "./fingerprints.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import type { MirrorDuplicates } from "./mirror-duplicates.ts";
 import type { SubflowEvents } from "./subflow-events.ts";
@@ -11,29 +12,37 @@ import { untranslate } from "./translated-packets.ts";
 export class Resolution {
   private readonly subflows: SubflowTable;
   private readonly keys: FlowKeys;
+  private readonly fingerprints: Fingerprints;
   private readonly duplicates: MirrorDuplicates;
   private readonly events: SubflowEvents;
   /** Keeps the sums of touched lines, so that the loads are not optimised away. */
   private readonly touched = new Uint32Array(1);
   private readonly loopOf = forVector((vector) => this.loop(vector));
 
-  constructor(subflows: SubflowTable, keys: FlowKeys, duplicates: MirrorDuplicates, events: SubflowEvents) {
+  constructor(
+    subflows: SubflowTable,
+    keys: FlowKeys,
+    fingerprints: Fingerprints,
+    duplicates: MirrorDuplicates,
+    events: SubflowEvents,
+  ) {
     this.subflows = subflows;
     this.keys = keys;
+    this.fingerprints = fingerprints;
     this.duplicates = duplicates;
     this.events = events;
   }
 
   /** Leaves subflow (-1: none that is known) and direction of each packet in the events, and reads their fingerprints. */
   resolve(vector: PacketVector, count: number): void {
-    const { keys, subflows, duplicates, events } = this;
+    const { keys, fingerprints, subflows, duplicates, events } = this;
     keys.read(vector, 0, count);
     events.fromHigher.set(keys.fromHigher);
-    duplicates.read(vector, 0, count);
+    fingerprints.read(vector, 0, count);
     // Keys of packets that are no longer under way are stale: they are touched in vain, and looked up by nobody.
     this.touched[0] = subflows.index.guess(keys.hash, count, events.subflow) ^ duplicates.touch(count);
     this.loopOf(vector)(count);
-    if (!subflows.translations.isEmpty) untranslate(vector, count, events, subflows, keys, duplicates);
+    if (!subflows.translations.isEmpty) untranslate(vector, count, events, subflows, keys, fingerprints);
   }
 
   /** Loads the guessed subflows, both lines of each, then compares keys: what is another flow's is looked up. */

@@ -6,6 +6,7 @@ import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { NOT_COMPARED } from "./differences.ts";
+import { Fingerprints } from "./fingerprints.ts";
 import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
@@ -50,8 +51,9 @@ export class SubflowStage {
     this.keys = new FlowKeys(seed);
     this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, bounds.roundTrips, this.keys);
     this.numbering = new Numbering(this.subflows);
-    this.duplicates = new MirrorDuplicates(this.keys.hash, this.events.subflow, this.subflows.hot, seed);
-    this.resolution = new Resolution(this.subflows, this.keys, this.duplicates, this.events);
+    const fingerprints = new Fingerprints(this.keys.hash, seed);
+    this.duplicates = new MirrorDuplicates(fingerprints, this.events.subflow, this.subflows.hot);
+    this.resolution = new Resolution(this.subflows, this.keys, fingerprints, this.duplicates, this.events);
     this.mappings = new Mappings(this.subflows, this.events);
     this.roundTrips = new RoundTrips(this.subflows);
   }

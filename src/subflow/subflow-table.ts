@@ -294,27 +294,6 @@ export class SubflowTable {
     this.leave(subflow);
   }
 
-  /** Counts the packets of a flow as second copies of a subflow's, and takes over who copied them and how it closed. */
-  takeCopies(from: number, subflow: number): void {
-    const { hot, cold, coldFloat } = this;
-    const source = from * HOT_WORDS;
-    const target = subflow * HOT_WORDS;
-    const swapped = (hot[source + STATE]! ^ hot[target + STATE]!) & STATE_OPENER_HIGHER ? 1 : 0;
-    let copies = cold[from * COLD_WORDS + DUPLICATES]!;
-    for (let higher = 0; higher < 2; higher++) {
-      copies += hot[SubflowTable.direction(from, higher) + PACKETS]!;
-      if (hot[source + STATE]! & (STATE_FIN << higher)) hot[target + STATE]! |= STATE_FIN << (higher ^ swapped);
-    }
-    if (hot[source + STATE]! & STATE_RESET && (hot[target + STATE]! & STATE_RESET) === 0) {
-      const byHigher = ((hot[source + STATE]! & STATE_RESET_BY_HIGHER) !== 0) === (swapped === 0);
-      hot[target + STATE]! |= STATE_RESET | (byHigher ? STATE_RESET_BY_HIGHER : 0);
-    }
-    cold[subflow * COLD_WORDS + DUPLICATES]! += copies;
-    const start = (subflow * COLD_WORDS + START_MICROS) >> 1;
-    coldFloat[start] = Math.min(coldFloat[start]!, coldFloat[(from * COLD_WORDS + START_MICROS) >> 1]!);
-    for (const agent of this.agents.of(from)) this.agents.note(subflow, agent);
-  }
-
   /** Where the fields of a direction begin in `hot`: 0 the lower endpoint's, 1 the higher's. */
   static direction(subflow: number, higher: number): number {
     return subflow * HOT_WORDS + DIRECTION + higher * DIRECTION_WORDS;

@@ -1,8 +1,8 @@
 import { FATE_ALIVE } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
 import { ACK, SYN } from "../wire/tcp.ts";
+import type { Fingerprints } from "./fingerprints.ts";
 import type { FlowKeys } from "./flow-key.ts";
-import type { MirrorDuplicates } from "./mirror-duplicates.ts";
 import type { SubflowEvents } from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 import { takeOff } from "./translations.ts";
@@ -17,7 +17,7 @@ export function untranslate(
   events: SubflowEvents,
   subflows: table.SubflowTable,
   keys: FlowKeys,
-  duplicates: MirrorDuplicates,
+  fingerprints: Fingerprints,
 ): void {
   const { hot, translations } = subflows;
   for (let i = 0; i < count; i++) {
@@ -38,6 +38,28 @@ export function untranslate(
     takeOff(translation, vector, keys, hot, i);
     events.subflow[i] = translation.subflow;
     events.fromHigher[i] = keys.fromHigher[i]!;
-    duplicates.read(vector, i, i + 1);
+    fingerprints.read(vector, i, i + 1);
   }
+}
+
+/** Counts the packets of a flow as second copies of a subflow's, and takes over who copied them and how it closed. */
+export function takeCopies(subflows: table.SubflowTable, from: number, subflow: number): void {
+  const { hot, cold, coldFloat, agents } = subflows;
+  const source = from * table.HOT_WORDS;
+  const target = subflow * table.HOT_WORDS;
+  const swapped = (hot[source + table.STATE]! ^ hot[target + table.STATE]!) & table.STATE_OPENER_HIGHER ? 1 : 0;
+  let copies = cold[from * table.COLD_WORDS + table.DUPLICATES]!;
+  for (let higher = 0; higher < 2; higher++) {
+    copies += hot[table.SubflowTable.direction(from, higher) + table.PACKETS]!;
+    if (hot[source + table.STATE]! & (table.STATE_FIN << higher))
+      hot[target + table.STATE]! |= table.STATE_FIN << (higher ^ swapped);
+  }
+  if (hot[source + table.STATE]! & table.STATE_RESET && (hot[target + table.STATE]! & table.STATE_RESET) === 0) {
+    const byHigher = ((hot[source + table.STATE]! & table.STATE_RESET_BY_HIGHER) !== 0) === (swapped === 0);
+    hot[target + table.STATE]! |= table.STATE_RESET | (byHigher ? table.STATE_RESET_BY_HIGHER : 0);
+  }
+  cold[subflow * table.COLD_WORDS + table.DUPLICATES]! += copies;
+  const start = (subflow * table.COLD_WORDS + table.START_MICROS) >> 1;
+  coldFloat[start] = Math.min(coldFloat[start]!, coldFloat[(from * table.COLD_WORDS + table.START_MICROS) >> 1]!);
+  for (const agent of agents.of(from)) agents.note(subflow, agent);
 }

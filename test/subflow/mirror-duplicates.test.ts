@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Agents } from "../../src/decapsulate/agents.ts";
 import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
 import { NOT_COMPARED } from "../../src/subflow/differences.ts";
+import { Fingerprints } from "../../src/subflow/fingerprints.ts";
 import { MirrorDuplicates } from "../../src/subflow/mirror-duplicates.ts";
 import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "../../src/subflow/subflow-table.ts";
 import { PacketVector } from "../../src/vector.ts";
@@ -144,7 +145,8 @@ describe("octets of first copies", () => {
     const agents = new Agents(null);
     const sources = ["a", "b"].map((name) => agents.addSource(name));
     const hot = new Uint32Array(2 * HOT_WORDS);
-    const duplicates = new MirrorDuplicates(Uint32Array.of(7), Int32Array.of(0), hot, 1);
+    const fingerprints = new Fingerprints(Uint32Array.of(7), 1);
+    const duplicates = new MirrorDuplicates(fingerprints, Int32Array.of(0), hot);
     hot[STATE] = STATE_COPIED_TWICE;
     /** Whether it is a copy, and how its octets differ from those of the first one. */
     const look = (copy: Copy, subflow: number) => {
@@ -154,7 +156,7 @@ describe("octets of first copies", () => {
       vector.add(0, octets.length, octets.length, atMicros, 101, sources[source] ?? 0);
       new Decapsulation(agents).process(vector);
       duplicates.differences.clear();
-      duplicates.read(vector, 0, 1);
+      fingerprints.read(vector, 0, 1);
       return [duplicates.isCopy(vector, 0, subflow), duplicates.differences.kinds[0]];
     };
     // Four packets of one fingerprint, too far apart to be copies, fill a set; the octets of each are kept.
