@@ -54,10 +54,11 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
 function hasOpenSubflow(sessions: Sessions, session: number): boolean {
   if (sessions.table.words[session * table.SESSION_WORDS + table.OPEN_SUBFLOWS] === 0) return false;
   const isOrphan = (sessions.table.state(session) & table.S_ORPHAN) !== 0;
-  return sessions.subflowsOf(session).some((subflow) => {
-    const word = sessions.join(subflow);
-    return (word & IS_CLOSED) === 0 && (isOrphan || (word & IS_JOINED) === 0 || (word & IS_PROVEN) !== 0);
-  });
+  for (let one = sessions.firstOf(session); one >= 0; one = sessions.nextOf(one)) {
+    const word = sessions.join(one);
+    if ((word & IS_CLOSED) === 0 && (isOrphan || (word & IS_JOINED) === 0 || (word & IS_PROVEN) !== 0)) return true;
+  }
+  return false;
 }
 
 const stateOf = (sessions: Sessions, subflow: number): number =>
@@ -68,11 +69,11 @@ const lastMicros = (sessions: Sessions, subflow: number): number =>
 
 /** Whether both streams have ended. */
 const hasEnded = (sessions: Sessions, session: number): boolean =>
-  [0, 1].every((side) => streamEnd(sessions, session, side) !== null);
+  streamEnd(sessions, session, 0) !== null && streamEnd(sessions, session, 1) !== null;
 
 /** Whether both sides state that their streams end, though nothing may show that they have. */
 const mayHaveEnded = (sessions: Sessions, session: number): boolean =>
-  [0, 1].every((side) => hasStatedEnd(sessions, session, side));
+  hasStatedEnd(sessions, session, 0) && hasStatedEnd(sessions, session, 1);
 
 /** How a session ends of which nothing more comes: as both sides state that it does, else for this reason. */
 function lastClose(sessions: Sessions, session: number, reason: CloseReason): Close {

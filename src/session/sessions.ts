@@ -135,14 +135,20 @@ export class Sessions {
     return this.subflows.coldFloat[(subflow * flow.COLD_WORDS + flow.START_MICROS) >> 1]!;
   }
 
+  /** The subflow of a session that was attached first, -1 when it has none. */
+  firstOf(session: number): number {
+    return this.table.words[session * table.SESSION_WORDS + table.FIRST_SUBFLOW]! - 1;
+  }
+
+  /** The subflow of the same session that was attached next, -1 when there is none. */
+  nextOf(subflow: number): number {
+    return this.subflows.cold[subflow * flow.COLD_WORDS + flow.NEXT_SUBFLOW]! - 1;
+  }
+
   /** The subflows of a session in the order they were attached. */
   subflowsOf(session: number): number[] {
     const found: number[] = [];
-    let next = this.table.words[session * table.SESSION_WORDS + table.FIRST_SUBFLOW]!;
-    while (next !== 0) {
-      found.push(next - 1);
-      next = this.subflows.cold[(next - 1) * flow.COLD_WORDS + flow.NEXT_SUBFLOW]!;
-    }
+    for (let one = this.firstOf(session); one >= 0; one = this.nextOf(one)) found.push(one);
     return found;
   }
 
@@ -246,8 +252,8 @@ export class Sessions {
   /** µs of a session's newest packet. */
   lastMicros(session: number): number {
     let last = this.table.floats[(session * table.SESSION_WORDS + table.SESSION_START) >> 1]!;
-    for (const subflow of this.subflowsOf(session)) {
-      last = Math.max(last, this.subflows.hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!);
+    for (let one = this.firstOf(session); one >= 0; one = this.nextOf(one)) {
+      last = Math.max(last, this.subflows.hotFloat[(one * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!);
     }
     return last;
   }
