@@ -28,7 +28,7 @@ export type NewOctets = (
  */
 export class Placement {
   readonly sessions: Sessions;
-  /** What is placed now are second copies of packets: what of it is there already came once. */
+  /** What is placed now may be of packets that were placed before: what of it is there already came once. */
   areCopies = false;
   private readonly isNew: NewOctets | null;
   /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, and who brought it. */

@@ -104,6 +104,8 @@ export interface LaterData {
   readonly at: number;
   readonly length: number;
   readonly captured: number;
+  /** Perhaps its packet has been taken already, as what it is: it came in the microsecond in which the session fell back. */
+  readonly mayBeTaken: boolean;
 }
 
 /** A mapping with a checksum, for which no further octet is waited. */

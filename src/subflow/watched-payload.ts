@@ -67,10 +67,10 @@ export class WatchedPayload {
           Number.POSITIVE_INFINITY,
         )) {
           // Packets since then were taken as what they are.
-          if (atMicros >= since) continue;
+          if (atMicros > since) continue;
           this.later.push({
             ...{ subflow, higher, atMicros, agent, block, at: 0, length: end - start, captured: block.length },
-            ...{ ssn: start % WORD, form: null, dsnHi: 0, dsnLo: 0 },
+            ...{ ssn: start % WORD, form: null, dsnHi: 0, dsnLo: 0, mayBeTaken: atMicros === since },
           });
         }
       }
@@ -172,7 +172,7 @@ export class WatchedPayload {
     const lo = mapping.dsnLo + (start - mapping.start);
     this.later.push({
       ...{ subflow, higher, atMicros, agent, block, at, length, captured },
-      ...{ ssn: start % WORD, form: mapping.form },
+      ...{ ssn: start % WORD, form: mapping.form, mayBeTaken: false },
       ...{ dsnHi: (mapping.dsnHi + Math.floor(lo / WORD)) % WORD, dsnLo: lo % WORD },
     });
   }
