@@ -18,8 +18,8 @@ export interface Sight {
   readonly fins: [boolean, boolean];
   /** Per subflow and side what was seen of it: `syn`, `syn-ack`, `ack`, `data`, `fin`, `rst`, `fastclose`, ... */
   readonly subflows: Map<number, [Set<string>, Set<string>]>;
-  /** Highest octet of each side's stream that its peer acknowledged in a copy. */
-  readonly acked: [number, number];
+  /** How far each side's stream was acknowledged in a copy, a DATA_FIN being one more; null: in none. */
+  readonly acked: [number | null, number | null];
 }
 
 /** A copy of a packet, and what it is a copy of. */
@@ -72,7 +72,7 @@ export function sightsOf({ sessions }: Simulation, copies: readonly Copy[]): Sig
       octets: [new Uint8Array(initiator.length), new Uint8Array(responder.length)],
       fins: [false, false],
       subflows: new Map(),
-      acked: [0, 0],
+      acked: [null, null],
     }),
   );
   const mappings = new Map<string, Set<Mapping>>();
@@ -110,7 +110,7 @@ function noteStatements(sight: Sight, copy: Copy): boolean {
   for (const tag of meaning.tags) tags[side].add(tag);
   if (said.dataAck !== undefined) {
     const peer = peerOf(side);
-    sight.acked[peer] = Math.max(sight.acked[peer], said.dataAck);
+    sight.acked[peer] = Math.max(sight.acked[peer] ?? 0, said.dataAck);
   }
   if (said.mapping?.fin) sight.fins[side] = true;
   return true;
