@@ -93,6 +93,7 @@ export function takeOctets(
   const { sessions } = placement;
   const subflow = seen.subflow[i]!;
   if (side === 0 && sessions.isShiftUnknown(session)) {
+    sessions.fastOpens.noteEarlyData(session);
     sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     return;
   }

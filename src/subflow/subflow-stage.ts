@@ -8,7 +8,7 @@ import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
-import { advance, isKeepAlive, isKnownSyn, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { followSteady } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
@@ -269,11 +269,7 @@ export class SubflowStage {
     const base = subflow * table.HOT_WORDS;
     const state = hot[base + table.STATE]!;
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
-    const octets = vector.payloadLength[i]!;
-    if (answer || !isKnownSyn(hot, subflow, higher, vector.seq[i]!, octets)) {
-      this.numbering.set(subflow, higher, vector.seq[i]!, octets);
-    }
-    this.events.ssn[i] = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]! - vector.seq[i]!;
+    this.events.ssn[i] = this.numbering.takeSyn(vector, i, subflow, higher);
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
     let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
     if (answer) {
