@@ -36,13 +36,37 @@ function sessionOf(record: SessionRecord, { sessions }: Simulation): number {
 }
 
 /** Records of sessions whose handshake was seen, each with its session. */
-function* handshakes({ run, simulation, sights }: Observed) {
+function* handshakes({ run, placed, simulation, sights }: Observed) {
   for (const record of run.records) {
     if (record.mptcp.session.evidence !== "handshake") continue;
     const number = sessionOf(record, simulation);
     const [session, sight] = [simulation.sessions[number], sights[number]];
-    if (session !== undefined && sight !== undefined) yield { record, session, sight };
+    if (session !== undefined && sight !== undefined) yield { record, ...known(record, session, sight, placed) };
   }
+}
+
+/**
+ * A session as far as an observer can know it: who did not see the octets of its SYN, or saw them too late, knows of none,
+ * and has the initiator's stream begin behind them, at IDSN + 1.
+ */
+function known(record: SessionRecord, session: SimulatedSession, sight: Sight, placed: PlacedOctets) {
+  const [sent, answer] = session.streams;
+  const { taken } = session.identity;
+  const wasSeen = sight.subflows.get(0)?.[0].has("syn-octets");
+  const pieces = placed.pieces.get(record.mptcp.session.id) ?? [];
+  const isWhole = pieces.every(
+    ({ side, offset, octets }) => side === 1 || octets.equals(sent.subarray(offset, offset + octets.length)),
+  );
+  if (taken === 0 || (wasSeen && isWhole)) return { session, sight };
+  const { octets, acked } = sight;
+  return {
+    session: { ...session, streams: [sent.subarray(taken), answer] as const },
+    sight: {
+      ...sight,
+      octets: [octets[0].subarray(taken), octets[1]] as const,
+      acked: [acked[0] === null ? null : acked[0] - taken, acked[1]] as [number | null, number | null],
+    },
+  };
 }
 
 /**
@@ -166,7 +190,7 @@ export function expectLossesCounted(observed: Observed, copies: readonly Copy[])
   expect(fates.length).toBe(totals.packetsIn);
   for (const [number, session] of observed.simulation.sessions.entries()) {
     const sight = observed.sights[number];
-    const own = found.filter((one) => one.session === session);
+    const own = found.filter((one) => one.session.identity === session.identity);
     if (sight === undefined || !hasHandshake(sight)) continue;
     const isUntaken = copies.some((copy, i) => copy.packet.meaning.session === number && !TAKEN.has(fates[i] ?? 0));
     const isTold = isUntaken || own.some(({ record }) => record.rejoin?.shed !== undefined);
@@ -185,7 +209,9 @@ export function expectLossesCounted(observed: Observed, copies: readonly Copy[])
 
 /** The one record of a session whose handshake was seen. */
 export function onlyRecord(observed: Observed, session: SimulatedSession): SessionRecord {
-  const own = [...handshakes(observed)].filter((one) => one.session === session).map(({ record }) => record);
+  const own = [...handshakes(observed)]
+    .filter((one) => one.session.identity === session.identity)
+    .map(({ record }) => record);
   expect(own.map(({ mptcp }) => mptcp.session.id)).toHaveLength(1);
   const [record] = own;
   if (record === undefined) throw new Error("no record");

@@ -3,6 +3,7 @@ import { Random } from "../bench/random.ts";
 import {
   type AgentPlan,
   type EventPlan,
+  FAST_OPEN_TAKEN,
   GOOD_AGENT,
   type JoinPlan,
   MAPPING_PLACES,
@@ -51,6 +52,8 @@ const anyPlan: fc.Arbitrary<SessionPlan> = fc.record({
   checksum: fc.boolean(),
   narrowDsn: fc.boolean(),
   narrowAck: fc.boolean(),
+  fastOpen: fc.constantFrom(0, 0, 0, 1, 300, 1400),
+  fastOpenTaken: fc.constantFrom(...FAST_OPEN_TAKEN),
   capableData: fc.boolean(),
   finWithData: fc.boolean(),
   timestamps: fc.boolean(),

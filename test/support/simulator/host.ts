@@ -91,6 +91,19 @@ export class Host implements SubflowOwner {
     return this.identity.dss(this.side, this.reached + (this.hasAllOfPeer ? 1 : 0), mapping);
   }
 
+  synOctets({ shape }: SubflowEnd): Uint8Array {
+    const { version, fastOpen } = this.plan;
+    return this.stream.subarray(0, version === 1 && shape.number === 0 ? fastOpen : 0);
+  }
+
+  tookSyn(_end: SubflowEnd, octets: Uint8Array): number {
+    const { fastOpenTaken } = this.plan;
+    if (octets.length === 0 || fastOpenTaken === "none") return 0;
+    this.identity.taken = fastOpenTaken === "all" ? octets.length : octets.length >> 1;
+    this.place(0, octets.subarray(0, this.identity.taken));
+    return this.identity.taken;
+  }
+
   took(end: SubflowEnd, packet: Packet): void {
     if (packet.said.fastclose) this.giveUp(end);
     else this.takeSegment(end, packet);
@@ -170,6 +183,7 @@ export class Host implements SubflowOwner {
     if (end.shape.number > 0) return;
     if (said.capable === undefined) this.isPlain = true;
     if ((flags & ACK) === 0) return;
+    this.sent = this.acked = this.identity.taken;
     if (this.isPlain || this.plan.version === 0 || this.plan.capableData) end.isReady = true;
     if (this.isPlain) end.isConfirmed = true;
   }
@@ -233,7 +247,8 @@ export class Host implements SubflowOwner {
     while (this.sent < this.stream.length) {
       const ready = this.candidates();
       if (ready.length === 0) return;
-      const isFirst = this.sent === 0 && this.side === 0 && this.plan.capableData && this.plan.version === 1;
+      const isFirst =
+        this.sent === this.identity.taken && this.side === 0 && this.plan.capableData && this.plan.version === 1;
       // Before the responder has answered, there is the first mapping alone.
       if (!this.isEstablished && !this.isPlain && this.plan.version === 1 && this.side === 0 && !isFirst) return;
       const length = Math.min(1 + this.random.below(this.longest), this.stream.length - this.sent);
@@ -305,7 +320,7 @@ export class Host implements SubflowOwner {
   /** Octets that nobody acknowledges, on subflows that are no more or not good, are sent again elsewhere. */
   private rescue(round: number, before: number): void {
     if (this.isOver || round > MAX_RESCUES) return;
-    if (this.acked === before && this.acked < this.sent && !this.isPlain) {
+    if (this.acked === before && this.acked < this.sent && this.isEstablished && !this.isPlain) {
       this.reinject(this.acked, Math.min(this.sent - this.acked, this.longest));
     }
     this.changedAll();
