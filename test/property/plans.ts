@@ -23,6 +23,7 @@ const path: fc.Arbitrary<PathPlan> = fc.record({
   loss: fc.constantFrom(0, 0, 0.02, 0.1),
   doubled: fc.constantFrom(0, 0, 0.02),
   nat: seldom,
+  tampered: fc.constant(0),
 });
 
 const join: fc.Arbitrary<JoinPlan> = fc.record({

@@ -14,6 +14,8 @@ export interface PathPlan {
   readonly doubled: number;
   /** The middlebox translates the initiator's address and port. */
   readonly nat: boolean;
+  /** Share of segments with payload in which somebody at the middlebox changes octets. */
+  readonly tampered: number;
 }
 
 /** A further subflow. */
@@ -112,7 +114,15 @@ export const GOOD_AGENT: AgentPlan = {
 };
 
 /** A path that loses nothing. */
-export const USUAL_PATH: PathPlan = { ipv6: false, delayMillis: 10, jitterMillis: 0, loss: 0, doubled: 0, nat: false };
+export const USUAL_PATH: PathPlan = {
+  ipv6: false,
+  delayMillis: 10,
+  jitterMillis: 0,
+  loss: 0,
+  doubled: 0,
+  nat: false,
+  tampered: 0,
+};
 
 /** Two subflows over two paths, and some 40 KB each way. */
 export const USUAL_PLAN: SessionPlan = {
