@@ -275,7 +275,9 @@ export class SubflowStage {
     if (answer) {
       this.numbering.learn(vector, i, subflow, higher);
       if ((state & table.STATE_SYN_ACK) === 0) {
-        this.events.ssn[i] = this.numbering.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
+        const taken = this.numbering.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
+        if (taken > 0) this.mappings.beginAnew(subflow, 1 - higher);
+        this.events.ssn[i] = taken;
         kind |= events.SYN_ACK;
       }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {

@@ -102,6 +102,19 @@ describe("octets in a SYN", () => {
     expect(initiator).toMatchObject({ octets: 0, complete: false });
   });
 
+  it.each([1, 64])("move no octet to a wrong place whose SYN/ACK came after data (%i to a vector)", (batch) => {
+    const talk = fastOpen(4);
+    const [answer] = talk.packets.splice(1);
+    // Numbered from behind the SYN's 14 octets, the last four would lie where the next mapping is.
+    talk.open(["ack"]).send(0, "0123456789 0123456789 01234567");
+    if (answer !== undefined) talk.packets.push(answer);
+    const mapping = { ack: talk.dsn(1, 0), dsn: talk.dsn(0, 30), ssn: 31, length: 10 };
+    talk.segment(talk.initial, 0, ACK, [option.dss(mapping)], Buffer.from("fghij"), 36);
+    const { initiator, text } = rebuilt(talk, batch);
+    expect(text.slice(0, 4)).toBe("GET ");
+    expect(initiator).toMatchObject({ octets: 9, contiguous: 4, repeated_octets: 0 });
+  });
+
   it.each(["lost", "late"])("make no checksum wrong whose SYN/ACK was %s", (fate) => {
     const talk = fastOpen(4, true, true);
     const [answer] = talk.packets.splice(1);
