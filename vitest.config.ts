@@ -16,6 +16,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: SYSTEM_TESTS,
+          globalSetup: "test/property/seed.ts",
+          setupFiles: "test/property/same-seed.ts",
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

@@ -69,6 +69,11 @@ export interface PipelineOptions {
   readonly fault?: (error: unknown) => void;
   /** Bounds of tables; DEFAULT_BOUNDS where absent. */
   readonly bounds?: Partial<Bounds>;
+  /**
+   * Decides the places in hash tables, and so, where sets of these are full, what is forgotten. Random and secret where
+   * absent, so that nobody can choose packets that collide; given only to have the same run again.
+   */
+  readonly hashSeed?: number;
 }
 
 /** What a sender's sequence numbers tell (RFC 2890 section 2.2), since the start. */

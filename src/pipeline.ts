@@ -38,8 +38,7 @@ export class Pipeline {
   /** Throws a RangeError when an agent rule's address is none. */
   constructor(options: PipelineOptions) {
     const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
-    // Only the places in hash tables depend on it, never a record.
-    const seed = randomBytes(4).readUInt32LE();
+    const seed = options.hashSeed ?? randomBytes(4).readUInt32LE();
     this.fault = options.fault ?? null;
     this.agents = new Agents(options.agents);
     this.decapsulation = new Decapsulation(this.agents);

@@ -1,5 +1,6 @@
 import { type ChecksumVerdict, judgeChecksum } from "../subflow/dss-checksum.ts";
 import * as events from "../subflow/subflow-events.ts";
+import { IS_INITIAL } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { streamOffset } from "./stream-offset.ts";
@@ -33,6 +34,11 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   }
   const side = sessions.sideOf(subflow, higher);
   const state = sessions.table.state(session);
+  const isInitial = (sessions.join(subflow) & IS_INITIAL) !== 0;
+  if (side === 0 && isInitial && state & table.S_FAST_OPEN && sessions.rare.fastOpens.isMisplaced(session)) {
+    counts.unverifiable["octets-missing"]++;
+    return;
+  }
   const isPlaceable = (state & (table.S_IDSN << side)) !== 0;
   // Without a handshake the stream's beginning may stand on 32 bits alone.
   const isStandIn = (state & (table.S_MIDSTREAM | table.S_ORPHAN)) !== 0;

@@ -41,6 +41,7 @@ export function takeOctets(
   const subflow = seen.subflow[i]!;
   if (seen.kind[i]! & events.CLOSED) noteFin(sessions, session, side, subflow, seen.ssn[i]! + vector.payloadLength[i]!);
   if (side === 0 && sessions.isShiftUnknown(session)) {
+    sessions.rare.fastOpens.noteEarlyData(session);
     sessions.noteUnplaced(session, side, vector.payloadLength[i]!);
     return;
   }

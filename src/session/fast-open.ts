@@ -19,6 +19,8 @@ interface SynOctets {
   readonly agent: number;
   /** How many the SYN/ACK acknowledged; null while it was not seen. */
   accepted: number | null;
+  /** Data came before that was known. */
+  isLate: boolean;
 }
 
 /** What initiators sent in their SYNs (RFC 7413). At most one SYN of each session of the table is kept. */
@@ -40,7 +42,7 @@ export class FastOpens {
     const isRoom = this.kept + present.length <= MAX_KEPT_OCTETS;
     const octets = isRoom ? new Uint8Array(present) : null;
     this.kept += octets?.length ?? 0;
-    this.syns.set(session, { length, captured: present.length, octets, subflow, agent, accepted: null });
+    this.syns.set(session, { length, captured: present.length, octets, subflow, agent, accepted: null, isLate: false });
   }
 
   /** Says how many octets were acknowledged, and hands the SYN's over; null when that was said before or there are none. */
@@ -50,6 +52,21 @@ export class FastOpens {
     this.kept -= syn.octets?.length ?? 0;
     this.syns.set(session, { ...syn, octets: NOTHING, accepted: Math.min(accepted, syn.length) });
     return syn;
+  }
+
+  /** Notes that data came of a session of whose SYN nobody knows how much was acknowledged. */
+  noteEarlyData(session: number): void {
+    const syn = this.syns.get(session);
+    if (syn !== undefined) syn.isLate = true;
+  }
+
+  /**
+   * Whether data of a session's initial subflow may have been numbered from the wrong place: before its SYN/ACK was seen
+   * nobody knows where the octets of the SYN end.
+   */
+  isMisplaced(session: number): boolean {
+    const syn = this.syns.get(session);
+    return syn !== undefined && (syn.accepted === null || syn.isLate);
   }
 
   /** Forgets a session's. */

@@ -99,7 +99,7 @@ export class SessionStage {
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
     }
     this.stage.mappings.watched.releasePlain();
-    this.later.each(this.stage.mappings.watched.later, (of, seenOf, i) => this.take(of, seenOf, i));
+    this.later.each(this.stage.mappings.watched.later, (of, seenOf) => this.take(of, seenOf, 0));
     for (const mapping of this.stage.mappings.watched.sums.checked) takeChecked(this.sessions, mapping);
     this.stage.mappings.watched.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);

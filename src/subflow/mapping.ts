@@ -135,6 +135,17 @@ export class Mappings {
     else direction.follow(next);
   }
 
+  /** Forgets what came of a direction before it was known where its numbers begin; what it held is in no stream, and told. */
+  beginAnew(subflow: number, higher: number): void {
+    const { hot, cold } = this.subflows;
+    hot[table.SubflowTable.direction(subflow, higher) + table.MAPPING_LENGTH] = 0;
+    const direction = this.directionOf(subflow, higher);
+    if (direction === null) return;
+    this.watched.forget(subflow, higher, direction);
+    this.subflows.unwatch(subflow, higher);
+    cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
+  }
+
   private directionOf(subflow: number, higher: number): WatchedDirection | null {
     const { hot, watched } = this.subflows;
     if ((hot[subflow * table.HOT_WORDS + table.STATE]! & table.STATE_WATCHED) === 0) return null;

@@ -2,6 +2,7 @@ import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { narrowIsn } from "./isn-search.ts";
+import { isKnownSyn } from "./plausibility.ts";
 import * as table from "./subflow-table.ts";
 
 /** Where the relative sequence numbers of each direction begin: at its ISN, as the SYN says or what came after it. */
@@ -29,6 +30,22 @@ export class Numbering {
     return true;
   }
 
+  /**
+   * Learns from a SYN or SYN/ACK where its sender's numbers begin. Returns how many of its octets are known to lie before
+   * them (`skipSynOctets`).
+   */
+  takeSyn(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    const { hot } = this.subflows;
+    const seq = vector.seq[i]!;
+    const octets = vector.payloadLength[i]!;
+    const isAnswer = (vector.flags[i]! & tcp.ACK) !== 0;
+    // Where the peer has spoken before a SYN with octets came, how many it took is no longer told: mappings tell.
+    const isLate = octets > 0 && hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] !== 0;
+    if (isAnswer || !(isLate || isKnownSyn(hot, subflow, higher, seq, octets))) this.set(subflow, higher, seq, octets);
+    const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;
+    return isKnown ? hot[table.SubflowTable.direction(subflow, higher) + table.ISN]! - seq : 0;
+  }
+
   /** Whether a segment is a SYN/ACK or a third ACK: nothing of either stream has come before it. */
   private isOfHandshake(vector: PacketVector, i: number): boolean {
     const { options } = this;
@@ -53,21 +70,23 @@ export class Numbering {
 
   /**
    * Octets of a SYN that its SYN/ACK acknowledges lie before the subflow's relative sequence number 1 (RFC 8684 §B): moves
-   * the ISN behind them. Returns how many they are.
+   * the ISN behind them. Those that it does not acknowledge come again, as if they had not been there (RFC 7413 §4.2).
+   * Returns how many were acknowledged.
    */
   skipSynOctets(subflow: number, higher: number, ack: number): number {
     const { hot } = this.subflows;
     const at = table.SubflowTable.direction(subflow, higher);
     const accepted = (ack - 1 - hot[at + table.ISN]!) >>> 0;
-    if (accepted === 0 || accepted >= hot[at + table.NEXT_SSN]!) return 0;
+    if (accepted >= hot[at + table.NEXT_SSN]!) return 0;
+    const isSynAlone = hot[at + table.MAPPING_LENGTH] === 0 && !this.subflows.watched.has(subflow);
     hot[at + table.ISN]! += accepted;
-    hot[at + table.NEXT_SSN]! -= accepted;
+    hot[at + table.NEXT_SSN] = isSynAlone ? 1 : hot[at + table.NEXT_SSN]! - accepted;
     this.subflows.coldFloat[((subflow * table.COLD_WORDS + table.OCTETS_BESIDE) >> 1) + higher]! += accepted;
     return accepted;
   }
 
   /** Takes an ISN, and how many octets its SYN carried (RFC 7413), unless it is known to be this one. */
-  set(subflow: number, higher: number, isn: number, octets: number): void {
+  private set(subflow: number, higher: number, isn: number, octets: number): void {
     const at = table.SubflowTable.direction(subflow, higher);
     const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
     if (state & (table.STATE_ISN << higher) && this.subflows.hot[at + table.ISN] === isn >>> 0) return;

@@ -11,7 +11,7 @@ import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
-import { advance, isKeepAlive, isKnownSyn, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
 import { Resolution } from "./resolution.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { steadyFollower } from "./steady-path.ts";
@@ -255,17 +255,15 @@ export class SubflowStage {
     const base = subflow * table.HOT_WORDS;
     const state = hot[base + table.STATE]!;
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
-    const octets = vector.payloadLength[i]!;
-    if (answer || !isKnownSyn(hot, subflow, higher, vector.seq[i]!, octets)) {
-      this.numbering.set(subflow, higher, vector.seq[i]!, octets);
-    }
-    this.events.ssn[i] = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]! - vector.seq[i]!;
+    this.events.ssn[i] = this.numbering.takeSyn(vector, i, subflow, higher);
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
     let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
     if (answer) {
       this.numbering.learn(vector, i, subflow, higher);
       if ((state & table.STATE_SYN_ACK) === 0) {
-        this.events.ssn[i] = this.numbering.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
+        const taken = this.numbering.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
+        if (taken > 0) this.mappings.beginAnew(subflow, 1 - higher);
+        this.events.ssn[i] = taken;
         kind |= events.SYN_ACK;
       }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {

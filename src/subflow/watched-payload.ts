@@ -41,6 +41,13 @@ export class WatchedPayload {
     this.held.expire(nowMicros);
   }
 
+  /** Gives up all that is held of a direction, and hands nothing of it on. */
+  forget(subflow: number, higher: number, direction: WatchedDirection): void {
+    for (const piece of this.held.takeOf(direction, 0, Number.POSITIVE_INFINITY)) this.countUnmapped(piece);
+    const others = this.later.filter((one) => one.subflow !== subflow || one.higher !== higher);
+    this.later.splice(0, this.later.length, ...others);
+  }
+
   /** Octets that were held go to the mapping that covers them now; others are held on. */
   releaseHeld(direction: WatchedDirection, announced: Mapping): void {
     for (const piece of this.held.takeOf(direction, announced.start, announced.end)) {

@@ -77,6 +77,7 @@ export class Subject {
     this.random = random;
     this.pipeline = new Pipeline({
       observer: { name: "fuzz", version: "0" },
+      hashSeed: random.uint32(),
       agents: null,
       partial: true,
       revisions: "all",

@@ -3,6 +3,7 @@ import { Random } from "../bench/random.ts";
 import {
   type AgentPlan,
   type EventPlan,
+  FAST_OPEN_TAKEN,
   GOOD_AGENT,
   type JoinPlan,
   MAPPING_PLACES,
@@ -22,6 +23,7 @@ const path: fc.Arbitrary<PathPlan> = fc.record({
   loss: fc.constantFrom(0, 0, 0.02, 0.1),
   doubled: fc.constantFrom(0, 0, 0.02),
   nat: seldom,
+  tampered: fc.constant(0),
 });
 
 const join: fc.Arbitrary<JoinPlan> = fc.record({
@@ -51,6 +53,8 @@ const anyPlan: fc.Arbitrary<SessionPlan> = fc.record({
   checksum: fc.boolean(),
   narrowDsn: fc.boolean(),
   narrowAck: fc.boolean(),
+  fastOpen: fc.constantFrom(0, 0, 0, 1, 300, 1400),
+  fastOpenTaken: fc.constantFrom(...FAST_OPEN_TAKEN),
   capableData: fc.boolean(),
   finWithData: fc.boolean(),
   timestamps: fc.boolean(),

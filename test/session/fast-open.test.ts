@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { FastOpens } from "../../src/session/fast-open.ts";
 import { Conversation } from "../support/conversation.ts";
-import { ACK, FIN, option, SYN } from "../support/packets.ts";
+import { ACK, dssChecksum, FIN, option, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 const REQUEST = Buffer.from("GET / HTTP/1.1");
@@ -11,11 +11,12 @@ const REQUEST = Buffer.from("GET / HTTP/1.1");
  * A conversation whose SYN carries REQUEST, of which the SYN/ACK acknowledges the first `accepted` octets (RFC 8684 §B):
  * relative subflow sequence 1 and IDSN + 1 are the octet behind those.
  */
-function fastOpen(accepted: number, capable = true): Conversation {
-  const talk = new Conversation();
-  talk.segment(talk.initial, 0, SYN, [option.capable(1)], REQUEST, -accepted);
+function fastOpen(accepted: number, capable = true, checksum = false): Conversation {
+  const talk = new Conversation({ checksum });
+  const flags = checksum ? 0x81 : 0x01;
+  talk.segment(talk.initial, 0, SYN, [option.capable(1, [], [], flags)], REQUEST, -accepted);
   talk.initial.next[0] = 1;
-  return talk.segment(talk.initial, 1, SYN | ACK, capable ? [option.capable(1, [talk.keys[1]])] : []);
+  return talk.segment(talk.initial, 1, SYN | ACK, capable ? [option.capable(1, [talk.keys[1]], [], flags)] : []);
 }
 
 function rebuilt(talk: Conversation, batch = 64) {
@@ -52,6 +53,28 @@ describe("octets in a SYN", () => {
     expect(rebuilt(talk)).toMatchObject({ text: `${REQUEST}!`, initiator: { octets: 15, complete: true } });
   });
 
+  it.each([0, 4])("of which only %i were: the others are taken as new, on whatever segment they come", (accepted) => {
+    const talk = fastOpen(accepted).open(["ack"]);
+    // The mapping stands on the first segment only: what follows is no retransmission, nor a keep-alive.
+    const rest = REQUEST.subarray(accepted);
+    const mapping = { ack: talk.dsn(1, 0), dsn: talk.dsn(0, 0), ssn: 1, length: rest.length };
+    talk.segment(talk.initial, 0, ACK, [option.dss(mapping)], rest.subarray(0, 5));
+    talk.segment(talk.initial, 0, ACK, [], rest.subarray(5, -1)).segment(talk.initial, 0, ACK, [], rest.subarray(-1));
+    const { mptcp, initiator, text } = rebuilt(talk);
+    expect([text, initiator.octets]).toEqual([`${REQUEST}`, REQUEST.length]);
+    const [{ data, keep_alives: keepAlives } = { data: undefined, keep_alives: undefined }] = mptcp.subflows;
+    expect(data?.initiator).toMatchObject({ octets: REQUEST.length, retransmissions: 0, unmapped_octets: 0 });
+    expect(keepAlives).toBe(0);
+  });
+
+  it("that no SYN/ACK took, one of them, come again as plain TCP: no keep-alive", () => {
+    const talk = new Conversation();
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.from("x"), 0);
+    talk.initial.next[0] = 1;
+    talk.segment(talk.initial, 1, SYN | ACK).segment(talk.initial, 0, ACK, [], Buffer.from("x"));
+    expect(rebuilt(talk)).toMatchObject({ text: "x", initiator: { octets: 1 } });
+  });
+
   it("are there once, however often the SYN comes", () => {
     const talk = fastOpen(REQUEST.length);
     talk.segment(talk.initial, 0, SYN, [option.capable(1)], REQUEST, -REQUEST.length);
@@ -78,6 +101,48 @@ describe("octets in a SYN", () => {
     talk.packets.splice(1, 1);
     const { initiator } = rebuilt(talk.open(["ack"]).send(0, "abc").send(1, "y").close());
     expect(initiator).toMatchObject({ octets: 0, complete: false });
+  });
+
+  it.each([1, 64])("move no octet to a wrong place whose SYN/ACK came after data (%i to a vector)", (batch) => {
+    const talk = fastOpen(4);
+    const [answer] = talk.packets.splice(1);
+    // Numbered from behind the SYN's 14 octets, the last four would lie where the next mapping is.
+    talk.open(["ack"]).send(0, "0123456789 0123456789 01234567");
+    if (answer !== undefined) talk.packets.push(answer);
+    const mapping = { ack: talk.dsn(1, 0), dsn: talk.dsn(0, 30), ssn: 31, length: 10 };
+    talk.segment(talk.initial, 0, ACK, [option.dss(mapping)], Buffer.from("fghij"), 36);
+    const { initiator, text } = rebuilt(talk, batch);
+    expect(text.slice(0, 4)).toBe("GET ");
+    expect(initiator).toMatchObject({ octets: 9, contiguous: 4, repeated_octets: 0 });
+  });
+
+  it.each(["lost", "late"])("make no checksum wrong whose SYN/ACK was %s", (fate) => {
+    const talk = fastOpen(4, true, true);
+    const [answer] = talk.packets.splice(1);
+    talk.open(["ack"]);
+    for (const word of ["the second ", "and the third ", "and the fourth"]) {
+      const place = { dsn: talk.dsn(0, talk.offset[0]), ssn: talk.initial.next[0], length: word.length };
+      const checksum = dssChecksum(place.dsn, place.ssn, place.length, Buffer.from(word));
+      talk.segment(talk.initial, 0, ACK, [option.dss({ ack: talk.dsn(1, 0), ...place, checksum })], Buffer.from(word));
+      talk.offset[0] += word.length;
+    }
+    if (fate === "late" && answer !== undefined) talk.packets.splice(-1, 0, answer);
+    const { initiator } = rebuilt(talk);
+    expect(initiator.checksum).toMatchObject({ failed: 0, failures: [] });
+    expect(initiator.checksum?.unverifiable_reasons?.["octets-missing"]).toBeGreaterThan(0);
+  });
+
+  it("move nothing of a flow met in the middle, whose SYN came late and whose SYN/ACK did not", () => {
+    const talk = fastOpen(8).open(["ack"]).send(1, "answer");
+    const answer = talk.packets.pop();
+    const [syn] = talk.packets.splice(0);
+    if (syn !== undefined && answer !== undefined) talk.packets.push(answer, syn);
+    const words = Array.from({ length: 20 }, (_, n) => `word ${n}; `);
+    for (const word of words) talk.send(0, word);
+    const { text, initiator } = rebuilt(talk);
+    expect(initiator).toMatchObject({ octets: text.length, missing_octets: 0 });
+    expect(words.join("")).toContain(text);
+    expect(text.length).toBeGreaterThan(100);
   });
 
   it("of many unanswered SYNs are kept up to a bound; the record of one that lost them says so", () => {

@@ -62,6 +62,26 @@ describe("octets after a fallback", () => {
     }
   });
 
+  it.each([1, 64])("that came before the fallback was seen, in its microsecond too (%i to a vector)", (batch) => {
+    // A number that no segment acknowledged, 0, would lie 100 octets ahead.
+    const talk = new Conversation({ isn: [1, 2 ** 32 - 101] }).open(["syn", "syn-ack"]);
+    talk.segment(talk.initial, 0, ACK);
+    for (const word of ["one ", "two ", "three ", "four ", "five"]) plain(talk, 0, word);
+    const { atMicros } = talk;
+    const behind = talk.packets.splice(-5);
+    // The first one, which shows the fallback, is the third to come: before it one of its microsecond, and behind it.
+    for (const n of [1, 2, 0, 3, 4]) {
+      const packet = behind[n];
+      if (packet !== undefined) talk.packets.push({ ...packet, atMicros: n === 1 ? packet.atMicros : atMicros });
+    }
+    const found = run(talk.packets, {}, batch);
+    expect(text(found, 0, 23)).toBe("one two three four five");
+    const { stream, fallback } = only(found).mptcp;
+    expect(fallback?.cause).toBe("ack-without-option");
+    expect(stream.initiator).toMatchObject({ octets: 23, contiguous: 23, repeated_octets: 0 });
+    expect(stream.responder).toMatchObject({ octets: 0, acknowledged: 0 });
+  });
+
   it("take the infinite mapping's word for where they belong, also below what was seen", () => {
     // The last segment before the fallback went where the stream's numbers, not the subflow's, said: 10 octets ahead.
     const talk = new Conversation().open().send(0, "aaaa").send(0, "bbbb", { at: 14 });

@@ -55,6 +55,8 @@ export function keeping(
     observer: { name: "test", version: "0" },
     // Small: tables are made anew for every run.
     bounds: { sessions: 2048, subflows: 4096, rememberedOctets: 2 ** 20 },
+    // The same packets make the same run.
+    hashSeed: 0x5eed,
     agents: null,
     partial: true,
     revisions: "ended",

@@ -3,6 +3,7 @@ import { ACK, option, SYN } from "../packets.ts";
 import type { Identity, Statement } from "./identity.ts";
 import { isMptcp, type Mapping, type Packet } from "./network.ts";
 import { type EventPlan, peerOf, type SessionPlan, type Side } from "./plan.ts";
+import { Reception } from "./reception.ts";
 import type { SubflowEnd, SubflowOwner } from "./subflow-end.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -11,13 +12,6 @@ const MAX_RESCUES = 60;
 /** Linux sends so many SYNs with the option before it tries without. */
 const SYNS_WITH_OPTION = 3;
 const PLAIN: Statement = { options: [], said: {} };
-
-/** Payload that came before the mapping that places it. */
-interface Waiting {
-  readonly end: SubflowEnd;
-  readonly ssn: number;
-  readonly payload: Uint8Array;
-}
 
 /** One endpoint of a MPTCP connection: sends its stream over its subflows, and rebuilds the peer's. */
 export class Host implements SubflowOwner {
@@ -33,18 +27,13 @@ export class Host implements SubflowOwner {
   private readonly plan: SessionPlan;
   private readonly identity: Identity;
   private readonly stream: Uint8Array;
-  private readonly peerStream: Uint8Array;
   /** Octets of the longest mapping: a long stream is not cut into more than a few hundred. */
   private readonly longest: number;
   private ipId: number;
   private sent = 0;
   private acked = 0;
   private isFinSent = false;
-  private readonly got: Uint8Array;
-  private reached = 0;
-  private hasPeersFin = false;
-  private readonly mappings = new Map<SubflowEnd, Mapping[]>();
-  private waiting: Waiting[] = [];
+  private readonly reception: Reception;
   private turn = 0;
   private syns = 0;
 
@@ -60,9 +49,9 @@ export class Host implements SubflowOwner {
     this.plan = plan;
     this.identity = identity;
     this.stream = streams[side];
-    this.peerStream = streams[peerOf(side)];
     this.longest = Math.max(plan.mapping, Math.ceil(this.stream.length / 150));
-    this.got = new Uint8Array(this.peerStream.length);
+    const isTampered = plan.paths.some(({ tampered }) => tampered > 0);
+    this.reception = new Reception(streams[peerOf(side)], isTampered);
     this.timeline = timeline;
     this.random = random;
     this.ipId = 1 + random.below(0x7fff);
@@ -88,7 +77,20 @@ export class Host implements SubflowOwner {
   statement(mapping?: Mapping): Statement {
     if (this.isPlain) return PLAIN;
     if (mapping?.capable) return this.identity.capableData(mapping);
-    return this.identity.dss(this.side, this.reached + (this.hasAllOfPeer ? 1 : 0), mapping);
+    return this.identity.dss(this.side, this.reception.dataAck, mapping);
+  }
+
+  synOctets({ shape }: SubflowEnd): Uint8Array {
+    const { version, fastOpen } = this.plan;
+    return this.stream.subarray(0, version === 1 && shape.number === 0 ? fastOpen : 0);
+  }
+
+  tookSyn(_end: SubflowEnd, octets: Uint8Array): number {
+    const { fastOpenTaken } = this.plan;
+    if (octets.length === 0 || fastOpenTaken === "none") return 0;
+    this.identity.taken = fastOpenTaken === "all" ? octets.length : octets.length >> 1;
+    this.reception.place(0, octets.subarray(0, this.identity.taken));
+    return this.identity.taken;
   }
 
   took(end: SubflowEnd, packet: Packet): void {
@@ -100,15 +102,10 @@ export class Host implements SubflowOwner {
     const { said, flags } = packet;
     this.settle(end, packet);
     if (said.dataAck !== undefined) this.acked = Math.max(this.acked, said.dataAck);
-    if (said.mapping !== undefined) {
-      const known = this.mappings.get(end) ?? [];
-      this.mappings.set(end, [...known.filter(({ ssn }) => ssn !== said.mapping?.ssn), said.mapping]);
-      if (said.mapping.fin) this.hasPeersFin = true;
-    }
+    if (said.mapping !== undefined) this.reception.map(end, said.mapping);
     if (packet.payload.length === 0 || flags & SYN) return;
-    if (this.isPlain) this.place(packet.meaning.offset, packet.payload);
-    else this.waiting.push({ end, ssn: (packet.seq - end.peerSequence) >>> 0, payload: packet.payload });
-    this.waiting = this.waiting.filter((one) => !this.placeWaiting(one));
+    if (this.isPlain) this.reception.place(packet.meaning.offset, packet.payload);
+    else this.reception.take(end, (packet.seq - end.peerSequence) >>> 0, packet.payload);
   }
 
   changed(end: SubflowEnd): void {
@@ -170,6 +167,7 @@ export class Host implements SubflowOwner {
     if (end.shape.number > 0) return;
     if (said.capable === undefined) this.isPlain = true;
     if ((flags & ACK) === 0) return;
+    this.sent = this.acked = this.identity.taken;
     if (this.isPlain || this.plan.version === 0 || this.plan.capableData) end.isReady = true;
     if (this.isPlain) end.isConfirmed = true;
   }
@@ -198,34 +196,9 @@ export class Host implements SubflowOwner {
     end.isReady = true;
   }
 
-  private placeWaiting({ end, ssn, payload }: Waiting): boolean {
-    let left = payload.length;
-    for (const mapping of this.mappings.get(end) ?? []) {
-      const from = Math.max(ssn, mapping.ssn);
-      const to = Math.min(ssn + payload.length, mapping.ssn + mapping.length);
-      if (from >= to) continue;
-      this.place(mapping.offset + from - mapping.ssn, payload.subarray(from - ssn, to - ssn));
-      left -= to - from;
-    }
-    return left <= 0;
-  }
-
-  /** Takes octets of the peer's stream, which must be those that it sent. */
-  private place(offset: number, payload: Uint8Array): void {
-    if (Buffer.compare(payload, this.peerStream.subarray(offset, offset + payload.length)) !== 0) {
-      throw new Error(`the simulator delivers wrong octets at ${offset}`);
-    }
-    this.got.fill(1, offset, offset + payload.length);
-    while (this.got[this.reached] === 1) this.reached++;
-  }
-
   /** Everything is sent, acknowledged and received. */
   get isDone(): boolean {
-    return this.isOver || (this.isFinSent && this.acked > this.stream.length && this.hasAllOfPeer);
-  }
-
-  private get hasAllOfPeer(): boolean {
-    return this.hasPeersFin && this.reached === this.peerStream.length;
+    return this.isOver || (this.isFinSent && this.acked > this.stream.length && this.reception.isWhole);
   }
 
   /** Gives octets to subflows as long as there are both. */
@@ -233,7 +206,8 @@ export class Host implements SubflowOwner {
     while (this.sent < this.stream.length) {
       const ready = this.candidates();
       if (ready.length === 0) return;
-      const isFirst = this.sent === 0 && this.side === 0 && this.plan.capableData && this.plan.version === 1;
+      const isFirst =
+        this.sent === this.identity.taken && this.side === 0 && this.plan.capableData && this.plan.version === 1;
       // Before the responder has answered, there is the first mapping alone.
       if (!this.isEstablished && !this.isPlain && this.plan.version === 1 && this.side === 0 && !isFirst) return;
       const length = Math.min(1 + this.random.below(this.longest), this.stream.length - this.sent);
@@ -305,7 +279,7 @@ export class Host implements SubflowOwner {
   /** Octets that nobody acknowledges, on subflows that are no more or not good, are sent again elsewhere. */
   private rescue(round: number, before: number): void {
     if (this.isOver || round > MAX_RESCUES) return;
-    if (this.acked === before && this.acked < this.sent && !this.isPlain) {
+    if (this.acked === before && this.acked < this.sent && this.isEstablished && !this.isPlain) {
       this.reinject(this.acked, Math.min(this.sent - this.acked, this.longest));
     }
     this.changedAll();

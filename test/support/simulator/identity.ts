@@ -24,6 +24,8 @@ export class Identity {
   readonly keys: readonly [Uint8Array, Uint8Array];
   readonly tokens: readonly [number, number];
   readonly idsns: readonly [bigint, bigint];
+  /** Octets of the initiator's SYN that were acknowledged in it: they lie before IDSN + 1 (RFC 8684 §B). */
+  taken = 0;
   private readonly plan: SessionPlan;
   private readonly streams: readonly [Uint8Array, Uint8Array];
 
@@ -46,7 +48,8 @@ export class Identity {
 
   /** The data sequence number of a stream offset. */
   dsn(side: Side, offset: number): bigint {
-    return BigInt.asUintN(64, this.idsns[side] + 1n + BigInt(offset));
+    const shift = side === 0 ? this.taken : 0;
+    return BigInt.asUintN(64, this.idsns[side] + 1n + BigInt(offset - shift));
   }
 
   /** MP_CAPABLE of the three segments of the handshake. */

@@ -1,5 +1,5 @@
 import type { Random } from "../../bench/random.ts";
-import type { Endpoint } from "../packets.ts";
+import { type Endpoint, SYN } from "../packets.ts";
 import { type PathPlan, peerOf, type Side } from "./plan.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -157,8 +157,20 @@ export class Path {
     }
     const position = link === side ? 0 : 1;
     this.passed({ atMicros: this.timeline.now, path: this.number, position, packet });
-    const passed = link === 0 ? this.box(this.translated(packet, side), side) : packet;
+    const passed = link === 0 ? this.box(this.tampered(this.translated(packet, side)), side) : packet;
     if (passed !== null) this.link(passed, side, link === 0 ? 1 : 2);
+  }
+
+  /** A packet of which somebody may have changed octets, never all of them. */
+  private tampered(packet: Packet): Packet {
+    const { random } = this;
+    const { tampered } = this.plan;
+    const { length } = packet.payload;
+    if (tampered === 0 || length === 0 || packet.flags & SYN || random.below(1_000_000) >= tampered * 1e6)
+      return packet;
+    const from = random.below(length);
+    const to = Math.min(length, from + 1 + random.below(20));
+    return { ...packet, payload: packet.payload.map((octet, at) => (at >= from && at < to ? octet ^ 0x55 : octet)) };
   }
 
   private translated(packet: Packet, side: Side): Packet {

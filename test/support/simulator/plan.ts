@@ -14,6 +14,8 @@ export interface PathPlan {
   readonly doubled: number;
   /** The middlebox translates the initiator's address and port. */
   readonly nat: boolean;
+  /** Share of segments with payload in which somebody at the middlebox changes octets. */
+  readonly tampered: number;
 }
 
 /** A further subflow. */
@@ -36,6 +38,8 @@ export interface EventPlan {
 export const SCHEDULERS = ["round-robin", "lowest-rtt", "redundant", "random"] as const;
 /** On which of its segments a mapping is stated. */
 export const MAPPING_PLACES = ["every", "first", "last"] as const;
+/** What a responder takes of the octets in a SYN; the others come again. */
+export const FAST_OPEN_TAKEN = ["all", "half", "none"] as const;
 /** `abandon`: the watching ends while the hosts still talk. */
 export const ENDINGS = ["fin", "fastclose-ack", "fastclose-reset", "reset", "abandon"] as const;
 /**
@@ -61,6 +65,9 @@ export interface SessionPlan {
   /** 32-bit data sequence numbers, and data ACKs. */
   readonly narrowDsn: boolean;
   readonly narrowAck: boolean;
+  /** Octets in the initial SYN, and how many of them the responder takes (RFC 7413, RFC 8684 §B; version 1). */
+  readonly fastOpen: number;
+  readonly fastOpenTaken: (typeof FAST_OPEN_TAKEN)[number];
   /** The initiator's first data carries MP_CAPABLE (version 1). */
   readonly capableData: boolean;
   /** The DATA_FIN comes with the last octets. */
@@ -107,7 +114,15 @@ export const GOOD_AGENT: AgentPlan = {
 };
 
 /** A path that loses nothing. */
-export const USUAL_PATH: PathPlan = { ipv6: false, delayMillis: 10, jitterMillis: 0, loss: 0, doubled: 0, nat: false };
+export const USUAL_PATH: PathPlan = {
+  ipv6: false,
+  delayMillis: 10,
+  jitterMillis: 0,
+  loss: 0,
+  doubled: 0,
+  nat: false,
+  tampered: 0,
+};
 
 /** Two subflows over two paths, and some 40 KB each way. */
 export const USUAL_PLAN: SessionPlan = {
@@ -123,6 +138,8 @@ export const USUAL_PLAN: SessionPlan = {
   checksum: false,
   narrowDsn: false,
   narrowAck: false,
+  fastOpen: 0,
+  fastOpenTaken: "all",
   capableData: false,
   finWithData: false,
   timestamps: true,

@@ -20,6 +20,10 @@ export interface SubflowOwner {
   handshake(end: SubflowEnd, segment: "syn" | "syn-ack" | "ack"): Statement;
   /** Options of any other segment, perhaps with a mapping. */
   statement(mapping?: Mapping): Statement;
+  /** Octets that a SYN carries. */
+  synOctets(end: SubflowEnd): Uint8Array;
+  /** A SYN has come with these octets; returns how many are taken. */
+  tookSyn(end: SubflowEnd, octets: Uint8Array): number;
   /** A segment has come: its options and payload. */
   took(end: SubflowEnd, packet: Packet): void;
   /** Room for more, or a change of state. */
@@ -66,6 +70,8 @@ export class SubflowEnd {
   /** The handshake's last segment is known to have arrived. */
   isConfirmed = false;
   private readonly owner: SubflowOwner;
+  /** Sequence numbers count from these: initial ones, or with a SYN's octets the last of them that was taken. */
+  private isn: number;
   private peerIsn = -1;
   private next = 0;
   private flight: Piece[] = [];
@@ -77,6 +83,7 @@ export class SubflowEnd {
   constructor(owner: SubflowOwner, shape: EndShape) {
     this.owner = owner;
     this.shape = shape;
+    this.isn = shape.isn;
   }
 
   get isOpener(): boolean {
@@ -151,10 +158,15 @@ export class SubflowEnd {
   private receiveSyn(packet: Packet): void {
     if (this.isDead) return;
     const isFirst = this.peerIsn < 0;
-    this.peerIsn = packet.seq;
+    const isAnswer = (packet.flags & ACK) !== 0;
+    if (isFirst) {
+      const octets = isAnswer ? 0 : this.owner.tookSyn(this, packet.payload);
+      this.peerIsn = (packet.seq + octets) >>> 0;
+      if (isAnswer) this.isn = (packet.ack - 1) >>> 0;
+    }
     this.received = Math.max(this.received, 1);
     this.peerNonce = packet.said.joinNonce ?? 0;
-    if ((packet.flags & ACK) === 0) {
+    if (!isAnswer) {
       if (isFirst) {
         this.owner.took(this, packet);
         this.enqueue(NOTHING, SYN | ACK, -1, "syn-ack", () => this.owner.handshake(this, "syn-ack"));
@@ -176,7 +188,7 @@ export class SubflowEnd {
   }
 
   private receiveSegment(packet: Packet): void {
-    this.acknowledged((packet.ack - this.shape.isn) >>> 0);
+    this.acknowledged((packet.ack - this.isn) >>> 0);
     const ssn = (packet.seq - this.peerIsn) >>> 0;
     const end = ssn + packet.payload.length;
     if (packet.flags & FIN) this.finAt = end;
@@ -233,8 +245,12 @@ export class SubflowEnd {
       this.die();
       return;
     }
-    const { ssn, payload, flags, offset, tag } = piece;
+    const { ssn, flags, tag } = piece;
     const { random, timeline } = this.owner;
+    // RFC 7413 §4.1.3: a SYN that is repeated carries no octets.
+    const isFirstSyn = flags === SYN && piece.tries === 0;
+    const payload = isFirstSyn ? this.owner.synOctets(this) : piece.payload;
+    const offset = isFirstSyn ? 0 : piece.offset;
     const cut =
       piece.tries > 0 && payload.length > 1 && random.below(3) === 0 ? 1 + random.below(payload.length - 1) : 0;
     const tags = tag === null ? [] : [tag];
@@ -253,7 +269,8 @@ export class SubflowEnd {
     offset: number,
     tags: readonly string[],
   ): void {
-    const { session, number, side, own, peer, isn, path, timestamps } = this.shape;
+    const { session, number, side, own, peer, path, timestamps } = this.shape;
+    const { isn } = this;
     // As many as fit beside the MPTCP options.
     const room = 40 - options.reduce((sum, { length }) => sum + length, 0);
     const clock = timestamps && room >= 12 ? [option.timestamp(Math.floor(this.owner.timeline.now / 1000) >>> 0)] : [];

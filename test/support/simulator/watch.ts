@@ -1,5 +1,5 @@
 import { Random } from "../../bench/random.ts";
-import { RST, segment } from "../packets.ts";
+import { RST, SYN, segment } from "../packets.ts";
 import type { RunPacket } from "../pipeline-run.ts";
 import type { Mapping, Packet, Passing } from "./network.ts";
 import { type AgentPlan, peerOf } from "./plan.ts";
@@ -18,8 +18,8 @@ export interface Sight {
   readonly fins: [boolean, boolean];
   /** Per subflow and side what was seen of it: `syn`, `syn-ack`, `ack`, `data`, `fin`, `rst`, `fastclose`, ... */
   readonly subflows: Map<number, [Set<string>, Set<string>]>;
-  /** Highest octet of each side's stream that its peer acknowledged in a copy. */
-  readonly acked: [number, number];
+  /** How far each side's stream was acknowledged in a copy, a DATA_FIN being one more; null: in none. */
+  readonly acked: [number | null, number | null];
 }
 
 /** A copy of a packet, and what it is a copy of. */
@@ -72,7 +72,7 @@ export function sightsOf({ sessions }: Simulation, copies: readonly Copy[]): Sig
       octets: [new Uint8Array(initiator.length), new Uint8Array(responder.length)],
       fins: [false, false],
       subflows: new Map(),
-      acked: [0, 0],
+      acked: [null, null],
     }),
   );
   const mappings = new Map<string, Set<Mapping>>();
@@ -88,7 +88,16 @@ export function sightsOf({ sessions }: Simulation, copies: readonly Copy[]): Sig
   for (const copy of copies) {
     const { subflow, session, side } = copy.packet.meaning;
     const sight = sights[session];
-    if (sight !== undefined && subflow >= 0) {
+    const identity = sessions[session]?.identity;
+    if (sight === undefined || subflow < 0) continue;
+    if (copy.packet.flags & SYN) {
+      const captured = Math.max(copy.octets.length - headersOf(copy), 0);
+      sight.octets[side].fill(
+        STATED,
+        0,
+        Math.min(captured, copy.packet.payload.length > 0 ? (identity?.taken ?? 0) : 0),
+      );
+    } else {
       noteOctets(sight.octets[side], copy, mappings.get(`${session} ${subflow} ${side}`) ?? new Set());
     }
   }
@@ -103,14 +112,15 @@ function noteStatements(sight: Sight, copy: Copy): boolean {
   const { side, subflow } = meaning;
   const tags = sight.subflows.get(subflow) ?? [new Set<string>(), new Set<string>()];
   sight.subflows.set(subflow, tags);
-  tags[side].add(flags & RST ? "rst" : payload.length > 0 ? "data" : "segment");
+  tags[side].add(flags & RST ? "rst" : payload.length > 0 && !(flags & SYN) ? "data" : "segment");
   // Padding may be missing.
   const padding = -options.reduce((sum, { length }) => sum + length, 0) & 3;
   if (copy.octets.length < headersOf(copy) - padding) return false;
   for (const tag of meaning.tags) tags[side].add(tag);
+  if (flags & SYN && payload.length > 0) tags[side].add("syn-octets");
   if (said.dataAck !== undefined) {
     const peer = peerOf(side);
-    sight.acked[peer] = Math.max(sight.acked[peer], said.dataAck);
+    sight.acked[peer] = Math.max(sight.acked[peer] ?? 0, said.dataAck);
   }
   if (said.mapping?.fin) sight.fins[side] = true;
   return true;

@@ -1,0 +1,42 @@
+import type { SimulatedSession, Simulation } from "../support/simulator/simulation.ts";
+import type { Copy } from "../support/simulator/watch.ts";
+
+/** Of one stream: the octets that came first, and where others came later. */
+export interface FirstCopies {
+  /** The octets that came first; where none came, those that were sent. */
+  readonly octets: Uint8Array;
+  /** How often another octet came again at each place. */
+  readonly differing: Uint8Array;
+}
+
+/** What copies of the only session bring of both streams, in the order in which they come; every segment states its mapping. */
+export function firstCopies({ streams }: SimulatedSession, copies: readonly Copy[]): [FirstCopies, FirstCopies] {
+  const made = streams.map((stream) => ({
+    octets: Uint8Array.from(stream),
+    differing: new Uint8Array(stream.length),
+    came: new Uint8Array(stream.length),
+  }));
+  for (const { packet } of copies) {
+    const { side, offset } = packet.meaning;
+    const one = made[side];
+    if (one === undefined || offset < 0) continue;
+    for (const [n, octet] of packet.payload.entries()) {
+      const at = offset + n;
+      if (one.came[at] === 0) one.octets[at] = octet;
+      else if (one.octets[at] !== octet) one.differing[at] = (one.differing[at] ?? 0) + 1;
+      one.came[at] = 1;
+    }
+  }
+  const [initiator, responder] = made;
+  if (initiator === undefined || responder === undefined) throw new Error("two sides");
+  return [initiator, responder];
+}
+
+/** The simulation as if the hosts had sent what came first: a record is to tell no other octets. */
+export function asItCame(
+  simulation: Simulation,
+  [initiator, responder]: readonly [FirstCopies, FirstCopies],
+): Simulation {
+  const streams = [initiator.octets, responder.octets] as const;
+  return { ...simulation, sessions: simulation.sessions.map((session) => ({ ...session, streams })) };
+}
