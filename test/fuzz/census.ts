@@ -25,7 +25,7 @@ function census(root: object): Census {
 }
 
 /** Agents and inputs are known for as long as the pipeline is; totals only grow; a bounded number of past ids is kept. */
-const LASTING = /^\.agents\.|^\.options\b|endedBy|\.observer\.ids\.(uses|past)\./;
+const LASTING = /^\.agents\.|^\.options\b|endedBy|\.ids\.(uses|past)\./;
 
 /**
  * What a pipeline still holds when it has ended: collections with something in them, and tables with live entries. A
