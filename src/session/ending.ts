@@ -4,7 +4,7 @@ import { fallbackOf } from "./fallback.ts";
 import { IS_CLOSED, IS_JOINED, IS_PROVEN, IS_REPLACED } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
-import { hasStatedEnd, streamEnd } from "./stream-end.ts";
+import { hasStatedEnd, isEndAcknowledged, streamEnd } from "./stream-end.ts";
 
 /** An entry of CLOSE_REASONS. */
 export type CloseReason = (typeof CLOSE_REASONS)[number];
@@ -35,8 +35,11 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
   if (state & table.S_FASTCLOSE) {
     return { reason: "fastclose", by: state & table.S_FASTCLOSE_BY_RESPONDER ? "responder" : "initiator" };
   }
-  if (hasEnded(sessions, session) && fallbackOf(sessions, session) === null) return { reason: "fin", by: "both" };
-  if (hasOpenSubflow(sessions, session)) return null;
+  const isOpen = hasOpenSubflow(sessions, session);
+  // Anybody can state two ends in the hosts' names; only they acknowledge them, and close their subflows.
+  const isEnded = isOpen ? hasAcknowledgedEnds(sessions, session) : hasEnded(sessions, session);
+  if (isEnded && fallbackOf(sessions, session) === null) return { reason: "fin", by: "both" };
+  if (isOpen) return null;
   if (mayHaveEnded(sessions, session)) return { reason: "fin", by: "both" };
   const subflows = sessions.subflowsOf(session);
   if (subflows.some((subflow) => sessions.join(subflow) & IS_REPLACED)) return { reason: "replaced", by: null };
@@ -70,6 +73,10 @@ const lastMicros = (sessions: Sessions, subflow: number): number =>
 /** Whether both streams have ended. */
 const hasEnded = (sessions: Sessions, session: number): boolean =>
   streamEnd(sessions, session, 0) !== null && streamEnd(sessions, session, 1) !== null;
+
+/** Whether both streams have ended, and as far as can be told their receivers say so. */
+const hasAcknowledgedEnds = (sessions: Sessions, session: number): boolean =>
+  isEndAcknowledged(sessions, session, 0) && isEndAcknowledged(sessions, session, 1);
 
 /** Whether both sides state that their streams end, though nothing may show that they have. */
 const mayHaveEnded = (sessions: Sessions, session: number): boolean =>
@@ -118,9 +125,22 @@ export class Endings {
     const { sessions } = this;
     if (close === null) return QUIET_MICROS;
     // RFC 8684 §3.3.3: without DATA_FINs both ways the connection is closed only after a timeout.
-    const isOver = close.reason === "fastclose" || close.reason === "replaced" || hasEnded(sessions, session);
-    if (!isOver && fallbackOf(sessions, session) === null) return BREAK_MICROS;
+    if (!this.isOver(session, close) && fallbackOf(sessions, session) === null) return BREAK_MICROS;
     return close.reason === "fin" && hasOpenSubflow(sessions, session) ? QUIET_MICROS : LINGER_MICROS;
+  }
+
+  /** Whether a session that ends so ends by more than that its subflows are closed. */
+  private isOver(session: number, close: Close): boolean {
+    return close.reason === "fastclose" || close.reason === "replaced" || hasEnded(this.sessions, session);
+  }
+
+  /**
+   * How long a session that is due must have been quiet to end so. A RST or FIN that its host did not take, because
+   * somebody made it up (RFC 5961), closes no subflow: what goes on shows it.
+   */
+  private patience(session: number, close: Close | null): number {
+    if (hasOpenSubflow(this.sessions, session)) return QUIET_MICROS;
+    return close === null || this.isOver(session, close) ? 0 : this.linger(session, close);
   }
 
   /** Forgets a session that has ended. */
@@ -134,12 +154,10 @@ export class Endings {
     if (this.newest < this.nextTick) return;
     this.nextTick = this.newest + TICK_MICROS;
     for (const session of this.due()) {
-      if (hasOpenSubflow(this.sessions, session) && this.newest - this.sessions.lastMicros(session) < QUIET_MICROS) {
-        this.consider(session, this.sessions.lastMicros(session));
-        continue;
-      }
       const close = naturalClose(this.sessions, session);
-      if (close !== null) this.end(session, close, this.deadline(session));
+      const last = this.sessions.lastMicros(session);
+      if (this.newest - last < this.patience(session, close)) this.consider(session, last);
+      else if (close !== null) this.end(session, close, this.deadline(session));
       // Octets that were missing, or an acknowledgment, may come and show that it has ended.
       else this.sessions.table.floats[deadlineAt(session)] = this.deadline(session) + QUIET_MICROS;
     }

@@ -39,6 +39,13 @@ export function streamEnd(sessions: Sessions, session: number, side: number): nu
   return acknowledgedOf(sessions, session, side) === null ? newest : null;
 }
 
+/** Whether the end of a side's stream was acknowledged, or no acknowledgment of that stream was seen, which could tell. */
+export function isEndAcknowledged(sessions: Sessions, session: number, side: number): boolean {
+  const acknowledged = acknowledgedOf(sessions, session, side);
+  const end = streamEnd(sessions, session, side);
+  return end !== null && (acknowledged === null || acknowledged === end + 1);
+}
+
 /** Whether all octets before an end were seen and none beyond, or its receiver acknowledged it and no more. */
 function isCertain(sessions: Sessions, session: number, side: number, end: number): boolean {
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;

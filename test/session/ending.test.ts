@@ -129,8 +129,30 @@ describe("DATA_FINs that nobody acknowledged, while octets are missing before th
     expect(record.mptcp.stream).toMatchObject({ initiator: { octets: 6, complete: true } });
   });
 
+  /** Each side acknowledges the other's octets and DATA_FIN. */
+  const acknowledged = (talk: Conversation, octets: readonly [number, number]): Conversation => {
+    for (const side of [0, 1] as const) {
+      talk.segment(talk.initial, side === 0 ? 1 : 0, ACK, [option.dss({ ack: talk.dsn(side, octets[side] + 1) })]);
+    }
+    return talk;
+  };
+
+  it("end no session whose octets were acknowledged and whose subflow is open", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "answer");
+    acknowledged(talk, [4, 5]);
+    for (const side of [0, 1] as const) {
+      const { offset } = talk;
+      talk.segment(talk.initial, side, ACK, [option.dss({ dsn: talk.dsn(side, offset[side]), length: 1, fin: true })]);
+    }
+    const packets = [...talk.packets, ...later(talk, 6), ...later(talk, 6), ...later(talk, 6)];
+    talk.wait(25).send(0, "and on");
+    const record = only(run([...packets, ...talk.packets.slice(-1)], {}, 1));
+    expect(record.mptcp.stream.initiator.octets).toBe(11);
+  });
+
   it("end it in order once what was missing has come", () => {
     const talk = new Conversation().open().send(0, "abc").send(1, "de").send(0, "late").dataFin(0).dataFin(1);
+    acknowledged(talk, [7, 2]);
     const [late] = talk.packets.splice(5, 1);
     if (late !== undefined) talk.packets.push({ ...late, atMicros: talk.atMicros });
     const end = talk.atMicros;
@@ -142,6 +164,24 @@ describe("DATA_FINs that nobody acknowledged, while octets are missing before th
     const seconds = (Date.parse(records[0]?.["@timestamp"] ?? "") * 1000 - end) / 1e6;
     expect(seconds).toBeGreaterThan(9);
     expect(seconds).toBeLessThan(21);
+  });
+});
+
+describe("a RST or FIN that its host does not take", () => {
+  it.each([
+    ["RST", [RST]],
+    ["FINs of both sides", [FIN | ACK, FIN | ACK]],
+  ])("ends no session that goes on: %s", (_, flags) => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "answer");
+    for (const [n, flag] of flags.entries()) {
+      const side = n === 0 ? 1 : 0;
+      const next = talk.initial.next[side];
+      talk.segment(talk.initial, side, flag, [], Buffer.alloc(0), next + 5_000_000);
+      talk.initial.next[side] = next;
+    }
+    for (let second = 0; second < 100; second++) talk.wait(1).send(0, "x").send(1, "y");
+    const record = only(run(talk.close().packets));
+    expect(record.mptcp.stream).toMatchObject({ initiator: { octets: 105 }, responder: { octets: 106 } });
   });
 });
 
