@@ -83,6 +83,19 @@ export function verifyThirdAck(sessions: Sessions, session: number, subflow: num
   sessions.rare.thirdAcks.forget(subflow);
 }
 
+/**
+ * Whether a flow's third ACK carries the HMAC of a join that it may be a copy of: by the keys, or as that one's own does
+ * where they are not known.
+ */
+export function hasThirdAckOf(sessions: Sessions, copy: number, subflow: number): boolean {
+  if (verdictOf(sessions.join(copy), join.OPENER_VERDICT) === join.VERIFIED) return true;
+  const sent = sessions.rare.thirdAcks.of(copy);
+  if (sent === undefined) return false;
+  const expected =
+    expectedHmac(sessions, sessions.sessionOf(subflow), subflow, true) ?? sessions.rare.thirdAcks.of(subflow);
+  return expected !== undefined && Buffer.from(expected.subarray(0, 20)).equals(sent);
+}
+
 function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {
   if (sessions.join(subflow) & join.SAW_SYN) return false;
   const base = subflow * flow.COLD_WORDS;

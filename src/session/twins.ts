@@ -1,4 +1,5 @@
 import * as flow from "../subflow/subflow-table.ts";
+import { hasThirdAckOf } from "./join.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -26,11 +27,12 @@ export function initialTwin(sessions: Sessions, session: number): number {
 
 /**
  * The join of the same session that this one is, seen on the other side of an address translator: token, the opener's
- * nonce, the listener's where both were seen, and both initial sequence numbers are the same. -1 when there is none.
+ * nonce, the listener's where both were seen, both initial sequence numbers and the opener's HMAC are the same. -1 when
+ * there is none. A SYN anybody can repeat who saw it; the HMAC of a third ACK only who saw that, too.
  */
 export function joinTwin(sessions: Sessions, subflow: number): number {
   const word = sessions.join(subflow);
-  if ((word & join.SAW_SYN) === 0 || (word & (join.SAW_SYN_ACK | join.SAW_ACK)) === 0) return -1;
+  if ((word & join.SAW_SYN) === 0 || (word & join.SAW_ACK) === 0) return -1;
   const { cold } = sessions.subflows;
   const same = (other: number, field: number): boolean =>
     cold[other * flow.COLD_WORDS + field] === cold[subflow * flow.COLD_WORDS + field];
@@ -39,7 +41,8 @@ export function joinTwin(sessions: Sessions, subflow: number): number {
     if (other === subflow || (seen & join.SAW_SYN) === 0) return false;
     if (!same(other, flow.JOIN_TOKEN) || !same(other, flow.NONCE)) return false;
     const bothAnswered = (seen & word & join.SAW_SYN_ACK) !== 0;
-    return (!bothAnswered || same(other, flow.NONCE + 1)) && haveSameIsns(sessions, subflow, other);
+    if (bothAnswered && !same(other, flow.NONCE + 1)) return false;
+    return haveSameIsns(sessions, subflow, other) && hasThirdAckOf(sessions, subflow, other);
   });
   return twin ?? -1;
 }

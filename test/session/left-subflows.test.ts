@@ -113,7 +113,13 @@ describe("a join that turns out to be one that another agent saw", () => {
     const wrong = { dsn: talk.dsn(0, 0), ssn: 1, length: 4, checksum: 1 };
     talk.segment(on, 0, ACK, [option.dss(wrong)], Buffer.from("data")).reset(0, on, [option.reset(3)]);
     const copies = translated(talk.packets.slice(begin, begin + 3), "10.1.9.200");
-    const next = new Conversation({ checksum: true, atMicros: talk.atMicros + 100_000_000 });
+    const next = new Conversation({
+      ...{ checksum: true, atMicros: talk.atMicros + 100_000_000, keys: [Buffer.alloc(8, 3), Buffer.alloc(8, 4)] },
+      ends: [
+        { ip: "10.3.0.1", port: 40_001 },
+        { ip: "10.4.0.2", port: 443 },
+      ],
+    });
     next.open();
     joined(next, 1);
     joined(next, 2);

@@ -137,6 +137,27 @@ describe("what is not the same subflow", () => {
     expect(run(made.packets).records[0]?.mptcp.subflows).toHaveLength(3);
   });
 
+  it("a SYN that somebody repeats from elsewhere, with a third ACK made up", () => {
+    const made = new Conversation().open().send(0, "one ").send(1, "x");
+    const second = made.join();
+    made.send(0, "two ", { on: second }).send(1, "y", { on: second });
+    const forged = { ends: [OUTSIDE, second.ends[1]], opener: 0, isn: second.isn, next: [1, 1] } as const;
+    const on = { ...forged, next: [1, 1] as [number, number] };
+    made.segment(on, 0, SYN, [option.joinSyn(made.token(1), 0x01020304, 1)]);
+    made.segment(on, 0, ACK, [option.joinAck(Buffer.alloc(20, 3))]);
+    const evil = option.dss({ ack: made.dsn(1, 2), dsn: made.dsn(0, 8), ssn: second.next[0], length: 6 });
+    made.segment(on, 0, ACK, [evil], Buffer.from("EVIL! "), second.next[0]);
+    made.send(0, "three ", { on: second, at: 8 }).send(1, "z", { on: second });
+    const { records, streams } = run(made.close(made.initial, second).packets);
+    const { id } = sessionRecord.parse(records[0]).mptcp.session;
+    expect(streams.of(id, 0, 14).toString()).toBe("one two three ");
+    expect(records[0]?.mptcp.subflows.map(({ translated: seen }) => seen?.length)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it("a new connection that the translator gave the addresses to", () => {
     const first = talk();
     const outside = translated(first.packets, INSIDE, OUTSIDE);
