@@ -4,7 +4,10 @@ import type { PacketVector } from "../vector.ts";
 import { addressText, parseAddress } from "../wire/address.ts";
 import { SequenceLedger } from "./sequence-ledger.ts";
 
-/** Senders told apart; a further one is refused with the fate `agent-table-full`. */
+/**
+ * Senders told apart, and inputs; a further one is refused with the fate `agent-table-full`. Senders of one rule have an
+ * equal share of them, so that somebody who sends in the name of one agent with ever other keys shuts no other out.
+ */
 const MAX_AGENTS = 1024;
 /** Look-ups remembered, refused senders too, so that a flood from one of them costs no search. */
 const LOOKUP_SLOTS = 4096;
@@ -28,6 +31,8 @@ interface Rule {
   readonly name: string;
   readonly address: ReturnType<typeof parseAddress>;
   readonly key: number | null;
+  /** How many were told apart so far. */
+  senders: number;
 }
 
 /**
@@ -49,7 +54,7 @@ export class Agents {
       rules?.map(({ name, address, key }) => {
         const parsed = address === null ? null : parseAddress(address);
         if (address !== null && parsed === null) throw new RangeError(`agent ${name}: ${address} is not an IP address`);
-        return { name, address: parsed, key };
+        return { name, address: parsed, key, senders: 0 };
       }) ?? null;
   }
 
@@ -138,6 +143,11 @@ export class Agents {
     const known = this.agents.findIndex((agent) => agent.address === address && agent.key === key);
     if (known >= 0) return known;
     if (this.agents.length >= MAX_AGENTS) return -TABLE_FULL;
+    if (rule !== undefined) {
+      const share = Math.max(1, Math.floor(MAX_AGENTS / (this.rules?.length ?? 1)));
+      if (rule.senders >= share) return -TABLE_FULL;
+      rule.senders++;
+    }
     return this.add(rule?.name ?? (key === null ? address : `${address}#${key}`), address, key);
   }
 

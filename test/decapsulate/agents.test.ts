@@ -16,4 +16,12 @@ describe("rules of agents", () => {
     const agents = new Agents([{ name: "tap", address, key: null }]);
     expect(agents.ofSender(viewOf(sender), 0, family, 1) >= 0).toBe(isAllowed);
   });
+
+  it("who sends in one agent's name with ever other keys shuts no other out", () => {
+    const rules = ["10.0.0.1", "10.0.0.2"].map((address) => ({ name: address, address, key: null }));
+    const agents = new Agents(rules);
+    const places = Array.from({ length: 2000 }, (_, key) => agents.ofSender(viewOf("10.0.0.1"), 0, 4, key));
+    expect(places.filter((agent) => agent >= 0)).toHaveLength(512);
+    expect(agents.ofSender(viewOf("10.0.0.2"), 0, 4, 7)).toBe(512);
+  });
 });
