@@ -105,4 +105,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw new OperationalError("output-unwritable", `standard output: cannot be written (${error.message})`);
 });
 
+// As is a reader of error lines.
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") process.exitCode = INTERNAL_FAULT;
+});
+
 process.exitCode = await main(process.argv.slice(2));
