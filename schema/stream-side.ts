@@ -64,7 +64,9 @@ export const stream = z
     not_compared_octets: count.describe(
       "Of `repeated_octets`, those that could not be compared: copies were cut, or the first one is no longer remembered or was not found in the steps a search has",
     ),
-    complete: z.boolean().describe("DATA_FIN (after a fallback: FIN) seen and nothing missing"),
+    complete: z
+      .boolean()
+      .describe("The stream's end (DATA_FIN; after a fallback: FIN) is certain, and nothing before it is missing"),
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/)

@@ -1,6 +1,9 @@
 /** Packets are worked on 64 at a time: independent memory loads of one stage overlap (docs/architecture.md). */
 export const VECTOR_LENGTH = 64;
 
+/** A column of octets. On a buffer of its own: the compiler takes no short array for a constant that lies on V8's heap. */
+export const octetColumn = (): Uint8Array => new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+
 /**
  * Up to 64 packets as typed-array columns. A source fills the *input* columns, each stage adds its own.
  * All octets lie in one `block` that stays valid until `Pipeline.process` returns; nothing is copied.
@@ -29,12 +32,12 @@ export class PacketVector {
   readonly source = new Uint16Array(VECTOR_LENGTH);
 
   /** After every stage: index into FATES; FATE_ALIVE while the packet is still under way. */
-  readonly fate = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly fate = octetColumn();
 
   /** decapsulate: who copied the packet, an index into the pipeline's agents. */
   readonly agent = new Uint16Array(VECTOR_LENGTH);
   /** decapsulate: 4 or 6, the version of the payload packet's IP header. */
-  readonly family = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly family = octetColumn();
   /** decapsulate: octet in `block` where the payload packet's source address begins; the destination address follows it. */
   readonly addressAt = new Uint32Array(VECTOR_LENGTH);
   /** decapsulate: octets of the payload packet by its IP header (at most what was on the wire). */
@@ -50,7 +53,7 @@ export class PacketVector {
   /** decapsulate: TCP acknowledgment number. */
   readonly ack = new Uint32Array(VECTOR_LENGTH);
   /** decapsulate: TCP flags octet (`src/wire/tcp.ts`). */
-  readonly flags = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly flags = octetColumn();
   /** decapsulate: octet in `block` of the first MPTCP option (kind 30), 0 when there is none. */
   readonly mptcpAt = new Uint32Array(VECTOR_LENGTH);
   /** decapsulate: octet in `block` after the last TCP option octet that was captured. */

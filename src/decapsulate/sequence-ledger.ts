@@ -23,6 +23,7 @@ export class SequenceLedger {
 
   /** Takes the next packet's number, 0 to 2^32 - 1. */
   count(sequence: number): void {
+    // What nearly every packet is: the next one. As below, written out; 0 may be a beginning.
     if (sequence === this.newest + 1 && sequence !== 0) {
       this.run = 0;
       this.newest = sequence;

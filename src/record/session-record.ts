@@ -152,7 +152,11 @@ function fallbackRecord(
   const found = fallbackOf(sessions, session);
   if (found === null) return null;
   const { cause, atMicros, subflow } = found;
-  return { cause, at: timeText(atMicros), subflow: subflow === null ? null : members.indexOf(subflow) };
+  return {
+    cause,
+    at: timeText(atMicros),
+    subflow: subflow !== null && members.includes(subflow) ? members.indexOf(subflow) : null,
+  };
 }
 
 function addressRecord(sessions: Sessions, session: number, address: AdvertisedAddress): AddressRecord {

@@ -37,6 +37,9 @@ export function proveJoin(
   const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
   if (!isListener || state & flow.STATE_RESET || !isAcknowledgingNear(sessions, session, side, vector, i)) return;
   const answers = (sessions.rare.answers.get(subflow) ?? 0) + 1;
-  sessions.rare.answers.set(subflow, answers);
-  if (answers >= ANSWERS) sessions.setJoin(subflow, join.IS_PROVEN);
+  if (answers < ANSWERS) sessions.rare.answers.set(subflow, answers);
+  else {
+    sessions.rare.answers.delete(subflow);
+    sessions.setJoin(subflow, join.IS_PROVEN);
+  }
 }

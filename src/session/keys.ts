@@ -24,14 +24,14 @@ const BLOCK_OCTETS = 64;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 /** The longest message: address id, IPv6 address and port of an ADD_ADDR. */
-const MAX_MESSAGE_OCTETS = 32;
+const MAX_MESSAGE_OCTETS = 1 + 16 + 2;
 /** Padded key and what follows it, written over for each HMAC. */
 const inner = Buffer.alloc(BLOCK_OCTETS + MAX_MESSAGE_OCTETS);
 const outer = Buffer.alloc(BLOCK_OCTETS + 32);
 
 /**
  * HMAC (RFC 2104) of a message of at most MAX_MESSAGE_OCTETS with two keys of 8 octets as one, as hexadecimal text. Out of
- * two hashes of node:crypto, whose HMAC objects take twice the time and most of it for themselves.
+ * two hashes of node:crypto, whose HMAC objects take most of their time for themselves.
  */
 function hmac(name: "sha1" | "sha256", firstKey: Uint8Array, secondKey: Uint8Array, message: Uint8Array): string {
   inner.fill(INNER_PAD, 0, BLOCK_OCTETS);

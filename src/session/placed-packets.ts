@@ -1,11 +1,11 @@
 import type { OctetMemory } from "../reassembly/octet-memory.ts";
 import type { SubflowEvents } from "../subflow/subflow-events.ts";
-import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { octetColumn, type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 
 /** Packets of a vector whose octets src/session/steady-path.ts has placed, in whole, and that are yet to be remembered. */
 export class PlacedPackets {
   count = 0;
-  readonly packet = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly packet = octetColumn();
   /** Stream and stream offset of each. */
   readonly stream = new Uint32Array(VECTOR_LENGTH);
   readonly offset = new Float64Array(VECTOR_LENGTH);

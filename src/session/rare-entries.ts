@@ -8,7 +8,8 @@ import type { Repeats } from "./repeats.ts";
 import { ThirdAcks } from "./third-acks.ts";
 
 /**
- * What few sessions and subflows have, so that the lines of the tables have no room for it. Who ends or leaves is forgotten
+ * What few sessions and subflows have, so that the lines of the tables have no room for it: at most one entry of each kind
+ * for each session, stream, subflow or direction, so that their tables bound it. Who ends or leaves is forgotten
  * here: its number will be another's.
  */
 export class RareEntries {

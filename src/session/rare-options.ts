@@ -41,7 +41,7 @@ export interface ResetReason {
   readonly reason: number;
 }
 
-/** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subtypes, and by `Sessions.allotments`. */
+/** What few sessions say. Bounded: by MAX_PRIORITIES and MAX_FAILS, by subtypes, and by `RareEntries.allotments`. */
 export class RareOptions {
   priorities: readonly Priority[] = [];
   fails: readonly Fail[] = [];

@@ -32,7 +32,7 @@ export class Room {
     this.gone = gone;
   }
 
-  /** Makes room for a session; false when all that are known are established. */
+  /** Makes room for a session; false when none is half-open or stands for what was not seen. */
   forSession(atMicros: number): boolean {
     const { oldest } = this.sessions.young;
     if (oldest >= 0) this.endings.giveUp(oldest, atMicros);

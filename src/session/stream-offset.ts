@@ -8,7 +8,7 @@ import type { Sessions } from "./sessions.ts";
 /**
  * Where a stream is expected to go on, against which numbers of 32 bits are extended: behind the highest octet seen, but
  * no farther than a window beyond what was acknowledged, or beyond as many octets as were seen. One segment that states
- * 64 bits can move the highest octet by 2^32, but neither of the others by half of that.
+ * 64 bits can move the highest octet by 2^32, but neither of the others by half of that; several segments can.
  */
 export function expectedOffset(sessions: Sessions, session: number, side: number): number {
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;

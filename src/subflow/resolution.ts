@@ -64,6 +64,7 @@ export class Resolution {
         if (guess < 0 || fate[i] !== FATE_ALIVE) continue;
         const a = Math.imul(guess, HOT_WORDS);
         const b = i * KEY_WORDS;
+        // As `SubflowTable.hasKey`, of IPv4, written out.
         const isSameIpv4 =
           hot[a] === words[b] &&
           hot[a + 4] === words[b + 4] &&

@@ -1,4 +1,4 @@
-import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { octetColumn, type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 
 /** What a packet means for its session; several bits may be set. */
 /** First packet of a subflow that was not known. */
@@ -46,13 +46,13 @@ export class SubflowEvents {
   /** Subflow whose 4-tuple packet i took for another connection, -1 mostly. */
   readonly replaced = new Int32Array(VECTOR_LENGTH);
   /** 1 when the higher endpoint of the flow key sent the packet. */
-  readonly fromHigher = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly fromHigher = octetColumn();
   /**
    * Relative subflow sequence number of the segment; of SYN_ACK, or of a SYN that comes
    * after it: octets of the SYN that were acknowledged.
    */
   readonly ssn = new Uint32Array(VECTOR_LENGTH);
-  readonly dsnForm = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly dsnForm = octetColumn();
   readonly dsnHi = new Uint32Array(VECTOR_LENGTH);
   readonly dsnLo = new Uint32Array(VECTOR_LENGTH);
   /** Octet in the block of the first payload octet that the mapping covers. */
@@ -60,7 +60,7 @@ export class SubflowEvents {
   /** Octets from there that the mapping covers, and how many of them are present in the block. */
   readonly dataLength = new Uint32Array(VECTOR_LENGTH);
   readonly dataCaptured = new Uint32Array(VECTOR_LENGTH);
-  readonly finForm = new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
+  readonly finForm = octetColumn();
   readonly finHi = new Uint32Array(VECTOR_LENGTH);
   readonly finLo = new Uint32Array(VECTOR_LENGTH);
 }

@@ -200,17 +200,6 @@ export class SubflowTable {
     return subflow;
   }
 
-  /** Loads both hot lines of the first `count` subflows (-1: none); the sum keeps that from being optimised away. */
-  touch(subflows: Int32Array, count: number): number {
-    const hot = this.hot;
-    let sum = 0;
-    for (let i = 0; i < count; i++) {
-      const base = Math.imul(subflows[i]!, HOT_WORDS);
-      if (base >= 0) sum ^= hot[base]! ^ hot[base + HOT_WORDS / 2]!;
-    }
-    return sum;
-  }
-
   /** Takes a subflow out of the index, because its 4-tuple is another flow's now; its record stays. */
   detach(subflow: number): void {
     const base = subflow * HOT_WORDS;
