@@ -291,6 +291,7 @@ export class SubflowTable {
       hot[target + STATE]! |= STATE_RESET | (byHigher ? STATE_RESET_BY_HIGHER : 0);
     }
     cold[subflow * COLD_WORDS + DUPLICATES]! += copies;
+    hot[target + STATE]! |= STATE_COPIED_TWICE;
     const start = (subflow * COLD_WORDS + START_MICROS) >> 1;
     coldFloat[start] = Math.min(coldFloat[start]!, coldFloat[(from * COLD_WORDS + START_MICROS) >> 1]!);
     for (const agent of this.agents.of(from)) this.agents.note(subflow, agent);
