@@ -86,7 +86,7 @@ export class WatchedDirection {
       }
     }
     if (mapping.checksum >= 0) this.usesChecksums = true;
-    if (this.mappings.length >= MAX_MAPPINGS) this.makeRoom();
+    if (this.mappings.length >= MAX_MAPPINGS) this.makeRoom(mapping.start);
     this.mappings.push(mapping);
     return contradicts ? "contradicts" : "new";
   }
@@ -152,12 +152,13 @@ export class WatchedDirection {
     return this.seen.covers(mapping.start, mapping.end);
   }
 
-  private makeRoom(): void {
+  /** Makes room for a mapping that begins at `start`. */
+  private makeRoom(start: number): void {
     const filled = this.mappings.findIndex((one) => this.isFilled(one));
     this.droppedUnfilled = filled < 0;
     this.dropped = this.mappings.splice(Math.max(filled, 0), 1)[0] ?? null;
     // Holes that no kept mapping reaches are waited for no longer.
-    this.seen.giveUpBelow(Math.min(...this.mappings.map((one) => one.start)));
+    this.seen.giveUpBelow(Math.min(start, ...this.mappings.map((one) => one.start)));
   }
 }
 
