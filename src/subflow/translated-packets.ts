@@ -59,6 +59,7 @@ export function takeCopies(subflows: table.SubflowTable, from: number, subflow: 
     hot[target + table.STATE]! |= table.STATE_RESET | (byHigher ? table.STATE_RESET_BY_HIGHER : 0);
   }
   cold[subflow * table.COLD_WORDS + table.DUPLICATES]! += copies;
+  hot[target + table.STATE]! |= table.STATE_COPIED_TWICE;
   const start = (subflow * table.COLD_WORDS + table.START_MICROS) >> 1;
   coldFloat[start] = Math.min(coldFloat[start]!, coldFloat[(from * table.COLD_WORDS + table.START_MICROS) >> 1]!);
   for (const agent of agents.of(from)) agents.note(subflow, agent);

@@ -79,6 +79,15 @@ describe("one mapping over many segments", () => {
     expect(data).toMatchObject({ octets: 20, out_of_order: 1, retransmissions: 0, unmapped_octets: 0 });
   });
 
+  it("as many as are kept came before it: what it lacks is waited for all the same", () => {
+    const talk = open();
+    for (let n = 1; n <= 8; n++) segment(talk, 4 + 8 * n, `later ${n} `, mapping(talk, 4 + 8 * n, 8));
+    segment(talk, 4, "firs", mapping(talk, 4, 8));
+    const { text, stream, shed } = told(segment(talk, 8, "t of", acknowledging(talk)).packets);
+    expect(text.slice(0, 20)).toBe("headfirst oflater 1 ");
+    expect([stream.missing_octets, shed]).toEqual([0, undefined]);
+  });
+
   it("a MP_CAPABLE with data is one, repeated or not", () => {
     const talk = new Conversation().open();
     const capable = option.capable(1, talk.keys, [8], 0x01);

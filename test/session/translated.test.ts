@@ -70,6 +70,14 @@ describe("a session seen on both sides of an address translator", () => {
     expect(totals.sessions).toMatchObject({ opened: 1, ended: 1, live: 0, halfOpen: 0 });
   });
 
+  it.each([1, 3, 64])("counts its packets once where one agent sees both sides too (%i packets at a time)", (batch) => {
+    const same = outside.map((packet) => ({ ...packet, source: 0 }));
+    const { records } = run(byTime([...packets, ...same]), {}, batch);
+    expect(records).toHaveLength(1);
+    expect(records[0]?.network).toEqual(alone?.network);
+    expect(records[0]?.mptcp.stream).toEqual(alone?.mptcp.stream);
+  });
+
   it("has the same id whichever side was seen, or was seen first", () => {
     const late = outside.map((packet) => ({ ...packet, atMicros: packet.atMicros - 600 }));
     for (const seen of [outside, byTime([...late, ...packets])]) {
