@@ -1,5 +1,6 @@
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
+import { parseAddress } from "../wire/address.ts";
 import type { MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as join from "./join-state.ts";
@@ -32,17 +33,34 @@ export function findOwner(sessions: Sessions, subflow: number, token: number): n
   return known.find((stream) => knowsAddress(sessions, stream, subflow, 0)) ?? known[0] ?? -1;
 }
 
-/** Whether the address of a new subflow's listener (0) or opener (1) is one at which that side of the candidate is known. */
+/**
+ * Whether the address of a join's listener (0) or opener (1) is one at which that side of the candidate is known, or
+ * which it has announced.
+ */
 function knowsAddress(sessions: Sessions, stream: number, subflow: number, end: 0 | 1): boolean {
   const session = stream >> 1;
   const side = (stream & 1) ^ end;
   const hot = sessions.subflows.hot;
   const openerHigher = (hot[subflow * flow.HOT_WORDS + flow.STATE]! & flow.STATE_OPENER_HIGHER) !== 0;
   const at = subflow * flow.HOT_WORDS + flow.KEY + (openerHigher === (end === 1) ? 4 : 0);
-  return sessions.subflowsOf(session).some((known) => {
-    const words = sessions.addressWords(known, side);
-    return words.every((word, i) => word === hot[at + i]);
-  });
+  const isSame = (words: ArrayLike<number>): boolean => [0, 1, 2, 3].every((i) => words[i] === hot[at + i]);
+  const isOn = (known: number): boolean =>
+    known !== subflow && !isRefused(sessions.join(known)) && isSame(sessions.addressWords(known, side));
+  const announced = sessions.rare.addresses.get(session) ?? [];
+  return (
+    sessions.subflowsOf(session).some(isOn) ||
+    announced.some(({ side: owner, ip }) => owner === side && ip !== null && isSame(parseAddress(ip)?.words ?? []))
+  );
+}
+
+/**
+ * Whether a join whose listener does not have the keys of this stream's session (session * 2 + side) is another
+ * session's, which ended or was never seen, and chose the same token: neither of its ends is known here. Who pretends to
+ * be a host of the session sends to the other one, or from where it is.
+ */
+export function isStranger(sessions: Sessions, stream: number, subflow: number): boolean {
+  if (verdictOf(sessions.join(subflow), join.LISTENER_VERDICT) !== join.FAILED) return false;
+  return !knowsAddress(sessions, stream, subflow, 0) && !knowsAddress(sessions, stream, subflow, 1);
 }
 
 /**

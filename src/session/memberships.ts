@@ -1,7 +1,8 @@
+import * as flow from "../subflow/subflow-table.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import type { Dsn } from "./dsn.ts";
 import type { Endings } from "./ending.ts";
-import { findOwner, mayJoin, rightfulOwner, verifySynAck, verifyThirdAck } from "./join.ts";
+import { findOwner, isStranger, mayJoin, rightfulOwner, verifySynAck, verifyThirdAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import { learnOrigin, shareStream } from "./partial-streams.ts";
 import type { Room } from "./room.ts";
@@ -142,20 +143,33 @@ export class Memberships {
     return sibling;
   }
 
-  /** A wrong HMAC may mean that the token is another session's too (src/session/join.ts). */
+  /**
+   * A wrong HMAC may mean that the token is another session's too (src/session/join.ts), of those that are known or of one
+   * that is not: then the subflow is an orphan. Returns the session that it is in now.
+   */
   correctOwner(session: number, subflow: number, atMicros: number): number {
-    const owner = rightfulOwner(this.sessions, subflow);
-    if (owner < 0 || owner >> 1 === session) return session;
-    const refused = this.sessions.join(subflow);
-    this.sessions.detach(session, subflow);
-    this.sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
-    if (!this.attachJoin(owner, subflow, atMicros)) {
-      this.sessions.attach(session, subflow);
-      this.sessions.setJoin(subflow, refused);
+    const { sessions } = this;
+    const owner = rightfulOwner(sessions, subflow);
+    if (owner >> 1 === session) return session;
+    const refused = sessions.join(subflow);
+    const listener = refused & join.OPENED_BY_RESPONDER ? 0 : 1;
+    if (owner < 0 && !isStranger(sessions, session * 2 + listener, subflow)) return session;
+    const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
+    sessions.detach(session, subflow);
+    sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
+    const hasRoom =
+      owner < 0
+        ? this.openStandIn(subflow, table.S_ORPHAN, token, atMicros)
+        : this.attachJoin(owner, subflow, atMicros);
+    if (!hasRoom) {
+      sessions.attach(session, subflow);
+      sessions.setJoin(subflow, refused);
       return session;
     }
-    verifySynAck(this.sessions, owner >> 1, subflow);
-    return owner >> 1;
+    this.endings.consider(session, atMicros);
+    const rightful = sessions.sessionOf(subflow);
+    verifySynAck(sessions, rightful, subflow);
+    return rightful;
   }
 
   /**

@@ -160,7 +160,7 @@ export class SessionStage {
     if (isKnownBefore) return fate;
     const hasKeys = (state: number): boolean => (state & BOTH_KEYS) === BOTH_KEYS;
     if (!hasKeys(stateBefore) && hasKeys(this.sessions.table.state(session))) this.settlement.adopt(session, atMicros);
-    if (this.waiting.isKnown(session)) this.waiting.releaseEarly(session);
+    if (this.waiting.isKnown(session)) this.settlement.releaseEarly(session, atMicros);
     return fate;
   }
 

@@ -1,3 +1,4 @@
+import { isRefused, verifySynAck, verifyThirdAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import type { Memberships } from "./memberships.ts";
 import type { Sessions } from "./sessions.ts";
@@ -81,6 +82,19 @@ export class Settlement {
         this.sessions.releaseSubflow(subflow);
       }
     });
+  }
+
+  /** Early joins of a session that is known now: takes what they said before, into the session whose HMACs they have. */
+  releaseEarly(session: number, atMicros: number): void {
+    const { sessions } = this;
+    for (const subflow of sessions.subflowsOf(session)) {
+      if ((sessions.join(subflow) & join.IS_JOINED) === 0) continue;
+      // The HMACs are kept, even when their packets waited too long to be taken again.
+      verifySynAck(sessions, session, subflow);
+      if (isRefused(sessions.join(subflow))) this.memberships.correctOwner(session, subflow, atMicros);
+      verifyThirdAck(sessions, sessions.sessionOf(subflow), subflow);
+      this.waiting.release(subflow);
+    }
   }
 
   private settleAll(): void {

@@ -3,7 +3,6 @@ import type { PacketVector } from "../vector.ts";
 import { acknowledgedOf } from "./acknowledged.ts";
 import { type Dsn, dsnOf, isLower } from "./dsn.ts";
 import { HeldPackets } from "./held-packets.ts";
-import { verifySynAck, verifyThirdAck } from "./join.ts";
 import * as join from "./join-state.ts";
 import { isOneDirection, isTaken } from "./one-direction.ts";
 import * as table from "./session-table.ts";
@@ -138,17 +137,6 @@ export class WaitingJoins {
       seen.kind[0]! &= ~events.OPENED;
       this.take(vector, seen, 0);
     });
-  }
-
-  /** Takes what early joins said before their session was known. */
-  releaseEarly(session: number): void {
-    for (const subflow of this.sessions.subflowsOf(session)) {
-      if ((this.sessions.join(subflow) & join.IS_JOINED) === 0) continue;
-      // The HMACs are kept, even when their packets waited too long to be taken again.
-      verifySynAck(this.sessions, session, subflow);
-      verifyThirdAck(this.sessions, session, subflow);
-      this.release(subflow);
-    }
   }
 
   /** Forgets what was kept of a subflow. */

@@ -1,7 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { fateOf } from "../../src/fate.ts";
+import { VECTOR_LENGTH } from "../../src/vector.ts";
 import { Conversation } from "../support/conversation.ts";
+import { ACK, option } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
+
+const ORPHAN_JOIN = fateOf("session/orphan-join");
 
 /** Two keys with the token 0xc4f2f3bd in version 1, and two with 0x1066f42b in version 0, found by trying some 80,000. */
 const TWINS = {
@@ -82,6 +87,65 @@ describe("two servers with one token", () => {
     expect(of("10.1.0.1")?.subflows).toHaveLength(1);
     expect(of("10.1.0.2")?.subflows).toHaveLength(2);
     expect(of("10.1.0.2")?.stream.initiator.octets).toBe(7);
+  });
+});
+
+describe("two servers with one token, of which one session is not known", () => {
+  const nowhereElse = [
+    { ip: "10.1.9.1", port: 50_000 },
+    { ip: "10.2.0.1", port: 443 },
+  ] as const;
+  const of = ({ records }: ReturnType<typeof run>, ip: string) => records.find(({ source }) => source.ip === ip)?.mptcp;
+
+  it("a join of the one that has ended is nobody's, and has no wrong HMAC", () => {
+    const [a, b] = twins(1);
+    a.close().wait(5);
+    const before = a.packets.splice(0);
+    b.wait(3);
+    // Time is looked at behind each vector.
+    for (let n = 0; n < 2 * VECTOR_LENGTH; n++) b.send(0, "!");
+    const on = a.join({ ends: nowhereElse });
+    a.send(0, "late", { on });
+    const ran = run([...before, ...b.packets, ...a.packets]);
+    expect(of(ran, "10.1.0.2")?.subflows).toHaveLength(1);
+    expect(ran.totals.verdicts["join-hmac"]?.failed).toBe(0);
+    expect(ran.fates.slice(-2)).toEqual([ORPHAN_JOIN, ORPHAN_JOIN]);
+  });
+
+  it("a join of the one whose handshake comes later becomes its own", () => {
+    const [a, b] = twins(1);
+    const before = b.packets.splice(0);
+    b.send(0, "!", { on: b.join() });
+    const ran = run([...a.packets, ...b.packets, ...before]);
+    expect(of(ran, "10.1.0.1")?.subflows).toHaveLength(1);
+    expect(of(ran, "10.1.0.2")?.subflows).toHaveLength(2);
+    expect(of(ran, "10.1.0.2")?.stream.initiator.octets).toBe(7);
+    expect(ran.totals.verdicts["join-hmac"]).toEqual({ verified: 2, failed: 0, unverifiable: 0 });
+  });
+
+  it("a join that comes amid the other one's handshake is not kept by it", () => {
+    const [a, b] = twins(1);
+    const [syn, synAck, ...rest] = a.packets;
+    if (syn === undefined || synAck === undefined) throw new Error("a handshake");
+    const before = b.packets.splice(0);
+    b.send(0, "!", { on: b.join() });
+    const ran = run([syn, synAck, ...b.packets, ...rest, ...before]);
+    expect(of(ran, "10.1.0.1")?.subflows).toHaveLength(1);
+    expect(of(ran, "10.1.0.2")?.stream.initiator.octets).toBe(7);
+  });
+
+  it("somebody without keys at an address that was announced has a wrong HMAC", () => {
+    const [, b] = twins(1);
+    b.segment(b.initial, 1, ACK, [option.addAddr(1, 2, "10.9.9.9")]);
+    b.join({
+      ends: [
+        { ip: "10.1.9.1", port: 50_000 },
+        { ip: "10.9.9.9", port: 443 },
+      ],
+      wrong: "listener",
+    });
+    const ran = run(b.packets);
+    expect(of(ran, "10.1.0.2")?.subflows.map(({ join }) => join?.hmac.responder)).toEqual([undefined, "failed"]);
   });
 });
 
