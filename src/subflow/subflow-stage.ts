@@ -12,6 +12,7 @@ import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
 import { advance, isKeepAlive, isKnownSyn, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
 import { Resolution } from "./resolution.ts";
+import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { steadyFollower } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
@@ -40,6 +41,7 @@ export class SubflowStage {
   private readonly duplicates: MirrorDuplicates;
   private readonly options = new mptcp.MptcpOptions();
   private readonly resolution: Resolution;
+  private readonly rivals: RivalAnswers;
   private readonly steadyOf = forVector((vector) => steadyFollower(vector, this.events, this.subflows));
   /** A packet of the vector under way has opened a subflow. */
   private opened = false;
@@ -51,6 +53,7 @@ export class SubflowStage {
     this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, bounds.roundTrips, this.keys);
     this.numbering = new Numbering(this.subflows);
     this.duplicates = new MirrorDuplicates(this.keys.hash, this.events.subflow, this.subflows.hot, seed);
+    this.rivals = new RivalAnswers(this.subflows, this.keys, this.events);
     this.resolution = new Resolution(this.subflows, this.keys, this.duplicates, this.events);
     this.mappings = new Mappings(this.subflows, this.events);
     this.roundTrips = new RoundTrips(this.subflows);
@@ -94,13 +97,17 @@ export class SubflowStage {
       this.events.subflow[i] = subflow;
     }
     if (isNew && this.isCopy(vector, i, subflow)) return;
+    if (subflow >= 0 && this.subflows.answers.has(subflow)) {
+      subflow = this.rivals.choose(vector, i, subflow);
+      this.events.subflow[i] = subflow;
+    }
     if (subflow >= 0 && takesOver(this.subflows, vector, i, subflow, this.keys.fromHigher[i]!)) {
       this.subflows.detach(subflow);
       this.events.replaced[i] = subflow;
       subflow = -1;
     }
     if (subflow >= 0) {
-      this.events.kind[i] = this.follow(vector, i, subflow);
+      this.events.kind[i]! |= this.follow(vector, i, subflow);
       return;
     }
     if (vector.mptcpAt[i] === 0) {
@@ -265,6 +272,7 @@ export class SubflowStage {
       if ((state & table.STATE_SYN_ACK) === 0) {
         this.events.ssn[i] = this.numbering.skipSynOctets(subflow, 1 - higher, vector.ack[i]!);
         kind |= events.SYN_ACK;
+        if ((state & table.STATE_DETACHED) === 0) this.subflows.answers.add(subflow);
       }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {
       hot[base + table.STATE]! |= table.STATE_SYN_RETRIED_PLAIN;
