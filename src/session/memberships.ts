@@ -48,14 +48,30 @@ export class Memberships {
       // Now, because what gives way may be told of, and `options` used anew.
       const { joinToken } = options;
       this.room.notePending(subflow, atMicros);
-      // Of whoever had its number before.
-      this.sessions.rare.thirdAcks.forget(subflow);
-      const owner = findOwner(this.sessions, subflow, joinToken);
-      this.sessions.setJoin(subflow, join.IS_JOINED);
-      if (owner >= 0 && this.attachJoin(owner, subflow, atMicros)) return true;
-      return this.openStandIn(subflow, table.S_ORPHAN, joinToken, atMicros);
+      return this.openJoin(subflow, joinToken, atMicros);
     }
     return this.openStandIn(subflow, table.S_MIDSTREAM, 0, atMicros);
+  }
+
+  /** As `open`, of a join's second SYN/ACK: what its SYN said was said to the subflow that was answered first. */
+  openRival(subflow: number, first: number, atMicros: number): boolean {
+    const { sessions } = this;
+    const said = sessions.join(first);
+    if ((said & join.SAW_SYN) === 0) return this.openStandIn(subflow, table.S_MIDSTREAM, 0, atMicros);
+    const { cold } = sessions.subflows;
+    for (const field of [flow.JOIN_TOKEN, flow.NONCE])
+      cold[subflow * flow.COLD_WORDS + field] = cold[first * flow.COLD_WORDS + field]!;
+    sessions.setJoin(subflow, said & (join.SAW_SYN | join.BACKUP | (0xff << join.OPENER_ADDRESS_ID)));
+    return this.openJoin(subflow, cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!, atMicros);
+  }
+
+  private openJoin(subflow: number, token: number, atMicros: number): boolean {
+    // Of whoever had its number before.
+    this.sessions.rare.thirdAcks.forget(subflow);
+    const owner = findOwner(this.sessions, subflow, token);
+    this.sessions.setJoin(subflow, join.IS_JOINED);
+    if (owner >= 0 && this.attachJoin(owner, subflow, atMicros)) return true;
+    return this.openStandIn(subflow, table.S_ORPHAN, token, atMicros);
   }
 
   /** @param owner session * 2 + side of the token's owner, who is the listener of the join */

@@ -130,7 +130,7 @@ export class SessionStage {
   private take(vector: PacketVector, seen: events.SubflowEvents, i: number): number {
     const kind = seen.kind[i]!;
     const subflow = seen.subflow[i]!;
-    if (kind & events.OPENED && !this.open(vector, i, subflow)) {
+    if (kind & events.OPENED && !this.open(vector, seen, i, subflow)) {
       this.sessions.releaseSubflow(subflow);
       return TABLE_FULL;
     }
@@ -177,8 +177,10 @@ export class SessionStage {
     return fate;
   }
 
-  private open(vector: PacketVector, i: number, subflow: number): boolean {
+  private open(vector: PacketVector, seen: events.SubflowEvents, i: number, subflow: number): boolean {
     const options = this.signalling.read(vector, i);
+    if (seen.kind[i]! & events.RIVAL && options.seen & (1 << mptcp.MP_JOIN))
+      return this.memberships.openRival(subflow, seen.rivalOf[i]!, vector.atMicros[i]!);
     return this.memberships.open(subflow, options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
   }
 

@@ -6,7 +6,7 @@ import * as table from "./subflow-table.ts";
  * Octets around those seen last within which a RST or a FIN counts. Hosts ask for their exact window (RFC 5961 §3), which an observer that misses packets cannot know;
  * most windows are smaller than this.
  */
-const NEAR = 2 ** 24;
+export const NEAR = 2 ** 24;
 /**
  * The same for a segment without payload, whose number and acknowledgment must both lie so near: one packet in 256 that
  * is guessed does. Farther than NEAR, because a few made-up octets, of which each moves the numbers by NEAR, must not
@@ -77,6 +77,17 @@ function isPlausibleSyn(hot: Uint32Array, vector: PacketVector, i: number, subfl
   if ((vector.flags[i]! & tcp.ACK) === 0) return isSame;
   if (!isSame && state & table.STATE_SYN_ACK) return false;
   if ((state & (table.STATE_ISN << (1 - higher))) === 0) return isSame;
+  return acknowledgesSyn(hot, vector, i, subflow, higher);
+}
+
+/** Whether a SYN/ACK acknowledges the SYN of the other direction, which is known. */
+export function acknowledgesSyn(
+  hot: Uint32Array,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  higher: number,
+): boolean {
   const peer = table.SubflowTable.direction(subflow, 1 - higher);
   const acknowledged = (vector.ack[i]! - hot[peer + table.ISN]!) >>> 0;
   return acknowledged >= 1 && acknowledged <= Math.min(hot[peer + table.NEXT_SSN]!, 1 + MAX_SYN_OCTETS);

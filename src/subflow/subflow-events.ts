@@ -30,6 +30,9 @@ export const BEHIND_MAPPING = 1 << 12;
 /** Said by the session stage: all of the payload was taken as plain TCP's, what is held for a mapping included. */
 export const TAKEN_PLAIN = 1 << 13;
 
+/** Besides OPENED: another answer to the SYN of `rivalOf`, which may be the one that the opener takes. */
+export const RIVAL = 1 << 14;
+
 /** How `dsn...` and `finDsn...` are to be read. */
 export const DSN_64 = 0;
 /** Only the low 32 bits were sent (RFC 8684 §3.3.1). */
@@ -43,8 +46,10 @@ export class SubflowEvents {
   readonly kind = new Uint16Array(VECTOR_LENGTH);
   /** Subflow of packet i, -1 when it has none. */
   readonly subflow = new Int32Array(VECTOR_LENGTH);
-  /** Subflow whose 4-tuple packet i took for another connection, -1 mostly. */
+  /** Subflow whose 4-tuple packet i took for another connection, or whose rival it acknowledges; -1 mostly. */
   readonly replaced = new Int32Array(VECTOR_LENGTH);
+  /** With RIVAL: the subflow that was answered first. */
+  readonly rivalOf = new Int32Array(VECTOR_LENGTH);
   /** 1 when the higher endpoint of the flow key sent the packet. */
   readonly fromHigher = octetColumn();
   /**

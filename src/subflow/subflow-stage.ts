@@ -13,6 +13,7 @@ import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
 import { advance, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
 import { Resolution } from "./resolution.ts";
+import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { steadyFollower } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
@@ -41,6 +42,7 @@ export class SubflowStage {
   private readonly duplicates: MirrorDuplicates;
   private readonly options = new mptcp.MptcpOptions();
   private readonly resolution: Resolution;
+  private readonly rivals: RivalAnswers;
   private readonly steadyOf = forVector((vector) => steadyFollower(vector, this.events, this.subflows));
   /** A packet of the vector under way has opened a subflow. */
   private opened = false;
@@ -54,6 +56,7 @@ export class SubflowStage {
     const fingerprints = new Fingerprints(this.keys.hash, seed);
     this.duplicates = new MirrorDuplicates(fingerprints, this.events.subflow, this.subflows.hot);
     this.resolution = new Resolution(this.subflows, this.keys, fingerprints, this.duplicates, this.events);
+    this.rivals = new RivalAnswers(this.subflows, this.keys, this.events);
     this.mappings = new Mappings(this.subflows, this.events);
     this.roundTrips = new RoundTrips(this.subflows);
   }
@@ -96,13 +99,17 @@ export class SubflowStage {
       this.events.subflow[i] = subflow;
     }
     if (isNew && this.isCopy(vector, i, subflow)) return;
+    if (subflow >= 0 && this.subflows.answers.has(subflow)) {
+      subflow = this.rivals.choose(vector, i, subflow);
+      this.events.subflow[i] = subflow;
+    }
     if (subflow >= 0 && takesOver(this.subflows, vector, i, subflow, this.keys.fromHigher[i]!)) {
       this.subflows.detach(subflow);
       this.events.replaced[i] = subflow;
       subflow = -1;
     }
     if (subflow >= 0) {
-      this.events.kind[i] = this.follow(vector, i, subflow);
+      this.events.kind[i]! |= this.follow(vector, i, subflow);
       return;
     }
     if (vector.mptcpAt[i] === 0) {
@@ -265,6 +272,7 @@ export class SubflowStage {
         if (taken > 0) this.mappings.beginAnew(subflow, 1 - higher);
         this.events.ssn[i] = taken;
         kind |= events.SYN_ACK;
+        if ((state & table.STATE_DETACHED) === 0) this.subflows.answers.add(subflow);
       }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {
       hot[base + table.STATE]! |= table.STATE_SYN_RETRIED_PLAIN;

@@ -5,6 +5,7 @@ import { Rewritings } from "./rewritings.ts";
 import { Timings } from "./round-trip.ts";
 import { SubflowAgents } from "./subflow-agents.ts";
 import { Translations } from "./translations.ts";
+import { Unacknowledged } from "./unacknowledged.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
 
 /**
@@ -141,6 +142,7 @@ export class SubflowTable {
   /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
   readonly uncompared = new Map<number, number>();
   readonly agents: SubflowAgents;
+  readonly answers = new Unacknowledged();
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -200,6 +202,14 @@ export class SubflowTable {
     return subflow;
   }
 
+  /** Puts a subflow that was taken out of the index in again. */
+  attach(subflow: number): void {
+    const base = subflow * HOT_WORDS;
+    this.hot[base + STATE]! &= ~STATE_DETACHED;
+    const isIpv4 = (this.hot[base + STATE]! & STATE_IPV6) === 0;
+    this.index.insert(this.keys.hashOf(this.hot, base + KEY, isIpv4), subflow);
+  }
+
   /** Takes a subflow out of the index, because its 4-tuple is another flow's now; its record stays. */
   detach(subflow: number): void {
     const base = subflow * HOT_WORDS;
@@ -220,6 +230,7 @@ export class SubflowTable {
     this.hot[subflow * HOT_WORDS + SESSION] = 0;
     this.watched.delete(subflow);
     this.timings.stop(subflow);
+    this.answers.forget(subflow);
     this.implausible.delete(subflow);
     this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
