@@ -24,6 +24,11 @@ describe("sequence ledger (RFC 2890 §2.2)", () => {
     ["a duplicate", [0, 1, 1, 2], { duplicate: 1 }],
     ["a duplicate of an older one", [0, 1, 2, 3, 1], { duplicate: 1 }],
     ["late, then again", [0, 2, 1, 1], { late: 1, duplicate: 1 }],
+    [
+      "a duplicate whose place in the window was a lost number's",
+      [...upTo(5 + 1024 + 1).filter((n) => n !== 5), 5 + 1024],
+      { lost: 1, duplicate: 1 },
+    ],
     ["the wrap", [0xfffffffe, 0xffffffff, 0, 1], {}],
     ["a loss over the wrap", [0xfffffffe, 1], { lost: 2 }],
     ["late over the wrap", [0xffffffff, 1, 0], { late: 1 }],

@@ -69,7 +69,7 @@ describe("a flood of MP_CAPABLE SYNs", () => {
 });
 
 describe("a flood of complete handshakes", () => {
-  const portOf = ({ source }: { source: { ip: string } }): string => source.ip;
+  const addressOf = ({ source }: { source: { ip: string } }): string => source.ip;
 
   it("takes the room of sessions without data, the oldest first, and of none with data", () => {
     const old = clients(2, 1);
@@ -77,7 +77,7 @@ describe("a flood of complete handshakes", () => {
     const { records, totals } = run(packetsOf([...old, ...clients(30, 10)]), { bounds: { sessions: 6, subflows: 64 } });
     const evicted = records.filter(({ mptcp }) => mptcp.close?.reason === "evicted");
     // One place is left for the next one.
-    expect(evicted.map(portOf)).toEqual(Array.from({ length: 27 }, (_, n) => `10.1.0.${n + 10}`));
+    expect(evicted.map(addressOf)).toEqual(Array.from({ length: 27 }, (_, n) => `10.1.0.${n + 10}`));
     const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted");
     expect(kept.filter(({ mptcp }) => mptcp.stream.initiator.octets === 4)).toHaveLength(2);
     expect(totals.endedBy.evicted).toBe(27);
@@ -97,7 +97,7 @@ describe("a flood of complete handshakes", () => {
     const talks = [large, ...small, ...flood, ...late].filter((talk) => talk !== undefined);
     const { records, totals } = run(packetsOf(talks), { bounds: { sessions: 6, subflows: 64 } }, 1);
     expect(totals.packets["session/table-full"]).toBeUndefined();
-    const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted").map(portOf);
+    const kept = records.filter(({ mptcp }) => mptcp.close?.reason !== "evicted").map(addressOf);
     expect(kept).toContain("10.1.0.1");
     expect(kept).toContain("10.1.0.2");
     expect(kept).toContain("10.1.15.160");
@@ -112,6 +112,19 @@ describe("a flood of complete handshakes", () => {
     const { records, totals } = run(packetsOf([...flood, ...late]), { bounds: { sessions: 6, subflows: 64 } }, 1);
     expect(records.filter(({ mptcp }) => mptcp.close?.reason === "evicted")).toEqual([]);
     expect(totals.packets["session/table-full"]).toBe(3);
+  });
+});
+
+describe("a session that carried 1,024 octets", () => {
+  it("is small still: it gives way where all others carried one more", () => {
+    const whole = clients(6, 1);
+    for (const [n, talk] of whole.entries()) talk.send(0, Buffer.alloc(n === 0 ? 1024 : 1025));
+    const { records, totals } = run(packetsOf([...whole, ...clients(1, 4000)]), {
+      bounds: { sessions: 6, subflows: 64 },
+    });
+    const evicted = records.filter(({ mptcp }) => mptcp.close?.reason === "evicted");
+    expect(evicted.map(({ source }) => source.ip)).toEqual(["10.1.0.1"]);
+    expect(totals.packets["session/table-full"]).toBeUndefined();
   });
 });
 

@@ -42,13 +42,30 @@ describe("a session that gets the number of one that has ended", () => {
     room.options.take();
     rare.resets.set(1, { side: 0, flags: 0, reason: 0 });
     rare.joinRivals.set(1, 1);
+    rare.answers.set(1, 1);
     rare.thirdAcks.keep(1, new Uint8Array(20));
     rare.forgetSubflow(1);
-    const { checksums, fins, resets, joinRivals } = rare;
-    expect([checksums, fins, resets, joinRivals].map(({ size }) => size)).toEqual([0, 0, 0, 0]);
+    const { checksums, fins, resets, joinRivals, answers } = rare;
+    expect([checksums, fins, resets, joinRivals, answers].map(({ size }) => size)).toEqual([0, 0, 0, 0, 0]);
     expect(rare.thirdAcks.of(1)).toBeUndefined();
     expect([1, 2, 3].map(() => room.checksums.take())).toEqual([true, true, false]);
     expect([1, 2, 3].map(() => room.options.take())).toEqual([true, true, false]);
+  });
+
+  it("leaves no end that its streams were stated to have besides", () => {
+    const rare = new RareEntries({ thirdAcks: 2, rareEntries: 2 });
+    for (const stream of [1, 2, 3, 4]) rare.otherEnds.set(stream, 7);
+    rare.forgetSession(1);
+    expect([...rare.otherEnds.keys()]).toEqual([1, 4]);
+  });
+
+  it("leaves no copy of a subflow that could not be compared", () => {
+    const keys = new FlowKeys(1);
+    const subflows = new SubflowTable(2, 2, 2, keys);
+    const subflow = subflows.allocate(keys, 0, 0);
+    subflows.noteUncompared(subflow);
+    subflows.release(subflow);
+    expect(subflows.uncompared.size).toBe(0);
   });
 
   it("leaves its place in no list, and its acknowledgments on no line", () => {

@@ -137,6 +137,18 @@ describe.each([
     expect(told(packets)).toMatchObject([{ kind: "option-stripped", between: ["a", "b"] }]);
   });
 
+  it("of the first packet that is copied twice, how it was marked and how many hops it had left", () => {
+    const talk = conversation(ends);
+    for (const packet of talk.packets)
+      mark(0xb8)(packet.octets as Buffer, { header: 0, isIpv4: ends === undefined }, 0);
+    const packets = behind(talk, mark(0)).filter(({ source }, n) => source === 0 || n === 7);
+    for (const length of [1, 64]) {
+      expect(run(packets, {}, length).records[0]?.mptcp.rewritten).toMatchObject([
+        { kind: "dscp", between: ["a", "b"], packets: 1, first: { before: "b8", after: "00" } },
+      ]);
+    }
+  });
+
   it("a SYN whose copy without the option comes first opens its session all the same", () => {
     const change: Change = (octets, ip, n) => {
       if (n === 0) strip(octets, ip, n);

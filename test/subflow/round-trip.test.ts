@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
+import { FlowKeys } from "../../src/subflow/flow-key.ts";
+import { HOT_WORDS, STATE, STATE_WATCHED, SubflowTable } from "../../src/subflow/subflow-table.ts";
 import { Conversation } from "../support/conversation.ts";
 import { ACK, option } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
@@ -74,5 +76,14 @@ describe("round-trip times under measurement", () => {
       { port: 40_000, micros: null },
       { port: 40_001, micros: 1000 },
     ]);
+  });
+
+  it("leave a subflow whose own gave way to its hot line again", () => {
+    const keys = new FlowKeys(1);
+    const subflows = new SubflowTable(2, 2, 1, keys);
+    const both = [subflows.allocate(keys, 0, 0), subflows.allocate(keys, 0, 0)];
+    for (const subflow of both) subflows.time(subflow, null);
+    const isWatched = (subflow: number) => ((subflows.hot[subflow * HOT_WORDS + STATE] ?? 0) & STATE_WATCHED) !== 0;
+    expect(both.map(isWatched)).toEqual([false, true]);
   });
 });
