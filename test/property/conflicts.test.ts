@@ -6,7 +6,7 @@ import { type AgentPlan, GOOD_AGENT, type SessionPlan } from "../support/simulat
 import { simulate } from "../support/simulator/simulation.ts";
 import { watch } from "../support/simulator/watch.ts";
 import { expectEverything, expectNothingWrong, hasHandshake, onlyRecord } from "./expectation.ts";
-import { asItCame, firstCopies } from "./first-copies.ts";
+import { asItCame, conflictsOf, firstCopies } from "./first-copies.ts";
 import { PlacedOctets } from "./placed-octets.ts";
 import { badAgents, mutilate, mutilation, sessionPlan } from "./plans.ts";
 import { PATIENCE, settings } from "./runs.ts";
@@ -47,9 +47,8 @@ describe("somebody who changes octets on the way", () => {
         if (session === undefined || sight === undefined) throw new Error("no session");
         const first = firstCopies(session, copies);
         const simulation = asItCame(sent, first);
-        const [initiator, responder] = first.map(({ differing }) => differing.reduce((sum, one) => sum + one, 0));
         const placed = new PlacedOctets();
-        const conflicting = [initiator ?? 0, responder ?? 0] as const;
+        const conflicting = conflictsOf(first);
         const observed = { run: run(copies, { octets: placed }), placed, simulation, sights, conflicting };
         expectNothingWrong(observed);
         expectEverything(observed);

@@ -32,6 +32,12 @@ export function firstCopies({ streams }: SimulatedSession, copies: readonly Copy
   return [initiator, responder];
 }
 
+/** How many octets of each side came again and were others. */
+export const conflictsOf = (first: readonly [FirstCopies, FirstCopies]): readonly [number, number] => {
+  const count = ({ differing }: FirstCopies): number => differing.reduce((sum, one) => sum + one, 0);
+  return [count(first[0]), count(first[1])];
+};
+
 /** The simulation as if the hosts had sent what came first: a record is to tell no other octets. */
 export function asItCame(
   simulation: Simulation,

@@ -51,7 +51,13 @@ export class Host implements SubflowOwner {
     this.stream = streams[side];
     this.longest = Math.max(plan.mapping, Math.ceil(this.stream.length / 150));
     const isTampered = plan.paths.some(({ tampered }) => tampered > 0);
-    this.reception = new Reception(streams[peerOf(side)], isTampered);
+    const peer = peerOf(side);
+    this.reception = new Reception(streams[peer], isTampered, plan.checksum && isTampered, (end, mapping, octets) => {
+      if (identity.checksum(peer, mapping, mapping.ssn, octets) === identity.checksum(peer, mapping, mapping.ssn))
+        return true;
+      end.reset(identity.fail(side, mapping), "mp-fail");
+      return false;
+    });
     this.timeline = timeline;
     this.random = random;
     this.ipId = 1 + random.below(0x7fff);

@@ -114,13 +114,22 @@ export class Identity {
     return { options: [option.fastclose(this.keys[peerOf(side)])], said: { fastclose: true } };
   }
 
+  /** MP_FAIL of a host that received a mapping with a wrong checksum (RFC 8684 §3.7). */
+  fail(side: Side, { offset }: Mapping): Statement {
+    return { options: [option.fail(this.dsn(peerOf(side), offset))], said: { fail: offset } };
+  }
+
   private get flags(): number {
     return this.plan.checksum ? 0x81 : 0x01;
   }
 
   /** RFC 8684 §3.3.1: ones-complement sum over DSN, subflow sequence number, length, and the payload. */
-  private checksum(side: Side, mapping: Mapping, ssn: number): number {
-    const payload = this.streams[side].subarray(mapping.offset, mapping.offset + mapping.length);
+  checksum(
+    side: Side,
+    mapping: Mapping,
+    ssn: number,
+    payload = this.streams[side].subarray(mapping.offset, mapping.offset + mapping.length),
+  ): number {
     const head = Buffer.alloc(16);
     head.writeBigUInt64BE(this.dsn(side, mapping.offset));
     head.writeUInt32BE(ssn, 8);

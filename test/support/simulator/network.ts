@@ -21,6 +21,8 @@ export interface Said {
   readonly dataAck?: number;
   readonly mapping?: Mapping;
   readonly fastclose?: boolean;
+  /** Offset in the peer's stream of a mapping whose checksum is wrong. */
+  readonly fail?: number;
 }
 
 /** What a segment is, for the truth: nothing of it is on the wire. */
