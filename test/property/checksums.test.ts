@@ -88,7 +88,8 @@ describe("somebody who changes octets under checksums", () => {
         for (const side of [0, 1] as const) {
           const { checksum } = mptcp.stream[SIDES[side]];
           const truth = failures(session, copies, side);
-          if (rejoin?.shed === undefined) expect(checksum?.failed).toBe(truth);
+          // Mappings that come far behind others, or not whole, are told as not verifiable.
+          if (rejoin?.shed === undefined && checksum?.unverifiable === 0) expect(checksum?.failed).toBe(truth);
           else expect(checksum?.failed).toBeLessThanOrEqual(truth);
         }
         const told = (mptcp.mp_fail ?? []).map(({ side, subflow, offset }) => {
