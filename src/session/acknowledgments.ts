@@ -29,23 +29,16 @@ export function takeAcknowledged(
       noteAcknowledged(sessions, session, peer, plainOffset(sessions, session, peer, subflow, ssn));
     return;
   }
-  const { view } = vector;
-  const at = vector.mptcpAt[i]!;
-  if ((seen.kind[i]! & events.HAS_DSS) === 0 || view.getUint8(at + 2) >> 4 !== DSS) return;
-  const bits = view.getUint8(at + 3);
-  const isWide = (bits & DSS_ACK_64) !== 0;
-  if ((bits & DSS_ACK) === 0 || at + (isWide ? 12 : 8) > vector.optionsEnd[i]!) return;
-  const lo = view.getUint32(at + (isWide ? 8 : 4));
+  const at = (seen.kind[i]! & events.HAS_DSS) === 0 ? 0 : dataAckAt(vector, i);
+  if (at === 0) return;
   const { near } = sessions.outOfOrder;
   const place = acknowledgedPlace(session, peer);
   const raw = near[place]!;
-  const ahead = (lo - raw) | 0;
+  const ahead = (vector.view.getUint32(at) - raw) | 0;
   if (raw !== 0 && ahead < MAX_ACKNOWLEDGED) {
     if (ahead > 0) near[place] = raw + ahead;
   } else if (sessions.table.state(session) & (table.S_IDSN << peer)) {
-    const hi = isWide ? view.getUint32(at + 4) : 0;
-    const form = isWide ? events.DSN_64 : events.DSN_32;
-    noteAcknowledged(sessions, session, peer, streamOffset(sessions, session, peer, form, hi, lo));
+    noteAcknowledged(sessions, session, peer, dataAckOffset(sessions, session, peer, vector, i, at));
   }
 }
 
@@ -58,15 +51,31 @@ export function isAcknowledgingNear(
   i: number,
 ): boolean {
   const peer = side === 0 ? 1 : 0;
-  const { view } = vector;
-  const at = vector.mptcpAt[i]!;
-  if (view.getUint8(at + 2) >> 4 !== DSS) return false;
-  const bits = view.getUint8(at + 3);
-  const isWide = (bits & DSS_ACK_64) !== 0;
-  if ((bits & DSS_ACK) === 0 || at + (isWide ? 12 : 8) > vector.optionsEnd[i]!) return false;
-  const hi = isWide ? view.getUint32(at + 4) : 0;
-  const form = isWide ? events.DSN_64 : events.DSN_32;
-  const offset = streamOffset(sessions, session, peer, form, hi, view.getUint32(at + (isWide ? 8 : 4)));
+  const at = dataAckAt(vector, i);
+  if (at === 0) return false;
+  const offset = dataAckOffset(sessions, session, peer, vector, i, at);
   const least = (acknowledgedOf(sessions, session, peer) ?? 0) - MAX_ACKNOWLEDGED;
   return offset >= Math.max(least, 0) && offset <= expectedOffset(sessions, session, peer) + MAX_ACKNOWLEDGED;
+}
+
+/** Where the low 32 bits of the data ACK of packet i, which has a MPTCP option, stand in the block; 0 when it has none. */
+function dataAckAt({ view, mptcpAt, optionsEnd }: PacketVector, i: number): number {
+  const option = mptcpAt[i]!;
+  const bits = view.getUint16(option + 2);
+  const at = option + (bits & DSS_ACK_64 ? 8 : 4);
+  return bits >>> 12 === DSS && bits & DSS_ACK && at + 4 <= optionsEnd[i]! ? at : 0;
+}
+
+/** What the data ACK of packet i whose low 32 bits stand at `at` acknowledges, as an offset in the stream of `side`. */
+function dataAckOffset(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  { view, mptcpAt }: PacketVector,
+  i: number,
+  at: number,
+): number {
+  const isWide = at !== mptcpAt[i]! + 4;
+  const form = isWide ? events.DSN_64 : events.DSN_32;
+  return streamOffset(sessions, session, side, form, isWide ? view.getUint32(at - 4) : 0, view.getUint32(at));
 }

@@ -43,6 +43,17 @@ describe.each(WAYS)("what was acknowledged", (options) => {
     expect(streams(ack(behind, 6).packets, options).initiator).toMatchObject({ acknowledged: 6, unseen_octets: 2 });
   });
 
+  it("not by payload behind a DSS that is too short for the data ACK that its flags promise", () => {
+    const talk = new Conversation().open().send(0, "seen");
+    ack(talk, 4);
+    const payload = Buffer.alloc(8);
+    payload.writeUInt32BE(Number(BigInt.asUintN(32, talk.dsn(0, 5000))));
+    // A second one, without anything, is a DSS that counts.
+    const [cut, empty] = [Buffer.of(30, 4, 0x20, 0x03), Buffer.of(30, 4, 0x20, 0x00)];
+    talk.segment(talk.initial, 1, ACK | PSH, [cut, empty], payload);
+    expect(streams(talk.packets, options).initiator).toMatchObject({ acknowledged: 4, unseen_octets: 0 });
+  });
+
   it.each([true, false])("over both directions of the wrap of the low 32 bits (32-bit ACKs: %s)", (isNarrow) => {
     let key = Buffer.alloc(8);
     for (let n = 0; Number(BigInt.asUintN(32, keys.idsn(key, 1))) < 2 ** 32 - 2 ** 22; n++) key.writeUInt32BE(n, 4);
