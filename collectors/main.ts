@@ -105,9 +105,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw new OperationalError("output-unwritable", `standard output: cannot be written (${error.message})`);
 });
 
-// As is a reader of error lines.
-process.stderr.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") process.exitCode = INTERNAL_FAULT;
-});
+// Nor is a reader of error lines that goes away. Of any other trouble with them there is nowhere to tell.
+process.stderr.on("error", () => {});
 
 process.exitCode = await main(process.argv.slice(2));

@@ -57,6 +57,12 @@ describe.skipIf(unmet)(titled("the command line", unmet), () => {
     expect(stderr).toMatch(/^rejoin: internal fault: one two; please report it\n( +at .*\n)+$/);
   });
 
+  it("a reader of its complaint that goes away changes no status", () => {
+    const piped = '{ "$0" "$1" 2>&1; echo "$?" >&2; } | true';
+    const { stderr } = spawnSync("bash", ["-c", piped, process.execPath, MAIN], { encoding: "utf8", timeout: 20_000 });
+    expect(stderr).toBe("2\n");
+  });
+
   const full = existsSync("/dev/full") ? "" : " (needs /dev/full)";
   it.skipIf(full).each([["--help"], ["consume --json -"], ["read collectors/demo/captures/router1.pcap.gz"]])(
     `%s on a full disk: one line and status 2${full}`,
