@@ -1,13 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { run } from "../support/pipeline-run.ts";
 import { type AgentPlan, GOOD_AGENT, type SessionPlan } from "../support/simulator/plan.ts";
-import { type SimulatedSession, simulate, subflowOfPort } from "../support/simulator/simulation.ts";
-import { type Copy, watch } from "../support/simulator/watch.ts";
+import { type SimulatedSession, subflowOfPort } from "../support/simulator/simulation.ts";
+import type { Copy } from "../support/simulator/watch.ts";
 import { expectNothingWrong, hasHandshake, onlyRecord } from "./expectation.ts";
-import { asItCame, conflictsOf, firstCopies } from "./first-copies.ts";
-import { PlacedOctets } from "./placed-octets.ts";
+import { observeChanged } from "./first-copies.ts";
 import { sessionPlan } from "./plans.ts";
 import { PATIENCE, settings } from "./runs.ts";
 
@@ -66,21 +64,7 @@ describe("somebody who changes octets under checksums", () => {
   it("is found by each mapping that came changed, as the receiver says it", { timeout: PATIENCE }, () => {
     fc.assert(
       fc.property(tampered, fc.constantFrom(...AGENTS), fc.nat(), (plan, agents, seed) => {
-        const sent = simulate([{ plan, beginMillis: 0 }], seed);
-        const { copies, sights } = watch(sent, agents, seed);
-        const [session] = sent.sessions;
-        const [sight] = sights;
-        if (session === undefined || sight === undefined) throw new Error("no session");
-        const first = firstCopies(session, copies);
-        const placed = new PlacedOctets();
-        const simulation = asItCame(sent, first);
-        const observed = {
-          run: run(copies, { octets: placed }),
-          placed,
-          simulation,
-          sights,
-          conflicting: conflictsOf(first),
-        };
+        const { observed, session, sight, copies } = observeChanged(plan, agents, seed);
         expectNothingWrong(observed);
         if (!hasHandshake(sight)) return;
         const { mptcp, rejoin } = onlyRecord(observed, session);

@@ -6,7 +6,7 @@ import { type AgentPlan, GOOD_AGENT, type SessionPlan } from "../support/simulat
 import { simulate } from "../support/simulator/simulation.ts";
 import { watch } from "../support/simulator/watch.ts";
 import { expectEverything, expectNothingWrong, hasHandshake, onlyRecord } from "./expectation.ts";
-import { asItCame, conflictsOf, firstCopies } from "./first-copies.ts";
+import { observeChanged } from "./first-copies.ts";
 import { PlacedOctets } from "./placed-octets.ts";
 import { badAgents, mutilate, mutilation, sessionPlan } from "./plans.ts";
 import { PATIENCE, settings } from "./runs.ts";
@@ -40,16 +40,7 @@ describe("somebody who changes octets on the way", () => {
   it("is told by each octet that came again, and where; what came first stays", { timeout: PATIENCE }, () => {
     fc.assert(
       fc.property(tampered, fc.constantFrom(...AGENTS), fc.nat(), (plan, agents, seed) => {
-        const sent = simulate([{ plan, beginMillis: 0 }], seed);
-        const { copies, sights } = watch(sent, agents, seed);
-        const [session] = sent.sessions;
-        const [sight] = sights;
-        if (session === undefined || sight === undefined) throw new Error("no session");
-        const first = firstCopies(session, copies);
-        const simulation = asItCame(sent, first);
-        const placed = new PlacedOctets();
-        const conflicting = conflictsOf(first);
-        const observed = { run: run(copies, { octets: placed }), placed, simulation, sights, conflicting };
+        const { observed, session, sight, first } = observeChanged(plan, agents, seed);
         expectNothingWrong(observed);
         expectEverything(observed);
         if (!hasHandshake(sight)) return;

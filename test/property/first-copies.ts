@@ -1,5 +1,8 @@
-import type { SimulatedSession, Simulation } from "../support/simulator/simulation.ts";
-import type { Copy } from "../support/simulator/watch.ts";
+import { run } from "../support/pipeline-run.ts";
+import type { AgentPlan, SessionPlan } from "../support/simulator/plan.ts";
+import { type SimulatedSession, type Simulation, simulate } from "../support/simulator/simulation.ts";
+import { type Copy, watch } from "../support/simulator/watch.ts";
+import { PlacedOctets } from "./placed-octets.ts";
 
 /** Of one stream: the octets that came first, and where others came later. */
 export interface FirstCopies {
@@ -10,7 +13,7 @@ export interface FirstCopies {
 }
 
 /** What copies of the only session bring of both streams, in the order in which they come; every segment states its mapping. */
-export function firstCopies({ streams }: SimulatedSession, copies: readonly Copy[]): [FirstCopies, FirstCopies] {
+function firstCopies({ streams }: SimulatedSession, copies: readonly Copy[]): [FirstCopies, FirstCopies] {
   const made = streams.map((stream) => ({
     octets: Uint8Array.from(stream),
     differing: new Uint8Array(stream.length),
@@ -33,16 +36,33 @@ export function firstCopies({ streams }: SimulatedSession, copies: readonly Copy
 }
 
 /** How many octets of each side came again and were others. */
-export const conflictsOf = (first: readonly [FirstCopies, FirstCopies]): readonly [number, number] => {
+const conflictsOf = (first: readonly [FirstCopies, FirstCopies]): readonly [number, number] => {
   const count = ({ differing }: FirstCopies): number => differing.reduce((sum, one) => sum + one, 0);
   return [count(first[0]), count(first[1])];
 };
 
 /** The simulation as if the hosts had sent what came first: a record is to tell no other octets. */
-export function asItCame(
-  simulation: Simulation,
-  [initiator, responder]: readonly [FirstCopies, FirstCopies],
-): Simulation {
+function asItCame(simulation: Simulation, [initiator, responder]: readonly [FirstCopies, FirstCopies]): Simulation {
   const streams = [initiator.octets, responder.octets] as const;
   return { ...simulation, sessions: simulation.sessions.map((session) => ({ ...session, streams })) };
+}
+
+/** One session on whose paths somebody changes octets: what agents made of it, and what came first. */
+export function observeChanged(plan: SessionPlan, agents: readonly AgentPlan[], seed: number) {
+  const sent = simulate([{ plan, beginMillis: 0 }], seed);
+  const { copies, sights } = watch(sent, agents, seed);
+  const [session] = sent.sessions;
+  const [sight] = sights;
+  if (session === undefined || sight === undefined) throw new Error("no session");
+  const first = firstCopies(session, copies);
+  const placed = new PlacedOctets();
+  const simulation = asItCame(sent, first);
+  const observed = {
+    run: run(copies, { octets: placed }),
+    placed,
+    simulation,
+    sights,
+    conflicting: conflictsOf(first),
+  };
+  return { observed, session, sight, copies, first };
 }
