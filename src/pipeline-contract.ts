@@ -58,9 +58,12 @@ export interface PipelineOptions {
   readonly digest: boolean;
   /** Takes the octets of streams; null when nobody wants them. */
   readonly octets: OctetSink | null;
-  /** Takes each record as it is made; the object belongs to the callee. Must not throw. */
-  readonly record: (record: SessionRecord) => void;
-  /** Takes each finding as it is made, after the record that shows it; absent: none are made. Must not throw. */
+  /** Takes each record as it is made; the object belongs to the callee. Must not throw. Null: none are made, only counted. */
+  readonly record: ((record: SessionRecord) => void) | null;
+  /**
+   * Takes each finding as it is made, after the record that shows it; absent, or without somebody who takes records: none
+   * are made. Must not throw.
+   */
   readonly finding?: (finding: FindingRecord) => void;
   /**
    * Told of each of our own bugs that threw while packets were processed; the packet has the fate `pipeline/fault`, and
@@ -117,6 +120,7 @@ export interface Totals {
   readonly verdicts: Readonly<
     Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>
   >;
+  /** Made, or not made because nobody takes any. */
   readonly records: number;
   /** By kind; those that did not occur are absent. */
   readonly findings: Readonly<Record<string, number>>;

@@ -94,10 +94,10 @@ async function run(
     digest: options.digest === true,
     octets: files,
     fault,
-    ...(options.findings === true ? { finding: report.finding } : {}),
-    record: (record) => {
-      report.record(record);
-    },
+    // Findings are made of records.
+    ...(options.findings === true
+      ? { record: report.record ?? (() => {}), finding: report.finding }
+      : { record: report.record }),
   });
   for (const { name, input } of captures.inputs) input.number(pipeline.addSource(name));
   let packets = 0;

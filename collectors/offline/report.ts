@@ -8,7 +8,8 @@ import { renderFooter, renderSummary } from "./summary.ts";
 
 /** What a reading says on standard output: each record as it is made, and the totals at the end. */
 export interface Report {
-  record(record: object): void;
+  /** Null where totals are all that is said. */
+  readonly record: ((record: object) => void) | null;
   /** Findings of the record that came last. */
   finding(finding: FindingRecord): void;
   end(totals: Totals): void;
@@ -48,7 +49,7 @@ export function tableReport(
 /** Totals only, as text for people of at most `width` columns. */
 export function summaryReport(write: (text: string) => void, width: number | null, partial: boolean): Report {
   return {
-    record: () => {},
+    record: null,
     finding: () => {},
     end: (totals) => write(renderSummary(totals, width, partial)),
   };
@@ -57,7 +58,7 @@ export function summaryReport(write: (text: string) => void, width: number | nul
 /** Totals only, as one object. */
 export function jsonSummaryReport(write: (text: string) => void): Report {
   return {
-    record: () => {},
+    record: null,
     finding: () => {},
     end: (totals) => write(`${JSON.stringify(totals)}\n`),
   };

@@ -1,4 +1,3 @@
-import type { SessionRecord } from "../../schema/session-record.ts";
 import { SessionFindings } from "../findings/session-findings.ts";
 import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
 import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
@@ -10,8 +9,8 @@ import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { PAST_IDS, SessionIds } from "./session-ids.ts";
 import { evidenceOf, sessionRecord } from "./session-record.ts";
+import { SessionTotals } from "./session-totals.ts";
 import { UpdateBudget } from "./update-budget.ts";
-import { VerdictTotals } from "./verdict-totals.ts";
 
 type Digests = [StreamDigest | null, StreamDigest | null];
 const NO_DIGESTS: Digests = [null, null];
@@ -28,18 +27,11 @@ export class SessionRecords implements SessionObserver {
   private readonly digests = new Map<number, Digests>();
   private readonly held = new HeldOctets();
 
-  private opened_ = 0;
-  private ended_ = 0;
-  private halfOpen = 0;
-  private partialCount = 0;
+  private readonly sessionTotals = new SessionTotals();
   private records = 0;
   private readonly findings = new SessionFindings();
   private readonly updates = new UpdateBudget();
   private updatesLeftOut = 0;
-  private readonly endedBy: Record<string, number> = {};
-  private readonly subflows = { initial: 0, joined: 0, orphan: 0 };
-  private readonly octetCounts = { initiator: 0, responder: 0, missing: 0 };
-  private readonly verdicts = new VerdictTotals();
 
   constructor(options: PipelineOptions, agentName: (agent: number) => string) {
     this.options = options;
@@ -61,7 +53,7 @@ export class SessionRecords implements SessionObserver {
   }
 
   opened(session: number, atMicros: number): void {
-    this.opened_++;
+    this.sessionTotals.addOpened();
     if (this.options.revisions === "all") this.publish(session, null, atMicros);
   }
 
@@ -75,10 +67,8 @@ export class SessionRecords implements SessionObserver {
   ended(session: number, close: Close, atMicros: number): void {
     const sessions = this.sessions;
     if (sessions === null) return;
-    if (sessions.table.state(session) & table.S_ESTABLISHED) {
-      if (evidenceOf(sessions.table.state(session)) === "handshake") this.ended_++;
-      this.publish(session, close, atMicros);
-    } else this.halfOpen++;
+    this.sessionTotals.addEnded(sessions, session, close);
+    if (sessions.table.state(session) & table.S_ESTABLISHED) this.publish(session, close, atMicros);
     this.forget(session);
   }
 
@@ -96,17 +86,7 @@ export class SessionRecords implements SessionObserver {
   /** Counts since the start, but for the packets. */
   totals(): Omit<Totals, "packetsIn" | "packets" | "shed"> {
     return {
-      sessions: {
-        opened: this.opened_,
-        ended: this.ended_,
-        live: this.opened_ - this.ended_,
-        partial: this.partialCount,
-        halfOpen: this.halfOpen,
-      },
-      endedBy: { ...this.endedBy },
-      subflows: { ...this.subflows },
-      octets: { ...this.octetCounts },
-      verdicts: this.verdicts.totals(),
+      ...this.sessionTotals.totals(),
       records: this.records,
       findings: this.findings.totals(),
       updatesLeftOut: this.updatesLeftOut,
@@ -116,7 +96,9 @@ export class SessionRecords implements SessionObserver {
   private publish(session: number, close: Close | null, atMicros: number): void {
     const sessions = this.sessions;
     if (sessions === null) return;
-    const isPartial = evidenceOf(sessions.table.state(session)) !== "handshake";
+    if (!this.options.partial && evidenceOf(sessions.table.state(session)) !== "handshake") return;
+    this.records++;
+    if (this.options.record === null) return;
     const at = session * table.SESSION_WORDS + table.REVISION;
     const record = sessionRecord(sessions, session, {
       sessionId: this.idOf(session),
@@ -128,29 +110,8 @@ export class SessionRecords implements SessionObserver {
       digests: this.options.digest ? [this.digestOf(session, 0), this.digestOf(session, 1)] : NO_DIGESTS,
       agentName: this.agentName,
     });
-    if (close !== null) this.count(record, isPartial);
-    if (isPartial && !this.options.partial) return;
-    this.records++;
     this.options.record(record);
     if (this.options.finding !== undefined) this.findings.take(record, this.options.finding);
-  }
-
-  private count(record: SessionRecord, isPartial: boolean): void {
-    const { close, stream, subflows } = record.mptcp;
-    if (isPartial) {
-      this.partialCount++;
-      if (record.mptcp.session.evidence === "orphan") this.subflows.orphan += subflows.length;
-      return;
-    }
-    if (close !== null) this.endedBy[close.reason] = (this.endedBy[close.reason] ?? 0) + 1;
-    this.octetCounts.initiator += stream.initiator.octets;
-    this.octetCounts.responder += stream.responder.octets;
-    this.octetCounts.missing += stream.initiator.missing_octets + stream.responder.missing_octets;
-    this.verdicts.add(record);
-    for (const { kind } of subflows) {
-      if (kind === "initial") this.subflows.initial++;
-      if (kind === "joined") this.subflows.joined++;
-    }
   }
 
   private idOf(session: number): string {

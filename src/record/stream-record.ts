@@ -60,6 +60,16 @@ export function streamRecord(
   };
 }
 
+/** Octets of one side's stream that are known to be missing: holes, and what was cut off copies. */
+export function missingOctets(sessions: Sessions, session: number, side: 0 | 1): number {
+  const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
+  const { floats, words } = sessions.table;
+  const finAt = streamEnd(sessions, session, side) ?? -1;
+  const ranges = words[half * 2 + table.OUT_OF_ORDER]!;
+  const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
+  return unseen(sessions, session * 2 + side, ranges, contiguous, finAt).octets + floats[half + (table.CUT >> 1)]!;
+}
+
 /** What the other side acknowledged, and how much of that nobody copied. A FIN of either level takes one number more. */
 function coverageFields(
   sessions: Sessions,

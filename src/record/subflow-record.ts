@@ -1,4 +1,4 @@
-import type { SubflowRecord, UnverifiableReason, Verdict } from "../../schema/session-record.ts";
+import type { SubflowRecord, UnverifiableReason } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
 import * as join from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
@@ -112,12 +112,8 @@ function closeReason(sessions: Sessions, session: number, subflow: number): Subf
 
 function joinRecord(sessions: Sessions, session: number, subflow: number): Join {
   const word = sessions.join(subflow);
-  const verdict = (position: number): Verdict => {
-    const bits = (word >>> position) & 3;
-    return bits === join.VERIFIED ? "verified" : bits === join.FAILED ? "failed" : "unverifiable";
-  };
-  const opener = verdict(join.OPENER_VERDICT);
-  const listener = verdict(join.LISTENER_VERDICT);
+  const opener = join.hmacVerdict(word, join.OPENER_VERDICT);
+  const listener = join.hmacVerdict(word, join.LISTENER_VERDICT);
   const openerSide = word & join.OPENED_BY_RESPONDER ? 1 : 0;
   const hmac =
     openerSide === 1 ? { initiator: listener, responder: opener } : { initiator: opener, responder: listener };

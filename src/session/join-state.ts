@@ -27,3 +27,9 @@ export const CUT_SYN_ACK = 1 << 14;
 export const CUT_ACK = 1 << 15;
 export const OPENER_ADDRESS_ID = 16;
 export const LISTENER_ADDRESS_ID = 24;
+
+/** What is known of a join's HMAC: the one at this bit position of its JOIN word, LISTENER_VERDICT or OPENER_VERDICT. */
+export function hmacVerdict(word: number, position: number): "verified" | "failed" | "unverifiable" {
+  const bits = (word >>> position) & 3;
+  return bits === VERIFIED ? "verified" : bits === FAILED ? "failed" : "unverifiable";
+}

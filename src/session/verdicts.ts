@@ -113,14 +113,19 @@ export function fastcloseFinding(sessions: Sessions, session: number, side: 0 | 
  * Null: no SYN of such a join was seen.
  */
 export function tokenFinding(sessions: Sessions, session: number, side: 0 | 1): Finding {
-  const hasJoin = sessions.subflowsOf(session).some((subflow) => {
-    const word = sessions.join(subflow);
-    const listener = word & OPENED_BY_RESPONDER ? 0 : 1;
-    return (word & (IS_JOINED | SAW_SYN)) === (IS_JOINED | SAW_SYN) && listener === side;
-  });
-  if (!hasJoin) return null;
+  if (!hasJoinTo(sessions, session, side)) return null;
   const isKnown = (sessions.table.state(session) & (table.S_KEY << side)) !== 0;
   return isKnown ? found(true) : unverifiable(whyKeyless(sessions, session));
+}
+
+/** Whether the SYN of a join to this side was seen. */
+function hasJoinTo(sessions: Sessions, session: number, side: 0 | 1): boolean {
+  for (let one = sessions.firstOf(session); one >= 0; one = sessions.nextOf(one)) {
+    const word = sessions.join(one);
+    const listener = word & OPENED_BY_RESPONDER ? 0 : 1;
+    if ((word & (IS_JOINED | SAW_SYN)) === (IS_JOINED | SAW_SYN) && listener === side) return true;
+  }
+  return false;
 }
 
 const bitsOf = (sessions: Sessions, session: number): number =>
