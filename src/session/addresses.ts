@@ -2,7 +2,7 @@ import type { PacketVector } from "../vector.ts";
 import { addressText } from "../wire/address.ts";
 import { ADD_ADDR, eachOption, type MptcpOptions, REMOVE_ADDR } from "../wire/mptcp.ts";
 import { addAddrHmac } from "./keys.ts";
-import { S_KEY, SESSION_WORDS, SHED_ADDRESSES } from "./session-table.ts";
+import { keyAt, S_KEY, SESSION_WORDS, SHED_ADDRESSES } from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { type Finding, unverifiable, whyKeyless } from "./verdicts.ts";
 
@@ -108,8 +108,7 @@ export function addressFinding(
   if ((sessions.table.state(session) & (3 * S_KEY)) !== 3 * S_KEY) {
     return { finding: unverifiable(whyKeyless(sessions, session)), form: null };
   }
-  const { table } = sessions;
-  const whole = addAddrHmac(table.key(session, side), table.key(session, 1 - side), hmac.over);
+  const whole = addAddrHmac(sessions.table.words, keyAt(session, side), keyAt(session, 1 - side), hmac.over);
   // RFC 8684 §3.4.1: the rightmost 64 bits. Some old kernels sent the leftmost.
   if (whole.subarray(-HMAC_OCTETS).equals(hmac.octets)) return { finding: { verdict: "verified" }, form: "rightmost" };
   if (whole.subarray(0, HMAC_OCTETS).equals(hmac.octets)) return { finding: { verdict: "verified" }, form: "leftmost" };

@@ -59,7 +59,7 @@ function takeKey(sessions: Sessions, session: number, side: number, view: DataVi
 
 /** Whether the 8 octets at `keyAt` are a side's key, which is known. */
 export function isKey(sessions: Sessions, session: number, side: number, view: DataView, keyAt: number): boolean {
-  const at = session * table.SESSION_WORDS + table.SESSION_KEY + side * 2;
+  const at = table.keyAt(session, side);
   const { words } = sessions.table;
   return view.getUint32(keyAt) === words[at] && view.getUint32(keyAt + 4) === words[at + 1];
 }
@@ -67,9 +67,10 @@ export function isKey(sessions: Sessions, session: number, side: number, view: D
 function learnKey(sessions: Sessions, session: number, side: number, view: DataView, keyAt: number): void {
   const { words } = sessions.table;
   const base = session * table.SESSION_WORDS;
-  words[base + table.SESSION_KEY + side * 2] = view.getUint32(keyAt);
-  words[base + table.SESSION_KEY + side * 2 + 1] = view.getUint32(keyAt + 4);
-  const digest = digestKey(sessions.table.key(session, side), sessions.table.version(session) ?? 1);
+  const at = table.keyAt(session, side);
+  words[at] = view.getUint32(keyAt);
+  words[at + 1] = view.getUint32(keyAt + 4);
+  const digest = digestKey(words, at, sessions.table.version(session) ?? 1);
   words[base + table.TOKEN + side] = digest.token;
   const sideBase = base + table.SIDE + side * table.SIDE_WORDS;
   words[sideBase + table.IDSN_HI] = digest.idsnHi;

@@ -4,13 +4,15 @@ import { parseAddress } from "../wire/address.ts";
 import type { MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as join from "./join-state.ts";
-import { joinHmac } from "./keys.ts";
+import { joinHmac, wordOf } from "./keys.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
 const SYN_LENGTH = 12;
 const SYN_ACK_LENGTH = 16;
 const ACK_LENGTH = 24;
+/** Octets of the HMAC in a third ACK. */
+const THIRD_ACK_HMAC = 20;
 
 /**
  * The session that a MP_JOIN SYN means, as session * 2 + side of the token's owner, or -1. A token alone proves
@@ -83,12 +85,12 @@ export function takeJoin(
   const word = sessions.join(subflow);
   sessions.setJoin(subflow, join.SAW_ACK);
   if (verdictOf(word, join.OPENER_VERDICT) === join.VERIFIED) return false;
-  const sent = vector.block.subarray(options.joinHmacAt, options.joinHmacAt + 20);
+  const at = options.joinHmacAt;
   const expected = expectedHmac(sessions, session, subflow, true);
   if (expected !== null)
-    return setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
+    return setVerdict(sessions, subflow, join.OPENER_VERDICT, isThirdAckHmac(vector.block, at, expected));
   // As the SYN/ACK's, for keys that come later than packets are held.
-  sessions.rare.thirdAcks.keep(subflow, sent);
+  sessions.rare.thirdAcks.keep(subflow, vector.block.subarray(at, at + THIRD_ACK_HMAC));
   return (word & join.SAW_ACK) === 0;
 }
 
@@ -97,7 +99,7 @@ export function verifyThirdAck(sessions: Sessions, session: number, subflow: num
   const sent = sessions.rare.thirdAcks.of(subflow);
   const expected = sent === undefined ? null : expectedHmac(sessions, session, subflow, true);
   if (sent === undefined || expected === null) return;
-  setVerdict(sessions, subflow, join.OPENER_VERDICT, expected.subarray(0, 20).equals(sent));
+  setVerdict(sessions, subflow, join.OPENER_VERDICT, isThirdAckHmac(sent, 0, expected));
   sessions.rare.thirdAcks.forget(subflow);
 }
 
@@ -109,9 +111,10 @@ export function hasThirdAckOf(sessions: Sessions, copy: number, subflow: number)
   if (verdictOf(sessions.join(copy), join.OPENER_VERDICT) === join.VERIFIED) return true;
   const sent = sessions.rare.thirdAcks.of(copy);
   if (sent === undefined) return false;
-  const expected =
-    expectedHmac(sessions, sessions.sessionOf(subflow), subflow, true) ?? sessions.rare.thirdAcks.of(subflow);
-  return expected !== undefined && Buffer.from(expected.subarray(0, 20)).equals(sent);
+  const expected = expectedHmac(sessions, sessions.sessionOf(subflow), subflow, true);
+  if (expected !== null) return isThirdAckHmac(sent, 0, expected);
+  const own = sessions.rare.thirdAcks.of(subflow);
+  return own !== undefined && Buffer.compare(own, sent) === 0;
 }
 
 function takeJoinSyn(sessions: Sessions, subflow: number, options: MptcpOptions): boolean {
@@ -196,20 +199,26 @@ export function mayJoin(sessions: Sessions, stream: number, subflow: number): bo
   return expected === null || isSynAckHmac(sessions, subflow, expected);
 }
 
-function isSynAckHmac(sessions: Sessions, subflow: number, expected: Uint8Array): boolean {
+function isSynAckHmac(sessions: Sessions, subflow: number, expected: string): boolean {
   const at = subflow * flow.COLD_WORDS + flow.SYN_ACK_HMAC;
-  const view = new DataView(expected.buffer, expected.byteOffset);
-  return view.getUint32(0) === sessions.subflows.cold[at] && view.getUint32(4) === sessions.subflows.cold[at + 1];
+  const { cold } = sessions.subflows;
+  return wordOf(expected, 0) === cold[at] && wordOf(expected, 4) === cold[at + 1];
 }
 
-/** Null while a key or a nonce is unknown. */
+/** Whether the octets from `at` are those that a third ACK carries of this HMAC. */
+function isThirdAckHmac(octets: Uint8Array, at: number, expected: string): boolean {
+  for (let i = 0; i < THIRD_ACK_HMAC; i++) if (octets[at + i] !== expected.charCodeAt(i)) return false;
+  return true;
+}
+
+/** The whole HMAC, one character per octet; null while a key or a nonce is unknown. */
 function expectedHmac(
   sessions: Sessions,
   session: number,
   subflow: number,
   byOpener: boolean,
   openedByResponder = (sessions.join(subflow) & join.OPENED_BY_RESPONDER) !== 0,
-): Buffer | null {
+): string | null {
   const keys = 3 * table.S_KEY;
   const seen = join.SAW_SYN | join.SAW_SYN_ACK;
   if ((sessions.table.state(session) & keys) !== keys || (sessions.join(subflow) & seen) !== seen) return null;
@@ -218,8 +227,9 @@ function expectedHmac(
   const senderSide = byOpener === openedByResponder ? 1 : 0;
   return joinHmac(
     sessions.table.version(session) ?? 1,
-    sessions.table.key(session, senderSide),
-    sessions.table.key(session, 1 - senderSide),
+    sessions.table.words,
+    table.keyAt(session, senderSide),
+    table.keyAt(session, 1 - senderSide),
     cold[nonceAt + (byOpener ? 0 : 1)]!,
     cold[nonceAt + (byOpener ? 1 : 0)]!,
   );

@@ -6,7 +6,7 @@ import { asFloats, cacheLineWords } from "../cache-lines.ts";
  */
 export const SESSION_WORDS = 64;
 /** Two words each: the initiator's key, the responder's. They leave this table for hashes only. */
-export const SESSION_KEY = 0;
+const SESSION_KEY = 0;
 /** One word each. */
 export const TOKEN = 4;
 /** Float64: packet time up to which updated records are spent (src/record/update-budget.ts). */
@@ -103,6 +103,9 @@ export const S_FAST_OPEN = 1 << 17;
 /** The session is plain TCP; FALLBACK_ says why. */
 export const S_FALLBACK = 1 << 19;
 
+/** Where in `SessionTable.words` the two words of a side's key begin. */
+export const keyAt = (session: number, side: number): number => session * SESSION_WORDS + SESSION_KEY + side * 2;
+
 /** All sessions that are known. `allocate` returns -1 at the bound. */
 export class SessionTable {
   readonly capacity: number;
@@ -157,15 +160,6 @@ export class SessionTable {
       if (isCertain && !isShifted && state & (S_IDSN << side)) this.words[at]! |= READY;
       else this.words[at]! &= ~READY;
     }
-  }
-
-  /** A copy of the 8 octets of a side's key. */
-  key(session: number, side: number): Uint8Array {
-    const at = session * SESSION_WORDS + SESSION_KEY + side * 2;
-    const key = Buffer.alloc(8);
-    key.writeUInt32BE(this.words[at]!, 0);
-    key.writeUInt32BE(this.words[at + 1]!, 4);
-    return key;
   }
 
   /** 0, 1, or null while the version is unknown. */

@@ -11,8 +11,8 @@ import type { Sessions } from "./sessions.ts";
  */
 export function initialTwin(sessions: Sessions, session: number): number {
   const { table: all } = sessions;
-  const [subflow, ...others] = sessions.subflowsOf(session);
-  if (subflow === undefined || others.length > 0 || all.state(session) & table.S_ESTABLISHED) return -1;
+  const subflow = sessions.firstOf(session);
+  if (subflow < 0 || sessions.nextOf(subflow) >= 0 || all.state(session) & table.S_ESTABLISHED) return -1;
   for (const side of [1, 0]) {
     if ((all.state(session) & (table.S_KEY << side)) === 0) continue;
     for (const stream of sessions.tokens.streamsOf(sessions.tokens.of(session, side))) {
@@ -36,15 +36,15 @@ export function joinTwin(sessions: Sessions, subflow: number): number {
   const { cold } = sessions.subflows;
   const same = (other: number, field: number): boolean =>
     cold[other * flow.COLD_WORDS + field] === cold[subflow * flow.COLD_WORDS + field];
-  const twin = sessions.subflowsOf(sessions.sessionOf(subflow)).find((other) => {
+  for (let other = sessions.firstOf(sessions.sessionOf(subflow)); other >= 0; other = sessions.nextOf(other)) {
     const seen = sessions.join(other);
-    if (other === subflow || (seen & join.SAW_SYN) === 0) return false;
-    if (!same(other, flow.JOIN_TOKEN) || !same(other, flow.NONCE)) return false;
+    if (other === subflow || (seen & join.SAW_SYN) === 0) continue;
+    if (!same(other, flow.JOIN_TOKEN) || !same(other, flow.NONCE)) continue;
     const bothAnswered = (seen & word & join.SAW_SYN_ACK) !== 0;
-    if (bothAnswered && !same(other, flow.NONCE + 1)) return false;
-    return haveSameIsns(sessions, subflow, other) && hasThirdAckOf(sessions, subflow, other);
-  });
-  return twin ?? -1;
+    if (bothAnswered && !same(other, flow.NONCE + 1)) continue;
+    if (haveSameIsns(sessions, subflow, other) && hasThirdAckOf(sessions, subflow, other)) return other;
+  }
+  return -1;
 }
 
 /** Whether no key that both sessions know differs. */
@@ -53,8 +53,8 @@ function haveSameKeys(sessions: Sessions, a: number, b: number): boolean {
   const known = sessions.table.state(a) & sessions.table.state(b);
   return [0, 1].every((side) => {
     if ((known & (table.S_KEY << side)) === 0) return true;
-    const at = (session: number): number => session * table.SESSION_WORDS + table.SESSION_KEY + side * 2;
-    return words[at(a)] === words[at(b)] && words[at(a) + 1] === words[at(b) + 1];
+    const [atA, atB] = [table.keyAt(a, side), table.keyAt(b, side)];
+    return words[atA] === words[atB] && words[atA + 1] === words[atB + 1];
   });
 }
 

@@ -142,7 +142,7 @@ export class SubflowTable {
   /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
   readonly uncompared = new Map<number, number>();
   readonly agents: SubflowAgents;
-  readonly answers = new Unacknowledged();
+  readonly answers: Unacknowledged;
   live = 0;
   private used = 0;
   private readonly free: number[] = [];
@@ -157,6 +157,7 @@ export class SubflowTable {
     this.capacity = capacity;
     this.mostWatched = mostWatched;
     this.timings = new Timings(mostTimed);
+    this.answers = new Unacknowledged(capacity);
     this.keys = keys;
     this.hot = cacheLineWords(capacity * HOT_WORDS);
     this.hotFloat = asFloats(this.hot);

@@ -1,36 +1,43 @@
 /** Subflows with an answer that the opener has not acknowledged yet, and their rivals, which are subflows, too. */
 export class Unacknowledged {
-  /** The rival by first answer, or -1; bounded by the table of subflows. */
-  private readonly rivals = new Map<number, number>();
-  private readonly firsts = new Map<number, number>();
+  /** By first answer: the rival + 2, 1 while there is none, 0: not waiting. By rival: the first answer + 1. */
+  private readonly rivals: Uint32Array;
+  private readonly firsts: Uint32Array;
+
+  /** @param capacity subflows there can be; takes real memory only as numbers are used */
+  constructor(capacity: number) {
+    this.rivals = new Uint32Array(capacity);
+    this.firsts = new Uint32Array(capacity);
+  }
 
   /** Notes that a subflow has been answered. */
   add(first: number): void {
-    this.rivals.set(first, -1);
+    this.rivals[first] = 1;
   }
 
   /** Whether a subflow is answered, and not acknowledged yet. */
   has(first: number): boolean {
-    return this.rivals.has(first);
+    return this.rivals[first] !== 0;
   }
 
   /** The rival of a subflow, -1 when it has none. */
   rivalOf(first: number): number {
-    return this.rivals.get(first) ?? -1;
+    return Math.max(this.rivals[first]! - 2, -1);
   }
 
   /** Notes the rival of a subflow. */
   pair(first: number, rival: number): void {
-    this.rivals.set(first, rival);
-    this.firsts.set(rival, first);
+    this.rivals[first] = rival + 2;
+    this.firsts[rival] = first + 1;
   }
 
   /** Forgets a subflow, as which of both it may be. */
   forget(subflow: number): void {
-    const first = this.firsts.get(subflow);
-    if (first !== undefined) this.rivals.set(first, -1);
-    this.firsts.delete(subflow);
-    this.firsts.delete(this.rivalOf(subflow));
-    this.rivals.delete(subflow);
+    const first = this.firsts[subflow]!;
+    if (first !== 0) this.rivals[first - 1] = 1;
+    this.firsts[subflow] = 0;
+    const rival = this.rivalOf(subflow);
+    if (rival >= 0) this.firsts[rival] = 0;
+    this.rivals[subflow] = 0;
   }
 }
