@@ -15,10 +15,14 @@ const OUTER_PAD = 0x5c5c5c5c;
 /** The longest message: address id, IPv6 address and port of an ADD_ADDR. */
 const MAX_MESSAGE_OCTETS = 1 + 16 + 2;
 /** Padded keys and what follows them, written over for each HMAC; the first one for keys alone, too. */
-const inner = Buffer.alloc(BLOCK_OCTETS + MAX_MESSAGE_OCTETS);
-const outer = Buffer.alloc(BLOCK_OCTETS + 32);
-const innerView = new DataView(inner.buffer, inner.byteOffset);
-const outerView = new DataView(outer.buffer, outer.byteOffset);
+const inner = new Uint8Array(BLOCK_OCTETS + MAX_MESSAGE_OCTETS);
+const outer = new Uint8Array(BLOCK_OCTETS + 32);
+const innerView = new DataView(inner.buffer);
+const outerView = new DataView(outer.buffer);
+/** Their parts that are hashed: a key, two keys and two nonces, two keys and a hash of either kind. */
+const KEY = inner.subarray(0, 8);
+const KEYS_AND_NONCES = inner.subarray(0, BLOCK_OCTETS + 8);
+const KEYS_AND_HASH = { sha1: outer.subarray(0, BLOCK_OCTETS + 20), sha256: outer };
 
 /** Version 0 hashes with SHA-1 (RFC 6824 §3.2), version 1 with SHA-256 (RFC 8684 §3.2). */
 const hashName = (version: number): "sha1" | "sha256" => (version === 0 ? "sha1" : "sha256");
@@ -34,8 +38,8 @@ export function digestKey(words: Uint32Array, at: number, version: number): KeyD
   innerView.setUint32(0, words[at]!);
   innerView.setUint32(4, words[at + 1]!);
   // As text: node:crypto makes a Buffer at four times the cost.
-  const digest = hash(hashName(version), inner.subarray(0, 8), "binary");
-  inner.fill(0, 0, 8);
+  const digest = hash(hashName(version), KEY, "binary");
+  KEY.fill(0);
   return {
     token: wordOf(digest, 0),
     idsnHi: wordOf(digest, digest.length - 8),
@@ -44,19 +48,25 @@ export function digestKey(words: Uint32Array, at: number, version: number): KeyD
 }
 
 /**
- * HMAC (RFC 2104), keyed with two keys of two words each as one, of the octets that stand behind the block in `inner`; as
- * text of one character per octet. Out of two hashes of node:crypto, whose HMAC objects take most of their time for
+ * HMAC (RFC 2104), keyed with two keys of two words each as one, of what stands behind the block in `padded`, a part of
+ * `inner`; as text of one character per octet. Out of two hashes of node:crypto, whose HMAC objects take most of their time for
  * themselves.
  */
-function hmac(name: "sha1" | "sha256", words: Uint32Array, firstAt: number, secondAt: number, length: number): string {
+function hmac(
+  name: "sha1" | "sha256",
+  words: Uint32Array,
+  firstAt: number,
+  secondAt: number,
+  padded: Uint8Array,
+): string {
   for (let at = 0; at < BLOCK_OCTETS; at += 4) {
     const key = at < 8 ? words[firstAt + (at >> 2)]! : at < 16 ? words[secondAt + (at >> 2) - 2]! : 0;
     innerView.setUint32(at, key ^ INNER_PAD);
     outerView.setUint32(at, key ^ OUTER_PAD);
   }
-  const digest = hash(name, inner.subarray(0, BLOCK_OCTETS + length), "binary");
-  outer.write(digest, BLOCK_OCTETS, "binary");
-  const code = hash(name, outer.subarray(0, BLOCK_OCTETS + digest.length), "binary");
+  const digest = hash(name, padded, "binary");
+  for (let at = 0; at < digest.length; at += 4) outerView.setUint32(BLOCK_OCTETS + at, wordOf(digest, at));
+  const code = hash(name, KEYS_AND_HASH[name], "binary");
   // Nothing of a key stays behind.
   inner.fill(0);
   outer.fill(0);
@@ -78,7 +88,7 @@ export function joinHmac(
 ): string {
   innerView.setUint32(BLOCK_OCTETS, senderNonce);
   innerView.setUint32(BLOCK_OCTETS + 4, receiverNonce);
-  return hmac(hashName(version), words, senderKeyAt, receiverKeyAt, 8);
+  return hmac(hashName(version), words, senderKeyAt, receiverKeyAt, KEYS_AND_NONCES);
 }
 
 /**
@@ -93,5 +103,6 @@ export function addAddrHmac(
   announced: Uint8Array,
 ): Buffer {
   inner.set(announced, BLOCK_OCTETS);
-  return Buffer.from(hmac("sha256", words, senderKeyAt, receiverKeyAt, announced.length), "binary");
+  const padded = inner.subarray(0, BLOCK_OCTETS + announced.length);
+  return Buffer.from(hmac("sha256", words, senderKeyAt, receiverKeyAt, padded), "binary");
 }

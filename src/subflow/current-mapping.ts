@@ -59,16 +59,18 @@ export function mayReplace(
   higher: number,
   mapping: HotMapping,
 ): boolean {
-  const known = currentMapping(subflows, subflow, higher);
-  if (known === null) return true;
+  const { hot } = subflows;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const known = hot[at + table.MAPPING_LENGTH]!;
+  if (known === 0) return true;
   const { ssn, length, form, dsnHi, dsnLo } = mapping;
-  if (ssn === known.ssn && length === known.length && form === known.form) {
-    return dsnHi === known.dsnHi && dsnLo === known.dsnLo;
+  const ahead = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
+  if (ahead === 0 && length === known && form === formOf(subflows, subflow, higher)) {
+    return dsnHi === hot[at + table.MAPPING_DSN_HI] && dsnLo === hot[at + table.MAPPING_DSN_LO];
   }
-  const seen = (subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]! - known.ssn) | 0;
-  if (known.length === table.INFINITE || seen < known.length) return false;
-  const ahead = (ssn - known.ssn) | 0;
-  return ahead >= known.length || -ahead >= length;
+  const seen = (hot[at + table.NEXT_SSN]! - hot[at + table.MAPPING_SSN]!) | 0;
+  if (known === table.INFINITE || seen < known) return false;
+  return ahead >= known || -ahead >= length;
 }
 
 /** How many octets the newest mapping's beginning lies below this subflow sequence number; signed. */

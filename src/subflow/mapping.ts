@@ -36,8 +36,8 @@ export class Mappings {
     const { subflows } = this;
     const isRelative = options.capableMapping;
     const form = isRelative ? events.DSN_RELATIVE : options.dss & DSS_DSN_64 ? events.DSN_64 : events.DSN_32;
-    const before = currentMapping(subflows, subflow, higher);
-    const isFirst = before === null || before.form === events.DSN_RELATIVE;
+    const before = subflows.hot[table.SubflowTable.direction(subflow, higher) + table.MAPPING_LENGTH];
+    const isFirst = before === 0 || formOf(subflows, subflow, higher) === events.DSN_RELATIVE;
     let length = options.dataLength;
     let kind = isFirst && !isRelative ? events.FIRST_MAPPING : 0;
     if (options.dss & DSS_DATA_FIN) {

@@ -32,6 +32,12 @@ const BACKUP = 0x01;
 const ADD_ADDR_LENGTHS: readonly number[] = [8, 10, 16, 18, 20, 22, 28, 30];
 
 /**
+ * What stands in fields of 32 bits before anything was decoded: more than a small integer, so that V8 keeps doubles there
+ * from the beginning, and has no code to throw away when the first large number comes.
+ */
+const NO_WORD = 0xffff_ffff;
+
+/**
  * The MPTCP options of one segment, decoded in place: numbers, and `...At` fields that say where in the block longer
  * values lie (0: absent). One object serves all packets. Only the first option of a subtype is kept; `eachOption` finds
  * the others, such as a second ADD_ADDR.
@@ -54,17 +60,17 @@ export class MptcpOptions {
   joinLength = 0;
   joinBackup = false;
   joinAddressId = 0;
-  joinToken = 0;
-  joinNonce = 0;
+  joinToken = NO_WORD;
+  joinNonce = NO_WORD;
   /** 8 octets in a SYN/ACK, 20 in the third ACK. */
   joinHmacAt = 0;
 
   /** DSS_ bits; a MP_CAPABLE with a data length counts as a mapping (RFC 8684 §3.1). */
   dss = 0;
-  dsnHi = 0;
-  dsnLo = 0;
+  dsnHi = NO_WORD;
+  dsnLo = NO_WORD;
   /** Relative subflow sequence number at which the mapping begins. */
-  ssn = 0;
+  ssn = NO_WORD;
   /** Data-level length; 0 is an infinite mapping (RFC 8684 §3.7). */
   dataLength = 0;
   /** The mapping's DSS checksum; -1 when the option has none. */
@@ -77,8 +83,8 @@ export class MptcpOptions {
   prioAddressId = -1;
 
   /** MP_FAIL: the data sequence number at which the mapping with the wrong checksum begins. */
-  failDsnHi = 0;
-  failDsnLo = 0;
+  failDsnHi = NO_WORD;
+  failDsnLo = NO_WORD;
 
   /** MP_FASTCLOSE: the receiver's key. */
   fastcloseKeyAt = 0;
