@@ -27,6 +27,8 @@ export class RotatedFile {
   private handle: FileHandle | null = null;
   private octets = 0;
   private bornMs = 0;
+  /** Behind `octets` stands part of what a write that failed was given. */
+  private isTorn = false;
   /** Compression and deletion of rotated files run behind the writing, one after the other. */
   private tidying: Promise<void> = Promise.resolve();
 
@@ -54,6 +56,7 @@ export class RotatedFile {
 
   /** Appends whole lines. When it rejects, none of them is in the file. */
   async append(lines: Uint8Array): Promise<void> {
+    await this.mend();
     const old = Date.now() - this.bornMs >= this.rotation.rotateMs;
     if (this.octets > 0 && (old || this.octets >= this.rotation.rotateOctets)) await this.rotate();
     if (this.handle === null) await this.open();
@@ -64,15 +67,27 @@ export class RotatedFile {
       this.octets += lines.length;
     } catch (error) {
       // A full disk takes the first part of what it is given; the next attempt brings all of it again.
-      await handle.truncate(this.octets);
+      this.isTorn = true;
+      await this.mend();
       throw error;
     }
   }
 
   /** Synchronises and closes the file, and waits for the compression under way. */
   async close(): Promise<void> {
-    await this.release();
-    await this.tidying;
+    try {
+      await this.mend();
+    } finally {
+      await this.release();
+      await this.tidying;
+    }
+  }
+
+  /** Cuts off what a write that failed left, which a full disk may refuse too: nothing else is written before. */
+  private async mend(): Promise<void> {
+    if (!this.isTorn) return;
+    await this.handle?.truncate(this.octets);
+    this.isTorn = false;
   }
 
   private get path(): string {
