@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -103,6 +104,38 @@ describe("FileSink", () => {
     expect(readFileSync(path(`${SESSIONS}.jsonl`), "utf8")).toBe('{"n":0}\n{"n":2}\n');
     expect(rotated()).toHaveLength(1);
     expect(gunzipSync(readFileSync(path(rotated()[0] ?? ""))).toString()).toBe('{"n":-1}\n');
+  });
+
+  test("a file that cannot be compressed is told, counts among those that are kept, and is deleted in its turn", async () => {
+    const stubborn = `${SESSIONS}.2026-01-01T000000.000Z.jsonl`;
+    writeFileSync(path(stubborn), '{"n":-1}\n');
+    mkdirSync(path(`${stubborn}.gz.part`));
+    const said: string[] = [];
+    const sink = new FileSink(
+      options({ rotateOctets: 1, keep: 3 }),
+      pino({ level: "warn" }, { write: (line: string) => void said.push(JSON.parse(line).msg) }),
+    );
+    const kept = () => readdirSync(directory).filter((name) => /Z\.jsonl(\.gz)?$/.test(name));
+    await sink.open();
+    for (const [n, [files, isThere]] of (
+      [
+        [1, 1],
+        [2, 1],
+        [3, 1],
+        [3, 0],
+        [3, 0],
+      ] as const
+    ).entries()) {
+      await sink.send([record({ n })], never);
+      // Files are compressed behind the writing, and carry the millisecond in their names.
+      await vi.waitFor(() => {
+        expect(kept()).toHaveLength(files);
+        expect(rotated()).toHaveLength(files - isThere);
+      });
+      expect(kept().includes(stubborn)).toBe(isThere === 1);
+    }
+    await sink.close();
+    expect(said[0]).toMatch(/1 rotated file of rejoin\.sessions\.v1 cannot be compressed: EISDIR/);
   });
 
   test("leaves files of others alone", async () => {
