@@ -126,7 +126,8 @@ export interface Totals {
   readonly findings: Readonly<Record<string, number>>;
   /**
    * What bounds left out besides what records and fates tell; 0 is absent. `copies-not-compared`: second copies whose
-   * first one's octets were not kept; `rewritings`: packets rewritten on subflows beyond the bound.
+   * first one's octets were not kept; `rewritings`: packets rewritten on subflows beyond the bound; `round-trips`:
+   * measurements given up for another subflow's.
    */
   readonly shed: Readonly<Record<string, number>>;
   /** Changes of sessions that made no record of their own, because there were too many at once. */

@@ -100,6 +100,7 @@ export class Pipeline {
     const all = {
       "copies-not-compared": this.subflows.uncomparedCopies,
       rewritings: this.subflows.subflows.rewritings.shed,
+      "round-trips": this.subflows.subflows.timings.shed,
     };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }

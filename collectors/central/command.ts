@@ -154,7 +154,8 @@ async function collect(options: Options): Promise<void> {
     throw new OperationalError(
       "RECORDS_LOST",
       `${counted(lost, "record")} did not get to ${sinkName(options)} before the end and ${lost === 1 ? "is" : "are"} ` +
-        "lost; the log says what was in the way, and --drain-seconds gives more time",
+        `lost; ${options.sink === "stdout" ? "its reader stood still" : "the log says what was in the way"}, and ` +
+        "--drain-seconds gives more time",
       { exitStatus: 1 },
     );
   }

@@ -4,8 +4,9 @@ import type { Sink } from "./sink/sink.ts";
 /** What a sink is given at once: enough to fill the network's round trip, little enough to be sent again. */
 const BATCH_RECORDS = 2000;
 const BATCH_OCTETS = 4 * 1024 * 1024;
-/** A sink that was told to stop waiting gets this long to do so. */
+/** A sink that is told to stop waiting gets this long to do so, and no more than this part of the time there is. */
 const ABORT_LIMIT_MS = 2000;
+const ABORT_SHARE = 1 / 4;
 
 /** Carries records from an outbox to a sink, one batch at a time, until the outbox is closed and empty. */
 export class Pump {
@@ -25,9 +26,10 @@ export class Pump {
   /** Closes the outbox and carries what it holds, for at most `limitMs`; then gives up the rest. */
   async stop(limitMs: number): Promise<void> {
     this.outbox.close();
-    await within(this.running, limitMs);
+    const abortMs = Math.min(ABORT_LIMIT_MS, limitMs * ABORT_SHARE);
+    await within(this.running, limitMs - abortMs);
     this.abort.abort();
-    await within(this.running, ABORT_LIMIT_MS);
+    await within(this.running, abortMs);
     this.abandoned = true;
     this.outbox.abandon();
   }

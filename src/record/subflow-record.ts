@@ -52,7 +52,7 @@ export function subflowRecord(
     close: { reason: closeReason(sessions, session, subflow), ...resetRecord(sessions, subflow) },
     address_id:
       openerSide === 0 ? { initiator: opener, responder: listener } : { initiator: listener, responder: opener },
-    backup: (word & join.BACKUP) !== 0,
+    backup: (word & join.BACKUP) !== 0 || sessions.rare.backupAnswers.has(subflow),
     ...priorityRecord(sessions, session, subflow),
     join: isJoined ? joinRecord(sessions, session, subflow) : null,
     ...subflowFigures(sessions, subflow, sums),

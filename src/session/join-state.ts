@@ -11,6 +11,7 @@ export const IS_INITIAL = 1 << 4;
 export const IS_JOINED = 1 << 5;
 /** The session's responder opened the subflow. */
 export const OPENED_BY_RESPONDER = 1 << 6;
+/** The SYN asks to be a backup; whether its SYN/ACK does is in `RareEntries.backupAnswers`. */
 export const BACKUP = 1 << 7;
 /** The MP_JOIN of the SYN, of the SYN/ACK, of the third ACK was seen. */
 export const SAW_SYN = 1 << 8;

@@ -144,8 +144,9 @@ function takeJoinSynAck(
     cold[base + flow.SYN_ACK_HMAC] = view.getUint32(options.joinHmacAt);
     cold[base + flow.SYN_ACK_HMAC + 1] = view.getUint32(options.joinHmacAt + 4);
     sessions.clearJoin(subflow, 0xff << join.LISTENER_ADDRESS_ID);
-    sessions.setJoin(subflow, join.SAW_SYN_ACK | (options.joinBackup ? join.BACKUP : 0));
-    sessions.setJoin(subflow, options.joinAddressId << join.LISTENER_ADDRESS_ID);
+    sessions.setJoin(subflow, join.SAW_SYN_ACK | (options.joinAddressId << join.LISTENER_ADDRESS_ID));
+    if (options.joinBackup) sessions.rare.backupAnswers.add(subflow);
+    else sessions.rare.backupAnswers.delete(subflow);
   }
   verifySynAck(sessions, session, subflow);
   // The third ACK may have come first, from another agent.

@@ -167,25 +167,30 @@ export class Memberships {
     const { sessions } = this;
     const owner = rightfulOwner(sessions, subflow);
     if (owner >> 1 === session) return session;
-    const refused = sessions.join(subflow);
-    const listener = refused & join.OPENED_BY_RESPONDER ? 0 : 1;
+    const listener = sessions.join(subflow) & join.OPENED_BY_RESPONDER ? 0 : 1;
     if (owner < 0 && !isStranger(sessions, session * 2 + listener, subflow)) return session;
+    // Asked first: what the session says of a subflow that left it does not come back with it.
+    if (!this.hasRoom(owner)) {
+      const without = owner < 0 ? session : owner >> 1;
+      sessions.table.words[without * table.SESSION_WORDS + table.SHED_SUBFLOWS]!++;
+      return session;
+    }
     const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
     sessions.detach(session, subflow);
     sessions.clearJoin(subflow, (3 << join.LISTENER_VERDICT) | join.OPENED_BY_RESPONDER);
-    const hasRoom =
-      owner < 0
-        ? this.openStandIn(subflow, table.S_ORPHAN, token, atMicros)
-        : this.attachJoin(owner, subflow, atMicros);
-    if (!hasRoom) {
-      sessions.attach(session, subflow);
-      sessions.setJoin(subflow, refused);
-      return session;
-    }
+    if (owner < 0) this.openStandIn(subflow, table.S_ORPHAN, token, atMicros);
+    else this.attachJoin(owner, subflow, atMicros);
     this.endings.consider(session, atMicros);
     const rightful = sessions.sessionOf(subflow);
     verifySynAck(sessions, rightful, subflow);
     return rightful;
+  }
+
+  /** Whether a join can go to its owner (session * 2 + side) or, for -1, stand as an orphan; makes room in a session. */
+  private hasRoom(owner: number): boolean {
+    const { table: all } = this.sessions;
+    if (owner < 0) return all.live < all.capacity;
+    return !this.sessions.isFull(owner >> 1) || this.room.forJoin(owner >> 1);
   }
 
   /**

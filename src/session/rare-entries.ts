@@ -30,6 +30,8 @@ export class RareEntries {
   readonly joinRivals = new Map<number, number>();
   /** By subflow, of joins that nothing else shows to be the session's: answers of the listener (src/session/join-proof.ts). */
   readonly answers = new Map<number, number>();
+  /** Joins whose SYN/ACK, the one that holds, asks to be a backup. */
+  readonly backupAnswers = new Set<number>();
   readonly thirdAcks: ThirdAcks;
   /** Room for entries of one kind, over all sessions. */
   readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
@@ -72,5 +74,6 @@ export class RareEntries {
     if (this.resets.delete(subflow)) this.allotments.options.free(1);
     this.thirdAcks.forget(subflow);
     this.answers.delete(subflow);
+    this.backupAnswers.delete(subflow);
   }
 }

@@ -22,6 +22,8 @@ const AWAITS_DATA = 0xffffffff;
 
 /** Measurements under way. Each has its place by the number of its subflow, where the newest one holds. */
 export class Timings {
+  /** Measurements given up for another subflow's. */
+  shed = 0;
   private readonly words: Uint32Array;
   private readonly floats: Float64Array;
   private readonly mask: number;
@@ -48,7 +50,9 @@ export class Timings {
     this.words[at + WHO] = segment === null ? AWAITS_DATA : (segment.agent << 1) | segment.higher;
     this.words[at + END] = segment?.end ?? 0;
     this.floats[(at + MICROS) >> 1] = segment?.atMicros ?? 0;
-    return displaced === subflow ? -1 : displaced;
+    if (displaced < 0 || displaced === subflow) return -1;
+    this.shed++;
+    return displaced;
   }
 
   /** Ends a subflow's measurement, if there is one. */

@@ -43,10 +43,12 @@ describe("a session that gets the number of one that has ended", () => {
     rare.resets.set(1, { side: 0, flags: 0, reason: 0 });
     rare.joinRivals.set(1, 1);
     rare.answers.set(1, 1);
+    rare.backupAnswers.add(1);
     rare.thirdAcks.keep(1, new Uint8Array(20));
     rare.forgetSubflow(1);
-    const { checksums, fins, resets, joinRivals, answers } = rare;
-    expect([checksums, fins, resets, joinRivals, answers].map(({ size }) => size)).toEqual([0, 0, 0, 0, 0]);
+    const { checksums, fins, resets, joinRivals, answers, backupAnswers } = rare;
+    const sizes = [checksums, fins, resets, joinRivals, answers, backupAnswers].map(({ size }) => size);
+    expect(sizes).toEqual([0, 0, 0, 0, 0, 0]);
     expect(rare.thirdAcks.of(1)).toBeUndefined();
     expect([1, 2, 3].map(() => room.checksums.take())).toEqual([true, true, false]);
     expect([1, 2, 3].map(() => room.options.take())).toEqual([true, true, false]);

@@ -149,6 +149,60 @@ describe("two servers with one token, of which one session is not known", () => 
   });
 });
 
+describe("a join that is another session's, and no room for it", () => {
+  /** MP_PRIO of version 0, which names a subflow by its opener's address id. */
+  const PRIO = Buffer.from("1e045101", "hex");
+  /** Says that a join, which has not been answered yet, is a backup; its answer shows then whose it is. */
+  const joinedLate = (to: Conversation, said: Conversation, ip: string) => {
+    const [syn, synAck, ack] =
+      to.join({
+        ends: [
+          { ip: "10.1.9.1", port: 50_000 },
+          { ip, port: 443 },
+        ],
+      }) && to.packets.splice(-3);
+    if (syn === undefined || synAck === undefined || ack === undefined) throw new Error("a join");
+    const [prio] = said.segment(said.initial, 0, ACK, [PRIO]).packets.splice(-1);
+    if (prio === undefined) throw new Error("a segment");
+    return [syn, prio, synAck, ack];
+  };
+  const kept = [undefined, [{ side: "initiator", backup: true }]];
+
+  it("in the table of sessions: it stays with all that was said of it, and is counted", () => {
+    const [a, b] = twins(0);
+    const join = joinedLate(b, a, "10.9.9.9");
+    for (const [sessions, priorities] of [
+      [1, kept],
+      [2, [undefined]],
+    ] as const) {
+      const { records } = run([...a.packets, ...join], { bounds: { sessions } });
+      const { mptcp, rejoin } = sessionRecord.parse(records[0]);
+      expect(mptcp.subflows.map(({ priority }) => priority)).toMatchObject(priorities);
+      expect(rejoin?.shed).toEqual(sessions === 1 ? { subflows: 1 } : undefined);
+    }
+  });
+
+  it("in its session, where all are open and proven: so too", () => {
+    const [a, b] = twins(0);
+    const join = joinedLate(b, a, "10.9.9.9");
+    for (let n = 1; n < 256; n++) {
+      const ends = [
+        { ip: `10.1.8.${n}`, port: 50_000 },
+        { ip: "10.2.0.2", port: 443 },
+      ] as const;
+      b.join({ ends, nonces: [n, 1000 + n] });
+    }
+    const { records } = run([...a.packets, ...b.packets, ...join]);
+    const [of, others] = ["10.1.0.1", "10.1.0.2"].map((ip) =>
+      sessionRecord.parse(records.find(({ source }) => source.ip === ip)),
+    );
+    expect(of?.mptcp.subflows.map(({ priority }) => priority)).toMatchObject(kept);
+    expect(of?.rejoin).toBeUndefined();
+    expect(others?.mptcp.subflows).toHaveLength(256);
+    expect(others?.rejoin?.shed).toEqual({ subflows: 1 });
+  });
+});
+
 describe("two servers with the same keys", () => {
   it("a join that both verify goes to the first, and says how many others verify it", () => {
     const [a, b] = [1, 2].map((n) => {

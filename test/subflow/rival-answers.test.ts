@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Conversation, type Subflow } from "../support/conversation.ts";
-import { ACK, option, SYN } from "../support/packets.ts";
+import { ACK, keys, option, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 const KEY = Buffer.from("0102030405060708", "hex");
@@ -113,6 +113,30 @@ describe.each([0, 1] as const)(
 );
 
 describe("two SYN/ACKs to the SYN of a join", () => {
+  it.each(["first", "second"])(
+    "whether it is a backup, the one that holds says, not a forged one that comes %s",
+    (place) => {
+      for (const isn of [0x77777777, 4_000_000]) {
+        for (const isBackup of [false, true]) {
+          const talk = new Conversation().open().send(0, "hello");
+          const before = talk.packets.splice(0);
+          const on = talk.join();
+          const [syn, , ack] = talk.packets.splice(0);
+          const hmac = keys.hmac(1, talk.keys[1], talk.keys[0], 0x0a0b0c0d, 0x01020304);
+          answer(talk, on, isn, [option.joinSynAck(Buffer.alloc(8, 7), 5, 2, !isBackup)]);
+          answer(talk, on, on.isn[1], [option.joinSynAck(hmac, 0x0a0b0c0d, 2, isBackup)]);
+          const answers = talk.packets.splice(0);
+          if (syn === undefined || ack === undefined) throw new Error("a join");
+          talk.packets.push(...before, syn, ...(place === "first" ? answers : answers.reverse()), ack);
+          talk.send(0, "again", { on }).close(talk.initial, on);
+          const [record] = recordsOf(talk);
+          const own = record?.mptcp.subflows.filter(({ join }) => join?.hmac.responder === "verified");
+          expect(own?.map(({ backup }) => backup)).toEqual([isBackup]);
+        }
+      }
+    },
+  );
+
   it.each(["first", "second"])("a forged one that comes %s is told as replaced, and proves nothing", (place) => {
     for (const isn of [0x77777777, 4_000_000 - 9, 4_000_000 + 9]) {
       const talk = new Conversation().open().send(0, "hello");

@@ -56,26 +56,32 @@ function roundTrips(most: number) {
   // The first one's answer begins a measurement of its own.
   for (const one of [other, talk]) packets.push(...one.open(["syn-ack", "ack"]).send(0, "x").packets);
   const bounds = { sessions: 16, subflows: 16, roundTrips: most };
-  const { records } = run(packets, { bounds }, 1);
-  return records
+  const { records, totals } = run(packets, { bounds }, 1);
+  const found = records
     .map((record) => sessionRecord.parse(record).mptcp.subflows[0])
     .map((one) => ({ port: one?.source.port, micros: one?.round_trip?.responder?.min_micros ?? null }))
     .sort((a, b) => Number(a.port) - Number(b.port));
+  return { found, shed: totals.shed };
 }
 
 describe("round-trip times under measurement", () => {
   it("are of both subflows while there is room", () => {
-    expect(roundTrips(2)).toEqual([
+    const { found, shed } = roundTrips(2);
+    expect(found).toEqual([
       { port: 40_000, micros: 1000 },
       { port: 40_001, micros: 1000 },
     ]);
+    expect(shed).toEqual({});
   });
 
-  it("give way to the newest at the bound", () => {
-    expect(roundTrips(1)).toEqual([
+  it("give way to the newest at the bound, which is counted", () => {
+    const { found, shed } = roundTrips(1);
+    expect(found).toEqual([
       { port: 40_000, micros: null },
       { port: 40_001, micros: 1000 },
     ]);
+    // The first SYN, for the second one; and the second one's data, for the answer to the first.
+    expect(shed).toEqual({ "round-trips": 2 });
   });
 
   it("leave a subflow whose own gave way to its hot line again", () => {

@@ -67,19 +67,22 @@ export class FileSink implements Sink {
   }
 
   async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
-    const outcomes = new Map<OutboxRecord, Outcome>();
-    for (const topic of new Set(records.map((record) => record.topic))) {
-      const group = records.filter((record) => record.topic === topic);
-      const octets = Buffer.concat(group.flatMap(({ value }) => [value, LINE_END]));
-      const written = await persist(
-        `files in ${this.options.directory}`,
-        async () => (await this.file(topic)).append(octets),
-        signal,
-        this.log,
-      );
-      for (const record of group) outcomes.set(record, written ? "acknowledged" : "unsent");
-    }
-    return records.map((record) => outcomes.get(record) ?? "unsent");
+    const acknowledged = new Set<OutboxRecord>();
+    const topics = new Set(records.map((record) => record.topic));
+    await persist(
+      `files in ${this.options.directory}`,
+      async () => {
+        const failures: unknown[] = [];
+        for (const topic of topics) {
+          const rest = records.filter((record) => record.topic === topic && !acknowledged.has(record));
+          await this.write(topic, rest, acknowledged).catch((error) => failures.push(error));
+        }
+        if (failures.length > 0) throw failures[0];
+      },
+      signal,
+      this.log,
+    );
+    return records.map((record) => (acknowledged.has(record) ? "acknowledged" : "unsent"));
   }
 
   async close(): Promise<void> {
@@ -87,6 +90,22 @@ export class FileSink implements Sink {
       await file.close().catch((error) => this.log.error(`closing a file: ${reason(error)}`));
     }
     await this.lock.release();
+  }
+
+  /** Writes records of one topic in their order, as far as there is room, and notes those that are in the file. */
+  private async write(topic: string, records: readonly OutboxRecord[], acknowledged: Set<OutboxRecord>): Promise<void> {
+    if (records.length === 0) return;
+    const file = await this.file(topic);
+    const write = async (part: readonly OutboxRecord[]): Promise<void> => {
+      await file.append(Buffer.concat(part.flatMap(({ value }) => [value, LINE_END])));
+      for (const record of part) acknowledged.add(record);
+    };
+    try {
+      await write(records);
+    } catch {
+      // Not all of them fit; the first that does not says why.
+      for (const record of records) await write([record]);
+    }
   }
 
   private async file(topic: string): Promise<RotatedFile> {

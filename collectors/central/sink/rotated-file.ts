@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Logger } from "pino";
+import { counted } from "../../terminal/text.ts";
 
 /** When a `RotatedFile` is rotated, and how many of the rotated ones are kept. */
 export interface Rotation {
@@ -16,6 +17,11 @@ export interface Rotation {
 /** Octets read back at a time in search of the last whole line. */
 const TAIL_OCTETS = 65_536;
 
+/** How the names of rotated files end. */
+const PLAIN = ".jsonl";
+const COMPRESSED = ".jsonl.gz";
+const UNFINISHED = ".jsonl.gz.part";
+
 /**
  * `NAME.jsonl`, appended to; when it is big or old enough it becomes `NAME.TIME.jsonl.gz` and a new one begins. What an
  * earlier process left is continued: a line it did not finish is cut off, files it did not compress are compressed.
@@ -27,6 +33,8 @@ export class RotatedFile {
   private handle: FileHandle | null = null;
   private octets = 0;
   private bornMs = 0;
+  /** Behind `octets` stands part of what a write that failed was given. */
+  private isTorn = false;
   /** Compression and deletion of rotated files run behind the writing, one after the other. */
   private tidying: Promise<void> = Promise.resolve();
 
@@ -54,6 +62,7 @@ export class RotatedFile {
 
   /** Appends whole lines. When it rejects, none of them is in the file. */
   async append(lines: Uint8Array): Promise<void> {
+    await this.mend();
     const old = Date.now() - this.bornMs >= this.rotation.rotateMs;
     if (this.octets > 0 && (old || this.octets >= this.rotation.rotateOctets)) await this.rotate();
     if (this.handle === null) await this.open();
@@ -64,15 +73,27 @@ export class RotatedFile {
       this.octets += lines.length;
     } catch (error) {
       // A full disk takes the first part of what it is given; the next attempt brings all of it again.
-      await handle.truncate(this.octets);
+      this.isTorn = true;
+      await this.mend();
       throw error;
     }
   }
 
   /** Synchronises and closes the file, and waits for the compression under way. */
   async close(): Promise<void> {
-    await this.release();
-    await this.tidying;
+    try {
+      await this.mend();
+    } finally {
+      await this.release();
+      await this.tidying;
+    }
+  }
+
+  /** Cuts off what a write that failed left, which a full disk may refuse too: nothing else is written before. */
+  private async mend(): Promise<void> {
+    if (!this.isTorn) return;
+    await this.handle?.truncate(this.octets);
+    this.isTorn = false;
   }
 
   private get path(): string {
@@ -106,29 +127,54 @@ export class RotatedFile {
       });
   }
 
+  /** The bound comes first: deleting makes the room that compressing takes. */
   private async compressAndDelete(): Promise<void> {
-    const { keep } = this.rotation;
-    for (const plain of await this.rotated(".jsonl")) {
-      const target = `${plain}.gz`;
-      // Under another name until it is whole: a `.gz` that is there can be trusted.
-      const unfinished = `${target}.part`;
-      await pipeline(createReadStream(plain), createGzip(), createWriteStream(unfinished, { mode: 0o640 }));
-      await rename(unfinished, target);
-      await rm(plain);
-    }
-    const compressed = await this.rotated(".jsonl.gz");
-    for (const path of compressed.slice(0, Math.max(0, compressed.length - keep))) await rm(path);
+    const times = await this.times([PLAIN, COMPRESSED]);
+    const old = times.slice(0, Math.max(0, times.length - this.rotation.keep));
+    await this.each(old, "deleted", (time) => this.discard(time, [PLAIN, COMPRESSED, UNFINISHED]));
+    await this.each(await this.times([PLAIN]), "compressed", (time) => this.compress(time));
   }
 
-  /** Paths of this file's rotated forms that end so, the oldest first: their names carry the time. */
-  private async rotated(ending: string): Promise<string[]> {
-    const { directory } = this.rotation;
-    const names = await readdir(directory);
-    return names
-      .filter((name) => name.startsWith(`${this.name}.`) && name.endsWith(ending))
-      .filter((name) => /^\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z$/.test(name.slice(this.name.length + 1, -ending.length)))
-      .sort()
-      .map((name) => join(directory, name));
+  private async compress(time: string): Promise<void> {
+    const unfinished = this.rotated(time, UNFINISHED);
+    try {
+      // Under another name until it is whole: a `.gz` that is there can be trusted.
+      const target = createWriteStream(unfinished, { mode: 0o640 });
+      await pipeline(createReadStream(this.rotated(time, PLAIN)), createGzip(), target);
+      await rename(unfinished, this.rotated(time, COMPRESSED));
+    } catch (error) {
+      await rm(unfinished, { force: true }).catch(() => {});
+      throw error;
+    }
+    await this.discard(time, [PLAIN]);
+  }
+
+  private async discard(time: string, endings: readonly string[]): Promise<void> {
+    for (const ending of endings) await rm(this.rotated(time, ending), { force: true });
+  }
+
+  /** Does it to every one, whatever becomes of the others, and warns once of all that it could not be done to. */
+  private async each(times: readonly string[], done: string, work: (time: string) => Promise<void>): Promise<void> {
+    const errors: Error[] = [];
+    for (const time of times) await work(time).catch((error) => errors.push(error));
+    if (errors.length === 0) return;
+    const files = counted(errors.length, "rotated file");
+    this.log.warn(`${this.rotation.directory}: ${files} of ${this.name} cannot be ${done}: ${errors[0]?.message}`);
+  }
+
+  private rotated(time: string, ending: string): string {
+    return join(this.rotation.directory, `${this.name}.${time}${ending}`);
+  }
+
+  /** The times in the names of this file's rotated forms that end so, the oldest first. */
+  private async times(endings: readonly string[]): Promise<string[]> {
+    const names = await readdir(this.rotation.directory);
+    const times = endings.flatMap((ending) =>
+      names
+        .filter((name) => name.startsWith(`${this.name}.`) && name.endsWith(ending))
+        .map((name) => name.slice(this.name.length + 1, -ending.length)),
+    );
+    return [...new Set(times)].filter((time) => /^\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z$/.test(time)).sort();
   }
 }
 

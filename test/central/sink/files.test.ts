@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -9,11 +10,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FileSink, type FileSinkOptions } from "../../../collectors/central/sink/files.ts";
 import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../../collectors/runtime/errors.ts";
@@ -104,6 +106,38 @@ describe("FileSink", () => {
     expect(gunzipSync(readFileSync(path(rotated()[0] ?? ""))).toString()).toBe('{"n":-1}\n');
   });
 
+  test("a file that cannot be compressed is told, counts among those that are kept, and is deleted in its turn", async () => {
+    const stubborn = `${SESSIONS}.2026-01-01T000000.000Z.jsonl`;
+    writeFileSync(path(stubborn), '{"n":-1}\n');
+    mkdirSync(path(`${stubborn}.gz.part`));
+    const said: string[] = [];
+    const sink = new FileSink(
+      options({ rotateOctets: 1, keep: 3 }),
+      pino({ level: "warn" }, { write: (line: string) => void said.push(JSON.parse(line).msg) }),
+    );
+    const kept = () => readdirSync(directory).filter((name) => /Z\.jsonl(\.gz)?$/.test(name));
+    await sink.open();
+    for (const [n, [files, isThere]] of (
+      [
+        [1, 1],
+        [2, 1],
+        [3, 1],
+        [3, 0],
+        [3, 0],
+      ] as const
+    ).entries()) {
+      await sink.send([record({ n })], never);
+      // Files are compressed behind the writing, and carry the millisecond in their names.
+      await vi.waitFor(() => {
+        expect(kept()).toHaveLength(files);
+        expect(rotated()).toHaveLength(files - isThere);
+      });
+      expect(kept().includes(stubborn)).toBe(isThere === 1);
+    }
+    await sink.close();
+    expect(said[0]).toMatch(/1 rotated file of rejoin\.sessions\.v1 cannot be compressed: EISDIR/);
+  });
+
   test("leaves files of others alone", async () => {
     writeFileSync(path(`${SESSIONS}.notes.jsonl`), "mine");
     writeFileSync(path(`${SESSIONS}.old.jsonl.gz`), "mine too");
@@ -173,28 +207,91 @@ describe("FileSink", () => {
   });
 
   const prlimit = spawnSync("prlimit", ["--version"]).status === 0 ? undefined : "needs prlimit";
-  test.skipIf(prlimit)(titled("a write cut short is undone, and done again when there is room", prlimit), async () => {
-    const sink = new FileSink(options(), log);
-    await sink.open();
-    await sink.send([record({ n: 1 })], never);
-    // As a full disk does, a file size limit takes the first part of what it is given.
-    const ignore = () => {};
+  const limit = (octets: number | "unlimited") =>
+    spawnSync("prlimit", ["--pid", String(process.pid), `--fsize=${octets}:unlimited`]);
+  const ignore = () => {};
+  /** As a full disk does, a file size limit takes the first part of what it is given. */
+  const whileNearlyFull = async <T>(octets: number, work: () => Promise<T>): Promise<T> => {
     process.on("SIGXFSZ", ignore);
-    const limit = (octets: string) => spawnSync("prlimit", ["--pid", String(process.pid), `--fsize=${octets}`]);
-    limit("1000:unlimited");
-    const sending = sink.send([record({ n: 2, pad: "x".repeat(800) }), record({ n: 3, pad: "y".repeat(800) })], never);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const during = readFileSync(path(`${SESSIONS}.jsonl`), "utf8");
-    limit("unlimited:unlimited");
-    expect(await sending).toEqual(["acknowledged", "acknowledged"]);
-    await sink.close();
-    process.off("SIGXFSZ", ignore);
-    expect(during).toBe('{"n":1}\n');
-    const numbers = readFileSync(path(`${SESSIONS}.jsonl`), "utf8")
-      .trim()
-      .split("\n");
-    expect(numbers.map((line) => JSON.parse(line).n)).toEqual([1, 2, 3]);
-  });
+    limit(octets);
+    try {
+      return await work();
+    } finally {
+      limit("unlimited");
+      process.off("SIGXFSZ", ignore);
+    }
+  };
+  const numbersIn = (topic: string) => {
+    const lines = readFileSync(path(`${topic}.jsonl`), "utf8").split("\n");
+    expect(lines.pop()).toBe("");
+    return lines.map((line) => JSON.parse(line).n);
+  };
+  const padded = (n: number, topic = SESSIONS) => record({ n, pad: "x".repeat(300) }, topic);
+
+  test.skipIf(prlimit)(
+    titled("a nearly full disk gets the records that fit, the rest when there is room", prlimit),
+    async () => {
+      const sink = new FileSink(options(), log);
+      await sink.open();
+      await sink.send([record({ n: 1 })], never);
+      const { sending, during } = await whileNearlyFull(1000, async () => {
+        const sending = sink.send(
+          [2, 3, 4, 5, 6].map((n) => padded(n)),
+          never,
+        );
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return { sending, during: numbersIn(SESSIONS) };
+      });
+      expect(during).toEqual([1, 2, 3, 4]);
+      expect(await sending).toEqual(Array(5).fill("acknowledged"));
+      await sink.close();
+      expect(numbersIn(SESSIONS)).toEqual([1, 2, 3, 4, 5, 6]);
+    },
+  );
+
+  test.skipIf(prlimit)(
+    titled("what finds no room until the end is unsent, of each topic for itself", prlimit),
+    async () => {
+      const sink = new FileSink(options(), log);
+      await sink.open();
+      const topics = [SESSIONS, "rejoin.agents.v1"];
+      const outcomes = await whileNearlyFull(1000, async () => {
+        const abort = new AbortController();
+        setTimeout(() => abort.abort(), 100);
+        return sink.send(
+          [1, 2, 3, 4, 5].map((n) => padded(n, topics[n === 5 ? 1 : 0])),
+          abort.signal,
+        );
+      });
+      await sink.close();
+      expect(outcomes).toEqual(["acknowledged", "acknowledged", "acknowledged", "unsent", "acknowledged"]);
+      expect(topics.map(numbersIn)).toEqual([[1, 2, 3], [5]]);
+    },
+  );
+
+  test.skipIf(prlimit)(
+    titled("half a record that cannot be cut off at once is cut off before anything else", prlimit),
+    async () => {
+      const sink = new FileSink(options(), log);
+      await sink.open();
+      const probe = await open(path("probe"), "w");
+      const truncate = vi.spyOn(Object.getPrototypeOf(probe), "truncate").mockRejectedValue(new Error("no room"));
+      await probe.close();
+      try {
+        const sending = await whileNearlyFull(400, async () => {
+          const sending = sink.send([padded(1), padded(2)], never);
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return { sending };
+        });
+        truncate.mockRestore();
+        expect(await sending.sending).toEqual(["acknowledged", "acknowledged"]);
+      } finally {
+        truncate.mockRestore();
+      }
+      await sink.close();
+      expect(numbersIn(SESSIONS)).toEqual([1, 2]);
+    },
+  );
 
   test("an outage ends when the signal says so: the records are unsent", async () => {
     const sink = new FileSink(options(), log);
