@@ -33,8 +33,8 @@ export class Placement {
   private readonly isNew: NewOctets | null;
   /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, and who brought it. */
   private block: Uint8Array;
-  private zeroAt = 0;
-  private capturedEnd = 0;
+  private zeroAt = Number.NaN;
+  private capturedEnd = Number.NaN;
   private subflow = 0;
   private agent = 0;
 

@@ -42,14 +42,25 @@ export class Timings {
     return this.words[at + OWNER] === subflow + 1 ? at : -1;
   }
 
-  /** Begins a measurement, or `null`: one of the next data. Returns the subflow whose own was given up for it, or -1. */
-  begin(subflow: number, segment: { higher: number; agent: number; end: number; atMicros: number } | null): number {
+  /** Measures packet i, of the higher endpoint or not, up to `end`. Returns the subflow whose own was given up, or -1. */
+  begin(subflow: number, higher: number, end: number, vector: PacketVector, i: number): number {
     const at = (subflow & this.mask) * TIMING_WORDS;
+    this.words[at + WHO] = (vector.agent[i]! << 1) | higher;
+    this.words[at + END] = end;
+    this.floats[(at + MICROS) >> 1] = vector.atMicros[i]!;
+    return this.own(at, subflow);
+  }
+
+  /** As `begin`, of the next segment with data. */
+  awaitData(subflow: number): number {
+    const at = (subflow & this.mask) * TIMING_WORDS;
+    this.words[at + WHO] = AWAITS_DATA;
+    return this.own(at, subflow);
+  }
+
+  private own(at: number, subflow: number): number {
     const displaced = this.words[at + OWNER]! - 1;
     this.words[at + OWNER] = subflow + 1;
-    this.words[at + WHO] = segment === null ? AWAITS_DATA : (segment.agent << 1) | segment.higher;
-    this.words[at + END] = segment?.end ?? 0;
-    this.floats[(at + MICROS) >> 1] = segment?.atMicros ?? 0;
     if (displaced < 0 || displaced === subflow) return -1;
     this.shed++;
     return displaced;
@@ -110,12 +121,11 @@ export class RoundTrips {
     const timing = isWatched ? timings.find(subflow) : -1;
     if (timing < 0 && !isSyn && (payload === 0 || (packets & TIMED_EVERY) !== 0)) return;
     if (timing >= 0 && !timings.awaitsData(timing) && !this.ends(timing, vector, i, subflow, higher, ssn)) return;
-    const [atMicros, agent] = [vector.atMicros[i]!, vector.agent[i]!];
-    if (isSyn) this.subflows.time(subflow, { higher, end: SYN_END, atMicros, agent });
+    if (isSyn) this.subflows.time(subflow, higher, SYN_END, vector, i);
     else if (hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] === 0) {
       this.subflows.stopTiming(subflow);
     } else if (payload > 0 && ssn === next) {
-      this.subflows.time(subflow, { higher, end: (ssn + payload) >>> 0, atMicros, agent });
+      this.subflows.time(subflow, higher, (ssn + payload) >>> 0, vector, i);
     }
   }
 
@@ -135,7 +145,7 @@ export class RoundTrips {
       if (timings.agent(timing) === vector.agent[i]) this.sample(subflow, higher, micros);
       if (end === SYN_END) {
         // The handshake goes on, and the first data after it is measured too.
-        subflows.time(subflow, null);
+        subflows.timeNext(subflow);
         return true;
       }
       subflows.stopTiming(subflow);

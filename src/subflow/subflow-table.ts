@@ -1,4 +1,5 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
+import type { PacketVector } from "../vector.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
@@ -250,9 +251,17 @@ export class SubflowTable {
     this.uncompared.set(subflow, (this.uncompared.get(subflow) ?? 0) + 1);
   }
 
-  /** Measures the round-trip time of a segment of a subflow, or of its next data (null). */
-  time(subflow: number, segment: Parameters<Timings["begin"]>[1]): void {
-    const displaced = this.timings.begin(subflow, segment);
+  /** Measures the round-trip time of packet i, of a subflow's higher endpoint or not, up to `end`. */
+  time(subflow: number, higher: number, end: number, vector: PacketVector, i: number): void {
+    this.noteTimed(subflow, this.timings.begin(subflow, higher, end, vector, i));
+  }
+
+  /** Measures the round-trip time of a subflow's next data. */
+  timeNext(subflow: number): void {
+    this.noteTimed(subflow, this.timings.awaitData(subflow));
+  }
+
+  private noteTimed(subflow: number, displaced: number): void {
     if (displaced >= 0) this.leave(displaced);
     this.hot[subflow * HOT_WORDS + STATE]! |= STATE_WATCHED;
   }

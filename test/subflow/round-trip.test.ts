@@ -88,7 +88,7 @@ describe("round-trip times under measurement", () => {
     const keys = new FlowKeys(1);
     const subflows = new SubflowTable(2, 2, 1, keys);
     const both = [subflows.allocate(keys, 0, 0), subflows.allocate(keys, 0, 0)];
-    for (const subflow of both) subflows.time(subflow, null);
+    for (const subflow of both) subflows.timeNext(subflow);
     const isWatched = (subflow: number) => ((subflows.hot[subflow * HOT_WORDS + STATE] ?? 0) & STATE_WATCHED) !== 0;
     expect(both.map(isWatched)).toEqual([false, true]);
   });
