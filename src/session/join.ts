@@ -169,6 +169,8 @@ export function verifySynAck(sessions: Sessions, session: number, subflow: numbe
 
 /** Notes how many other sessions with the same token the SYN/ACK's HMAC is right for, too: they have the same keys. */
 function noteRivals(sessions: Sessions, session: number, subflow: number): void {
+  const listener = sessions.join(subflow) & join.OPENED_BY_RESPONDER ? 0 : 1;
+  if (!sessions.tokens.isShared(session, listener)) return;
   const token = sessions.subflows.cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!;
   const rivals = sessions.tokens
     .streamsOf(token)

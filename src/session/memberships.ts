@@ -209,6 +209,7 @@ export class Memberships {
     moved: (subflow: number, hasRoom: boolean) => void,
   ): void {
     const { sessions } = this;
+    if (!sessions.tokens.isShared(session, side)) return;
     for (const stream of sessions.tokens.streamsOf(sessions.tokens.of(session, side))) {
       const orphan = stream >> 1;
       if (orphan === session || !sessions.awaitsHandshake(orphan)) continue;

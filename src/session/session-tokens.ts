@@ -25,6 +25,11 @@ export class SessionTokens {
     return this.table.words[session * table.SESSION_WORDS + table.TOKEN + side]!;
   }
 
+  /** Whether another stream has the token of this side: hosts chose the same, or one of the two stands for the other. */
+  isShared(session: number, side: number): boolean {
+    return this.index.hasOther(this.mix(this.of(session, side)), session * 2 + side);
+  }
+
   /** Streams whose side has this token: mostly one, several when hosts chose the same. */
   streamsOf(token: number): number[] {
     return this.index.candidates(this.mix(token));

@@ -14,7 +14,7 @@ export function initialTwin(sessions: Sessions, session: number): number {
   const subflow = sessions.firstOf(session);
   if (subflow < 0 || sessions.nextOf(subflow) >= 0 || all.state(session) & table.S_ESTABLISHED) return -1;
   for (const side of [1, 0]) {
-    if ((all.state(session) & (table.S_KEY << side)) === 0) continue;
+    if ((all.state(session) & (table.S_KEY << side)) === 0 || !sessions.tokens.isShared(session, side)) continue;
     for (const stream of sessions.tokens.streamsOf(sessions.tokens.of(session, side))) {
       const other = stream >> 1;
       if (other === session || (stream & 1) !== side || !haveSameKeys(sessions, session, other)) continue;
@@ -34,14 +34,15 @@ export function joinTwin(sessions: Sessions, subflow: number): number {
   const word = sessions.join(subflow);
   if ((word & join.SAW_SYN) === 0 || (word & join.SAW_ACK) === 0) return -1;
   const { cold } = sessions.subflows;
-  const same = (other: number, field: number): boolean =>
-    cold[other * flow.COLD_WORDS + field] === cold[subflow * flow.COLD_WORDS + field];
+  const own = subflow * flow.COLD_WORDS;
   for (let other = sessions.firstOf(sessions.sessionOf(subflow)); other >= 0; other = sessions.nextOf(other)) {
     const seen = sessions.join(other);
     if (other === subflow || (seen & join.SAW_SYN) === 0) continue;
-    if (!same(other, flow.JOIN_TOKEN) || !same(other, flow.NONCE)) continue;
+    const at = other * flow.COLD_WORDS;
+    if (cold[at + flow.JOIN_TOKEN] !== cold[own + flow.JOIN_TOKEN] || cold[at + flow.NONCE] !== cold[own + flow.NONCE])
+      continue;
     const bothAnswered = (seen & word & join.SAW_SYN_ACK) !== 0;
-    if (bothAnswered && !same(other, flow.NONCE + 1)) continue;
+    if (bothAnswered && cold[at + flow.NONCE + 1] !== cold[own + flow.NONCE + 1]) continue;
     if (haveSameIsns(sessions, subflow, other) && hasThirdAckOf(sessions, subflow, other)) return other;
   }
   return -1;

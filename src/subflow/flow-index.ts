@@ -54,6 +54,14 @@ export class FlowIndex {
     return found;
   }
 
+  /** Whether a record besides this one has this hash. */
+  hasOther(hash: number, record: number): boolean {
+    for (let i = hash & this.mask; this.slots[i * 2 + 1] !== 0; i = (i + 1) & this.mask) {
+      if (this.slots[i * 2] === hash && this.slots[i * 2 + 1] !== record + 1) return true;
+    }
+    return false;
+  }
+
   /** Adds a record. The caller has seen that it is not there. */
   insert(hash: number, record: number): void {
     if (++this.length * 2 > this.mask) this.grow();

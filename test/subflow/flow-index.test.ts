@@ -38,6 +38,8 @@ describe("flow index", () => {
           expect(index.find(hash, key)).toBe(record);
           const same = [...keys].filter(([, other]) => other.hash === hash).map(([other]) => other);
           expect(index.candidates(hash).sort()).toEqual(same.sort());
+          expect(index.hasOther(hash, record)).toBe(same.length > 1);
+          expect(index.hasOther(hash, next)).toBe(true);
         }
       }),
     );
