@@ -12,7 +12,7 @@ export function rareRecord(
   session: number,
   members: readonly number[],
 ): Pick<SessionRecord["mptcp"], "mp_fail" | "options"> {
-  const said = sessions.rare.rareOptions.get(session);
+  const said = sessions.rare.options.get(session);
   if (said === undefined) return {};
   const record: Pick<SessionRecord["mptcp"], "mp_fail" | "options"> = {};
   if (said.fails.length > 0) {
@@ -33,7 +33,7 @@ export function rareRecord(
 
 /** What MP_PRIO changed on a subflow; nothing where there was none. */
 export function priorityRecord(sessions: Sessions, session: number, subflow: number): Pick<SubflowRecord, "priority"> {
-  const all = sessions.rare.rareOptions.get(session)?.priorities ?? [];
+  const all = sessions.rare.options.get(session)?.priorities ?? [];
   const own = all.filter((one) => one.subflow === subflow);
   if (own.length === 0) return {};
   return { priority: own.map(({ side, backup, atMicros }) => ({ side: SIDES[side], backup, at: timeText(atMicros) })) };

@@ -188,7 +188,7 @@ function shedOf(sessions: Sessions, session: number, members: readonly number[])
     addresses: words[base + table.SHED_ADDRESSES]!,
     ranges: side(table.REFUSED_RANGES),
     octets: side(table.UNPLACED),
-    options: sessions.rare.rareOptions.get(session)?.shed ?? 0,
+    options: sessions.rare.options.get(session)?.shed ?? 0,
     agents: members.reduce((sum, subflow) => sum + sessions.subflows.agents.unnamed(subflow), 0),
     rewritten: shedRewritten(sessions, members),
     tokens: sessions.tokens.shed(session),

@@ -43,7 +43,7 @@ function isOnly(sessions: Sessions, session: number, subflow: number): boolean {
 
 /** Whether both sides have said MP_FAIL on a session's only subflow: neither goes on with mappings (RFC 8684 §3.7). */
 export function isFailedByBoth(sessions: Sessions, session: number, subflow: number): boolean {
-  const fails = sessions.rare.rareOptions.get(session)?.fails.filter((one) => one.subflow === subflow) ?? [];
+  const fails = sessions.rare.options.get(session)?.fails.filter((one) => one.subflow === subflow) ?? [];
   const isByBoth = fails.some(({ side }) => side === 0) && fails.some(({ side }) => side === 1);
   return isByBoth && isOnly(sessions, session, subflow);
 }
@@ -51,7 +51,7 @@ export function isFailedByBoth(sessions: Sessions, session: number, subflow: num
 /** A fallback that a MP_FAIL announced (RFC 8684 §3.7) has its cause: a checksum, where the session has checksums. */
 function announced(sessions: Sessions, session: number, cause: FallbackCause): FallbackCause {
   const isLate = cause === "infinite-mapping" || cause === "data-without-option" || cause === "mp-fail";
-  const hasFailed = (sessions.rare.rareOptions.get(session)?.fails.length ?? 0) > 0;
+  const hasFailed = (sessions.rare.options.get(session)?.fails.length ?? 0) > 0;
   if (!isLate || !hasFailed) return cause;
   const flags = sessions.table.state(session) & (table.S_FLAGS | table.S_CHECKSUM);
   return flags === table.S_FLAGS ? "mp-fail" : "checksum";

@@ -13,7 +13,7 @@ export const NO_SUBFLOW = 0xffffffff;
 export function renameSubflow(sessions: Sessions, session: number, subflow: number, heir: number): void {
   const renamed = <T extends { readonly subflow: number }>(one: T): T =>
     one.subflow === subflow ? { ...one, subflow: heir } : one;
-  const said = sessions.rare.rareOptions.get(session);
+  const said = sessions.rare.options.get(session);
   if (said !== undefined) {
     const priorities = said.priorities.map(renamed).filter((one) => one.subflow !== NO_SUBFLOW);
     sessions.rare.allotments.options.free(said.priorities.length - priorities.length);

@@ -19,7 +19,8 @@ export class RareEntries {
   readonly otherEnds = new Map<number, number>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
   readonly fastOpens = new FastOpens();
-  readonly rareOptions = new Map<number, RareOptions>();
+  /** By session: MP_PRIO, MP_FAIL, and what no RFC gives a meaning. */
+  readonly options = new Map<number, RareOptions>();
   /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
   readonly checksums = new Map<number, ChecksumCounts>();
   /** By subflow * 2 + higher: where a FIN lies that came while its stream had no end (src/session/data.ts). */
@@ -58,9 +59,9 @@ export class RareEntries {
     this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);
     this.addresses.delete(session);
     this.fastOpens.forget(session);
-    const said = this.rareOptions.get(session);
+    const said = this.options.get(session);
     if (said !== undefined) this.allotments.options.free(said.priorities.length + said.fails.length);
-    this.rareOptions.delete(session);
+    this.options.delete(session);
   }
 
   /** Forgets what is kept of a subflow. */

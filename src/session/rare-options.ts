@@ -101,10 +101,10 @@ export function strikeUnproven(sessions: Sessions, session: number, options: Mpt
 }
 
 function rareOptionsOf(sessions: Sessions, session: number): RareOptions {
-  let said = sessions.rare.rareOptions.get(session);
+  let said = sessions.rare.options.get(session);
   if (said === undefined) {
     said = new RareOptions();
-    sessions.rare.rareOptions.set(session, said);
+    sessions.rare.options.set(session, said);
   }
   return said;
 }

@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { PipelineOptions } from "../../src/pipeline.ts";
@@ -8,6 +10,7 @@ import { Conversation } from "../support/conversation.ts";
 import { ACK, option } from "../support/packets.ts";
 import type { RunPacket } from "../support/pipeline-run.ts";
 
+const LOOPS = "../../src/for-vector.ts";
 const DECAPSULATE = "../../src/decapsulate/steady-path.ts";
 const SUBFLOW = "../../src/subflow/steady-path.ts";
 const SESSION = "../../src/session/steady-path.ts";
@@ -22,14 +25,30 @@ const followNone = (vector: PacketVector, out: SubflowEvents) => (from: number, 
   return i;
 };
 
-/** The library anew, with its short ways or with the general ones only. */
+/** Lets `MirrorDuplicates` of this library ask its general form of each packet whose subflow is known. */
+async function askOfEach(): Promise<void> {
+  const { MirrorDuplicates } = await import("../../src/subflow/mirror-duplicates.ts");
+  Object.assign(MirrorDuplicates.prototype, {
+    loop(this: { subflow: Int32Array }, vector: PacketVector) {
+      return (from: number, count: number) => {
+        let i = from;
+        while (i < count && (vector.fate[i] !== 0 || (this.subflow[i] ?? -1) < 0)) i++;
+        return i;
+      };
+    },
+  });
+}
+
+/** The library anew, with its short ways and its loops made once, or with general ones only, made at each call. */
 async function library(isShort: boolean) {
   vi.resetModules();
-  if (isShort) for (const path of [DECAPSULATE, SUBFLOW, SESSION]) vi.doUnmock(path);
+  if (isShort) for (const path of [LOOPS, DECAPSULATE, SUBFLOW, SESSION]) vi.doUnmock(path);
   else {
+    vi.doMock(LOOPS, () => ({ forVector: (make: unknown) => make }));
     vi.doMock(DECAPSULATE, () => ({ steadyDecoder: () => (from: number) => from }));
     vi.doMock(SUBFLOW, () => ({ steadyFollower: followNone }));
     vi.doMock(SESSION, () => ({ steadyTaker: () => (from: number) => from }));
+    await askOfEach();
   }
   const { observe } = await import("../scenario/observed.ts");
   const { run } = await import("../support/pipeline-run.ts");
@@ -62,6 +81,27 @@ const change = fc.record({
   at: fc.nat(10_000),
   octet: fc.nat(140),
   value: fc.nat(255),
+});
+
+/** Who makes loops for a vector, and the test that holds them against the code that they repeat. */
+const MAKERS = {
+  "decapsulate/decapsulate": "pipeline/short-ways",
+  "session/session-stage": "pipeline/short-ways",
+  // Repeats nothing.
+  "subflow/fingerprints": "subflow/mirror-duplicates",
+  "subflow/flow-key": "subflow/flow-key",
+  "subflow/mirror-duplicates": "pipeline/short-ways",
+  "subflow/resolution": "subflow/resolution",
+  "subflow/subflow-stage": "pipeline/short-ways",
+};
+
+it("whoever makes loops for a vector says which test holds them", () => {
+  const path = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+  const makers = readdirSync(path("src"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && /\bforVector\(/.test(readFileSync(path(`src/${name}`), "utf8")))
+    .map((name) => name.slice(0, -3));
+  expect(makers.toSorted()).toEqual(Object.keys(MAKERS));
+  expect(Object.values(MAKERS).filter((test) => !existsSync(path(`test/${test}.test.ts`)))).toEqual([]);
 });
 
 describe("the short ways tell what the general ones tell", () => {

@@ -57,6 +57,17 @@ describe("flow key", () => {
     );
   });
 
+  it("the hash of a packet is that of its key, by which a subflow leaves the index", () => {
+    fc.assert(
+      fc.property(ends, (flow) => {
+        const vector = vectorOf([shape(flow)]);
+        const keys = new FlowKeys(0x5eed);
+        keys.read(vector, 0, 1);
+        expect(keys.hash[0]).toBe(keys.hashOf(keys.words, 0, flow.family === 4));
+      }),
+    );
+  });
+
   it("other flows have other keys", () => {
     fc.assert(
       fc.property(ends, ends, (a, b) => {

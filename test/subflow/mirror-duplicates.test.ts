@@ -3,7 +3,7 @@ import { Agents } from "../../src/decapsulate/agents.ts";
 import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
 import { NOT_COMPARED } from "../../src/subflow/differences.ts";
 import { Fingerprints } from "../../src/subflow/fingerprints.ts";
-import { MirrorDuplicates } from "../../src/subflow/mirror-duplicates.ts";
+import { MIRROR_DUPLICATE, MirrorDuplicates } from "../../src/subflow/mirror-duplicates.ts";
 import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "../../src/subflow/subflow-table.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { BEGIN } from "../support/conversation.ts";
@@ -138,6 +138,38 @@ describe("mirror duplicates", () => {
     const { totals } = run(packets);
     expect(totals.packets["subflow/mirror-duplicate"]).toBeGreaterThan(3_900);
   });
+});
+
+/** Fingerprints that all lie in one set, and are told apart in it. */
+class AlikeFingerprints extends Fingerprints {
+  override read(vector: PacketVector, from: number, to: number): void {
+    super.read(vector, from, to);
+    for (let i = from; i < to; i++) this.first[i] = (vector.seq[i] ?? 0) << 16;
+  }
+}
+
+it("a set tells the copies of each of the packets in it", () => {
+  const agents = new Agents(null);
+  const sources = ["a", "b"].map((name) => agents.addSource(name));
+  const both = [0, 1].flatMap((source) => [101, 102, 103, 104].map((seq) => ({ packet: data({ seq }), source })));
+  const vector = new PacketVector();
+  vector.use(Uint8Array.from(Buffer.concat(both.map(({ packet }) => packet.octets))));
+  let at = 0;
+  for (const { packet, source } of both) {
+    vector.add(at, packet.octets.length, packet.wire, packet.atMicros, 101, sources[source] ?? 0);
+    at += packet.octets.length;
+  }
+  new Decapsulation(agents).process(vector);
+  const fingerprints = new AlikeFingerprints(new Uint32Array(8), 1);
+  fingerprints.read(vector, 0, 8);
+  // Each of a subflow of its own, none of which is known to be copied twice.
+  const subflows = Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3);
+  const duplicates = new MirrorDuplicates(fingerprints, subflows, new Uint32Array(4 * HOT_WORDS));
+  expect(duplicates.refuse(vector, 8)).toBe(true);
+  expect([...vector.fate.subarray(0, 8)].map((fate) => fate === MIRROR_DUPLICATE)).toEqual([
+    ...[false, false, false, false],
+    ...[true, true, true, true],
+  ]);
 });
 
 describe("octets of first copies", () => {
