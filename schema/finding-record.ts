@@ -27,7 +27,7 @@ export const findingRecord = z
           .int()
           .min(1)
           .max(3)
-          .describe("3 a host that is not honest, 2 changed on the way, 1 not all was seen"),
+          .describe("3 a host that is not honest, 2 changed on the way, 1 not all was seen, or it may be innocent"),
       })
       .describe("`event.id` is the same in every copy of this finding"),
     message: z.string().describe("What was found, in a sentence for a person"),

@@ -36,7 +36,9 @@ export const stream = z
       ),
     unseen_octets: count
       .nullable()
-      .describe("Of `acknowledged`, octets that no agent saw: more than some says that a path is not watched"),
+      .describe(
+        "Of `acknowledged`, octets that are not in the stream: more than some says that a path is not watched or, where they are `unmapped_octets` of subflows, that copies were cut before their mappings",
+      ),
     unseen_share: z
       .number()
       .min(0)

@@ -24,6 +24,14 @@ says all that was known by then, so the last one counts: its RECORD is "ended"
 (on a narrow terminal: its END is a reason, not "opened" or "updated"), and
 --ended shows no other.
 
+--detail also tells what each subflow carried: payload of each side and its
+share of the session's, segments sent again and reordered, octets that another
+subflow had brought before (REINJECTED), and the round trip from the agent to
+that side and back, the least and the smoothed one: both sides' together are
+what the hosts see. A subflow "died" when it was reset a second or more before
+the session's last packet; it "fell silent" when nobody closed it and nothing
+came on it for the last ten seconds or more.
+
 Findings and agents' ledgers are a line each. A chunk of a stream is a row that
 says where its octets belong; --json has the octets themselves, in base64.
 

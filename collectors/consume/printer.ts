@@ -90,7 +90,7 @@ export class Printer {
 
     const { shape, style, width, ended } = this.options;
     if (ended && session?.data?.event.action !== "session-ended") return { lines: [] };
-    if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style) };
+    if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style, width) };
     if (session?.success && shape === "table") {
       return this.under(dataset, this.sessions.header, this.sessions.row(session.data));
     }

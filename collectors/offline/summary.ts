@@ -35,9 +35,9 @@ export function renderSummary(totals: Totals, width: number | null, partial: boo
   }
   const findings = Object.entries(totals.findings);
   if (findings.length > 0) {
-    lines.push(["findings", findings.map(([kind, count]) => `${kind} ${grouped(count)}`).join(", ")]);
+    lines.push(["findings", findings.map(([kind, count]) => findingWords(kind, count)).join(", ")]);
   }
-  for (const [what, count] of Object.entries(totals.shed)) lines.push(["left out", `${grouped(count)} ${what}`]);
+  for (const [what, count] of Object.entries(totals.shed)) lines.push(["left out", leftOutWords(what, count)]);
   lines.push(["records", grouped(totals.records)]);
   const column = Math.max(...lines.map(([label]) => label.length)) + 2;
   return lines
@@ -58,6 +58,22 @@ export function renderFooter(totals: Totals, partial: boolean): string {
   if (sessions.partial === 0) return `${shown} ${packets}\n`;
   if (partial) return `${shown} and ${grouped(sessions.partial)} without a handshake ${packets}\n`;
   return `${shown} ${packets}; ${counted(sessions.partial, "session")} without a handshake${leftOut(sessions.partial)}\n`;
+}
+
+/** What a bound left out, by its name in the totals. */
+function leftOutWords(what: string, count: number): string {
+  switch (what) {
+    case "copies-not-compared":
+      return `the comparison of ${grouped(count)} second ${count === 1 ? "copy" : "copies"} with the first, whose octets were not kept`;
+    case "rewritings":
+      return `${counted(count, "packet")} rewritten between agents, on more subflows than are followed at a time`;
+    default:
+      return `${grouped(count)} ${what}`;
+  }
+}
+
+function findingWords(kind: string, count: number): string {
+  return kind === "left-out" ? `${grouped(count)} more than are told` : `${kind} ${grouped(count)}`;
 }
 
 function leftOut(sessions: number): string {

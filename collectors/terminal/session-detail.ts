@@ -4,25 +4,31 @@ import type {
   RewrittenRecord,
   SessionRecord,
   StreamRecord,
-  SubflowRecord,
-  Verdict,
 } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
+import { acknowledgedUnseen } from "../../src/findings/acknowledged-unseen.ts";
 import { findingsIn } from "../../src/findings/rules.ts";
 import { findingText } from "./finding-line.ts";
-import type { Style } from "./style.ts";
-import { counted, grouped, hostPort, humanOctets, printable } from "./text.ts";
+import { STREAM_END_WORDS, streamEnd } from "./stream-end.ts";
+import { type Style, verdictWord } from "./style.ts";
+import { figuresTable, subflowLines } from "./subflow-detail.ts";
+import { counted, grouped, hostPort, printable, wrapped } from "./text.ts";
 
-/** One session told in full, several lines without line ends: ends, streams, subflows with their verdicts, addresses, findings. */
-export function sessionDetail(record: SessionRecord, style: Style): string[] {
+/**
+ * One session told in full, lines without line ends of at most `width` columns (null: as long as they are): ends, streams,
+ * subflows with their verdicts and figures, addresses, findings.
+ */
+export function sessionDetail(record: SessionRecord, style: Style, width: number | null): string[] {
   const { event, mptcp, rejoin } = record;
   const lines = [
     `${style.strong(`session ${mptcp.session.id}`)}  ${hostPort(record.source)} → ${hostPort(record.destination)}`,
-    `  ${event.start}, ${seconds(event.duration)}, ${fate(record, style)}`,
+    `  ${event.start}, ${seconds(event.duration)}`,
+    `  ${fate(record, style)}`,
     `  ${protocol(record, style)}`,
     ...checks(record, style),
-    ...SIDES.map((side) => `  ${side} sent ${stream(mptcp.stream[side], style)}`),
-    ...mptcp.subflows.flatMap((subflow) => subflowLines(subflow, style)),
+    ...SIDES.flatMap((side) => streamLines(record, side, style)),
+    ...mptcp.subflows.flatMap((subflow) => subflowLines(record, subflow, style)),
+    ...figuresTable(record, style),
     ...mptcp.addresses.map((address) => `  ${announced(address, style)}`),
     ...(mptcp.options === undefined ? [] : [`  ${optionsWords(mptcp.options, style)}`]),
     ...(mptcp.rewritten ?? []).map((one) => `  ${rewrittenWords(one, style)}`),
@@ -32,12 +38,7 @@ export function sessionDetail(record: SessionRecord, style: Style): string[] {
   }
   for (const { kind, message } of findingsIn(record)) lines.push(findingText(kind, message, style, null));
   // The escapes of `style` are ours; everything else went through printable or has a closed form in the schema.
-  return lines;
-}
-
-/** A verdict in the colour of what it means. */
-export function verdictWord(verdict: Verdict, style: Style): string {
-  return { verified: style.good, failed: style.bad, unverifiable: style.doubt }[verdict](verdict);
+  return lines.flatMap((line) => wrapped(line, width, line.search(/\S/) + 2));
 }
 
 /** Nanoseconds as seconds with milliseconds: `1.946 s`. */
@@ -63,7 +64,7 @@ function protocol({ mptcp }: SessionRecord, style: Style): string {
   return `${version}, ${tokens}, ${evidence}${fallback}`;
 }
 
-/** What was verified, what failed, and what could not be told, by the name of the check. */
+/** What failed, what could not be told, and what was verified, by the name of the check. */
 function checks({ mptcp }: SessionRecord, style: Style): string[] {
   const { verdicts } = mptcp;
   if (verdicts === undefined) return [];
@@ -74,33 +75,39 @@ function checks({ mptcp }: SessionRecord, style: Style): string[] {
     ...SIDES.map((side): [string, CheckRecord | null] => [`IDSN of the ${side}`, verdicts.idsn[side]]),
     ...SIDES.map((side): [string, CheckRecord | null] => [`MP_FASTCLOSE of the ${side}`, verdicts.fastclose[side]]),
   ];
-  const said = all.flatMap(([name, finding]) => (finding === null ? [] : [`${name} ${findingWord(finding, style)}`]));
-  return said.length === 0 ? [] : [`  ${said.join(", ")}`];
+  return (["failed", "unverifiable", "verified"] as const).flatMap((verdict) => {
+    const names = all.flatMap(([name, check]) => (check?.verdict === verdict ? [name + reasonOf(check)] : []));
+    return names.length === 0 ? [] : [`  ${verdictWord(verdict, style)}: ${names.join(", ")}`];
+  });
 }
 
-function findingWord({ verdict, unverifiable_reason }: CheckRecord, style: Style): string {
-  return verdictWord(verdict, style) + (unverifiable_reason === undefined ? "" : ` (${unverifiable_reason})`);
+function reasonOf({ unverifiable_reason }: CheckRecord): string {
+  return unverifiable_reason === undefined ? "" : ` (${unverifiable_reason})`;
 }
 
-function stream(record: StreamRecord, style: Style): string {
+function streamLines(session: SessionRecord, side: (typeof SIDES)[number], style: Style): string[] {
+  const record = session.mptcp.stream[side];
   const parts = [counted(record.octets, "octet")];
   const [hole] = record.missing;
-  if (record.complete) parts.push(style.good("complete"));
+  const end = streamEnd(session, side);
+  if (end === null) parts.push(style.good("complete"));
   if (record.missing_octets > 0) {
     const from = hole === undefined ? "" : `, the first hole at ${grouped(hole.offset)}`;
     const cut = record.cut_octets === undefined ? "" : ` (${grouped(record.cut_octets)} cut off their copies)`;
     parts.push(style.doubt(`${counted(record.missing_octets, "octet")} missing${cut}${from}`));
-  } else if (!record.complete) parts.push(style.quiet("its end was not seen"));
+  } else if (end !== null) parts.push(style.quiet(STREAM_END_WORDS[end]));
   if (record.conflicting !== null && record.conflicting > 0) {
     parts.push(style.bad(`${counted(record.conflicting, "octet")} came again and differed`));
   }
-  if (record.unseen_octets !== null && record.unseen_octets > 0) {
-    parts.push(style.doubt(`${counted(record.unseen_octets, "octet")} acknowledged that no agent saw`));
-  }
+  const { uncopied, unmapped } = acknowledgedUnseen(session.mptcp, side);
+  if (uncopied > 0) parts.push(style.doubt(`${counted(uncopied, "octet")} acknowledged that no agent saw`));
+  if (unmapped > 0) parts.push(style.doubt(`${counted(unmapped, "octet")} acknowledged and seen without a mapping`));
   if (record.checksum) parts.push(checksumWords(record.checksum, style));
-  if (record.sha256 !== undefined) parts.push(`SHA-256 ${record.sha256}`);
-  if (record.sha256_unavailable !== undefined) parts.push(style.doubt(`no SHA-256: ${record.sha256_unavailable}`));
-  return parts.join(", ");
+  const lines = [`  ${side} sent ${parts.join(", ")}`];
+  if (record.sha256 !== undefined) lines.push(`    SHA-256 ${record.sha256}`);
+  if (record.sha256_unavailable !== undefined)
+    lines.push(`    ${style.doubt(`no SHA-256: ${record.sha256_unavailable}`)}`);
+  return lines;
 }
 
 function checksumWords(sums: NonNullable<StreamRecord["checksum"]>, style: Style): string {
@@ -126,33 +133,10 @@ function rewrittenWords({ kind, subflow, side, between, packets, first }: Rewrit
   );
 }
 
-function subflowLines(subflow: SubflowRecord, style: Style): string[] {
-  const { source, destination, join } = subflow;
-  const parts = [
-    `${hostPort(source)} → ${hostPort(destination)}`,
-    `${humanOctets(source.bytes)} out, ${humanOctets(destination.bytes)} back`,
-    subflow.close.reason + (subflow.close.mp_tcprst === undefined ? "" : ` (${subflow.close.mp_tcprst.reason})`),
-  ];
-  if (subflow.opener === "responder") parts.push("opened by the responder");
-  if (subflow.backup) parts.push("backup");
-  if (subflow.agents.length > 0) parts.push(`seen by ${subflow.agents.map(printable).join(", ")}`);
-  const lines = [`  subflow ${subflow.id} ${subflow.kind.padEnd(7)} ${parts.join(", ")}`];
-  if (join !== null) {
-    const why = join.unverifiable_reason === undefined ? "" : ` (${join.unverifiable_reason})`;
-    const words = SIDES.map((side) => `${side} ${verdictWord(join.hmac[side], style)}`);
-    lines.push(`    join HMAC: ${words.join(", ")}${why}`);
-  }
-  for (const one of subflow.translated ?? []) {
-    const ends = `${hostPort(one.source)} → ${hostPort(one.destination)}`;
-    lines.push(`    behind a translator: ${ends}, seen by ${one.agents.map(printable).join(", ")}`);
-  }
-  return lines;
-}
-
 function announced(address: AddressRecord, style: Style): string {
   const ip = address.ip ?? "an address that was not seen announced";
   const port = address.port === null ? "" : `, port ${address.port}`;
   const removed = address.removed_at === null ? "" : `, removed ${address.removed_at}`;
-  const hmac = address.hmac ? `, HMAC ${findingWord(address.hmac, style)}` : "";
+  const hmac = address.hmac ? `, HMAC ${verdictWord(address.hmac.verdict, style)}${reasonOf(address.hmac)}` : "";
   return `address ${address.address_id} of the ${address.side}: ${ip}${port}${removed}${hmac}`;
 }

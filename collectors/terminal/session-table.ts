@@ -1,6 +1,8 @@
 import type { SessionRecord, StreamRecord } from "../../schema/session-record.ts";
 import { findingsIn } from "../../src/findings/rules.ts";
 import { findingText } from "./finding-line.ts";
+import { lostPaths } from "./lost-path.ts";
+import { worseStreamEnd } from "./stream-end.ts";
 import type { Style } from "./style.ts";
 import { clip, counted, fill, hostPort, humanOctets, monthToSecond, pad, printable } from "./text.ts";
 
@@ -47,14 +49,14 @@ const COLUMNS: readonly Column[] = [
   { title: "SUB", width: 3, stand: "right", cell: (r) => [String(r.mptcp.subflows.length), null] },
   { title: "SENT", width: 7, stand: "right", cell: (r) => [humanOctets(r.mptcp.stream.initiator.octets), null] },
   { title: "ANSWER", width: 7, stand: "right", cell: (r) => [humanOctets(r.mptcp.stream.responder.octets), null] },
-  { title: "WHOLE", width: 6, stand: "left", cell: (r) => whole(r.mptcp.stream) },
+  { title: "WHOLE", width: 6, stand: "left", cell: whole },
   { title: "JOINS", width: 6, stand: "left", cell: joins },
   { title: "END", width: 12, stand: "left", only: "wide", cell: (r) => end(r, "open") },
   // The reason of the end is cut, not the addresses; and the row says itself which record of the session it is.
   { title: "END", width: 9, stand: "left", only: "narrow", cell: (r) => end(r, moment(r)) },
 ];
 
-/** Sessions as lines under each other: the heading, and for each record a row, with a second line for what failed. */
+/** Sessions as lines under each other: the heading, and for each record a row, with lines for lost paths and findings. */
 export interface SessionTable {
   readonly header: string;
   row(record: SessionRecord): string;
@@ -86,6 +88,8 @@ export function sessionTable(width: number | null, style: Style, { revisions }: 
         .map(({ kind, message }) => findingText(kind, message, style, width));
       const more = findings.length - lines.length;
       if (more > 0) lines.push(style.bad(`  ! and ${counted(more, "finding")} more`));
+      const lost = lostPaths(record);
+      if (lost !== null) lines.unshift(style.doubt(width === null ? `  - ${lost}` : clip(`  - ${lost}`, width)));
       return [cells.join(" ").trimEnd(), ...lines].join("\n");
     },
   };
@@ -122,11 +126,18 @@ function version({ mptcp }: SessionRecord): readonly [string, Tone] {
   return mptcp.version === null ? ["?", "doubt"] : [String(mptcp.version), null];
 }
 
-function whole(stream: { initiator: StreamRecord; responder: StreamRecord }): readonly [string, Tone] {
-  if (stream.initiator.complete && stream.responder.complete) return ["yes", "good"];
-  const holes = stream.initiator.missing_octets + stream.responder.missing_octets > 0;
-  return holes ? ["holes", "doubt"] : ["no end", "quiet"];
+const END_WORDS = { unseen: "no end", unconfirmed: "end ?", "beginning-unseen": "part" } as const;
+
+function whole(record: SessionRecord): readonly [string, Tone] {
+  const { initiator, responder } = record.mptcp.stream;
+  const missing = initiator.missing_octets + responder.missing_octets;
+  // Where copies were cut, nothing was missed: the capture has a snap length.
+  if (missing > 0) return [missing === cutOctets(initiator) + cutOctets(responder) ? "cut" : "holes", "doubt"];
+  const end = worseStreamEnd(record);
+  return end === null ? ["yes", "good"] : [END_WORDS[end], "quiet"];
 }
+
+const cutOctets = ({ cut_octets }: StreamRecord): number => cut_octets ?? 0;
 
 /** Joined subflows with both HMACs verified, of all joined; failed ones first. */
 function joins({ mptcp }: SessionRecord): readonly [string, Tone] {

@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import type { Verdict } from "../../schema/session-record.ts";
 
 /** How words stand out: by what they mean, never by a colour's name. */
 export interface Style {
@@ -31,6 +32,11 @@ export const COLOURS: Style = {
 function paint(format: "green" | "red" | "yellow" | "bold" | "dim"): (text: string) => string {
   // Whether to colour was decided by `styleFor`; later versions of Node would ask standard output once more.
   return (text) => (text === "" ? "" : styleText(format, text, { validateStream: false }));
+}
+
+/** A verdict in the colour of what it means. */
+export function verdictWord(verdict: Verdict, style: Style): string {
+  return { verified: style.good, failed: style.bad, unverifiable: style.doubt }[verdict](verdict);
 }
 
 /** Colours where the stream is a terminal and NO_COLOR (https://no-color.org) is unset or empty; PLAIN elsewhere. */

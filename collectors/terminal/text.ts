@@ -31,6 +31,12 @@ export function humanOctets(octets: number): string {
   return `${value.toFixed(digits)}${UNITS[unit]}`;
 }
 
+/** Microseconds as milliseconds with three digits, or all before the point: `0.31`, `11.2`, `1,204`. */
+export function milliseconds(micros: number): string {
+  const value = micros / 1000;
+  return value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : grouped(Math.round(value));
+}
+
 /** A whole number with thousands set apart: `3,145,819`. */
 export function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
@@ -63,24 +69,29 @@ export function pad(text: string, width: number, stand: "left" | "right"): strin
   return stand === "left" ? text + spaces : spaces + text;
 }
 
+/** What sets and ends a colour or weight: it takes no column. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const COLOUR = /\u001b\[\d+m/g;
+
 /**
- * The text in lines of at most `width` characters, broken at spaces; all but the first begin with `indent` spaces. A
- * word that fits on no line stands on one of its own. Null for the width breaks nothing.
+ * The text in lines of at most `width` columns, broken at spaces; all but the first begin with `indent` spaces. A word
+ * that fits on no line stands on one of its own. Colours take no column. Null for the width breaks nothing.
  */
 export function wrapped(text: string, width: number | null, indent: number): string[] {
+  const [first, ...words] = width === null ? [text] : (text.match(/\s*\S+/g) ?? [text]);
+  let line = first ?? "";
   const lines: string[] = [];
-  let rest = text;
-  while (width !== null && rest.length > width) {
-    // The spaces that a line begins with are no place to break it.
-    const begin = rest.search(/\S/) + 1;
-    const before = rest.lastIndexOf(" ", width);
-    const at = before >= begin ? before : rest.indexOf(" ", begin);
-    if (at < 0) break;
-    lines.push(rest.slice(0, at).trimEnd());
-    rest = " ".repeat(indent) + rest.slice(at).trimStart();
+  for (const word of words) {
+    if (columns(line + word) <= (width ?? 0)) line += word;
+    else {
+      lines.push(line);
+      line = " ".repeat(indent) + word.trimStart();
+    }
   }
-  return [...lines, rest];
+  return [...lines, line];
 }
+
+const columns = (text: string): number => [...text.replace(COLOUR, "")].length;
 
 /** Address and port as RFC 3986 writes them: `10.10.1.2:5001`, `[2001:db8::2]:5001`. */
 export function hostPort(end: { readonly ip: string; readonly port: number }): string {

@@ -1,9 +1,6 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { counted, type Rule } from "./finding.ts";
-
-/** What an agent loses of its copies is less than this share of a stream, and may be a segment or two of a short one. */
-const LOSS_SHARE = 0.05;
-const LOSS_OCTETS = 3000;
+import { acknowledgedUnseen, shareWorthTelling } from "./acknowledged-unseen.ts";
+import type { Rule } from "./finding.ts";
 
 /**
  * The other side acknowledged octets that no agent saw: a path of the session, or a part of its time, is not watched. Told
@@ -12,15 +9,14 @@ const LOSS_OCTETS = 3000;
 export const pathNotMonitored: Rule = ({ mptcp }) => {
   if (mptcp.close === null) return [];
   return SIDES.flatMap((side) => {
-    const octets = mptcp.stream[side].unseen_octets ?? 0;
-    const share = mptcp.stream[side].unseen_share ?? 0;
-    if (octets < LOSS_OCTETS || share < LOSS_SHARE) return [];
+    const octets = shareWorthTelling(mptcp, side, acknowledgedUnseen(mptcp, side).uncopied);
+    if (octets === null) return [];
     return {
       kind: "path-not-monitored",
       subject: side,
       subflow: null,
       side,
-      message: `${counted(octets, "octet")} of the ${side} (${Math.round(share * 100)} %) were acknowledged, and no agent saw them`,
+      message: `${octets} were acknowledged, and no agent saw them`,
     };
   });
 };

@@ -6,11 +6,17 @@ import { fastcloseKeyWrong } from "./fastclose-key-wrong.ts";
 import type { Finding, Rule } from "./finding.ts";
 import { handshakeContradicted } from "./handshake-contradicted.ts";
 import { joinHmacFailed } from "./join-hmac-failed.ts";
+import { joinTokenUnknown } from "./join-token-unknown.ts";
+import { joinUnproven } from "./join-unproven.ts";
 import { lateFallback } from "./late-fallback.ts";
+import { mappingNotSeen } from "./mapping-not-seen.ts";
+import { markRewritten } from "./mark-rewritten.ts";
 import { octetsDiffer } from "./octets-differ.ts";
 import { optionRewritten } from "./option-rewritten.ts";
+import { optionsMalformed } from "./options-malformed.ts";
 import { pathNotMonitored } from "./path-not-monitored.ts";
 import { payloadRewritten } from "./payload-rewritten.ts";
+import { segmentsImplausible } from "./segments-implausible.ts";
 
 /** Every verdict there is, the most severe first. */
 const RULES: readonly Rule[] = [
@@ -22,7 +28,13 @@ const RULES: readonly Rule[] = [
   checksumFailed,
   optionRewritten,
   payloadRewritten,
+  optionsMalformed,
   lateFallback,
+  joinUnproven,
+  joinTokenUnknown,
+  segmentsImplausible,
+  markRewritten,
+  mappingNotSeen,
   pathNotMonitored,
   boundMet,
 ];

@@ -33,7 +33,7 @@ export interface RecordContext {
 
 /** `event.reason`: the end in words. */
 const CLOSE_WORDS: Record<CloseReason, string> = {
-  fin: "closed in order",
+  fin: "closed by its hosts",
   fastclose: "aborted by MP_FASTCLOSE",
   reset: "every subflow was reset or closed, without DATA_FIN both ways",
   replaced: "another connection took the address and port pair",

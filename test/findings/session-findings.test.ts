@@ -39,6 +39,38 @@ const rewriting = (kind: "payload" | "option-stripped" | "dscp") => ({
   first: { at: "2026-11-22T20:08:13Z", ssn: 17, before: null, after: null },
 });
 
+/** The second subflow brought octets, and nothing shows that it is the session's. */
+function refused({ mptcp: { subflows } }: SessionRecord): void {
+  const [, joined] = subflows;
+  if (joined?.join === null || joined?.data === undefined) throw new Error("the example has a join");
+  joined.join = { hmac: both("unverifiable" as const), unverifiable_reason: "segment-not-seen" };
+  Object.assign(joined.data.initiator, { refused_octets: 15 });
+  Object.assign(joined.data.responder, { refused_octets: 0 });
+}
+
+/** A join alone: its SYN, and a reset. */
+function guessed({ mptcp }: SessionRecord): void {
+  const [, joined] = mptcp.subflows;
+  if (joined === undefined) throw new Error("the example has two subflows");
+  mptcp.session.evidence = "orphan";
+  const join = { hmac: both("unverifiable" as const), unverifiable_reason: "no-handshake" as const };
+  const close = { reason: "reset" as const };
+  mptcp.subflows = [{ ...joined, id: 0, join, close, address_id: { initiator: 1, responder: null } }];
+  Object.assign(mptcp.subflows[0]?.source ?? {}, { packets: 1 });
+  Object.assign(mptcp.subflows[0]?.destination ?? {}, { packets: 1 });
+}
+
+/** So many octets of the responder came without their mapping; 4,000 of 10,000 that were acknowledged are in no stream. */
+function unmapped({ mptcp }: SessionRecord, octets: number): void {
+  Object.assign(mptcp.stream.responder, {
+    acknowledged: 10_000,
+    unseen_octets: 4000,
+    unseen_share: 0.4,
+    cut_octets: 1,
+  });
+  Object.assign(mptcp.subflows[0]?.data?.responder ?? {}, { unmapped_octets: octets });
+}
+
 const CASES: [name: string, change: (record: SessionRecord) => void, told: object | null][] = [
   ["nothing", () => {}, null],
   [
@@ -101,9 +133,58 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     { action: "payload-rewritten", subflow: 1, side: "responder" },
   ],
   [
-    "a mark changed between two agents, which networks do",
+    "a mark changed between two agents, which networks may do on purpose",
     ({ mptcp }) => (mptcp.rewritten = [rewriting("dscp")]),
+    { action: "mark-rewritten", severity: 1, subflow: 1, side: "responder" },
+  ],
+  [
+    "octets of a join that nothing proves",
+    refused,
+    { action: "join-unproven", severity: 1, subflow: 1, side: "initiator" },
+  ],
+  [
+    "octets of a join that nothing proves yet: the session lives on",
+    (made) => {
+      refused(made);
+      made.mptcp.close = null;
+    },
     null,
+  ],
+  [
+    "a join that was reset, of a token that is nobody's",
+    guessed,
+    { action: "join-token-unknown", severity: 1, subflow: 0, side: "initiator" },
+  ],
+  [
+    "a join that was reset, of a token whose handshake may still come",
+    (made) => {
+      guessed(made);
+      made.mptcp.close = null;
+    },
+    null,
+  ],
+  [
+    "a join whose opener sent more than its SYN, and may have reset it",
+    (made) => {
+      guessed(made);
+      Object.assign(made.mptcp.subflows[0]?.source ?? {}, { packets: 2 });
+    },
+    null,
+  ],
+  [
+    "an option of a length that it cannot have",
+    ({ mptcp }) => (mptcp.options = { malformed: 1, unknown: [] }),
+    { action: "options-malformed", severity: 2, message: expect.stringMatching(/^1 MPTCP option has a length/) },
+  ],
+  [
+    "options that no RFC gives a meaning",
+    ({ mptcp }) => (mptcp.options = { malformed: 0, unknown: [{ subtype: 12, segments: 4 }] }),
+    null,
+  ],
+  [
+    "segments where no host takes them",
+    ({ mptcp }) => Object.assign(mptcp.subflows[1] ?? {}, { implausible_segments: 3 }),
+    { action: "segments-implausible", severity: 1, subflow: 1 },
   ],
   [
     "a fallback after the handshake",
@@ -133,6 +214,30 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     ({ mptcp }) =>
       Object.assign(mptcp.stream.responder, { acknowledged: 10_000, unseen_octets: 4000, unseen_share: 0.4 }),
     { action: "path-not-monitored", severity: 1, side: "responder" },
+  ],
+  [
+    "octets that were acknowledged and whose mappings are missing, for copies were cut",
+    (made) => unmapped(made, 4000),
+    {
+      action: "mapping-not-seen",
+      severity: 1,
+      side: "responder",
+      message: expect.stringMatching(/\(40 %\).*snap length\)$/),
+    },
+  ],
+  [
+    "octets that were acknowledged, some of them without a mapping: the others passed no agent",
+    (made) => unmapped(made, 300),
+    { action: "path-not-monitored", message: expect.stringMatching(/^3,700 octets of the responder \(37 %\)/) },
+  ],
+  [
+    "octets that were acknowledged and that no agent saw, while a stranger sent as many without a mapping",
+    (made) => {
+      unmapped(made, 4000);
+      Object.assign(made.mptcp.subflows[0]?.data?.responder ?? {}, { refused_octets: 4000 });
+      Object.assign(made.mptcp.subflows[0] ?? {}, { join: { hmac: { initiator: "failed", responder: "verified" } } });
+    },
+    [{ action: "join-hmac-failed" }, { action: "path-not-monitored", message: expect.stringMatching(/^4,000 octets/) }],
   ],
   [
     "octets that were acknowledged and that no agent saw yet: the session lives on, and an agent may be behind",
@@ -165,10 +270,7 @@ describe("findings of a session's record", () => {
       side: mptcp.side,
     }));
     if (told === null) expect(flat).toEqual([]);
-    else {
-      expect(flat).toHaveLength(1);
-      expect(flat[0]).toMatchObject(told);
-    }
+    else expect(flat).toMatchObject([told].flat());
   });
 
   it("names the ends of the subflow it is about", () => {

@@ -1,5 +1,7 @@
 import fc from "fast-check";
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { FINDINGS } from "../../schema/finding-vocabulary.ts";
+import { findingsIn } from "../../src/findings/rules.ts";
 import { run } from "../support/pipeline-run.ts";
 import { simulate } from "../support/simulator/simulation.ts";
 import { sightsOf, watch } from "../support/simulator/watch.ts";
@@ -9,7 +11,9 @@ import { badAgents, goodAgents, mutilate, mutilation, sessionPlan } from "./plan
 import { PATIENCE, settings } from "./runs.ts";
 
 describe("copies lost, cut, doubled and out of order", () => {
-  it("never make an octet that was not sent, nor a verdict that cannot be", { timeout: PATIENCE }, () => {
+  it("never make an octet that was not sent, nor a verdict that cannot be, nor a finding against anybody", {
+    timeout: PATIENCE,
+  }, () => {
     const agents = fc.oneof(badAgents, goodAgents);
     fc.assert(
       fc.property(
@@ -23,7 +27,10 @@ describe("copies lost, cut, doubled and out of order", () => {
           const copies = mutilate(watch(simulation, by, seed).copies, how);
           const placed = new PlacedOctets();
           const sights = sightsOf(simulation, copies);
-          expectNothingWrong({ run: run(copies, { octets: placed }, batch), placed, simulation, sights });
+          const seen = run(copies, { octets: placed }, batch);
+          expectNothingWrong({ run: seen, placed, simulation, sights });
+          const severe = seen.records.flatMap(findingsIn).filter(({ kind }) => FINDINGS[kind] > 1);
+          expect(severe).toEqual([]);
         },
       ),
       settings(),

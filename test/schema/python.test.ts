@@ -45,6 +45,7 @@ function typed(value: unknown, path = ""): unknown {
   }
   if (value === null) return ["NoneType", "None"];
   if (typeof value === "boolean") return ["bool", value ? "True" : "False"];
+  if (typeof value === "number" && !Number.isInteger(value)) return ["float", String(value)];
   if (typeof value === "number" || path.startsWith(".mptcp.idsn.")) return ["int", String(value)];
   if (path === ".mptcp.chunk.octets") return ["bytes", Buffer.from(String(value), "base64").toString("hex")];
   return ["str", value];

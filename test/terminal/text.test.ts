@@ -7,6 +7,7 @@ import {
   grouped,
   hostPort,
   humanOctets,
+  milliseconds,
   pad,
   printable,
   printableJson,
@@ -50,9 +51,16 @@ test("cut text says so, filled text has its width", () => {
   expect([pad("ab", 4, "left"), pad("ab", 4, "right"), pad("abcde", 4, "right")]).toEqual(["ab  ", "  ab", "abcde"]);
 });
 
+test("milliseconds have three digits", () => {
+  expect([1, 310, 9994, 9995, 99_940, 99_960, 1_204_400].map(milliseconds)).toEqual([
+    ...["0.00", "0.31", "9.99", "10.0", "99.9", "100", "1,204"],
+  ]);
+});
+
 test("wrapped text is broken at spaces, and indented from its second line on", () => {
   expect(wrapped("packets  the quick brown fox", 20, 9)).toEqual(["packets  the quick", "         brown fox"]);
   expect(wrapped("packets  the quick brown fox", null, 9)).toEqual(["packets  the quick brown fox"]);
+  expect(wrapped("a \u001b[31mred\u001b[39m word here", 10, 2)).toEqual(["a \u001b[31mred\u001b[39m word", "  here"]);
   expect(wrapped("a unbreakable-as-it-is word", 10, 2)).toEqual(["a", "  unbreakable-as-it-is", "  word"]);
   const words = fc.array(fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 12 }), { minLength: 1 });
   fc.assert(

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { renderSummary } from "../../collectors/offline/summary.ts";
+import { Pipeline } from "../../src/pipeline.ts";
+import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
+
+/** The lines of a summary of nothing but what bounds left out, and findings. */
+function lines(shed: Record<string, number>, findings: Record<string, number>, width: number | null = null): string[] {
+  const totals = new Pipeline(keeping([], new CollectedStreams())).totals();
+  return renderSummary({ ...totals, shed, findings }, width, false).split("\n");
+}
+
+test("what bounds left out is told in words", () => {
+  const all = lines({ "copies-not-compared": 1234, rewritings: 1 }, {});
+  expect(all).toContain("left out   the comparison of 1,234 second copies with the first, whose octets were not kept");
+  expect(all).toContain("left out   1 packet rewritten between agents, on more subflows than are followed at a time");
+  expect(lines({ "copies-not-compared": 1 }, {}).join()).toContain("of 1 second copy with the first,");
+  for (const line of lines({ "copies-not-compared": 1234, rewritings: 1 }, {}, 80)) {
+    expect(line.length).toBeLessThanOrEqual(80);
+  }
+});
+
+test("findings beyond those that are told of a session are counted in words", () => {
+  expect(lines({}, { "join-hmac-failed": 32, "left-out": 8 })).toContain(
+    "findings   join-hmac-failed 32, 8 more than are told",
+  );
+});
