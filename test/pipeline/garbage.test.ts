@@ -1,0 +1,26 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { writeTraffic } from "../bench/traffic.ts";
+
+const GARBAGE = fileURLToPath(new URL("../../dist/test/pipeline/garbage.js", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "rejoin-garbage-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("the packet path", () => {
+  it("allocates nothing for a steady packet: at most one collection in a million", { timeout: 120_000 }, () => {
+    const path = join(folder, "steady.pcap");
+    const { packets } = writeTraffic(path, { sessions: 100, packetsPerSubflow: 8_000, snap: 126, seed: 3 });
+    // Sessions begin in the first quarter and end in the last; compiled code is there when they have begun.
+    const [from, to] = [packets * 0.25, packets * 0.75];
+    expect(to - from).toBeGreaterThanOrEqual(1_000_000);
+    const said = execFileSync(process.execPath, [GARBAGE, path, String(from), String(to)], { encoding: "utf8" });
+    const found = JSON.parse(said) as { packets: number; within: number };
+    expect(found.packets).toBe(packets);
+    // Code that is compiled late makes one; a number of 16 octets for each packet would make four.
+    expect(found.within).toBeLessThanOrEqual(1);
+  });
+});
