@@ -2,22 +2,19 @@ import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { Cursor } from "../wire/cursor.ts";
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, skipEthernet } from "../wire/ethernet.ts";
-import { GRE_ETHERNET, GreFields, skipGre } from "../wire/gre.ts";
-import { ipv4AddressAt, ipv4Identification, PROTOCOL_GRE, PROTOCOL_TCP, PROTOCOL_UDP, skipIpv4 } from "../wire/ipv4.ts";
+import { ETHERTYPE_IPV4, skipEthernet } from "../wire/ethernet.ts";
+import { GRE_ETHERNET } from "../wire/gre.ts";
+import { ipv4AddressAt, ipv4Identification, PROTOCOL_TCP, skipIpv4 } from "../wire/ipv4.ts";
 import { ipv6AddressAt, skipIpv6 } from "../wire/ipv6.ts";
 import { skipLinkLayer } from "../wire/link-layer.ts";
 import * as tcp from "../wire/tcp.ts";
-import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
 import type { Agents } from "./agents.ts";
+import { Delivery, refusal } from "./delivery.ts";
 import { steadyDecoder } from "./steady-path.ts";
 
 /** Delivery headers inside delivery headers: deeper nesting is refused. */
 const MAX_TUNNEL_DEPTH = 4;
 
-const NOT_IP = fateOf("decapsulate/not-ip");
-const NOT_TCP = fateOf("decapsulate/not-tcp");
-const GRE_PROTOCOL = fateOf("decapsulate/gre-protocol");
 const TUNNEL_DEPTH = fateOf("decapsulate/tunnel-depth");
 const TCP_TRUNCATED = fateOf("decapsulate/tcp-truncated");
 const TCP_MALFORMED = fateOf("decapsulate/tcp-malformed");
@@ -29,7 +26,7 @@ const TCP_MALFORMED = fateOf("decapsulate/tcp-malformed");
 export class Decapsulation {
   private readonly agents: Agents;
   private readonly cursor = new Cursor();
-  private readonly gre = new GreFields();
+  private readonly delivery = new Delivery();
   private readonly steadyOf = forVector((vector) => steadyDecoder(vector, this.agents));
 
   constructor(agents: Agents) {
@@ -57,31 +54,25 @@ export class Decapsulation {
     for (let depth = 0; fate === FATE_ALIVE; depth++) {
       if (depth > MAX_TUNNEL_DEPTH) return TUNNEL_DEPTH;
       const ipAt = cursor.at;
+      const refused = refusal(cursor.protocol, depth > 0);
+      if (refused !== FATE_ALIVE) return refused;
       const family = cursor.protocol === ETHERTYPE_IPV4 ? 4 : 6;
-      if (family === 4) fate = skipIpv4(view, cursor);
-      else if (cursor.protocol === ETHERTYPE_IPV6) fate = skipIpv6(view, cursor);
-      else return depth === 0 ? NOT_IP : GRE_PROTOCOL;
+      fate = family === 4 ? skipIpv4(view, cursor) : skipIpv6(view, cursor);
       if (fate !== FATE_ALIVE) return fate;
 
-      const protocol: number = cursor.protocol;
-      if (protocol === PROTOCOL_TCP) {
+      if (cursor.protocol === PROTOCOL_TCP) {
         vector.agent[i] = agent;
         return this.decodeTcp(vector, i, ipAt, family);
       }
-      if (protocol === PROTOCOL_UDP) {
-        fate = skipUdp(view, cursor);
-        if (fate !== FATE_ALIVE) return fate;
-        if (cursor.protocol !== PORT_GRE_IN_UDP) return NOT_TCP;
-      } else if (protocol !== PROTOCOL_GRE) return NOT_TCP;
-
-      fate = skipGre(view, cursor, this.gre);
+      fate = this.delivery.skip(view, cursor);
       if (fate !== FATE_ALIVE) return fate;
       // The outermost delivery header names the agent; what it copied may be a tunnel of somebody else.
       if (depth === 0) {
         const addressAt = family === 4 ? ipv4AddressAt(ipAt) : ipv6AddressAt(ipAt);
-        agent = this.agents.ofSender(view, addressAt, family, this.gre.key);
+        const { key, sequence } = this.delivery.fields;
+        agent = this.agents.ofSender(view, addressAt, family, key);
         if (agent < 0) return -agent;
-        this.agents.count(agent, this.gre.sequence, cursor.wireEnd - cursor.at, vector, i);
+        this.agents.count(agent, sequence, cursor.wireEnd - cursor.at, vector, i);
       }
       if (cursor.protocol === GRE_ETHERNET) fate = skipEthernet(view, cursor);
     }

@@ -1,8 +1,12 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
+import type { DeliveryFields } from "./delivery-fields.ts";
 
 /** GRE protocol type of Transparent Ethernet Bridging (RFC 1701's registry). IPv4 and IPv6 are their EtherTypes. */
 export const GRE_ETHERNET = 0x6558;
+/** Of PPP (RFC 2637 §4.1), and of a keepalive, which carries nothing: its sender wants it back. */
+export const GRE_PPP = 0x880b;
+export const GRE_KEEPALIVE = 0x0000;
 
 const PROTOCOL_TYPE = 2;
 const BASE_OCTETS = 4;
@@ -19,17 +23,11 @@ const VERSION = fateOf("decapsulate/gre-version");
 const ROUTED = fateOf("decapsulate/gre-routed");
 const CHECKSUM = fateOf("decapsulate/gre-checksum");
 
-/** What a GRE header carries besides the protocol type; `key` and `sequence` are -1 where absent. */
-export class GreFields {
-  key = -1;
-  sequence = -1;
-}
-
 /**
  * Moves past a GRE version 0 header (RFC 2784 §2, RFC 2890 §2); the next `protocol` is its protocol type. Reserved
  * bits 6 to 12 are ignored, as RFC 2784 §2.3 asks of a receiver. The checksum is verified where the copy is whole.
  */
-export function skipGre(view: DataView, cursor: Cursor, fields: GreFields): number {
+export function skipGre(view: DataView, cursor: Cursor, fields: DeliveryFields): number {
   const start = cursor.at;
   if (start + BASE_OCTETS > cursor.end) return TRUNCATED;
   const bits = view.getUint16(start);

@@ -1,6 +1,7 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, skipEthernet, skipVlanTags } from "./ethernet.ts";
+import { readIpVersion } from "./ip-version.ts";
 import * as link from "./link-type.ts";
 
 /** Linux cooked capture, version 1 and 2: where the EtherType stands, and the header's length. */
@@ -43,14 +44,6 @@ export function skipLinkLayer(view: DataView, cursor: Cursor, linkType: number):
     default:
       return LINK_TYPE_UNKNOWN;
   }
-}
-
-function readIpVersion(view: DataView, cursor: Cursor): number {
-  if (cursor.at + 1 > cursor.end) return LINK_TRUNCATED;
-  const version = view.getUint8(cursor.at) >> 4;
-  if (version !== 4 && version !== 6) return NOT_IP;
-  cursor.protocol = version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
-  return FATE_ALIVE;
 }
 
 function skipCooked(view: DataView, cursor: Cursor, typeAt: number, octets: number): number {

@@ -27,6 +27,10 @@ const ethernet = (dump: string): RunPacket => packet(hex(`020000000001 020000000
 const gre = (dump: string | Uint8Array, n = 1): RunPacket =>
   packet(ip(GRE, `10.9.0.${n}`, "10.9.0.100", typeof dump === "string" ? hex(dump) : dump));
 
+/** An IPv4 packet with these octets as UDP to a port. */
+const inUdp = (port: number, dump: string): RunPacket =>
+  packet(ip(UDP, A.ip, B.ip, hex(`c000 ${port.toString(16).padStart(4, "0")} 0000 0000 ${dump}`)));
+
 const plain = segment({ from: A, to: B, flags: ACK });
 
 /** GRE inside GRE: `depth` delivery headers around a TCP segment. */
@@ -72,7 +76,16 @@ const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options
   ["decapsulate/gre-version", () => [gre("2001 880b 00000000")]],
   ["decapsulate/gre-routed", () => [gre("4000 0800 00000000")]],
   ["decapsulate/gre-checksum", () => [gre("8000 0800 dead 0000 4500")]],
-  ["decapsulate/gre-protocol", () => [gre("0000 883e 4500")]],
+  ["decapsulate/gre-keepalive", () => [gre("0000 0000")]],
+  ["decapsulate/erspan-truncated", () => [gre("1000 88be 00000001 | no ERSPAN header\n 1003 0011")]],
+  ["decapsulate/erspan-malformed", () => [gre("1000 88be 00000001 | version 7\n 7003 0011 00000000")]],
+  ["decapsulate/vxlan-truncated", () => [inUdp(4789, "08000000 00004d")]],
+  ["decapsulate/vxlan-malformed", () => [inUdp(4789, "00000000 00004d00")]],
+  ["decapsulate/geneve-truncated", () => [inUdp(6081, "0300 0800 00004d00 01028001")]],
+  ["decapsulate/geneve-version", () => [inUdp(6081, "4000 6558 00004d00")]],
+  ["decapsulate/mpls", () => [gre("0000 8847 00010140 45")]],
+  ["decapsulate/ppp", () => [gre("0000 880b ff03 0021 45")]],
+  ["decapsulate/delivery-protocol", () => [gre("0000 883e 4500")]],
   ["decapsulate/tunnel-depth", () => [packet(nested(5))]],
   [
     "decapsulate/agent-unknown",

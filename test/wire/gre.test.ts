@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type FateName, fateOf } from "../../src/fate.ts";
-import { GreFields, onesComplementSum, skipGre } from "../../src/wire/gre.ts";
+import { DeliveryFields } from "../../src/wire/delivery-fields.ts";
+import { onesComplementSum, skipGre } from "../../src/wire/gre.ts";
 import { hex } from "../support/pcap.ts";
 import { over } from "./cursor.ts";
 
@@ -15,7 +16,7 @@ describe("GRE (RFC 2784, RFC 2890)", () => {
     ["a right checksum over an odd number of octets", "8000 0800 32ff 0000 45", 8, -1, -1, 0x0800],
   ])("%s", (_, dump, at, key, sequence, protocol) => {
     const { view, cursor } = over(hex(dump));
-    const fields = new GreFields();
+    const fields = new DeliveryFields();
     expect(skipGre(view, cursor, fields)).toBe(0);
     expect(cursor).toMatchObject({ at, protocol });
     expect(fields).toEqual({ key, sequence });
@@ -23,7 +24,7 @@ describe("GRE (RFC 2784, RFC 2890)", () => {
 
   it("a checksum over a cut copy is not doubted", () => {
     const { view, cursor } = over(hex("8000 0800 dead 0000 4500"), 100);
-    expect(skipGre(view, cursor, new GreFields())).toBe(0);
+    expect(skipGre(view, cursor, new DeliveryFields())).toBe(0);
   });
 
   it.each<[name: string, dump: string, fate: FateName]>([
@@ -37,7 +38,7 @@ describe("GRE (RFC 2784, RFC 2890)", () => {
     ["a wrong checksum", "8000 0800 ffff 0000 4500", "decapsulate/gre-checksum"],
   ])("%s", (_, dump, fate) => {
     const { view, cursor } = over(hex(dump));
-    expect(skipGre(view, cursor, new GreFields())).toBe(fateOf(fate));
+    expect(skipGre(view, cursor, new DeliveryFields())).toBe(fateOf(fate));
   });
 
   it("the ones-complement sum is RFC 1071's example", () => {

@@ -1,0 +1,80 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import type { Cursor } from "../wire/cursor.ts";
+import { DeliveryFields } from "../wire/delivery-fields.ts";
+import { GRE_ERSPAN_II, GRE_ERSPAN_III, skipErspan } from "../wire/erspan.ts";
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
+import { PORT_GENEVE, skipGeneve } from "../wire/geneve.ts";
+import { GRE_ETHERNET, GRE_KEEPALIVE, GRE_PPP, skipGre } from "../wire/gre.ts";
+import { PROTOCOL_GRE, PROTOCOL_UDP } from "../wire/ipv4.ts";
+import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
+import { PORT_VXLAN, PORT_VXLAN_GPE, skipVxlan } from "../wire/vxlan.ts";
+
+/** EtherTypes of MPLS, unicast and multicast (RFC 5332 §4). */
+const ETHERTYPE_MPLS = 0x8847;
+const ETHERTYPE_MPLS_MULTICAST = 0x8848;
+/** EtherTypes of PPP over Ethernet, discovery and session (RFC 2516 §4). */
+const ETHERTYPE_PPPOE_DISCOVERY = 0x8863;
+const ETHERTYPE_PPPOE = 0x8864;
+
+const NOT_IP = fateOf("decapsulate/not-ip");
+const NOT_TCP = fateOf("decapsulate/not-tcp");
+const PROTOCOL = fateOf("decapsulate/delivery-protocol");
+const KEEPALIVE = fateOf("decapsulate/gre-keepalive");
+const MPLS = fateOf("decapsulate/mpls");
+const PPP = fateOf("decapsulate/ppp");
+
+/** Takes one delivery header off: GRE, in UDP or not, with ERSPAN or without, VXLAN, Geneve. */
+export class Delivery {
+  /** After `skip`: what the header said of its sender. */
+  readonly fields = new DeliveryFields();
+
+  /** Moves past what stands behind an IP header with this `protocol`; the next one is a GRE protocol type, or an EtherType. */
+  skip(view: DataView, cursor: Cursor): number {
+    if (cursor.protocol === PROTOCOL_UDP) return this.skipInUdp(view, cursor);
+    return cursor.protocol === PROTOCOL_GRE ? this.skipGre(view, cursor) : NOT_TCP;
+  }
+
+  private skipInUdp(view: DataView, cursor: Cursor): number {
+    const fate = skipUdp(view, cursor);
+    if (fate !== FATE_ALIVE) return fate;
+    switch (cursor.protocol) {
+      case PORT_GRE_IN_UDP:
+        return this.skipGre(view, cursor);
+      case PORT_VXLAN:
+      case PORT_VXLAN_GPE:
+        return skipVxlan(view, cursor, this.fields, GRE_ETHERNET);
+      case PORT_GENEVE:
+        return skipGeneve(view, cursor, this.fields);
+      default:
+        return NOT_TCP;
+    }
+  }
+
+  private skipGre(view: DataView, cursor: Cursor): number {
+    const fate = skipGre(view, cursor, this.fields);
+    if (fate !== FATE_ALIVE) return fate;
+    if (cursor.protocol !== GRE_ERSPAN_II && cursor.protocol !== GRE_ERSPAN_III) return FATE_ALIVE;
+    return skipErspan(view, cursor, this.fields, GRE_ETHERNET);
+  }
+}
+
+/** Whether what begins with this EtherType or GRE protocol type is an IP packet: FATE_ALIVE, or the fate of what it is. */
+export function refusal(protocol: number, isDelivered: boolean): number {
+  switch (protocol) {
+    case ETHERTYPE_IPV4:
+    case ETHERTYPE_IPV6:
+      return FATE_ALIVE;
+    case ETHERTYPE_MPLS:
+    case ETHERTYPE_MPLS_MULTICAST:
+      return MPLS;
+    case ETHERTYPE_PPPOE_DISCOVERY:
+    case ETHERTYPE_PPPOE:
+      return PPP;
+    case GRE_PPP:
+      return isDelivered ? PPP : NOT_IP;
+    case GRE_KEEPALIVE:
+      return isDelivered ? KEEPALIVE : NOT_IP;
+    default:
+      return isDelivered ? PROTOCOL : NOT_IP;
+  }
+}

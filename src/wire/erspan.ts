@@ -1,0 +1,45 @@
+import { FATE_ALIVE, fateOf } from "../fate.ts";
+import type { Cursor } from "./cursor.ts";
+import type { DeliveryFields } from "./delivery-fields.ts";
+import { readIpVersion } from "./ip-version.ts";
+
+/** GRE protocol types of ERSPAN types I and II, and III (draft-foschiano-erspan-03 §4.1, §4.2, §4.3). */
+export const GRE_ERSPAN_II = 0x88be;
+export const GRE_ERSPAN_III = 0x22eb;
+
+const TYPE_II_OCTETS = 8;
+const TYPE_III_OCTETS = 12;
+const SUBHEADER_OCTETS = 8;
+const SESSION_ID = 2;
+const SESSION_ID_MASK = 0x03ff;
+/** Type III: the word with frame type, hardware id, direction, granularity and, in its lowest bit, "subheader follows". */
+const FRAME_WORD = 10;
+const FRAME_ETHERNET = 0;
+const FRAME_IP = 2;
+
+const TRUNCATED = fateOf("decapsulate/erspan-truncated");
+const MALFORMED = fateOf("decapsulate/erspan-malformed");
+
+/**
+ * Moves past the ERSPAN header behind a GRE header whose protocol type is one of the two; `ethernet` is what the next
+ * `protocol` is where an Ethernet frame follows. Type I has no header at all: the GRE header then has no sequence number
+ * (draft-foschiano-erspan-03 §4.1).
+ */
+export function skipErspan(view: DataView, cursor: Cursor, fields: DeliveryFields, ethernet: number): number {
+  const isTypeIII = cursor.protocol === GRE_ERSPAN_III;
+  cursor.protocol = ethernet;
+  if (!isTypeIII && fields.sequence < 0) return FATE_ALIVE;
+  const at = cursor.at;
+  const octets = isTypeIII ? TYPE_III_OCTETS : TYPE_II_OCTETS;
+  if (at + octets > cursor.end) return TRUNCATED;
+  if (view.getUint8(at) >> 4 !== (isTypeIII ? 2 : 1)) return MALFORMED;
+  if (fields.key < 0) fields.key = view.getUint16(at + SESSION_ID) & SESSION_ID_MASK;
+  cursor.at = at + octets;
+  if (!isTypeIII) return FATE_ALIVE;
+  const word = view.getUint16(at + FRAME_WORD);
+  if (word & 1) cursor.at += SUBHEADER_OCTETS;
+  if (cursor.at > cursor.end) return TRUNCATED;
+  const frame = (word >> 10) & 31;
+  if (frame === FRAME_ETHERNET) return FATE_ALIVE;
+  return frame === FRAME_IP ? readIpVersion(view, cursor) : MALFORMED;
+}
