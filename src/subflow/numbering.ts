@@ -2,7 +2,7 @@ import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { narrowIsn } from "./isn-search.ts";
-import { isKnownSyn } from "./plausibility.ts";
+import { isKnownSyn, MAX_SYN_OCTETS } from "./plausibility.ts";
 import * as table from "./subflow-table.ts";
 
 /** Where the relative sequence numbers of each direction begin: at its ISN, as the SYN says or what came after it. */
@@ -25,7 +25,8 @@ export class Numbering {
     const own = table.STATE_ISN << higher;
     const other = table.STATE_ISN << (1 - higher);
     if (!this.isOfHandshake(vector, i)) return (state & own) !== 0 || this.search(vector, i, subflow, higher);
-    if ((state & own) === 0) this.set(subflow, higher, vector.seq[i]! - 1, 0);
+    if ((state & own) === 0 || this.isBehindSyn(vector, i, subflow, higher))
+      this.set(subflow, higher, vector.seq[i]! - 1, 0);
     if ((state & other) === 0 && vector.flags[i]! & tcp.ACK) this.set(subflow, 1 - higher, vector.ack[i]! - 1, 0);
     return true;
   }
@@ -38,12 +39,16 @@ export class Numbering {
     const { hot } = this.subflows;
     const seq = vector.seq[i]!;
     const octets = vector.payloadLength[i]!;
+    const at = table.SubflowTable.direction(subflow, higher);
     const isAnswer = (vector.flags[i]! & tcp.ACK) !== 0;
     // Where the peer has spoken before a SYN with octets came, how many it took is no longer told: mappings tell.
     const isLate = octets > 0 && hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] !== 0;
     if (isAnswer || !(isLate || isKnownSyn(hot, subflow, higher, seq, octets))) this.set(subflow, higher, seq, octets);
+    // One without octets, which repeated this one, may have come before it.
+    else if (!isLate && hot[at + table.ISN] === seq)
+      hot[at + table.NEXT_SSN] = Math.max(hot[at + table.NEXT_SSN]!, 1 + octets);
     const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;
-    return isKnown ? hot[table.SubflowTable.direction(subflow, higher) + table.ISN]! - seq : 0;
+    return isKnown ? hot[at + table.ISN]! - seq : 0;
   }
 
   /** Whether a segment is a SYN/ACK or a third ACK: nothing of either stream has come before it. */
@@ -53,6 +58,16 @@ export class Numbering {
     if (vector.mptcpAt[i] === 0) return false;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
     return vector.payloadLength[i] === 0 && (options.seen & ((1 << mptcp.MP_CAPABLE) | (1 << mptcp.MP_JOIN))) !== 0;
+  }
+
+  /**
+   * Whether a third ACK stands where one does behind octets of a SYN: the one that was seen had none, and may have repeated
+   * another (RFC 7413 §4.1.3).
+   */
+  private isBehindSyn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
+    const { hot } = this.subflows;
+    const at = table.SubflowTable.direction(subflow, higher);
+    return hot[at + table.NEXT_SSN] === 1 && (vector.seq[i]! - 1 - hot[at + table.ISN]!) >>> 0 <= MAX_SYN_OCTETS;
   }
 
   private search(vector: PacketVector, i: number, subflow: number, higher: number): boolean {

@@ -3,10 +3,22 @@ export class Unacknowledged {
   /** The rival by first answer, or -1; bounded by the table of subflows. */
   private readonly rivals = new Map<number, number>();
   private readonly firsts = new Map<number, number>();
+  /** By first answer that acknowledges octets of a SYN that was not seen: the last of their numbers. */
+  private readonly begins = new Map<number, number>();
 
   /** Notes that a subflow has been answered. */
   add(first: number): void {
     this.rivals.set(first, -1);
+  }
+
+  /** Notes behind which number the opener's begin if it takes the answer of a subflow, which says more than the SYN. */
+  supposeBegin(first: number, number: number): void {
+    this.begins.set(first, number);
+  }
+
+  /** That number; null where the answer says what the SYN does. */
+  beginOf(first: number): number | null {
+    return this.begins.get(first) ?? null;
   }
 
   /** Whether a subflow is answered, and not acknowledged yet. */
@@ -32,5 +44,6 @@ export class Unacknowledged {
     this.firsts.delete(subflow);
     this.firsts.delete(this.rivalOf(subflow));
     this.rivals.delete(subflow);
+    this.begins.delete(subflow);
   }
 }
