@@ -101,12 +101,15 @@ export function acknowledgesSyn(
 
 /**
  * Whether a SYN with this sequence number and so many octets is the one that opened the subflow. The ISN is known behind
- * those of its octets that were acknowledged.
+ * those of its octets that were acknowledged; while mappings have yet to tell it stands in the highest place that it may
+ * have (src/subflow/isn-search.ts).
  */
 export function isKnownSyn(hot: Uint32Array, subflow: number, higher: number, seq: number, octets: number): boolean {
-  if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return false;
-  const isn = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
-  return (isn - seq) >>> 0 <= octets;
+  const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const before = (hot[at + table.ISN]! - seq) >>> 0;
+  if (state & (table.STATE_ISN << higher)) return before <= octets;
+  return (state & table.STATE_SYN) !== 0 && hot[at + table.NEXT_SSN] !== 0 && before <= MAX_SYN_OCTETS;
 }
 
 /**

@@ -188,6 +188,39 @@ describe("octets in a SYN", () => {
     });
   });
 
+  it.each([
+    ["none", 0, 40],
+    ["some", REQUEST.length, 60],
+  ])("show by mappings where only SYNs without octets were seen: there were %s", (_, octets, known) => {
+    const sent = Buffer.from("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ....~~~~");
+    for (const [batch, syns] of [1, 64].flatMap((one) =>
+      ["first", "twice", "late"].map((two) => [one, two] as const),
+    )) {
+      const talk = new Conversation();
+      const syn = () => talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(0), -octets);
+      const send = (at: number, from: number, length: number) => {
+        const mapping = { ack: talk.dsn(1, 0), dsn: talk.dsn(0, from), ssn: 1 + from, length };
+        const stated = from === 0 ? option.capable(1, talk.keys, [length]) : option.dss(mapping);
+        talk.segment(talk.initial, 0, ACK, [stated], sent.subarray(at, at + 10), 1 + at);
+      };
+      if (syns !== "late") syn();
+      talk.send(1, "answer");
+      // Of the first mapping neither the first nor the last segment was seen: the others fit anywhere in it.
+      for (const at of [10, 20]) send(at, 0, 40);
+      if (syns !== "first") syn();
+      for (const at of [40, 50, 60]) send(at, 40, 30);
+      const { records, streams } = run(talk.packets, {}, batch);
+      expect(records).toHaveLength(1);
+      const { session, stream } = records[0]?.mptcp ?? {};
+      // Where octets came before any SYN nobody knows where the stream began.
+      expect(session?.evidence).toBe(syns === "late" ? "midstream" : "handshake");
+      const begin = syns === "late" ? 0 : known;
+      expect(stream?.initiator.octets).toBe(70 - known);
+      const placed = streams.of(session?.id ?? "", 0, begin + 70 - known).subarray(begin);
+      expect(placed.toString()).toBe(sent.subarray(known).toString());
+    }
+  });
+
   it.each(["before", "behind"])(
     "of which none was seen: somebody else's SYN/ACK %s the true one says nothing",
     (place) => {
