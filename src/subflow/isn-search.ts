@@ -34,3 +34,8 @@ export function narrowIsn(
   hot[at + NEXT_SSN] = left + 1;
   return left === 0;
 }
+
+/** Narrows it down by a SYN, of whose octets nobody said how many were taken: the ISN lies behind none to `octets` of them. */
+export function narrowBySyn(hot: Uint32Array, at: number, seq: number, octets: number): void {
+  narrowIsn(hot, at, seq + octets, 1, { ssn: 0, length: 1 + octets });
+}

@@ -16,7 +16,7 @@ const BARE_NEAR = 8 * NEAR;
 /** The largest window (RFC 7323 §2.3): octets farther away are refused by any host. */
 const MAX_WINDOW = 2 ** 30;
 /** More than a SYN carries (RFC 7413 §4): one segment. */
-const MAX_SYN_OCTETS = 0xffff;
+export const MAX_SYN_OCTETS = 0xffff;
 /** A flow of which nothing came for this long gives its 4-tuple to the next SYN. */
 const QUIET_MICROS = 60_000_000;
 
@@ -68,7 +68,7 @@ export function isMappingNear(mappingSsn: number, ssn: number): boolean {
 
 /**
  * A SYN repeats the ISN that is known. So does a SYN/ACK, which acknowledges the SYN; only an ISN that was guessed from
- * other segments gives way to it.
+ * other segments gives way to it, and only to one that acknowledges no more than was seen.
  */
 function isPlausibleSyn(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, higher: number): boolean {
   const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
@@ -77,30 +77,39 @@ function isPlausibleSyn(hot: Uint32Array, vector: PacketVector, i: number, subfl
   if ((vector.flags[i]! & tcp.ACK) === 0) return isSame;
   if (!isSame && state & table.STATE_SYN_ACK) return false;
   if ((state & (table.STATE_ISN << (1 - higher))) === 0) return isSame;
-  return acknowledgesSyn(hot, vector, i, subflow, higher);
+  return acknowledgesSyn(hot, vector, i, subflow, higher, isSame);
 }
 
-/** Whether a SYN/ACK acknowledges the SYN of the other direction, which is known. */
+/**
+ * Whether a SYN/ACK acknowledges the SYN of the other direction, which is known. A SYN without octets may repeat one that
+ * had some and was not seen (RFC 7413 §4.1.3): where `mayBeRepeated`, those may be acknowledged, too.
+ */
 export function acknowledgesSyn(
   hot: Uint32Array,
   vector: PacketVector,
   i: number,
   subflow: number,
   higher: number,
+  mayBeRepeated: boolean,
 ): boolean {
   const peer = table.SubflowTable.direction(subflow, 1 - higher);
+  const next = hot[peer + table.NEXT_SSN]!;
   const acknowledged = (vector.ack[i]! - hot[peer + table.ISN]!) >>> 0;
-  return acknowledged >= 1 && acknowledged <= Math.min(hot[peer + table.NEXT_SSN]!, 1 + MAX_SYN_OCTETS);
+  const most = 1 + MAX_SYN_OCTETS;
+  return acknowledged >= 1 && acknowledged <= (mayBeRepeated && next === 1 ? most : Math.min(next, most));
 }
 
 /**
  * Whether a SYN with this sequence number and so many octets is the one that opened the subflow. The ISN is known behind
- * those of its octets that were acknowledged.
+ * those of its octets that were acknowledged; while mappings have yet to tell it stands in the highest place that it may
+ * have (src/subflow/isn-search.ts).
  */
 export function isKnownSyn(hot: Uint32Array, subflow: number, higher: number, seq: number, octets: number): boolean {
-  if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return false;
-  const isn = hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
-  return (isn - seq) >>> 0 <= octets;
+  const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const before = (hot[at + table.ISN]! - seq) >>> 0;
+  if (state & (table.STATE_ISN << higher)) return before <= octets;
+  return (state & table.STATE_SYN) !== 0 && hot[at + table.NEXT_SSN] !== 0 && before <= MAX_SYN_OCTETS;
 }
 
 /**

@@ -8,7 +8,8 @@ import * as table from "./subflow-table.ts";
 /**
  * Whoever sees a SYN can answer it before the listener does. A second SYN/ACK with an ISN of its own is followed as a
  * rival, a subflow beside the first one, until the opener's ACK shows which of the two it took (RFC 9293 §3.10.7.3); the
- * other one is replaced then. A third answer is refused, as is any behind that ACK or behind octets.
+ * other one is replaced then. A third answer is refused, as is any behind that ACK or behind octets. Whether octets were
+ * in a SYN that was not seen, as an answer says, is believed with that ACK, too.
  */
 export class RivalAnswers {
   private readonly subflows: table.SubflowTable;
@@ -19,6 +20,15 @@ export class RivalAnswers {
     this.subflows = subflows;
     this.keys = keys;
     this.events = out;
+  }
+
+  /** Notes the first answer to a subflow's SYN, whose octets are known as far as they were seen. */
+  add(vector: PacketVector, i: number, first: number): void {
+    const { answers, hot } = this.subflows;
+    const at = table.SubflowTable.direction(first, 1 - this.keys.fromHigher[i]!);
+    const begin = (vector.ack[i]! - 1) >>> 0;
+    answers.add(first);
+    if (hot[at + table.ISN] !== begin) answers.supposeBegin(first, begin);
   }
 
   /** Which subflow packet i is of, whose flow has been answered and is not acknowledged. Notes in its event what changes. */
@@ -54,7 +64,7 @@ export class RivalAnswers {
   private open(vector: PacketVector, i: number, first: number, higher: number): number {
     const { subflows } = this;
     const { hot } = subflows;
-    if (vector.mptcpAt[i] === 0 || !acknowledgesSyn(hot, vector, i, first, higher)) return first;
+    if (vector.mptcpAt[i] === 0 || !acknowledgesSyn(hot, vector, i, first, higher, true)) return first;
     for (const side of [0, 1]) if (hot[table.SubflowTable.direction(first, side) + table.NEXT_SSN] !== 1) return first;
     const rival = subflows.allocate(this.keys, i, vector.atMicros[i]!);
     if (rival < 0) return first;
@@ -73,9 +83,16 @@ export class RivalAnswers {
     const rival = subflows.answers.rivalOf(first);
     const taken = this.nearest((vector.ack[i]! - 1) >>> 0, 1 - this.keys.fromHigher[i]!, first, rival, NEAR);
     if (taken < 0) return first;
+    const begin = subflows.answers.beginOf(first);
     subflows.answers.forget(first);
     this.events.replaced[i] = taken === first ? rival : first;
-    if (taken === first) return first;
+    if (taken === first) {
+      // Nobody takes an answer that acknowledges more than was sent.
+      const isSent = begin !== null && ((vector.seq[i]! - 1 - begin) | 0) >= 0;
+      const at = table.SubflowTable.direction(first, this.keys.fromHigher[i]!);
+      if (isSent) subflows.hot[at + table.ISN] = begin;
+      return first;
+    }
     subflows.detach(first);
     subflows.attach(rival);
     return rival;

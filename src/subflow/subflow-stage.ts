@@ -272,7 +272,7 @@ export class SubflowStage {
         if (taken > 0) this.mappings.beginAnew(subflow, 1 - higher);
         this.events.ssn[i] = taken;
         kind |= events.SYN_ACK;
-        if ((state & table.STATE_DETACHED) === 0) this.subflows.answers.add(subflow);
+        if ((state & table.STATE_DETACHED) === 0) this.rivals.add(vector, i, subflow);
       }
     } else if ((state & table.STATE_SYN) !== 0 && vector.mptcpAt[i] === 0 && !vector.hasCutOptions(i)) {
       hot[base + table.STATE]! |= table.STATE_SYN_RETRIED_PLAIN;

@@ -166,6 +166,94 @@ describe("octets in a SYN", () => {
     expect(shed.filter((octets) => octets === 0)).toHaveLength(64);
   });
 
+  describe.each(["syn", "syn-ack", "ack", "data"])("of which none was seen but a SYN without them", (last) => {
+    const REPEATED = Buffer.alloc(0);
+
+    it.each([1, 64])(`begin no stream: what is behind has its place, by the ${last} too (%i to a vector)`, (batch) => {
+      const talk = fastOpen(REQUEST.length);
+      talk.packets.splice(0);
+      talk.segment(talk.initial, 0, SYN, [option.capable(1)], REPEATED, -REQUEST.length);
+      talk.initial.next[0] = 1;
+      if (last !== "ack") talk.open(["syn-ack"]);
+      if (last === "syn") talk.segment(talk.initial, 0, SYN, [option.capable(1)], REPEATED, -REQUEST.length);
+      talk.initial.next[0] = 1;
+      if (last !== "data") talk.open(["ack"]);
+      talk.send(0, "abc").send(1, "answer").send(0, "def").close();
+      const { mptcp, initiator, text } = rebuilt(talk, batch);
+      expect(text).toBe("abcdef");
+      expect(initiator).toMatchObject({ octets: 6, contiguous: 6, complete: true });
+      expect(mptcp.stream.responder).toMatchObject({ octets: 6, complete: true });
+      const [initial] = mptcp.subflows;
+      expect(initial?.data?.initiator).toMatchObject({ octets: 6, unmapped_octets: 0, out_of_order: 0 });
+    });
+  });
+
+  it.each([
+    ["none", 0, 40],
+    ["some", REQUEST.length, 60],
+  ])("show by mappings where only SYNs without octets were seen: there were %s", (_, octets, known) => {
+    const sent = Buffer.from("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ....~~~~");
+    for (const [batch, syns] of [1, 64].flatMap((one) =>
+      ["first", "twice", "late"].map((two) => [one, two] as const),
+    )) {
+      const talk = new Conversation();
+      const syn = () => talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(0), -octets);
+      const send = (at: number, from: number, length: number) => {
+        const mapping = { ack: talk.dsn(1, 0), dsn: talk.dsn(0, from), ssn: 1 + from, length };
+        const stated = from === 0 ? option.capable(1, talk.keys, [length]) : option.dss(mapping);
+        talk.segment(talk.initial, 0, ACK, [stated], sent.subarray(at, at + 10), 1 + at);
+      };
+      if (syns !== "late") syn();
+      talk.send(1, "answer");
+      // Of the first mapping neither the first nor the last segment was seen: the others fit anywhere in it.
+      for (const at of [10, 20]) send(at, 0, 40);
+      if (syns !== "first") syn();
+      for (const at of [40, 50, 60]) send(at, 40, 30);
+      const { records, streams } = run(talk.packets, {}, batch);
+      expect(records).toHaveLength(1);
+      const { session, stream } = records[0]?.mptcp ?? {};
+      // Where octets came before any SYN nobody knows where the stream began.
+      expect(session?.evidence).toBe(syns === "late" ? "midstream" : "handshake");
+      const begin = syns === "late" ? 0 : known;
+      expect(stream?.initiator.octets).toBe(70 - known);
+      const placed = streams.of(session?.id ?? "", 0, begin + 70 - known).subarray(begin);
+      expect(placed.toString()).toBe(sent.subarray(known).toString());
+    }
+  });
+
+  it.each(["before", "behind"])(
+    "of which none was seen: somebody else's SYN/ACK %s the true one says nothing",
+    (place) => {
+      for (const more of [-REQUEST.length, -1, 1, 300]) {
+        const talk = fastOpen(REQUEST.length);
+        talk.packets.splice(0);
+        talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(0), -REQUEST.length);
+        talk.initial.next[0] = 1;
+        if (place === "behind") talk.open(["syn-ack"]);
+        const forged = {
+          ...talk.initial,
+          isn: [talk.initial.isn[0] + more, 77] as const,
+          next: [1, 1] as [number, number],
+        };
+        talk.segment(forged, 1, SYN | ACK, [option.capable(1, [Buffer.alloc(8, 9)])]);
+        if (place === "before") talk.open(["syn-ack"]);
+        const { mptcp, initiator, text } = rebuilt(talk.open(["ack"]).send(0, "abc").send(1, "answer").close());
+        expect([text, initiator.complete, mptcp.stream.responder.complete]).toEqual(["abc", true, true]);
+        expect(mptcp.token.responder).toBe(`0x${talk.token(1).toString(16).padStart(8, "0")}`);
+      }
+    },
+  );
+
+  it("are taken, too, when the SYN that repeats it without them comes before it", () => {
+    const talk = fastOpen(4);
+    const [syn] = talk.packets.splice(0);
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(0), -4);
+    talk.initial.next[0] = 1;
+    if (syn !== undefined) talk.packets.push(syn);
+    talk.open(["syn-ack", "ack"]).send(0, REQUEST.subarray(4)).send(0, "!").close();
+    expect(rebuilt(talk)).toMatchObject({ text: `${REQUEST}!`, initiator: { octets: 15, complete: true } });
+  });
+
   it("make no other id than an observer finds who did not see the SYN", () => {
     const whole = fastOpen(REQUEST.length).open(["ack"]).send(0, "abc").close();
     const id = rebuilt(whole).mptcp.session.id;

@@ -16,9 +16,12 @@ function recordsOf({ packets }: Conversation): SessionRecord[] {
   return records;
 }
 
-/** A SYN/ACK on a subflow as the listener would send it, but with another ISN and these options. */
-function answer(talk: Conversation, on: Subflow, isn: number, options: readonly Uint8Array[]): Conversation {
-  const next: [number, number] = [1, 1];
+/**
+ * A SYN/ACK on a subflow as the listener would send it, but with another ISN and these options; it may acknowledge octets
+ * that the SYN had not.
+ */
+function answer(talk: Conversation, on: Subflow, isn: number, options: readonly Uint8Array[], more = 0): Conversation {
+  const next: [number, number] = [1 + more, 1];
   return talk.segment({ ...on, isn: [on.isn[0], isn], next }, 1, SYN | ACK, options);
 }
 
@@ -86,6 +89,44 @@ describe.each([0, 1] as const)(
       const records = recordsOf(talked(talk));
       expect(records.map(essence)).toEqual([essence(clean)]);
       expect(records[0]?.mptcp.subflows[0]?.implausible_segments).toBe(1);
+    });
+
+    it.each([1, 300, 0xffff])(
+      "one that acknowledges %i octets that were in no SYN goes, before the true one or after",
+      (more) => {
+        for (const isn of ISNS) {
+          for (const parts of [["ack"], []] as const) {
+            for (const place of ["first", "second"]) {
+              const talk = new Conversation({ version }).open(["syn"]);
+              const options = OPTIONS["another key"](version);
+              if (place === "second") talk.open(["syn-ack"]);
+              answer(talk, talk.initial, isn, options, more);
+              if (place === "first") talk.open(["syn-ack"]);
+              const [record, ...others] = recordsOf(talked(talk.open(parts)));
+              expect(others).toEqual([]);
+              expect(record?.mptcp.token.responder).toBe(clean.mptcp.token.responder);
+              expect(record?.mptcp.stream.initiator).toEqual(clean.mptcp.stream.initiator);
+              expect(record?.mptcp.stream.responder).toEqual(clean.mptcp.stream.responder);
+            }
+          }
+        }
+      },
+    );
+
+    it("nor does it move the opener's numbers where the true one was not seen, and its ISN was guessed", () => {
+      const talk = new Conversation({ version }).open(["syn"]);
+      answer(talk, talk.initial, 2_000_000 - 9, OPTIONS["another key"](version), 300);
+      const records = recordsOf(talked(talk.open(["ack"])));
+      expect(records.map(({ mptcp }) => mptcp.stream.initiator.octets)).toEqual([10]);
+    });
+
+    it("one that acknowledges more than a SYN can carry is no answer", () => {
+      const talk = new Conversation({ version }).open(["syn"]);
+      answer(talk, talk.initial, ISNS[0], OPTIONS["another key"](version), 0x10000);
+      const [record, ...others] = recordsOf(talked(talk.open(["syn-ack", "ack"])));
+      expect(others).toEqual([]);
+      expect(record?.mptcp.subflows[0]?.implausible_segments).toBe(1);
+      expect(record?.mptcp.stream).toEqual(clean.mptcp.stream);
     });
 
     it("without the third ACK, data of both directions show which was taken", () => {
