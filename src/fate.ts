@@ -13,7 +13,17 @@ export const FATES = [
   { stage: "decapsulate", reason: "ipv4-malformed", meaning: "version, header length or total length cannot be" },
   { stage: "decapsulate", reason: "ipv6-truncated", meaning: "ends inside its IPv6 header or an extension header" },
   { stage: "decapsulate", reason: "ipv6-malformed", meaning: "version or extension headers cannot be" },
-  { stage: "decapsulate", reason: "fragment", meaning: "an IP fragment; fragments are not put together yet" },
+  {
+    stage: "decapsulate",
+    reason: "fragment",
+    meaning: "an IP fragment; its packet counts with the one that completes it",
+  },
+  { stage: "decapsulate", reason: "fragment-malformed", meaning: "an IP fragment whose place or length cannot be" },
+  {
+    stage: "decapsulate",
+    reason: "fragment-overlap",
+    meaning: "an IP fragment that overlaps others, or of a packet that was given up for that",
+  },
   { stage: "decapsulate", reason: "udp-truncated", meaning: "ends inside its UDP header" },
   { stage: "decapsulate", reason: "gre-truncated", meaning: "ends inside its GRE header" },
   { stage: "decapsulate", reason: "gre-version", meaning: "a GRE version other than 0 (RFC 2784 section 2.3.1)" },

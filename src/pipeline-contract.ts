@@ -127,7 +127,7 @@ export interface Totals {
   /**
    * What bounds left out besides what records and fates tell; 0 is absent. `copies-not-compared`: second copies whose
    * first one's octets were not kept; `rewritings`: packets rewritten on subflows beyond the bound; `round-trips`:
-   * measurements given up for another subflow's.
+   * measurements given up for another subflow's; `fragmented-packets`: those that were never whole.
    */
   readonly shed: Readonly<Record<string, number>>;
   /** Changes of sessions that made no record of their own, because there were too many at once. */

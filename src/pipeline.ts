@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Agents } from "./decapsulate/agents.ts";
 import { Decapsulation } from "./decapsulate/decapsulate.ts";
+import { KeptPackets } from "./decapsulate/kept-packets.ts";
 import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
 import type { AgentLedger, Bounds, PipelineOptions, Totals } from "./pipeline-contract.ts";
 import { REMEMBERED_OCTETS } from "./reassembly/octet-memory.ts";
@@ -8,6 +9,7 @@ import { SessionRecords } from "./record/session-records.ts";
 import { SessionStage } from "./session/session-stage.ts";
 import { SubflowStage } from "./subflow/subflow-stage.ts";
 import { type PacketVector, VECTOR_LENGTH } from "./vector.ts";
+import { LINKTYPE_RAW } from "./wire/link-type.ts";
 
 export type { AgentLedger, AgentRule, OctetSink, PipelineOptions, Side, Totals } from "./pipeline-contract.ts";
 
@@ -58,9 +60,22 @@ export class Pipeline {
 
   /** Takes every packet of the vector to its fate. Never throws for what is in a packet. */
   process(vector: PacketVector): void {
+    const end = this.run(vector, () => this.decapsulation.process(vector));
+    if (end < Math.min(vector.length, VECTOR_LENGTH)) this.processRest(vector, end);
+    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) this.fates[vector.fate[i]!]!++;
+  }
+
+  /**
+   * Takes packets through all stages, up to a fragment that completes its packet; returns that one's number, or how many there
+   * are.
+   */
+  private run(vector: PacketVector, decapsulate: () => number): number {
+    const { length } = vector;
+    let end = length;
     let done = 0;
     try {
-      this.decapsulation.process(vector);
+      end = decapsulate();
+      vector.length = end;
       done = 1;
       this.subflows.process(vector);
       done = 2;
@@ -68,7 +83,33 @@ export class Pipeline {
     } catch (error) {
       this.recover(vector, done, error);
     }
-    for (let i = 0; i < vector.length && i < VECTOR_LENGTH; i++) this.fates[vector.fate[i]!]!++;
+    vector.length = length;
+    return end;
+  }
+
+  /** Packet `end` of the vector has completed another one, which takes its place; those behind it come after. */
+  private processRest(vector: PacketVector, end: number): void {
+    const kept = new KeptPackets(vector);
+    for (let at = end; at < kept.length; ) {
+      kept.fates[at] = this.runWhole(vector, kept, at);
+      kept.show(vector, at + 1);
+      const taken = this.run(vector, () => this.decapsulation.process(vector));
+      kept.fates.set(vector.fate.subarray(0, taken), at + 1);
+      at += 1 + taken;
+    }
+    kept.restore(vector);
+  }
+
+  /** Takes what a fragment has completed through all stages, and what that may complete in turn; returns its fate. */
+  private runWhole(vector: PacketVector, kept: KeptPackets, at: number): number {
+    const { fragments } = this.decapsulation;
+    for (let { whole } = fragments; whole !== null; whole = fragments.whole) {
+      const packet = whole;
+      fragments.whole = null;
+      kept.showAs(vector, at, packet.octets, packet.wire, LINKTYPE_RAW);
+      this.run(vector, () => this.decapsulation.processWhole(vector, packet));
+    }
+    return vector.fate[0]!;
   }
 
   /** Lets packet time pass without packets, so that idle sessions end on a quiet line. Live sources call it about once a second. */
@@ -78,6 +119,7 @@ export class Pipeline {
 
   /** Ends every session that is still open, with this reason, and makes their records. */
   finish(reason: "end-of-input" | "shutdown"): void {
+    this.decapsulation.fragments.finish();
     this.subflows.finish();
     this.sessions.finish(reason);
   }
@@ -100,6 +142,7 @@ export class Pipeline {
     const all = {
       "copies-not-compared": this.subflows.uncomparedCopies,
       rewritings: this.subflows.subflows.rewritings.shed,
+      "fragmented-packets": this.decapsulation.fragments.shed,
       "round-trips": this.subflows.subflows.timings.shed,
     };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));

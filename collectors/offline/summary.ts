@@ -67,6 +67,10 @@ function leftOutWords(what: string, count: number): string {
       return `the comparison of ${grouped(count)} second ${count === 1 ? "copy" : "copies"} with the first, whose octets were not kept`;
     case "rewritings":
       return `${counted(count, "packet")} rewritten between agents, on more subflows than are followed at a time`;
+    case "fragmented-packets":
+      return `${counted(count, "packet")} of which not all fragments came, or that gave way to others`;
+    case "round-trips":
+      return `${counted(count, "round-trip time")} under measurement, for those of other subflows`;
     default:
       return `${grouped(count)} ${what}`;
   }

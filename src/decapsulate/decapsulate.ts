@@ -10,11 +10,16 @@ import { skipLinkLayer } from "../wire/link-layer.ts";
 import * as tcp from "../wire/tcp.ts";
 import type { Agents } from "./agents.ts";
 import { Delivery, refusal } from "./delivery.ts";
+import { Fragments, type WholePacket } from "./fragments.ts";
 import { steadyDecoder } from "./steady-path.ts";
 
 /** Delivery headers inside delivery headers: deeper nesting is refused. */
 const MAX_TUNNEL_DEPTH = 4;
 
+/** Of an agent: the delivery header that tells is in pieces itself. */
+const UNKNOWN = -1;
+
+const FRAGMENT = fateOf("decapsulate/fragment");
 const TUNNEL_DEPTH = fateOf("decapsulate/tunnel-depth");
 const TCP_TRUNCATED = fateOf("decapsulate/tcp-truncated");
 const TCP_MALFORMED = fateOf("decapsulate/tcp-malformed");
@@ -27,37 +32,54 @@ export class Decapsulation {
   private readonly agents: Agents;
   private readonly cursor = new Cursor();
   private readonly delivery = new Delivery();
+  readonly fragments = new Fragments();
   private readonly steadyOf = forVector((vector) => steadyDecoder(vector, this.agents));
 
   constructor(agents: Agents) {
     this.agents = agents;
   }
 
-  /** Decodes every packet of the vector. Total: any octets give a fate. */
-  process(vector: PacketVector): void {
+  /**
+   * Decodes the packets of the vector, up to a fragment that completes its packet, which is in `fragments.whole` then and is
+   * to be taken in its place. Returns that one's number, or how many there are. Total: any octets give a fate.
+   */
+  process(vector: PacketVector): number {
     const count = Math.min(vector.length, VECTOR_LENGTH);
     const decodeSteady = this.steadyOf(vector);
     for (let i = 0; i < count; i++) {
       i = decodeSteady(i, count);
-      if (i < count) vector.fate[i] = this.decode(vector, i);
+      if (i === count) break;
+      vector.fate[i] = this.decode(vector, i, this.agents.ofSource(vector.source[i]!), 0);
+      if (this.fragments.whole !== null) return i;
     }
+    return count;
   }
 
-  private decode(vector: PacketVector, i: number): number {
+  /** As `process`, of a vector with nothing but a packet that was put together: what is known of its copier holds for it. */
+  processWhole(vector: PacketVector, { agent, depth }: WholePacket): number {
+    vector.fate[0] = this.decode(vector, 0, agent < 0 ? this.agents.ofSource(vector.source[0]!) : agent, depth);
+    return this.fragments.whole === null ? 1 : 0;
+  }
+
+  /** @param known who copied the packet, as far as headers outside it tell, of which there are `outside` */
+  private decode(vector: PacketVector, i: number, known: number, outside: number): number {
     const view = vector.view;
     const cursor = this.cursor;
     cursor.at = vector.at[i]!;
     cursor.end = cursor.at + vector.captured[i]!;
     cursor.wireEnd = cursor.at + vector.wire[i]!;
-    let agent = this.agents.ofSource(vector.source[i]!);
+    let agent = known;
     let fate = skipLinkLayer(view, cursor, vector.linkType[i]!);
-    for (let depth = 0; fate === FATE_ALIVE; depth++) {
+    for (let depth = outside; fate === FATE_ALIVE; depth++) {
       if (depth > MAX_TUNNEL_DEPTH) return TUNNEL_DEPTH;
       const ipAt = cursor.at;
       const refused = refusal(cursor.protocol, depth > 0);
       if (refused !== FATE_ALIVE) return refused;
       const family = cursor.protocol === ETHERTYPE_IPV4 ? 4 : 6;
       fate = family === 4 ? skipIpv4(view, cursor) : skipIpv6(view, cursor);
+      if (fate === FRAGMENT) {
+        return this.fragments.take(vector, i, cursor, family, ipAt, depth === 0 ? UNKNOWN : agent, depth);
+      }
       if (fate !== FATE_ALIVE) return fate;
 
       if (cursor.protocol === PROTOCOL_TCP) {

@@ -21,7 +21,7 @@ const TRUNCATED = fateOf("decapsulate/ipv4-truncated");
 const MALFORMED = fateOf("decapsulate/ipv4-malformed");
 const IS_FRAGMENT = fateOf("decapsulate/fragment");
 
-/** Moves past an IPv4 header with its options (RFC 791) and cuts Ethernet padding off the packet's end. */
+/** Moves past an IPv4 header with its options (RFC 791), also a fragment's, and cuts Ethernet padding off the packet's end. */
 export function skipIpv4(view: DataView, cursor: Cursor): number {
   const at = cursor.at;
   if (at + MIN_OCTETS > cursor.end) return TRUNCATED;
@@ -36,10 +36,9 @@ export function skipIpv4(view: DataView, cursor: Cursor): number {
     if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;
   }
   if (at + headerOctets > cursor.end) return TRUNCATED;
-  if ((view.getUint16(at + FRAGMENT) & FRAGMENT_MASK) !== 0) return IS_FRAGMENT;
   cursor.protocol = view.getUint8(at + PROTOCOL);
   cursor.at = at + headerOctets;
-  return FATE_ALIVE;
+  return (view.getUint16(at + FRAGMENT) & FRAGMENT_MASK) !== 0 ? IS_FRAGMENT : FATE_ALIVE;
 }
 
 /** Octet where the source address of the IPv4 header at `at` begins; the destination follows it. */

@@ -1,11 +1,13 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
+import { IPV6_FRAGMENT_OCTETS, isAtomic } from "./fragment.ts";
 
 const PAYLOAD_LENGTH = 4;
 const NEXT_HEADER = 6;
 const HOP_LIMIT = 7;
 const SOURCE = 8;
-const HEADER_OCTETS = 40;
+/** Octets of an IPv6 header without extension headers. */
+export const IPV6_HEADER_OCTETS = 40;
 
 const HOP_BY_HOP = 0;
 const ROUTING = 43;
@@ -19,20 +21,20 @@ const TRUNCATED = fateOf("decapsulate/ipv6-truncated");
 const MALFORMED = fateOf("decapsulate/ipv6-malformed");
 const IS_FRAGMENT = fateOf("decapsulate/fragment");
 
-/** Moves past an IPv6 header and its extension headers (RFC 8200 §4). */
+/** Moves past an IPv6 header and its extension headers (RFC 8200 §4); of a fragment, up to its fragment header. */
 export function skipIpv6(view: DataView, cursor: Cursor): number {
   const at = cursor.at;
-  if (at + HEADER_OCTETS > cursor.end) return TRUNCATED;
+  if (at + IPV6_HEADER_OCTETS > cursor.end) return TRUNCATED;
   if (view.getUint8(at) >> 4 !== 6) return MALFORMED;
   const payloadLength = view.getUint16(at + PAYLOAD_LENGTH);
   // Also a jumbogram's.
   if (payloadLength === 0) cursor.endUnstated(at);
   else {
-    cursor.wireEnd = at + HEADER_OCTETS + payloadLength;
+    cursor.wireEnd = at + IPV6_HEADER_OCTETS + payloadLength;
     if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;
   }
   cursor.protocol = view.getUint8(at + NEXT_HEADER);
-  cursor.at = at + HEADER_OCTETS;
+  cursor.at = at + IPV6_HEADER_OCTETS;
   return isExtension(cursor.protocol) ? skipExtensions(view, cursor) : FATE_ALIVE;
 }
 
@@ -46,15 +48,21 @@ const isExtension = (protocol: number): boolean =>
 function skipExtensions(view: DataView, cursor: Cursor): number {
   for (let count = 0; isExtension(cursor.protocol); count++) {
     if (count === MAX_EXTENSION_HEADERS) return MALFORMED;
-    if (cursor.protocol === FRAGMENT) return IS_FRAGMENT;
     if (cursor.at + 8 > cursor.end) return TRUNCATED;
+    if (cursor.protocol === FRAGMENT && !isAtomic(view, cursor.at)) return IS_FRAGMENT;
     const length = view.getUint8(cursor.at + 1);
-    const octets = cursor.protocol === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8;
+    const octets = octetsOf(cursor.protocol, length);
     cursor.protocol = view.getUint8(cursor.at);
     cursor.at += octets;
     if (cursor.at > cursor.end) return TRUNCATED;
   }
   return FATE_ALIVE;
+}
+
+/** Octets of an extension header whose second octet is `length`: reserved in a fragment header, in its own units in AH. */
+function octetsOf(header: number, length: number): number {
+  if (header === FRAGMENT) return IPV6_FRAGMENT_OCTETS;
+  return header === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8;
 }
 
 /** Octet where the source address of the IPv6 header at `at` begins; the destination follows it. */

@@ -28,6 +28,7 @@ const SCENARIOS: readonly (readonly [scenario: string, ...files: string[]])[] = 
   ["strip-syn", "router1", "router1-access"],
   ["strip-join", "router1", "router2-access"],
   ["../decapsulate/encapsulated", "outer4-inner6", "outer6-inner4"],
+  ["../decapsulate/encapsulated", "outer4-inner4-fragments", "outer6-inner4-fragments"],
 ];
 
 /** npm starts scripts and tests in the root of the repository. */

@@ -31,6 +31,13 @@ const gre = (dump: string | Uint8Array, n = 1): RunPacket =>
 const inUdp = (port: number, dump: string): RunPacket =>
   packet(ip(UDP, A.ip, B.ip, hex(`c000 ${port.toString(16).padStart(4, "0")} 0000 0000 ${dump}`)));
 
+/** A fragment with so many octets of payload, whose flags and offset are these 16 bits. */
+const fragment = (place: string, octets: number): RunPacket =>
+  packet(
+    hex(`4500 ${(20 + octets).toString(16).padStart(4, "0")} 0001 ${place}
+         40 06 0000 0a010001 0a020002 ${"00".repeat(octets)}`),
+  );
+
 const plain = segment({ from: A, to: B, flags: ACK });
 
 /** GRE inside GRE: `depth` delivery headers around a TCP segment. */
@@ -70,7 +77,9 @@ const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options
   ["decapsulate/ipv4-malformed", () => [packet(Uint8Array.of(0x44, ...plain.subarray(1)))]],
   ["decapsulate/ipv6-truncated", () => [packet(hex("60000000 0014 06 40 20010db8"))]],
   ["decapsulate/ipv6-malformed", () => [ethernet(`86dd ${"40".padEnd(80, "0")}`)]],
-  ["decapsulate/fragment", () => [packet(hex("4500 0028 0001 2000 40 06 0000 0a010001 0a020002 00000000"))]],
+  ["decapsulate/fragment", () => [fragment("2000 | more", 8)]],
+  ["decapsulate/fragment-malformed", () => [fragment("2000 | more", 7)]],
+  ["decapsulate/fragment-overlap", () => [fragment("2000 | more", 16), fragment("2001 | more, from octet 8", 16)]],
   ["decapsulate/udp-truncated", () => [packet(ip(UDP, A.ip, B.ip, hex("c000 1292 00")))]],
   ["decapsulate/gre-truncated", () => [gre("3000 0800 00000001")]],
   ["decapsulate/gre-version", () => [gre("2001 880b 00000000")]],

@@ -2,15 +2,31 @@
 
     make.py
 
-Reads http-many and ipv6 of ../../captures and writes a file for each IP version outside and inside, gzip'd: each packet as it was
-recorded, then once in each encapsulation of `encapsulations.json`, in that order, all at the packet's own time.
+Reads http-many and ipv6 of ../../captures and writes two files for each IP version outside and inside, gzip'd: each packet
+as it was recorded, then once in each encapsulation of `encapsulations.json`, all at the packet's own time; whole, and in
+fragments of its outermost IP packet. The last octet of an Ethernet source address says which it is: 0 for the packet itself.
 """
 
 import gzip
 import json
 import os
 
-from scapy.all import GRE, IP, UDP, VXLAN, Dot1AD, Dot1Q, Ether, IPv6, IPv6ExtHdrDestOpt, PcapReader, PcapWriter, raw
+from scapy.all import (
+    GRE,
+    IP,
+    UDP,
+    VXLAN,
+    Dot1AD,
+    Dot1Q,
+    Ether,
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+    PcapReader,
+    PcapWriter,
+    fragment,
+    raw,
+)
 from scapy.contrib.erspan import ERSPAN_II, ERSPAN_III, ERSPAN_PlatformSpecific
 from scapy.contrib.geneve import GENEVE, GeneveOptions
 from scapy.layers.inet import IPOption
@@ -18,6 +34,8 @@ from scapy.layers.inet import IPOption
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 IP_TYPE = {4: 0x0800, 6: 0x86DD}
 TEB = 0x6558
+# Octets of a fragment's payload.
+FRAGMENT = 96
 # Client ports of two short sessions in ../http-many, one of them with a join.
 SESSIONS = {39054, 39070}
 
@@ -82,6 +100,24 @@ def outer(version, n):
     return head / IPv6ExtHdrDestOpt() if n % 5 == 0 else head
 
 
+def fragments(packet, n):
+    """The fragments of an IP packet, every third time the last one first."""
+    if len(packet.payload) <= FRAGMENT:
+        pieces = [packet]
+    elif packet.version == 4:
+        pieces = fragment(packet, fragsize=FRAGMENT)
+    else:
+        # Not fragment6 of scapy, which loses the last octets of some packets.
+        payload = raw(packet.payload)
+        pieces = [
+            IPv6(src=packet.src, dst=packet.dst, hlim=packet.hlim, nh=44)
+            / IPv6ExtHdrFragment(nh=packet.nh, id=n, offset=at // 8, m=at + FRAGMENT < len(payload))
+            / payload[at : at + FRAGMENT]
+            for at in range(0, len(payload), FRAGMENT)
+        ]
+    return pieces[::-1] if n % 3 == 0 else pieces
+
+
 def packets(scenario, chosen):
     """Both routers' packets in the order of time."""
     found = []
@@ -94,26 +130,26 @@ def packets(scenario, chosen):
 def main():
     inner = {
         4: packets("http-many", lambda tcp: {tcp.sport, tcp.dport} & SESSIONS),
-        6: packets("ipv6", lambda tcp: True)[:80],
+        6: packets("ipv6", lambda tcp: True)[:36],
     }
     names = list(ENCAPSULATIONS)
     with open(os.path.join(FOLDER, "encapsulations.json"), "w") as file:
         json.dump(names, file, indent=2)
         file.write("\n")
     for outside in (4, 6):
-        for inside, recorded in inner.items():
-            path = os.path.join(FOLDER, f"outer{outside}-inner{inside}.pcap")
+        for inside, recorded, fragmented in ((v, inner[v], f) for v in (4, 6) for f in (False, True)):
+            path = os.path.join(FOLDER, f"outer{outside}-inner{inside}{'-fragments' if fragmented else ''}.pcap")
             writer = PcapWriter(path, linktype=1, sync=False)
             for n, frame in enumerate(recorded):
-                copies = [frame]
-                for name in names:
-                    carried = ENCAPSULATIONS[name](inside, frame.payload, frame, n)
-                    kind = IP_TYPE[outside]
-                    copies.append(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", type=kind) / outer(outside, n) / carried)
-                for copy in copies:
-                    copy = Ether(raw(copy))
-                    copy.time = frame.time
-                    writer.write(copy)
+                every = [frame.payload] + [
+                    outer(outside, n) / ENCAPSULATIONS[name](inside, frame.payload, frame, n) for name in names
+                ]
+                for number, packet in enumerate(every):
+                    packet = (IP if packet.version == 4 else IPv6)(raw(packet))
+                    for piece in fragments(packet, n * 32 + number) if fragmented else [packet]:
+                        copy = Ether(src=f"02:00:00:00:00:{number:02x}", dst="02:00:00:00:01:00") / piece
+                        copy.time = frame.time
+                        writer.write(copy)
             writer.close()
             with open(path, "rb") as plain, gzip.GzipFile(f"{path}.gz", "wb", mtime=0) as packed:
                 packed.write(plain.read())

@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { FATES } from "../../src/fate.ts";
+import { BEGIN, Conversation } from "../support/conversation.ts";
+import { ip } from "../support/packets.ts";
+import { hex } from "../support/pcap.ts";
+import { type RunPacket, run } from "../support/pipeline-run.ts";
+
+const GRE = 47;
+
+/** An IPv4 packet in fragments of 24 octets. */
+function pieces(whole: Uint8Array, id: number): Uint8Array[] {
+  const payload = whole.subarray(20);
+  return Array.from({ length: Math.ceil(payload.length / 24) }, (_, i) => {
+    const piece = Buffer.concat([whole.subarray(0, 20), payload.subarray(i * 24, i * 24 + 24)]);
+    piece.writeUInt16BE(piece.length, 2);
+    piece.writeUInt16BE(id, 4);
+    piece.writeUInt16BE((i * 3) | ((i + 1) * 24 < payload.length ? 0x2000 : 0), 6);
+    return piece;
+  });
+}
+
+/** A GRE copy of a packet, from agent 10.9.0.n, and its fragments. */
+const copied = (octets: Uint8Array, n = 1): Uint8Array =>
+  ip(GRE, `10.9.0.${n}`, "10.9.0.100", Buffer.concat([hex("0000 0800"), octets]));
+const copy = (octets: Uint8Array, id: number, n = 1): Uint8Array[] => pieces(copied(octets, n), id);
+
+const packet = (octets: Uint8Array, atMicros = BEGIN): RunPacket => ({ octets, wire: octets.length, atMicros });
+const session = new Conversation().open().send(0, "one").send(1, "two").packets;
+const SYN = session[0]?.octets ?? new Uint8Array(0);
+
+describe("fragments", () => {
+  it("between others, in one vector: every packet keeps its place and its fate", () => {
+    const plain = run(session);
+    const packets = session.flatMap(({ octets, atMicros }, i) =>
+      (i % 2 === 0 ? copy(octets, i) : [copied(octets)]).map((piece) => packet(piece, atMicros)),
+    );
+    for (const batch of [1, 2, 3, 64]) {
+      const found = run(packets, {}, batch);
+      expect(found.records.map(({ mptcp }) => mptcp.stream)).toEqual(plain.records.map(({ mptcp }) => mptcp.stream));
+      expect(found.fates).toHaveLength(packets.length);
+      expect(found.totals.packets["session/counted"]).toBe(plain.totals.packets["session/counted"]);
+      expect(found.totals.packetsIn).toBe(packets.length);
+      expect(found.ledgers.map((ledger) => ledger.packets)).toContain(session.length);
+    }
+  });
+
+  it("of different agents are not mixed, nor are copies of fragments", () => {
+    const whole = (octets: readonly Uint8Array[]) =>
+      run(octets.map((piece) => packet(piece))).totals.packets["session/counted"] ?? 0;
+    const [outer = SYN, ...rest] = copy(SYN, 1);
+    const [, ...others] = copy(SYN, 1, 2);
+    expect(whole([outer, ...others])).toBe(0);
+    expect(whole([outer, ...rest])).toBe(1);
+    const [inner = SYN, ...behind] = pieces(session[1]?.octets ?? SYN, 1);
+    const of = (n: number) => behind.map((piece) => copied(piece, n));
+    expect(whole([copied(inner, 1), ...of(2)])).toBe(0);
+    expect(whole([copied(inner, 1), ...of(1)])).toBe(1);
+  });
+
+  it("wait for the others for a minute, and no longer", () => {
+    const [first, ...rest] = copy(SYN, 1);
+    if (first === undefined) throw new Error("no fragment");
+    const late = (micros: number) => run([packet(first), ...rest.map((piece) => packet(piece, BEGIN + micros))]).totals;
+    expect(late(60_000_000)).toMatchObject({ sessions: { halfOpen: 1 }, shed: {} });
+    // What was given up, and what began anew with the late ones.
+    expect(late(60_000_001)).toMatchObject({ sessions: { halfOpen: 0 }, shed: { "fragmented-packets": 2 } });
+  });
+
+  it("of more packets than the bound: the oldest gives way, and is told", () => {
+    const begun = Array.from({ length: 1025 }, (_, id) => copy(SYN, id));
+    const [oldest = [], ...others] = begun;
+    const packets = [...begun.map(([first]) => first), ...others.flatMap(([, ...rest]) => rest), ...oldest.slice(1)];
+    const { totals } = run(packets.flatMap((piece) => (piece === undefined ? [] : packet(piece))));
+    // The oldest, and the rest of it, which began anew.
+    expect(totals.shed["fragmented-packets"]).toBe(2);
+    expect(totals.packetsIn).toBe(packets.length);
+  });
+
+  it("of more octets than the bound: the oldest gives way", () => {
+    const large = new Uint8Array(60_000);
+    // 140 of them are 8,400,000 octets.
+    const begun = Array.from({ length: 140 }, (_, id) => {
+      const first = ip(GRE, "10.9.0.1", "10.9.0.100", large);
+      const last = ip(GRE, "10.9.0.1", "10.9.0.100", new Uint8Array(8));
+      for (const [octets, place] of [
+        [first, 0x2000],
+        [last, 60_000 / 8],
+      ] as const) {
+        new DataView(octets.buffer, octets.byteOffset).setUint16(4, id);
+        new DataView(octets.buffer, octets.byteOffset).setUint16(6, place);
+      }
+      return [packet(first), packet(last)] as const;
+    });
+    const [oldest, next] = begun;
+    if (oldest === undefined || next === undefined) throw new Error("no fragment");
+    const { fates } = run([...begun.map(([first]) => first), next[1], oldest[1]]);
+    const named = fates.slice(-2).map((fate) => FATES[fate]?.reason);
+    // What was completed is GRE of protocol type 0.
+    expect(named).toEqual(["gre-keepalive", "fragment"]);
+  });
+
+  it("an overlap gives its packet up, and says so of all that still come", () => {
+    const [first, ...rest] = copy(SYN, 1);
+    if (first === undefined) throw new Error("no fragment");
+    const shifted = Buffer.from(first);
+    shifted.writeUInt16BE(0x2001, 6);
+    const { totals } = run([first, shifted, ...rest].map((piece) => packet(piece)));
+    expect(totals.packets).toEqual({ "decapsulate/fragment": 1, "decapsulate/fragment-overlap": 1 + rest.length });
+    expect(totals.shed).toEqual({});
+  });
+
+  it("of fragments: a copy in pieces, of a tunnel's packet that was in pieces itself", () => {
+    const packets = session.flatMap(({ octets, atMicros }, i) =>
+      copy(octets, i).flatMap((piece, j) => copy(piece, 100 * i + j, 2).map((one) => packet(one, atMicros))),
+    );
+    const { records, totals, ledgers } = run(packets);
+    expect(records).toHaveLength(1);
+    // Who was in the tunnel is nobody's agent.
+    expect(records[0]?.mptcp.subflows[0]?.agents).toEqual(["10.9.0.2"]);
+    expect(ledgers.filter(({ address }) => address !== null).map(({ address }) => address)).toEqual(["10.9.0.2"]);
+    expect(totals.packetsIn).toBe(packets.length);
+  });
+});
