@@ -9,6 +9,7 @@ import { type Destination, type Encapsulation, resolveDestination, type Target }
 import { openGreSocket } from "./gre-socket.ts";
 import { largestRoom, pathRoom } from "./path-room.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
+import { logCounters, warnOfLosses } from "./report-log.ts";
 import { QueuedTransmitter, type Transmitter } from "./transmitter.ts";
 import { openUdpSocket } from "./udp-socket.ts";
 
@@ -128,7 +129,7 @@ class RunningAgent implements Agent {
   private readonly log: Logger;
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
-  private warned = { failed: 0, refused: 0 };
+  private warned: AgentCounters | null = null;
 
   constructor(
     config: AgentConfig,
@@ -169,38 +170,29 @@ class RunningAgent implements Agent {
   }
 
   private async run(): Promise<AgentCounters> {
-    const timer = setInterval(() => void this.report(), this.config.reportMs);
+    const timer = setInterval(() => void this.look(), this.config.reportMs);
     try {
       await this.capture.run((vector) => this.copier.take(vector));
     } finally {
       clearInterval(timer);
       await this.transmitter.close();
-      const counters = this.counters();
-      this.warn(counters);
-      this.log.info(counters, `agent ${this.config.name} ended`);
+      this.report("ended");
     }
     return this.counters();
   }
 
-  private async report(): Promise<void> {
-    const counters = this.counters();
-    this.log.info(counters, `agent ${this.config.name} so far`);
-    this.warn(counters);
+  private async look(): Promise<void> {
+    this.report("so far");
     // Routes change, and routers on the way report smaller MTUs; places in the send queue stay as long as they were.
     const room = this.transmitter.capacity - this.encoder.headerLength;
     this.encoder.room = Math.min(room, await roomOnPath(this.config, this.target, this.encoder));
   }
 
-  /** Says what went wrong since the last time. */
-  private warn({ failed, refused }: AgentCounters): void {
-    const { address, port } = this.target;
+  private report(moment: "so far" | "ended"): void {
+    const counters = this.counters();
     const { lastError } = this.transmitter.counters;
-    if (failed > this.warned.failed) {
-      this.log.warn(`${failed - this.warned.failed} copies could not be sent to ${address} (${lastError})`);
-    }
-    if (refused > this.warned.refused) {
-      this.log.warn(`nobody listens at ${address} port ${port}; is the collector running?`);
-    }
-    this.warned = { failed, refused };
+    warnOfLosses(this.log, counters, this.warned, { ...this.target, lastError });
+    logCounters(this.log, counters, `agent ${this.config.name} ${moment}`);
+    this.warned = counters;
   }
 }

@@ -17,9 +17,19 @@ Capturing needs root or CAP_NET_RAW; so does --encapsulation gre. A replay over
 UDP needs neither. A replay at --speed max sends faster than a collector
 receives: its kernel then drops copies, and counts them.
 
+One agent, with a --key of its own, for each place where packets are captured:
+the collector tells places apart by key or address, and so what was rewritten
+between two of them, and who lost what. An agent that replays the files of
+several routers, or captures before and behind a box that rewrites, is one place
+to the collector: a packet that both saw is a copy sent twice or one sent again,
+and nothing tells which router changed what.
+
 Once a minute and at the end a line on standard error says how many packets were
 seen, selected, sent, cut, failed to send, dropped from a full send queue, and
-lost in the kernel.
+lost in this host's kernel. What is lost behind the agent it cannot know, on the
+way or in the collector's kernel: the collector's log tells its kernel's drops
+for each socket, and its ledger (topic rejoin.agents.v1) what each agent's
+copies miss.
 
 Exit status: 0 it was told to end (SIGTERM or ^C), or a replay sent every copy;
 1 a file of a replay was cut short or damaged, or copies of a replay failed to

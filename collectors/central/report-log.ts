@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { counted } from "../terminal/text.ts";
 import type { CollectorReport } from "./collector.ts";
 
 /** Logs what a collector has counted since its start, as one line. */
@@ -26,7 +27,10 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
 /** Packets whose session, or subflow, found no room. */
 const FULL = ["session/table-full", "subflow/table-full"] as const;
 
-/** Warns, in a line for each, of what was lost since the report `before` (null: since the start) because a table was full or a socket was left unread. */
+/**
+ * Warns, in a line for each, of what was lost since the report `before` (null: since the start): because a table was full,
+ * because the kernel's queue of a source was, or because a socket was left unread.
+ */
 export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport, before: CollectorReport | null): void {
   for (const fate of FULL) {
     const packets = (report.totals.packets[fate] ?? 0) - (before?.totals.packets[fate] ?? 0);
@@ -37,7 +41,16 @@ export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport,
       `the table of ${what}s is full of others that nothing may be evicted for: ${packets} packets of new ones are in no record`,
     );
   }
-  for (const { name, unreadOctets } of report.sources) {
+  for (const { name, kernelDrops, unreadOctets } of report.sources) {
+    const known = before?.sources.find((source) => source.name === name)?.kernelDrops ?? 0;
+    const dropped = (kernelDrops ?? 0) - known;
+    if (dropped > 0) {
+      log.warn(
+        { source: name, kernelDrops },
+        `${name}: this host's kernel dropped ${counted(dropped, "packet")}, its queue for the socket was full: agents send faster ` +
+          "than they are taken; --receive-buffer-mib makes room for bursts",
+      );
+    }
     if (!unreadOctets) continue;
     log.warn(
       { source: name, unreadOctets },

@@ -29,8 +29,9 @@ share of the session's, segments sent again and reordered, octets that another
 subflow had brought before (REINJECTED), and the round trip from the agent to
 that side and back, the least and the smoothed one: both sides' together are
 what the hosts see. A subflow "died" when it was reset a second or more before
-the session's last packet; it "fell silent" when nobody closed it and nothing
-came on it for the last ten seconds or more.
+the session's last packet; it "fell silent" when nothing came on it for the last
+ten seconds or more and nobody closed it, or for a second or more where not even
+the hosts' end of the session did.
 
 Findings and agents' ledgers are a line each. A chunk of a stream is a row that
 says where its octets belong; --json has the octets themselves, in base64.

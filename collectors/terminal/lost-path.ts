@@ -1,28 +1,36 @@
 import type { SessionRecord, SubflowRecord } from "../../schema/session-record.ts";
 
-/** Segments of a session's end may come so long after one of its subflows was reset. */
-const RESET_SECONDS = 1;
+/** Segments of a session's end may come so long after the last one of a subflow that ended with it. */
+const END_SECONDS = 1;
 /** A path may be silent for so long while others carry the session. */
 const SILENT_SECONDS = 10;
+/** How hosts end a session themselves; they close every path that they still have. */
+const OWN_ENDS: readonly string[] = ["fin", "fastclose", "reset"];
+
+const BEFORE = "before the last packet";
 
 /**
  * How a path was lost while its session went on, in words: it was reset, or nothing came on it any more though nobody
- * closed it. Null where neither is so. What a record does not tell: whether a silent path could have carried anything.
+ * closed it, not even when the hosts ended the session. Null where neither is so.
  */
-export function lostPath({ event }: SessionRecord, { end, close }: SubflowRecord): string | null {
-  const seconds = (Date.parse(event.end) - Date.parse(end)) / 1000;
-  if (close.reason === "reset" && seconds >= RESET_SECONDS) return `died ${before(seconds)}`;
-  if (close.reason === "open" && seconds >= SILENT_SECONDS) return `fell silent ${before(seconds)}`;
-  return null;
+export function lostPath(record: SessionRecord, subflow: SubflowRecord): string | null {
+  const lost = lossOf(record, subflow);
+  return lost === null ? null : `${lost} ${BEFORE}`;
 }
 
 /** Paths of a session that were lost while it went on, in a sentence; null where there are none. */
 export function lostPaths(record: SessionRecord): string | null {
   const lost = record.mptcp.subflows.flatMap((subflow) => {
-    const words = lostPath(record, subflow);
+    const words = lossOf(record, subflow);
     return words === null ? [] : [`subflow ${subflow.id} ${words}`];
   });
-  return lost.length === 0 ? null : lost.join(", ");
+  return lost.length === 0 ? null : `${lost.join(", ")} ${BEFORE}`;
 }
 
-const before = (seconds: number): string => `${seconds.toFixed(1)} s before the session's last packet`;
+function lossOf({ event, mptcp }: SessionRecord, { end, close }: SubflowRecord): string | null {
+  const seconds = (Date.parse(event.end) - Date.parse(end)) / 1000;
+  const patience = OWN_ENDS.includes(mptcp.close?.reason ?? "") ? END_SECONDS : SILENT_SECONDS;
+  if (close.reason === "reset" && seconds >= END_SECONDS) return `died ${seconds.toFixed(1)} s`;
+  if (close.reason === "open" && seconds >= patience) return `fell silent ${seconds.toFixed(1)} s`;
+  return null;
+}

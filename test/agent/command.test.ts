@@ -69,4 +69,7 @@ it("has a page that fits into 80 columns and says what the exit status means", (
   const lines = helpOf(command()).split("\n");
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
   expect(lines.filter((line) => line.startsWith("Exit status: 0 "))).toHaveLength(1);
+  // One agent for each place, and what an agent cannot know.
+  expect(lines.filter((line) => /^One agent, with a --key of its own, for each place/.test(line))).toHaveLength(1);
+  expect(lines.join(" ")).toMatch(/lost in this host's kernel\. What is lost behind the agent it cannot know/);
 });

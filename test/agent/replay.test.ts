@@ -74,6 +74,13 @@ describe("an agent that replays files", () => {
     });
   });
 
+  it("says in its last line what the kernel lost", async () => {
+    const lines: { msg: string; lost?: number }[] = [];
+    const log = pino({ level: "info" }, { write: (line) => void lines.push(JSON.parse(line)) });
+    await (await startAgent(config([file("a.pcap", conversation(1001, 0, true))]), log)).ended;
+    expect(lines.at(-1)).toMatchObject({ msg: "agent test ended; 0 packets lost in this host's kernel", lost: 0 });
+  });
+
   it("cuts long packets to the snap length and counts them", async () => {
     const packets = conversation(1001, 0, true);
     const agent = await startAgent(config([file("a.pcap", packets)], { snap: 128 }), silent);

@@ -4,12 +4,15 @@ import { warnOfLosses } from "../../collectors/central/report-log.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
 
-/** A report of so many packets that found no room for their session, and octets left in a socket. */
-function reportOf(full: number, unreadOctets: number | null): CollectorReport {
+/** A report of so many packets that found no room for their session, octets left in a socket, and drops of its kernel. */
+function reportOf(full: number, unreadOctets: number | null, ...drops: (number | null)[]): CollectorReport {
   const totals = new Pipeline(keeping([], new CollectedStreams())).totals();
   return {
     totals: { ...totals, packets: full === 0 ? {} : { "session/table-full": full } },
-    sources: [{ name: "udp 4754", packets: 0, octets: 0, kernelDrops: 0, unreadOctets }],
+    sources: [0, ...drops].map((kernelDrops, n) => ({
+      ...{ name: `udp ${4754 + n}`, packets: 0, octets: 0, kernelDrops },
+      unreadOctets: n === 0 ? unreadOctets : 0,
+    })),
     agents: [],
     records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, shed: {} },
     streams: null,
@@ -28,6 +31,21 @@ describe("a collector's warnings", () => {
     expect(warnings(reportOf(7, 0), null)).toEqual([expect.stringMatching(/table of sessions is full.* 7 packets/)]);
     expect(warnings(reportOf(9, 0), reportOf(7, 0))).toEqual([expect.stringMatching(/ 2 packets/)]);
     expect(warnings(reportOf(9, 0), reportOf(9, 0))).toEqual([]);
+  });
+
+  it("say what the kernel dropped at each source, and again only when it dropped more", () => {
+    expect(warnings(reportOf(0, 0, 5, 1), null)).toEqual([
+      expect.stringMatching(/^udp 4755: this host's kernel dropped 5 packets/),
+      expect.stringMatching(/^udp 4756: this host's kernel dropped 1 packet,/),
+    ]);
+    expect(warnings(reportOf(0, 0, 5, 4), reportOf(0, 0, 5, 1))).toEqual([
+      expect.stringMatching(/^udp 4756: this host's kernel dropped 3 packets/),
+    ]);
+  });
+
+  it("say nothing of drops where the kernel says none", () => {
+    expect(warnings(reportOf(0, 0, null), null)).toEqual([]);
+    expect(warnings(reportOf(0, 0, null), reportOf(0, 0, 7))).toEqual([]);
   });
 
   it("say what was left in a socket", () => {

@@ -72,6 +72,17 @@ describe("reading two routers' files", () => {
     expect((await reading(files, { summary: true, findings: true })).out).toMatch(/^findings +option-rewritten 1,/m);
   });
 
+  it("tells under its session of a path that broke, and how a stream ended that iperf3 cut off", async () => {
+    const files = (name: string) =>
+      ["router1", "router2"].map((router) =>
+        fileURLToPath(new URL(`../captures/${name}/${router}.pcap.gz`, import.meta.url)),
+      );
+    expect((await reading(files("path-down"))).out).toMatch(
+      / fin\n {2}- subflow 1 fell silent 1\.1 s before the last packet\n/,
+    );
+    expect((await reading(files("iperf3"))).out).toMatch(/ 2\.10 MB +0 B end \? +1\/1 ok fin\n/);
+  });
+
   it("a fault of our own costs its packet: the report comes, and then the fault is thrown", async () => {
     const { texts, ...io } = streams();
     const broken = vi.spyOn(StreamFiles.prototype, "octets").mockImplementationOnce(() => {

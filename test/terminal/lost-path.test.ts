@@ -31,24 +31,36 @@ describe("a path that was lost while its session went on", () => {
       .send(0, "c")
       .close();
     const { lost, detail } = shown(talk);
-    expect(lost).toBe("  - subflow 1 died 4.0 s before the session's last packet");
+    expect(lost).toBe("  - subflow 1 died 4.0 s before the last packet");
     expect(detail).toMatch(/ {2}subflow 1 joined .*, reset by the responder \(middlebox-interference\), seen by/);
-    expect(detail).toMatch(/ back; died 4\.0 s before the session's last packet$/m);
+    expect(detail).toMatch(/ back; died 4\.0 s before the last packet$/m);
   });
 
   it("fell silent, where nobody closed it", () => {
     const { lost, detail } = shown(twoPaths().talk.wait(25).send(0, "c").close());
-    expect(lost).toBe("  - subflow 1 fell silent 25.0 s before the session's last packet");
-    expect(detail).toMatch(/ back; fell silent 25\.0 s before the session's last packet$/m);
+    expect(lost).toBe("  - subflow 1 fell silent 25.0 s before the last packet");
+    expect(detail).toMatch(/ back; fell silent 25\.0 s before the last packet$/m);
   });
 
-  it("was not, where the session ended with it, or it was closed or quiet for a little while", () => {
+  it("fell silent, where the hosts did not close it when they ended the session", () => {
+    const { lost } = shown(twoPaths().talk.wait(3).send(0, "c").close());
+    expect(lost).toBe("  - subflow 1 fell silent 3.0 s before the last packet");
+  });
+
+  it("is told with others in one line", () => {
+    const { talk, second } = twoPaths();
+    const third = talk.join({ ends: [{ ip: "10.1.9.9", port: 50_001 }, second.ends[1]], nonces: [5, 6] });
+    talk.reset(0, second).wait(2).send(1, "d", { on: third }).wait(3).send(0, "c").close();
+    expect(shown(talk).lost).toBe("  - subflow 1 died 5.0 s, subflow 2 fell silent 3.0 s before the last packet");
+  });
+
+  it("was not, where the session ended with it, or it was closed or is quiet for a little while", () => {
     const { talk: reset, second } = twoPaths();
     const { talk: closed, second: other } = twoPaths();
     for (const talk of [
       reset.send(0, "c").reset(1, second).close(),
       closed.fins(other).wait(25).send(0, "c").close(),
-      twoPaths().talk.wait(5).send(0, "c").close(),
+      twoPaths().talk.wait(5).send(0, "c"),
     ]) {
       const { lost, detail } = shown(talk);
       expect(lost).toBeUndefined();
