@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { Conversation, type Subflow } from "../support/conversation.ts";
-import { ACK, FIN, option, SYN } from "../support/packets.ts";
+import { ACK, FIN, option, RST, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 function fallbackOf(talk: Conversation) {
@@ -105,6 +105,14 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
   it("MP_FAIL of both sides", () => {
     const talk = new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day");
     expect(causeOf(fail(fail(talk, 1), 0))).toBe("checksum");
+  });
+
+  it.each([1, 64])("not MP_FAIL that is answered by one on a RST (%i to a vector)", (batch) => {
+    const talk = fail(new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day"), 1);
+    talk.segment(talk.initial, 0, RST | ACK, [option.fail(talk.dsn(1, 0))]);
+    const { records } = run(talk.packets, {}, batch);
+    const { fallback, mp_fail, close } = sessionRecord.parse(records[0]).mptcp;
+    expect([fallback, mp_fail?.length, close?.reason]).toEqual([null, 2, "reset"]);
   });
 
   it("MP_FAIL where no checksums were agreed upon", () => {
