@@ -72,6 +72,15 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
     expect(causeOf(plain(talk, side, "plain"))).toBe("data-without-option");
   });
 
+  it("data behind mapped data that came before all that is below it, with more mappings than are kept", () => {
+    const talk = new Conversation().open();
+    for (let n = 0; n < 12; n++) talk.send(0, `data ${n}`);
+    const newest = talk.packets.splice(-1, 1);
+    talk.packets.splice(-11, 0, ...newest);
+    const found = run(plain(talk, 0, "plain").packets);
+    expect(sessionRecord.parse(found.records[0]).mptcp.fallback?.cause).toBe("data-without-option");
+  });
+
   it("not where segments before it are missing: their mapping may have covered it", () => {
     const talk = new Conversation().open().send(0, "hello").send(1, "good day");
     plain(plain(talk, 0, "lost"), 0, "seen");
