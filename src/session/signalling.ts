@@ -1,7 +1,7 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
-import { SYN } from "../wire/tcp.ts";
+import { RST, SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
 import { takeEarlyFins } from "./data.ts";
 import type { Endings } from "./ending.ts";
@@ -119,7 +119,10 @@ export class Signalling {
       this.endings.consider(session, atMicros);
     }
     if (takeRareOptions(sessions, session, subflow, side, atMicros, options)) {
-      if (isFailedByBoth(sessions, session, subflow)) this.fallBackTo(session, subflow, "mp-fail", atMicros);
+      // RFC 8684 §3.7: who cannot go on without mappings answers with MP_FAIL on a RST.
+      const isReset = (vector.flags[i]! & RST) !== 0;
+      if (!isReset && isFailedByBoth(sessions, session, subflow))
+        this.fallBackTo(session, subflow, "mp-fail", atMicros);
       this.observer.updated(session, atMicros);
     }
     return true;

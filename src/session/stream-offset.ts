@@ -46,7 +46,7 @@ export function streamOffset(
 /**
  * The offset of a relative subflow sequence number of a session that is plain TCP (RFC 8684 §3.7): from then on stream and
  * subflow go in step, as they did in the direction's newest mapping. Without one the stream began with the subflow; NaN
- * where it began on another subflow.
+ * where it began on another subflow, or where nobody knows yet at which number.
  */
 export function plainOffset(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): number {
   const { hot } = sessions.subflows;
@@ -61,6 +61,7 @@ export function plainOffset(sessions: Sessions, session: number, side: number, s
         : state & (flow.STATE_DSN_64 << higher)
           ? events.DSN_64
           : events.DSN_32;
+    if (!isPlaceable(sessions, session, side, form)) return Number.NaN;
     const begin = streamOffset(
       sessions,
       session,
@@ -71,7 +72,18 @@ export function plainOffset(sessions: Sessions, session: number, side: number, s
     );
     ahead = begin - hot[at + flow.MAPPING_SSN]!;
   } else if ((sessions.join(subflow) & IS_INITIAL) === 0) return Number.NaN;
+  else if (!sessions.isPlain(session) && isPartial(sessions, session)) return Number.NaN;
   // Of its 2^32 places, the nearest to what is expected.
   const expected = expectedOffset(sessions, session, side);
   return expected + ((ssn + ahead - expected) | 0);
+}
+
+/** Whether offsets count from a session's first octet that was seen, wherever its stream began. */
+const isPartial = (sessions: Sessions, session: number): boolean =>
+  (sessions.table.state(session) & (table.S_MIDSTREAM | table.S_SETTLED)) !== 0;
+
+/** Whether a number of this form has a place: one relative to the stream's beginning where that is offset 0, others where it is known. */
+function isPlaceable(sessions: Sessions, session: number, side: number, form: number): boolean {
+  if (form === events.DSN_RELATIVE) return !isPartial(sessions, session);
+  return (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;
 }

@@ -1,7 +1,7 @@
 import { SeenOctets } from "./seen-octets.ts";
 import * as events from "./subflow-events.ts";
 
-/** Mappings kept of one direction. At the bound the oldest that is filled goes, else the oldest: what it lacks is lost. */
+/** Mappings kept of one direction. At the bound the oldest that is filled goes, else the oldest: what it lacks is lost. The newest stays. */
 const MAX_MAPPINGS = 8;
 
 /** Octets that a segment may come late by, as many as windows mostly have. */
@@ -154,11 +154,14 @@ export class WatchedDirection {
     return this.seen.covers(mapping.start, mapping.end);
   }
 
-  /** Drops one mapping, but not the one that came last. */
+  /** Drops one mapping, but not the one that came last, nor the newest: what follows that without a mapping is plain. */
   private makeRoom(): void {
-    const filled = this.mappings.findIndex((one, n) => n < MAX_MAPPINGS && this.isFilled(one));
+    const newest = this.newest();
+    const mayGo = (one: Mapping, n: number): boolean => n < MAX_MAPPINGS && one !== newest;
+    const filled = this.mappings.findIndex((one, n) => mayGo(one, n) && this.isFilled(one));
     this.droppedUnfilled = filled < 0;
-    this.dropped = this.mappings.splice(Math.max(filled, 0), 1)[0] ?? null;
+    const oldest = this.mappings.findIndex(mayGo);
+    this.dropped = this.mappings.splice(filled < 0 ? oldest : filled, 1)[0] ?? null;
     // Holes that no kept mapping reaches are waited for no longer: at once where theirs was dropped, else while the
     // mapping may be stated on the segment that fills them.
     const least = Math.min(...this.mappings.map((one) => one.start));

@@ -1,8 +1,10 @@
 import { run } from "../support/pipeline-run.ts";
+import { isMptcp } from "../support/simulator/network.ts";
 import type { AgentPlan, SessionPlan } from "../support/simulator/plan.ts";
 import { type SimulatedSession, type Simulation, simulate } from "../support/simulator/simulation.ts";
 import { type Copy, watch } from "../support/simulator/watch.ts";
 import { PlacedOctets } from "./placed-octets.ts";
+import { shownFallbacks } from "./shown-fallback.ts";
 
 /** Of one stream: the octets that came first, and where others came later. */
 export interface FirstCopies {
@@ -10,23 +12,38 @@ export interface FirstCopies {
   readonly octets: Uint8Array;
   /** How often another octet came again at each place. */
   readonly differing: Uint8Array;
+  /**
+   * How many of them came without any option before the fallback showed for certain: the mapping that they need until then
+   * may be forgotten (RFC 8684 §3.3.1 in docs/rfc-coverage.md). After it, a single one may be that of a keep-alive.
+   */
+  uncovered: number;
 }
 
-/** What copies of the only session bring of both streams, in the order in which they come; every segment states its mapping. */
+/**
+ * What copies of the only session bring of both streams, in the order in which they come; every segment states its mapping,
+ * or needs none. A second copy of one packet, of another agent, brings nothing.
+ */
 function firstCopies({ streams }: SimulatedSession, copies: readonly Copy[]): [FirstCopies, FirstCopies] {
   const made = streams.map((stream) => ({
     octets: Uint8Array.from(stream),
     differing: new Uint8Array(stream.length),
     came: new Uint8Array(stream.length),
+    uncovered: 0,
   }));
-  for (const { packet } of copies) {
+  const turn = shownFallbacks(copies).find(({ isCertain }) => isCertain)?.packet;
+  let isPlain = false;
+  for (const packet of new Set(copies.map((copy) => copy.packet))) {
     const { side, offset } = packet.meaning;
     const one = made[side];
+    isPlain ||= packet === turn;
     if (one === undefined || offset < 0) continue;
     for (const [n, octet] of packet.payload.entries()) {
       const at = offset + n;
       if (one.came[at] === 0) one.octets[at] = octet;
-      else if (one.octets[at] !== octet) one.differing[at] = (one.differing[at] ?? 0) + 1;
+      else if (one.octets[at] !== octet) {
+        one.differing[at] = (one.differing[at] ?? 0) + 1;
+        if ((!isPlain || packet.payload.length === 1) && !isMptcp(packet)) one.uncovered++;
+      }
       one.came[at] = 1;
     }
   }
@@ -47,8 +64,11 @@ function asItCame(simulation: Simulation, [initiator, responder]: readonly [Firs
   return { ...simulation, sessions: simulation.sessions.map((session) => ({ ...session, streams })) };
 }
 
-/** One session on whose paths somebody changes octets: what agents made of it, and what came first. */
-export function observeChanged(plan: SessionPlan, agents: readonly AgentPlan[], seed: number) {
+/**
+ * One session on whose paths somebody changes octets, `batch` packets to a vector: what agents made of it, and what came
+ * first.
+ */
+export function observeChanged(plan: SessionPlan, agents: readonly AgentPlan[], seed: number, batch = 64) {
   const sent = simulate([{ plan, beginMillis: 0 }], seed);
   const { copies, sights } = watch(sent, agents, seed);
   const [session] = sent.sessions;
@@ -58,11 +78,12 @@ export function observeChanged(plan: SessionPlan, agents: readonly AgentPlan[], 
   const placed = new PlacedOctets();
   const simulation = asItCame(sent, first);
   const observed = {
-    run: run(copies, { octets: placed }),
+    run: run(copies, { octets: placed }, batch),
     placed,
     simulation,
     sights,
     conflicting: conflictsOf(first),
+    uncovered: [first[0].uncovered, first[1].uncovered] as const,
   };
   return { observed, session, sight, copies, first };
 }

@@ -62,6 +62,9 @@ const anyPlan: fc.Arbitrary<SessionPlan> = fc.record({
   wrapDsn: seldom,
   reinjected: fc.constantFrom(0, 0, 0.2),
   stripped: fc.constant("nothing" as const),
+  unstripped: fc.constant(0),
+  retroactive: fc.constant(true),
+  infiniteByBoth: fc.constant(false),
   ending: fc.constant("fin" as const),
   endingBy: side,
   endingAtMillis: fc.nat(3000),
@@ -75,6 +78,43 @@ export const sessionPlan = anyPlan.map((plan) => ({
   ...plan,
   mapping: plan.mappingOn === "last" ? Math.min(plan.mapping, 20 * plan.mss) : plan.mapping,
 }));
+
+/** How hosts come to leave MPTCP once data has flowed (RFC 8684 §3.7). */
+const WAYS_OUT = ["checksum", "infinite-mapping", "midway"] as const;
+
+const wayOut = fc.record({
+  way: fc.constantFrom(...WAYS_OUT),
+  octets: fc.constantFrom<[number, number]>([0, 9_000], [600, 40_000], [9_000, 600], [40_000, 0], [40_000, 40_000]),
+  isAlone: fc.constantFrom(true, true, false),
+  atMillis: fc.nat(300),
+  side,
+  tampered: fc.constantFrom(0.02, 0.1, 0.5),
+  unstripped: fc.nat(12),
+  retroactive: fc.boolean(),
+  infiniteByBoth: fc.boolean(),
+});
+
+/** Sessions that mostly become plain TCP once data has flowed, by one of WAYS_OUT. */
+export const leavingPlan = fc.tuple(sessionPlan, wayOut).map(([plan, out]): SessionPlan => {
+  const { way, octets, isAlone, atMillis, side: by, tampered, unstripped, retroactive, infiniteByBoth } = out;
+  // Nothing tells a FIN on the last subflow, for another that is to come, from one that ends a plain stream.
+  const events = plan.events.filter(({ kind }) => kind !== "close-subflow");
+  const usual = { ...plan, octets, events, joins: isAlone ? [] : plan.joins, retroactive, infiniteByBoth };
+  if (way === "midway") return { ...usual, stripped: "midway", unstripped };
+  if (way === "infinite-mapping") {
+    // With other subflows it waits until all but one are no more.
+    const reset = { kind: "reset-subflow", atMillis: 2 * atMillis, side: by, subflow: plan.endingAtMillis } as const;
+    const stated = { kind: "infinite-mapping", atMillis, side: by, subflow: 0 } as const;
+    return {
+      ...usual,
+      octets: [Math.max(octets[0], 9_000), Math.max(octets[1], 9_000)],
+      mapping: Math.min(plan.mapping, 5_000),
+      events: isAlone ? [stated] : [...events, stated, reset],
+    };
+  }
+  const paths = plan.paths.map((one) => ({ ...one, doubled: 0, tampered }));
+  return { ...usual, checksum: true, mappingOn: "every", fastOpen: 0, paths };
+});
 
 /** One or two agents that together miss nothing that passes their place. */
 export const goodAgents: fc.Arbitrary<readonly AgentPlan[]> = fc.constantFrom(

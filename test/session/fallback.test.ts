@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { Conversation, type Subflow } from "../support/conversation.ts";
-import { ACK, FIN, option, SYN } from "../support/packets.ts";
+import { ACK, FIN, option, RST, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 function fallbackOf(talk: Conversation) {
@@ -72,6 +72,15 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
     expect(causeOf(plain(talk, side, "plain"))).toBe("data-without-option");
   });
 
+  it("data behind mapped data that came before all that is below it, with more mappings than are kept", () => {
+    const talk = new Conversation().open();
+    for (let n = 0; n < 12; n++) talk.send(0, `data ${n}`);
+    const newest = talk.packets.splice(-1, 1);
+    talk.packets.splice(-11, 0, ...newest);
+    const found = run(plain(talk, 0, "plain").packets);
+    expect(sessionRecord.parse(found.records[0]).mptcp.fallback?.cause).toBe("data-without-option");
+  });
+
   it("not where segments before it are missing: their mapping may have covered it", () => {
     const talk = new Conversation().open().send(0, "hello").send(1, "good day");
     plain(plain(talk, 0, "lost"), 0, "seen");
@@ -105,6 +114,14 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
   it("MP_FAIL of both sides", () => {
     const talk = new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day");
     expect(causeOf(fail(fail(talk, 1), 0))).toBe("checksum");
+  });
+
+  it.each([1, 64])("not MP_FAIL that is answered by one on a RST (%i to a vector)", (batch) => {
+    const talk = fail(new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day"), 1);
+    talk.segment(talk.initial, 0, RST | ACK, [option.fail(talk.dsn(1, 0))]);
+    const { records } = run(talk.packets, {}, batch);
+    const { fallback, mp_fail, close } = sessionRecord.parse(records[0]).mptcp;
+    expect([fallback, mp_fail?.length, close?.reason]).toEqual([null, 2, "reset"]);
   });
 
   it("MP_FAIL where no checksums were agreed upon", () => {

@@ -179,6 +179,36 @@ describe("a subflow met in the middle", () => {
     expect(run(aborted.packets).records[0]?.mptcp.close).toEqual({ reason: "fastclose", by: "initiator" });
   });
 
+  it.each([1, 64])("is plain TCP: octets whose place nothing tells are not placed (%i to a vector)", (batch) => {
+    // The low half of this responder's numbers is a place ahead of those that nothing maps.
+    const keys = [Buffer.alloc(8, 1), Buffer.alloc(8, 6)] as const;
+    const talk = new Conversation({ keys }).open(["syn", "syn-ack"]);
+    const [, answer] = talk.packets.splice(0);
+    expect(talk.dsn(1, 0) % 2n ** 32n).toBeLessThan(2n ** 31n);
+    talk.send(0, "one ").send(1, "uno ");
+    talk.packets.splice(-1, 1);
+    if (answer !== undefined) talk.packets.push(answer);
+    const infinite = (side: 0 | 1, octets: string) => {
+      const mapping = { ack: 1n, dsn: talk.dsn(side, 4), ssn: 5, length: 0 };
+      talk.segment(talk.initial, side, ACK, [option.dss(mapping)], Buffer.from(octets), 5);
+    };
+    infinite(0, "two ");
+    talk.segment(talk.initial, 1, ACK, [], Buffer.from("tres "), 9);
+    infinite(1, "dos ");
+    talk.segment(talk.initial, 1, ACK, [], Buffer.from("cuatro"), 14);
+    const found = run(talk.packets, {}, batch);
+    expect(found.records[0]?.mptcp).toMatchObject({
+      session: { evidence: "midstream" },
+      fallback: { cause: "infinite-mapping" },
+    });
+    const { octets, contiguous } = found.records[0]?.mptcp.stream.responder ?? {};
+    // Those that came before their mapping have their place where the mapping came in the same vector.
+    const isLate = batch === 1;
+    expect([octets, contiguous]).toEqual(isLate ? [10, 4] : [15, 15]);
+    expect(octetsOf(found, 1)).toBe(isLate ? "dos \0\0\0\0\0cuatro" : "dos tres cuatro");
+    expect(found.records[0]?.rejoin?.shed).toEqual({ octets: 5 });
+  });
+
   it("has as initiator the end with the higher port, whoever is seen first", () => {
     const [talk] = middle(6);
     const answers = new Conversation().open().send(1, "answer").packets.slice(3);

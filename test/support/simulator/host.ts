@@ -1,8 +1,10 @@
 import type { Random } from "../../bench/random.ts";
-import { ACK, option, SYN } from "../packets.ts";
-import type { Identity, Statement } from "./identity.ts";
+import { ACK, SYN } from "../packets.ts";
+import { Fallback } from "./fallback.ts";
+import { type Identity, PLAIN, type Statement } from "./identity.ts";
+import { giveUp } from "./interruptions.ts";
 import { isMptcp, type Mapping, type Packet } from "./network.ts";
-import { type EventPlan, peerOf, type SessionPlan, type Side } from "./plan.ts";
+import { peerOf, type SessionPlan, type Side } from "./plan.ts";
 import { Reception } from "./reception.ts";
 import type { SubflowEnd, SubflowOwner } from "./subflow-end.ts";
 import type { Timeline } from "./timeline.ts";
@@ -11,29 +13,29 @@ const RESCUE_MICROS = 700_000;
 const MAX_RESCUES = 60;
 /** Linux sends so many SYNs with the option before it tries without. */
 const SYNS_WITH_OPTION = 3;
-const PLAIN: Statement = { options: [], said: {} };
 
 /** One endpoint of a MPTCP connection: sends its stream over its subflows, and rebuilds the peer's. */
 export class Host implements SubflowOwner {
   readonly timeline: Timeline;
   readonly random: Random;
   readonly ends: SubflowEnd[] = [];
-  isPlain = false;
   /** Both sides are known to speak MPTCP. */
   isEstablished = false;
   /** Nothing is sent on its own account any more. */
   isOver = false;
-  private readonly side: Side;
-  private readonly plan: SessionPlan;
-  private readonly identity: Identity;
+  readonly side: Side;
+  readonly plan: SessionPlan;
+  readonly identity: Identity;
+  readonly fallback: Fallback;
+  readonly reception: Reception;
+  /** Octets of its stream that were given to subflows, and that the peer has acknowledged at data level. */
+  sent = 0;
+  acked = 0;
   private readonly stream: Uint8Array;
   /** Octets of the longest mapping: a long stream is not cut into more than a few hundred. */
   private readonly longest: number;
   private ipId: number;
-  private sent = 0;
-  private acked = 0;
   private isFinSent = false;
-  private readonly reception: Reception;
   private turn = 0;
   private syns = 0;
 
@@ -50,13 +52,10 @@ export class Host implements SubflowOwner {
     this.identity = identity;
     this.stream = streams[side];
     this.longest = Math.max(plan.mapping, Math.ceil(this.stream.length / 150));
-    const isTampered = plan.paths.some(({ tampered }) => tampered > 0);
-    const peer = peerOf(side);
-    this.reception = new Reception(streams[peer], isTampered, plan.checksum && isTampered, (end, mapping, octets) => {
-      if (identity.checksum(peer, mapping, mapping.ssn, octets) === identity.checksum(peer, mapping, mapping.ssn))
-        return true;
-      end.reset(identity.fail(side, mapping), "mp-fail");
-      return false;
+    this.fallback = new Fallback(this);
+    this.reception = new Reception(streams[peerOf(side)], plan, {
+      mayTake: (end, mapping, octets) => this.fallback.mayTake(end, mapping, octets),
+      begin: () => (side === 0 ? 0 : identity.taken),
     });
     this.timeline = timeline;
     this.random = random;
@@ -64,14 +63,19 @@ export class Host implements SubflowOwner {
     timeline.after(RESCUE_MICROS, () => this.rescue(0, -1));
   }
 
+  get isPlain(): boolean {
+    return this.fallback.end !== null;
+  }
+
   nextIpId(): number {
     this.ipId = this.ipId === 0xffff ? 1 : this.ipId + 1;
     return this.ipId;
   }
 
-  handshake({ shape, isOpener, peerNonce }: SubflowEnd, segment: "syn" | "syn-ack" | "ack"): Statement {
+  handshake(end: SubflowEnd, segment: "syn" | "syn-ack" | "ack"): Statement {
+    const { shape, isOpener, peerNonce } = end;
     if (segment === "syn" && ++this.syns > SYNS_WITH_OPTION && this.plan.stripped === "syn-dropped")
-      this.isPlain = true;
+      this.fallback.begin(end);
     if (this.isPlain) return PLAIN;
     if (shape.number === 0) return this.identity.capable(segment);
     const nonces = isOpener ? ([shape.nonce, peerNonce] as const) : ([peerNonce, shape.nonce] as const);
@@ -81,6 +85,7 @@ export class Host implements SubflowOwner {
   }
 
   statement(mapping?: Mapping): Statement {
+    if (mapping?.infinite) return this.identity.infinite(this.side, this.reception.dataAck, mapping.infinite);
     if (this.isPlain) return PLAIN;
     if (mapping?.capable) return this.identity.capableData(mapping);
     return this.identity.dss(this.side, this.reception.dataAck, mapping);
@@ -100,7 +105,7 @@ export class Host implements SubflowOwner {
   }
 
   took(end: SubflowEnd, packet: Packet): void {
-    if (packet.said.fastclose) this.giveUp(end);
+    if (packet.said.fastclose) giveUp(this, end);
     else this.takeSegment(end, packet);
   }
 
@@ -109,57 +114,14 @@ export class Host implements SubflowOwner {
     this.settle(end, packet);
     if (said.dataAck !== undefined) this.acked = Math.max(this.acked, said.dataAck);
     if (said.mapping !== undefined) this.reception.map(end, said.mapping);
+    this.fallback.take(end, packet);
     if (packet.payload.length === 0 || flags & SYN) return;
-    if (this.isPlain) this.reception.place(packet.meaning.offset, packet.payload);
-    else this.reception.take(end, (packet.seq - end.peerSequence) >>> 0, packet.payload);
+    this.reception.take(end, (packet.seq - end.peerSequence) >>> 0, packet.payload);
   }
 
   changed(end: SubflowEnd): void {
     if (end.hasPeersFin && end.isIdle && !this.isPlain) end.finish();
     if (!this.isOver) this.pump();
-  }
-
-  /** What the plan has happen on one of the subflows. */
-  happen({ kind, subflow }: EventPlan): void {
-    const alive = this.ends.filter((end) => end.isReady && !end.isDead && !end.isFinished);
-    const end = alive[subflow % Math.max(alive.length, 1)];
-    if (end === undefined || this.isPlain || this.isOver) return;
-    if (kind === "reset-subflow") end.reset(this.resetStatement());
-    else if (kind === "close-subflow") end.finish();
-    else if (kind === "add-address")
-      end.sendPure(this.identity.addAddress(this.side, 50, "198.51.100.50"), "add-address");
-    else if (kind === "remove-address") end.sendPure({ options: [option.removeAddr(50)], said: {} }, "remove-address");
-    else end.sendPure({ options: [option.prio(true)], said: {} }, "priority");
-  }
-
-  /** Ends the session at once (RFC 8684 §3.5), or by resetting all subflows. */
-  abort(how: "fastclose-ack" | "fastclose-reset" | "reset"): void {
-    if (!this.isEstablished || this.isOver) return;
-    this.isOver = true;
-    const alive = this.ends.filter((end) => !end.isDead);
-    const fastclose = this.identity.fastclose(this.side);
-    for (const [n, end] of alive.entries()) {
-      if (how === "fastclose-ack" && n === 0) this.repeatFastclose(end, fastclose, 0);
-      else if (how === "fastclose-reset") end.reset(fastclose, "fastclose");
-      else end.reset(this.resetStatement());
-    }
-  }
-
-  private repeatFastclose(end: SubflowEnd, fastclose: Statement, tries: number): void {
-    if (end.isDead || tries > 8) return;
-    end.sendPure(fastclose, "fastclose");
-    this.timeline.after(RESCUE_MICROS / 2, () => this.repeatFastclose(end, fastclose, tries + 1));
-  }
-
-  /** The peer has sent a fast close. */
-  private giveUp(by: SubflowEnd): void {
-    this.isOver = true;
-    for (const end of this.ends)
-      if (!end.isDead && (end !== by || this.plan.ending === "fastclose-ack")) end.reset(this.resetStatement());
-  }
-
-  private resetStatement(): Statement {
-    return this.plan.version === 1 && !this.isPlain ? { options: [option.reset(0)], said: {} } : PLAIN;
   }
 
   /** What a segment shows of the state of its connection, and of the peer's wish to speak MPTCP. */
@@ -170,8 +132,10 @@ export class Host implements SubflowOwner {
   }
 
   private settleSyn(end: SubflowEnd, { said, flags }: Packet): void {
+    // There is nothing left to join.
+    if (end.shape.number > 0 && this.isPlain) end.reset(PLAIN);
     if (end.shape.number > 0) return;
-    if (said.capable === undefined) this.isPlain = true;
+    if (said.capable === undefined) this.fallback.begin(end);
     if ((flags & ACK) === 0) return;
     this.sent = this.acked = this.identity.taken;
     if (this.isPlain || this.plan.version === 0 || this.plan.capableData) end.isReady = true;
@@ -186,7 +150,7 @@ export class Host implements SubflowOwner {
     if (!end.isConfirmed) {
       if (!isProof && (!isInitial || isMptcp(packet))) return;
       // RFC 8684 §3.7: the first segment after the SYN/ACK has no option.
-      if (!isProof) this.isPlain = true;
+      if (!isProof) this.fallback.begin(end);
       end.isConfirmed = true;
       end.isReady = true;
       this.isEstablished = !this.isPlain;
@@ -196,7 +160,7 @@ export class Host implements SubflowOwner {
 
   private settleAsOpener(end: SubflowEnd, packet: Packet): void {
     if (packet.said.dataAck === undefined && (end.shape.number > 0 || isMptcp(packet))) return;
-    if (packet.said.dataAck === undefined) this.isPlain = true;
+    if (packet.said.dataAck === undefined) this.fallback.begin(end);
     else this.isEstablished = true;
     end.isConfirmed = true;
     end.isReady = true;
@@ -204,14 +168,22 @@ export class Host implements SubflowOwner {
 
   /** Everything is sent, acknowledged and received. */
   get isDone(): boolean {
+    const { end } = this.fallback;
+    if (end !== null) return end.isClosed;
     return this.isOver || (this.isFinSent && this.acked > this.stream.length && this.reception.isWhole);
+  }
+
+  /** There are no new octets any more. */
+  get isAllGiven(): boolean {
+    return this.sent === this.stream.length;
   }
 
   /** Gives octets to subflows as long as there are both. */
   private pump(): void {
     while (this.sent < this.stream.length) {
       const ready = this.candidates();
-      if (ready.length === 0) return;
+      if (ready[0] === undefined) return;
+      this.fallback.consider(ready[0]);
       const isFirst =
         this.sent === this.identity.taken && this.side === 0 && this.plan.capableData && this.plan.version === 1;
       // Before the responder has answered, there is the first mapping alone.
@@ -230,13 +202,13 @@ export class Host implements SubflowOwner {
   }
 
   private finishPlain(): void {
-    const [initial] = this.ends;
-    if (initial?.isReady && initial.isIdle && this.plan.ending === "fin") initial.finish();
+    const { end } = this.fallback;
+    if (end?.isReady && end.isIdle && this.plan.ending === "fin") end.finish();
   }
 
   private candidates(): SubflowEnd[] {
-    if (this.isPlain) return this.ends.slice(0, 1).filter((end) => end.hasRoom);
-    const ready = this.ends.filter((end) => end.hasRoom);
+    const { end: only } = this.fallback;
+    const ready = this.ends.filter((end) => end.hasRoom && (only === null || only === end));
     const preferred = ready.filter((end) => !end.shape.isBackup);
     return preferred.length > 0 ? preferred : ready;
   }
@@ -256,10 +228,12 @@ export class Host implements SubflowOwner {
     const isLast = offset + length === this.stream.length;
     const fin = isLast && finWithData && ending === "fin" && !capable && !this.isPlain && this.isEstablished;
     if (fin && !this.isFinSent) this.sendFin(1);
-    const mapping = { offset, ssn: end.nextSsn, length, fin, capable };
+    const infinite = this.fallback.statedBefore(end);
+    const mapping = { offset, ssn: end.nextSsn, length, fin, capable, ...(infinite && { infinite }) };
+    this.fallback.noteSent(end, mapping);
     end.sendMapped(mapping, this.stream.subarray(offset, offset + length), mss, (n, last) =>
       // Whoever has no key yet learns it from any of the first segments.
-      capable || mappingOn === "every" ? true : mappingOn === "first" ? n === 0 : n === last,
+      infinite ? n === 0 : capable || mappingOn === "every" ? true : mappingOn === "first" ? n === 0 : n === last,
     );
   }
 
@@ -275,7 +249,7 @@ export class Host implements SubflowOwner {
   /** DATA_FIN without payload (RFC 8684 §3.3.3), until it is acknowledged. */
   private sendFin(tries: number): void {
     this.isFinSent = true;
-    if (this.acked > this.stream.length || this.isOver || tries > 40) return;
+    if (this.acked > this.stream.length || this.isOver || this.isPlain || tries > 40) return;
     const end = this.ends.find((one) => one.isReady && !one.isDead && !one.isFinished);
     const mapping = { offset: this.stream.length, ssn: 0, length: 0, fin: true, capable: false };
     if (tries !== 1) end?.sendPure(this.statement(mapping), "data-fin");
@@ -285,7 +259,7 @@ export class Host implements SubflowOwner {
   /** Octets that nobody acknowledges, on subflows that are no more or not good, are sent again elsewhere. */
   private rescue(round: number, before: number): void {
     if (this.isOver || round > MAX_RESCUES) return;
-    if (this.acked === before && this.acked < this.sent && this.isEstablished && !this.isPlain) {
+    if (this.acked === before && this.acked < this.sent && this.isEstablished && !this.fallback.isInStep) {
       this.reinject(this.acked, Math.min(this.sent - this.acked, this.longest));
     }
     this.changedAll();

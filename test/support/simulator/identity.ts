@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { Random } from "../../bench/random.ts";
 import { addressOctets, keys, option } from "../packets.ts";
-import type { Mapping, Said } from "./network.ts";
+import type { Infinite, Mapping, Said } from "./network.ts";
 import { peerOf, type SessionPlan, type Side } from "./plan.ts";
 
 /** Keys whose IDSN lies 4,000 to 8,000 octets below a multiple of 2^32, found by trying; SHA-1, then SHA-256. */
@@ -15,6 +15,9 @@ export interface Statement {
   readonly options: readonly Uint8Array[];
   readonly said: Said;
 }
+
+/** A segment without MPTCP options. */
+export const PLAIN: Statement = { options: [], said: {} };
 
 const word = (value: number): Uint8Array => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 
@@ -70,15 +73,21 @@ export class Identity {
 
   /** A DSS of this sender: what it has received of the peer, and perhaps a mapping. */
   dss(side: Side, dataAck: number, mapping?: Mapping): Statement {
-    const acked = this.dsn(peerOf(side), dataAck);
-    const ack = this.plan.narrowAck ? Number(BigInt.asUintN(32, acked)) : acked;
+    const ack = this.stated(peerOf(side), dataAck, this.plan.narrowAck);
     if (mapping === undefined) return { options: [option.dss({ ack })], said: { dataAck } };
-    const wide = this.dsn(side, mapping.offset);
-    const dsn = this.plan.narrowDsn ? Number(BigInt.asUintN(32, wide)) : wide;
+    const dsn = this.stated(side, mapping.offset);
     const { ssn, fin } = mapping;
     const length = mapping.length + (fin ? 1 : 0);
     const sum = this.plan.checksum ? { checksum: this.checksum(side, mapping, ssn) } : {};
     return { options: [option.dss({ ack, dsn, ssn, length, fin, ...sum })], said: { dataAck, mapping } };
+  }
+
+  /** A DSS with an infinite mapping: without a length, and its checksum is 0 where there are any (RFC 8684 §3.3.1, §3.7). */
+  infinite(side: Side, dataAck: number, infinite: Infinite): Statement {
+    const [ack, dsn] = [this.stated(peerOf(side), dataAck, this.plan.narrowAck), this.stated(side, infinite.offset)];
+    const sum = this.plan.checksum ? { checksum: 0 } : {};
+    const octets = option.dss({ ack, dsn, ssn: infinite.ssn >>> 0, length: 0, ...sum });
+    return { options: [octets], said: { dataAck, infinite } };
   }
 
   /** MP_JOIN of the three segments of a further subflow; nonces of opener and listener. */
@@ -114,9 +123,20 @@ export class Identity {
     return { options: [option.fastclose(this.keys[peerOf(side)])], said: { fastclose: true } };
   }
 
-  /** MP_FAIL of a host that received a mapping with a wrong checksum (RFC 8684 §3.7). */
-  fail(side: Side, { offset }: Mapping): Statement {
+  /** MP_TCPRST, which version 1 has, with this reason (RFC 8684 §3.6); null: nothing. */
+  reset(reason: number | null): Statement {
+    return this.version === 1 && reason !== null ? { options: [option.reset(reason)], said: {} } : PLAIN;
+  }
+
+  /** MP_FAIL of a host that names an offset in the peer's stream, as that of a wrong checksum (RFC 8684 §3.7). */
+  fail(side: Side, offset: number): Statement {
     return { options: [option.fail(this.dsn(peerOf(side), offset))], said: { fail: offset } };
+  }
+
+  /** A data sequence number of 64 bits, or as `isNarrow` wants it of 32. */
+  private stated(side: Side, offset: number, isNarrow = this.plan.narrowDsn): bigint | number {
+    const wide = this.dsn(side, offset);
+    return isNarrow ? Number(BigInt.asUintN(32, wide)) : wide;
   }
 
   private get flags(): number {

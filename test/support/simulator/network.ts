@@ -3,6 +3,12 @@ import { type Endpoint, SYN } from "../packets.ts";
 import { type PathPlan, peerOf, type Side } from "./plan.ts";
 import type { Timeline } from "./timeline.ts";
 
+/** From where on a stream and its subflow are in step for good (RFC 8684 §3.7). */
+export interface Infinite {
+  readonly offset: number;
+  readonly ssn: number;
+}
+
 /** Which octets of the sender's stream a mapping places where on a subflow. */
 export interface Mapping {
   readonly offset: number;
@@ -12,6 +18,8 @@ export interface Mapping {
   readonly fin: boolean;
   /** Stated in a MP_CAPABLE. */
   readonly capable: boolean;
+  /** Stated in its place: the infinite mapping that its octets are the first new ones behind. */
+  readonly infinite?: Infinite;
 }
 
 /** What a segment's MPTCP options say, for the host that receives them: no host decodes octets here. */
@@ -20,6 +28,7 @@ export interface Said {
   readonly joinNonce?: number;
   readonly dataAck?: number;
   readonly mapping?: Mapping;
+  readonly infinite?: Infinite;
   readonly fastclose?: boolean;
   /** Offset in the peer's stream of a mapping whose checksum is wrong. */
   readonly fail?: number;
@@ -76,6 +85,9 @@ export const stripped = (packet: Packet): Packet => ({
   options: packet.options.filter(([kind]) => kind !== 30),
   said: {},
 });
+
+/** Somebody at a middlebox who changes octets changes these bits of each. */
+export const CHANGED = 0x55;
 
 /** A translated port is this much higher. */
 export const NAT_PORTS = 1000;
@@ -172,7 +184,7 @@ export class Path {
       return packet;
     const from = random.below(length);
     const to = Math.min(length, from + 1 + random.below(20));
-    return { ...packet, payload: packet.payload.map((octet, at) => (at >= from && at < to ? octet ^ 0x55 : octet)) };
+    return { ...packet, payload: packet.payload.map((octet, at) => (at >= from && at < to ? octet ^ CHANGED : octet)) };
   }
 
   private translated(packet: Packet, side: Side): Packet {

@@ -30,7 +30,7 @@ export interface JoinPlan {
 export interface EventPlan {
   readonly atMillis: number;
   readonly side: Side;
-  readonly kind: "reset-subflow" | "close-subflow" | "add-address" | "remove-address" | "priority";
+  readonly kind: "reset-subflow" | "close-subflow" | "add-address" | "remove-address" | "priority" | "infinite-mapping";
   readonly subflow: number;
 }
 
@@ -44,9 +44,10 @@ export const FAST_OPEN_TAKEN = ["all", "half", "none"] as const;
 export const ENDINGS = ["fin", "fastclose-ack", "fastclose-reset", "reset", "abandon"] as const;
 /**
  * What turns the connection into plain TCP: a box takes the option out of the SYN/ACK or out of all that the initiator
- * sends after its SYN, or drops SYNs that have it.
+ * sends after its SYN, or drops SYNs that have it. `midway`: it lets some segments with data pass, and then takes options
+ * out of all segments of both sides but SYNs.
  */
-export const STRIPPED = ["nothing", "syn-ack", "ack-and-data", "syn-dropped"] as const;
+export const STRIPPED = ["nothing", "syn-ack", "ack-and-data", "syn-dropped", "midway"] as const;
 
 /** One MPTCP connection as it is to be. */
 export interface SessionPlan {
@@ -79,6 +80,12 @@ export interface SessionPlan {
   /** Share of mappings that another subflow carries once more, cut otherwise. */
   readonly reinjected: number;
   readonly stripped: (typeof STRIPPED)[number];
+  /** How many segments with data pass before a box strips options `midway`. */
+  readonly unstripped: number;
+  /** Infinite mappings begin where data was last known to be intact, not at their own segment (RFC 8684 §3.7). */
+  readonly retroactive: boolean;
+  /** Also a host states one that fell back because the other did. */
+  readonly infiniteByBoth: boolean;
   readonly ending: (typeof ENDINGS)[number];
   readonly endingBy: Side;
   /** When an ending other than `fin` comes. */
@@ -147,6 +154,9 @@ export const USUAL_PLAN: SessionPlan = {
   wrapDsn: false,
   reinjected: 0,
   stripped: "nothing",
+  unstripped: 0,
+  retroactive: true,
+  infiniteByBoth: false,
   ending: "fin",
   endingBy: 0,
   endingAtMillis: 0,

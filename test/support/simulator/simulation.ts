@@ -2,6 +2,7 @@ import { Random } from "../../bench/random.ts";
 import { ACK, SYN } from "../packets.ts";
 import { Host } from "./host.ts";
 import { Identity } from "./identity.ts";
+import { abort, happen } from "./interruptions.ts";
 import { type Box, isMptcp, NAT_PORTS, type Passing, Path, stripped } from "./network.ts";
 import type { JoinPlan, SessionPlan, Side } from "./plan.ts";
 import { SubflowEnd } from "./subflow-end.ts";
@@ -45,11 +46,19 @@ export interface StagedPlan {
   readonly server?: number;
 }
 
-const BOXES: Record<SessionPlan["stripped"], Box> = {
-  nothing: (packet) => packet,
-  "syn-ack": (packet) => ((packet.flags & (SYN | ACK)) === (SYN | ACK) ? stripped(packet) : packet),
-  "ack-and-data": (packet, side) => (side === 0 && (packet.flags & SYN) === 0 ? stripped(packet) : packet),
-  "syn-dropped": (packet) => ((packet.flags & (SYN | ACK)) === SYN && isMptcp(packet) ? null : packet),
+const BOXES: Record<SessionPlan["stripped"], (plan: SessionPlan) => Box> = {
+  nothing: () => (packet) => packet,
+  "syn-ack": () => (packet) => ((packet.flags & (SYN | ACK)) === (SYN | ACK) ? stripped(packet) : packet),
+  "ack-and-data": () => (packet, side) => (side === 0 && (packet.flags & SYN) === 0 ? stripped(packet) : packet),
+  "syn-dropped": () => (packet) => ((packet.flags & (SYN | ACK)) === SYN && isMptcp(packet) ? null : packet),
+  midway: ({ unstripped }) => {
+    let passed = 0;
+    return (packet) => {
+      if (packet.flags & SYN) return packet;
+      if (packet.payload.length > 0) passed++;
+      return passed > unstripped ? stripped(packet) : packet;
+    };
+  },
 };
 
 /** Lets these sessions take place; the same seed gives the same packets. */
@@ -82,7 +91,7 @@ function stage(
     const made = new Path(way, { session, path, server }, timeline, random, (passing) => {
       if (isWatched()) passings.push(passing);
     });
-    made.box = BOXES[plan.stripped];
+    made.box = BOXES[plan.stripped](plan);
     return made;
   });
   const hosts = [
@@ -143,10 +152,10 @@ function stage(
   timeline.after(begin, () => open({ opener: 0, path: 0, backup: false }));
   for (const shape of plan.joins) timeline.after(begin + shape.atMillis * MILLI, () => join(shape, 0));
   for (const event of plan.events)
-    timeline.after(begin + event.atMillis * MILLI, () => hosts[event.side].happen(event));
+    timeline.after(begin + event.atMillis * MILLI, () => happen(hosts[event.side], event));
   const { ending } = plan;
   if (ending !== "fin" && ending !== "abandon") {
-    timeline.after(begin + plan.endingAtMillis * MILLI, () => hosts[plan.endingBy].abort(ending));
+    timeline.after(begin + plan.endingAtMillis * MILLI, () => abort(hosts[plan.endingBy], ending));
   }
   const addresses = paths.flatMap(({ ips }) => ips.slice(0, 2));
   return { plan, identity, streams, hosts, openers, addresses };

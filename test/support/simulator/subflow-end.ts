@@ -98,9 +98,19 @@ export class SubflowEnd {
     return this.flight.length === 0;
   }
 
+  /** Reset, or ended by both sides. */
+  get isClosed(): boolean {
+    return this.isDead || (this.isFinished && this.hasPeersFin && this.isIdle);
+  }
+
   /** Relative sequence number of the next octet. */
   get nextSsn(): number {
     return this.next;
+  }
+
+  /** Relative sequence number of the first octet that was not acknowledged. */
+  get unacked(): number {
+    return this.flight[0]?.ssn ?? this.next;
   }
 
   /** The peer's initial sequence number. */
