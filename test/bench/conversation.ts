@@ -121,7 +121,7 @@ export class Session {
   readonly scheduled: [number, number] = [0, 0];
   /** Sides whose DATA_FIN was sent. */
   readonly finished: [boolean, boolean] = [false, false];
-  /** Mappings of both sides so far; a DATA_FIN alone is none. */
+  /** Mappings of both sides so far, those of a DATA_FIN among them. */
   mappings = 0;
   /** Every mapping has a checksum (RFC 8684 section 3.3.1). */
   readonly checksums: boolean;

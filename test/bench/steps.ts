@@ -58,6 +58,7 @@ export function step(subflow: Subflow, segment: Segment, sink: SegmentSink): voi
       begin(side, ACK);
       dss(segment, subflow, side, "data-fin", sink.pieces);
       subflow.session.finished[side] = true;
+      subflow.session.mappings++;
       subflow.phase = side === 0 ? "data-fin-back" : "data-fin-ack";
       break;
     }

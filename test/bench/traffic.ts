@@ -80,15 +80,20 @@ export function writeTraffic(path: string, workload: Workload): Truth {
   };
 }
 
+/** Data segments of a session's subflow of this index, by side. */
+export function segmentsOf({ packetsPerSubflow }: Workload, index: number): readonly [number, number] {
+  const { initial, joined } = HANDSHAKE_AND_CLOSE;
+  const data = packetsPerSubflow - (index === 0 ? initial : joined);
+  return [Math.ceil(data / 2), Math.floor(data / 2)];
+}
+
 function makeSessions(workload: Workload, random: Random): Session[] {
   const spread = workload.packetsPerSubflow / 4;
   return Array.from({ length: workload.sessions }, (_, number) => {
     const session = new Session(number, random, workload.checksums);
     const startRound = Math.floor((number * spread) / workload.sessions);
     for (let index = 0; index <= number % 4; index++) {
-      const { initial, joined } = HANDSHAKE_AND_CLOSE;
-      const data = workload.packetsPerSubflow - (index === 0 ? initial : joined);
-      const segments = [Math.ceil(data / 2), Math.floor(data / 2)] as const;
+      const segments = segmentsOf(workload, index);
       session.subflows.push(new Subflow(session, index, segments, startRound + 3 * index, random));
     }
     return session;
