@@ -45,13 +45,9 @@ export const isMet = ({ value, target }: Claim): boolean => value <= target;
 /** Whether all of a row's claims hold and all was counted right. */
 export const isGood = ({ claims, differences }: RowResult): boolean => claims.every(isMet) && differences.length === 0;
 
-/** A line for each claim and each difference. */
-export function verdictLines({ row, claims, differences }: RowResult): string[] {
-  return [
-    ...claims.map((claim) => `${row}: ${numberText(claim.value)} ${claim.what}, target at most ${verdict(claim)}`),
-    ...differences.map((difference) => `${row}: counted WRONG: ${difference}`),
-  ];
-}
+/** A line for each thing that rejoin counted otherwise than it should have. */
+export const wrongLines = ({ row, differences }: RowResult): string[] =>
+  differences.map((difference) => `${row}: counted WRONG: ${difference}`);
 
 /** The target, and whether it is met or by how much it is missed. */
 export function verdict(claim: Claim): string {

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { claimsTable, page } from "./page.ts";
 import { isReading, readingTable } from "./reading.ts";
-import { isGood, numberText, type RowResult, verdictLines } from "./result.ts";
+import { isGood, numberText, type RowResult, wrongLines } from "./result.ts";
 import { keep } from "./results-file.ts";
 import { ROWS } from "./rows.ts";
 
@@ -35,28 +35,25 @@ async function main(args: readonly string[]): Promise<number> {
   return results.every(isGood) ? 0 : 1;
 }
 
-/** The table that the README shows, and one of all other rows. */
+/** The table that the README shows, and one of all other rows with what they were made of. */
 function report(results: readonly RowResult[]): string {
   const readings = results.filter(isReading);
   const others = results.filter((result) => !isReading(result));
-  const figures = others.flatMap((result) => result.figures.map((figure) => ({ row: result.row, ...figure })));
   return [
     ...(readings.length > 0 ? [readingTable(readings)] : []),
-    ...(others.length > 0
-      ? [
-          claimsTable(others),
-          figures.map(figureLine).join(""),
-          others
-            .flatMap(verdictLines)
-            .map((line) => `${line}\n`)
-            .join(""),
-        ]
-      : []),
+    ...(others.length > 0 ? [claimsTable(others), lines(others.flatMap(figureLines))] : []),
+    ...(others.some(({ differences }) => differences.length > 0) ? [lines(others.flatMap(wrongLines))] : []),
   ].join("\n");
 }
 
-function figureLine({ row, what, value, unit }: { row: string; what: string; value: number; unit: string }): string {
-  return `${row}: ${what}: ${numberText(value)} ${unit}\n`;
+const lines = (all: readonly string[]): string => all.map((line) => `${line}\n`).join("");
+
+function figureLines({ row, against, figures }: RowResult): string[] {
+  const programs = against.map(({ name, version }) => `${name} ${version}`).join(", ");
+  return [
+    ...figures.map(({ what, value, unit }) => `${row}: ${what}: ${numberText(value)} ${unit}`),
+    ...(programs === "" ? [] : [`${row}: against ${programs}`]),
+  ];
 }
 
 process.exitCode = await main(process.argv.slice(2));
