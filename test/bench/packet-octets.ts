@@ -9,8 +9,6 @@ const TCP = 20;
 export const DELIVERY_OCTETS = ETHERNET + IPV4 + GRE;
 /** Octets before the TCP options: 86. */
 const HEADERS = DELIVERY_OCTETS + IPV4 + TCP;
-/** The most that a packet has: all TCP options, and a segment's payload. */
-export const MAX_OCTETS = HEADERS + 40 + SEGMENT_OCTETS;
 const COLLECTOR = 0xac1f0064;
 const GRE_IPV4 = 0x0800;
 

@@ -40,7 +40,7 @@ export interface Row {
 }
 
 /** Whether a claim holds. NaN, as without the other program, does not. */
-export const isMet = ({ value, target }: Claim): boolean => value <= target;
+const isMet = ({ value, target }: Claim): boolean => value <= target;
 
 /** Whether all of a row's claims hold and all was counted right. */
 export const isGood = ({ claims, differences }: RowResult): boolean => claims.every(isMet) && differences.length === 0;
