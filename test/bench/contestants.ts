@@ -11,6 +11,7 @@ export const rejoinSummary = (path: string): Contestant => ({
 /** tcpdump writing a file to nowhere, to be measured. */
 export const tcpdumpOf = (path: string): Contestant => ({
   name: "tcpdump -w /dev/null",
+  needs: "tcpdump",
   run: () => measure("tcpdump", ["-r", path, "-w", "/dev/null"]),
 });
 

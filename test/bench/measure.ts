@@ -33,14 +33,17 @@ export function measure(program: string, args: readonly string[]): Run {
 /** A program to be measured. */
 export interface Contestant {
   readonly name: string;
+  /** The program that must be installed for it. */
+  readonly needs?: string;
   readonly run: () => Run;
 }
 
-/** Measures programs in turn, ROUNDS times each. The runs of each, in the order of the programs. */
+/** Measures programs in turn, ROUNDS times each. The runs of each, in the order of the programs; none of one that is missing. */
 export function alternate(row: string, programs: readonly Contestant[], rounds = ROUNDS): Run[][] {
   const runs = programs.map((): Run[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, { name, run }] of programs.entries()) {
+    for (const [i, { name, needs, run }] of programs.entries()) {
+      if (needs !== undefined && !isInstalled(needs)) continue;
       const result = run();
       runs[i]?.push(result);
       process.stderr.write(`bench: ${row}: ${name}: ${result.cpuSeconds.toFixed(2)} s\n`);

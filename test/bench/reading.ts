@@ -40,9 +40,11 @@ export function readingRow<T extends { readonly packets: number }>(capture: Capt
 /** Reads a capture with rejoin, tcpdump and tshark in turn. Programs that are missing are left out. Throws when one fails. */
 async function benchReading<T extends { readonly packets: number }>(capture: Capture<T>): Promise<ReadingResult> {
   const { path, truth } = await provide(capture);
-  const programs = [rejoinSummary(path), ...(isInstalled("tcpdump") ? [tcpdumpOf(path)] : [])];
+  const programs = [rejoinSummary(path), tcpdumpOf(path)];
   const runs = alternate(capture.name, programs);
-  const readings = programs.map(({ name }, i) => readingOf(name, truth.packets, runs[i] ?? []));
+  const readings = programs.flatMap(({ name }, i) =>
+    runs[i]?.length ? [readingOf(name, truth.packets, runs[i])] : [],
+  );
   if (isInstalled("tshark") && isInstalled("tcpdump")) {
     const part = `${path}.beginning`;
     measure("tcpdump", ["-r", path, "-c", String(TSHARK_PACKETS), "-w", part]);

@@ -26,7 +26,7 @@ export interface Truth {
   readonly subflows: { readonly initial: number; readonly joined: number };
   /** Stream octets of all sessions, by side, and how many of both were cut off. */
   readonly octets: { readonly initiator: number; readonly responder: number; readonly missing: number };
-  /** Mappings with a checksum; absent where none has. */
+  /** Mappings with a checksum, those of DATA_FINs among them; absent where none has. */
   readonly checksums?: number;
 }
 
