@@ -10,6 +10,7 @@ import { TrueStreams } from "../streams-of.ts";
 
 /** What hashing may cost, in what openssl takes for the same octets. */
 const OPENSSL_TIMES = 1.2;
+const ROUNDS = 3;
 
 /** The digests of both streams of each session as records, against putting the streams together and hashing them alone. */
 export const DIGEST: Row = { name: "digest", provide: async () => void (await provide(PAYLOAD)), run };
@@ -18,18 +19,22 @@ async function run(): Promise<RowResult> {
   const { path } = await provide(PAYLOAD);
   const streams = new TrueStreams(PAYLOAD_WORKLOAD);
   const files = streamFiles(streams);
-  const [rejoin, inOrder, openssl] = alternate("digest", [
-    {
-      name: "rejoin read --digest --json",
-      run: () => measure(process.execPath, [REJOIN, "read", "--digest", "--json", path]),
-    },
-    putTogether(path),
-    {
-      name: "openssl dgst -sha256",
-      needs: "openssl",
-      run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
-    },
-  ]);
+  const [rejoin, inOrder, openssl] = alternate(
+    "digest",
+    [
+      {
+        name: "rejoin read --digest --json",
+        run: () => measure(process.execPath, [REJOIN, "read", "--digest", "--json", path]),
+      },
+      putTogether(path),
+      {
+        name: "openssl dgst -sha256",
+        needs: "openssl",
+        run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
+      },
+    ],
+    ROUNDS,
+  );
   const [took, without, hashing] = [medianCpu(rejoin), medianCpu(inOrder), medianCpu(openssl)];
   const right = openssl?.[0]?.output.match(/^[0-9a-f]{64}/gm) ?? streams.digests();
   const told = digestsOf(rejoin?.[0]?.output ?? "");
