@@ -69,8 +69,9 @@ export class StreamChunks implements OctetSink {
   private readonly bounds: ChunkBounds;
   /** By session id; bounded by the session table. */
   private readonly sessions = new Map<string, [Stream | null, Stream | null]>();
-  /** Streams with octets that wait. */
-  private readonly waiting = new Set<Stream>();
+  /** Streams with octets in order that wait for more, and streams with a hole: those that wait longest come first. */
+  private readonly ready = new Set<Stream>();
+  private readonly holed = new Set<Stream>();
   private heldOctets = 0;
   private readonly clock = new PacketClock();
   private now = 0;
@@ -90,14 +91,13 @@ export class StreamChunks implements OctetSink {
     }
     // A copy of its own: blocks do not stay.
     const octets = new Uint8Array(block.subarray(at, at + length));
-    this.waiting.add(stream);
     if (offset === stream.next) {
       this.append(stream, octets);
       this.join(stream);
       return;
     }
-    if (stream.held.size === 0) stream.holeSince = this.now;
     stream.held.add({ offset, octets });
+    if (stream.held.size === 1) this.awaitHole(stream);
     stream.heldOctets += length + PIECE_OCTETS;
     this.heldOctets += length + PIECE_OCTETS;
     while (
@@ -114,10 +114,13 @@ export class StreamChunks implements OctetSink {
     const believed = this.clock.read(nowMicros);
     if (believed <= this.now) return;
     this.now = believed;
-    for (const stream of this.waiting) {
-      while (stream.held.size > 0 && believed - stream.holeSince >= this.bounds.holeMicros) this.skipHole(stream);
-      if (stream.readyOctets > 0 && believed - stream.readySince >= this.bounds.chunkMicros) this.send(stream, false);
-      if (stream.readyOctets === 0 && stream.held.size === 0) this.waiting.delete(stream);
+    for (const stream of this.holed) {
+      if (believed - stream.holeSince < this.bounds.holeMicros) break;
+      this.skipHole(stream);
+    }
+    for (const stream of this.ready) {
+      if (believed - stream.readySince < this.bounds.chunkMicros) break;
+      this.send(stream, false);
     }
   }
 
@@ -127,7 +130,6 @@ export class StreamChunks implements OctetSink {
       if (stream === null) continue;
       while (stream.held.size > 0) this.skipHole(stream);
       this.send(stream, true);
-      this.waiting.delete(stream);
     }
     this.sessions.delete(sessionId);
   }
@@ -148,7 +150,10 @@ export class StreamChunks implements OctetSink {
   /** Takes octets that are next. */
   private append(stream: Stream, octets: Uint8Array): void {
     for (let at = 0; at < octets.length; ) {
-      if (stream.readyOctets === 0) stream.readySince = this.now;
+      if (stream.readyOctets === 0) {
+        stream.readySince = this.now;
+        this.ready.add(stream);
+      }
       const part = octets.subarray(at, at + this.bounds.chunkOctets - stream.readyOctets);
       stream.ready.push(part);
       stream.readyOctets += part.length;
@@ -160,15 +165,24 @@ export class StreamChunks implements OctetSink {
 
   /** Takes held pieces that are next. */
   private join(stream: Stream): void {
-    for (let piece = stream.held.first; piece?.offset === stream.next; piece = stream.held.first) {
+    let piece = stream.held.first;
+    if (piece?.offset !== stream.next) return;
+    for (; piece?.offset === stream.next; piece = stream.held.first) {
       const { octets } = piece;
       stream.held.takeFirst();
       stream.heldOctets -= octets.length + PIECE_OCTETS;
       this.heldOctets -= octets.length + PIECE_OCTETS;
       this.append(stream, octets);
-      // What is left waits for another hole.
-      stream.holeSince = this.now;
     }
+    // What is left waits for another hole.
+    this.awaitHole(stream);
+  }
+
+  /** Waits for the first hole of a stream from now on, where it has one. */
+  private awaitHole(stream: Stream): void {
+    stream.holeSince = this.now;
+    this.holed.delete(stream);
+    if (stream.held.size > 0) this.holed.add(stream);
   }
 
   /** Gives the first hole of a stream up. */
@@ -185,6 +199,7 @@ export class StreamChunks implements OctetSink {
     const [only] = ready;
     const octets = ready.length === 1 && only !== undefined ? only : Buffer.concat(ready, readyOctets);
     this.emit({ sessionId, side, offset: next - readyOctets, hole, octets, atMicros: this.now, final });
+    this.ready.delete(stream);
     stream.ready = [];
     stream.readyOctets = 0;
     stream.hole = 0;

@@ -1,45 +1,60 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import type { Totals } from "../../src/pipeline.ts";
+import type { Generated } from "./files.ts";
+import { differencesOf } from "./result.ts";
 import { type Truth, type Workload, writeTraffic } from "./traffic.ts";
 
-/** A generated file that a bench reads, and how much processor time reading it may take. */
-export interface Capture {
-  readonly name: string;
+/** A generated file that a bench reads, how much processor time reading it may take, and what must be counted in it. */
+export interface Capture<T extends { readonly packets: number }> extends Generated<T> {
   readonly about: string;
-  readonly workload: Workload;
   /** At most so many times what tcpdump takes. */
   readonly target: number;
+  /** What `rejoin read --summary --json` counted otherwise than was written. */
+  readonly differences: (totals: Totals, truth: T) => string[];
 }
 
-export const CAPTURES: readonly Capture[] = [
-  {
-    name: "headers",
-    about: "5,000,000 packets cut to 126 octets, 10,000 sessions of 2.5 subflows",
-    workload: { sessions: 10_000, packetsPerSubflow: 200, snap: 126, seed: 1 },
-    target: 4,
-  },
-  {
-    name: "payload",
-    about: "1,500,000 packets of 1,446 octets, 3,000 sessions of 2.5 subflows",
-    workload: { sessions: 3_000, packetsPerSubflow: 200, snap: 65_535, seed: 2 },
-    target: 2,
-  },
-];
+/** A capture of generated sessions. */
+function generated(name: string, about: string, workload: Workload, target: number): Capture<Truth> {
+  return { name, about, workload, target, write: (path) => writeTraffic(path, workload), differences };
+}
 
-const FOLDER = "bench-data";
+export const HEADERS = generated(
+  "headers",
+  "5,000,000 packets cut to 126 octets, 10,000 sessions of 2.5 subflows",
+  { sessions: 10_000, packetsPerSubflow: 200, snap: 126, seed: 1 },
+  4,
+);
 
-/** Path and truth of a capture; made on first use and kept in bench-data/ for as long as its workload stays the same. */
-export function provide({ name, workload }: Capture): { path: string; truth: Truth } {
-  const path = join(FOLDER, `${name}.pcap`);
-  const noteFile = join(FOLDER, `${name}.json`);
-  if (existsSync(path) && existsSync(noteFile)) {
-    const note = JSON.parse(readFileSync(noteFile, "utf8")) as { workload: Workload; truth: Truth };
-    if (JSON.stringify(note.workload) === JSON.stringify(workload)) return { path, truth: note.truth };
-  }
-  mkdirSync(FOLDER, { recursive: true });
-  process.stderr.write(`bench: writing ${path}\n`);
-  const truth = writeTraffic(`${path}.part`, workload);
-  renameSync(`${path}.part`, path);
-  writeFileSync(noteFile, `${JSON.stringify({ workload, truth }, null, 2)}\n`);
-  return { path, truth };
+/** The workload of the capture `payload`, which the bench of streams reads too. */
+export const PAYLOAD_WORKLOAD: Workload = { sessions: 3_000, packetsPerSubflow: 200, snap: 65_535, seed: 2 };
+
+export const PAYLOAD = generated(
+  "payload",
+  "1,500,000 packets of 1,446 octets, 3,000 sessions of 2.5 subflows",
+  PAYLOAD_WORKLOAD,
+  2,
+);
+
+export const CHECKSUM = generated(
+  "checksum",
+  "1,500,000 packets of 1,446 octets, 3,000 sessions of 2.5 subflows, every mapping with a checksum; seed 2",
+  { ...PAYLOAD_WORKLOAD, checksums: true },
+  2,
+);
+
+/** Compares totals with what the generator wrote. */
+function differences(totals: Totals, truth: Truth): string[] {
+  const { octets, verdicts } = totals;
+  return differencesOf([
+    ["packets", truth.packets, totals.packetsIn],
+    ["packets counted", truth.packets, totals.packets["session/counted"]],
+    ["sessions", truth.sessions, totals.sessions.opened],
+    ["sessions ended by FIN", truth.sessions, totals.endedBy.fin],
+    ["initial subflows", truth.subflows.initial, totals.subflows.initial],
+    ["joined subflows", truth.subflows.joined, totals.subflows.joined],
+    ["join HMACs verified", 2 * truth.subflows.joined, verdicts["join-hmac"]?.verified],
+    ["mappings' checksums verified", truth.checksums ?? 0, verdicts.checksum?.verified],
+    ["octets of initiators", truth.octets.initiator, octets.initiator],
+    ["octets of responders", truth.octets.responder, octets.responder],
+    ["octets missing", truth.octets.missing, octets.missing],
+  ]);
 }

@@ -7,7 +7,7 @@ export type Side = 0 | 1;
 /** TCP payload of every data segment: with Ethernet, IPv4, GRE, IPv4, TCP, timestamps and a full DSS this is 1,446 octets. */
 export const SEGMENT_OCTETS = 1320;
 /** Segments that one DSS mapping covers; Linux repeats the mapping on each of them. */
-const SEGMENTS_PER_MAPPING = 4;
+export const SEGMENTS_PER_MAPPING = 4;
 
 /** An MPTCP key and what RFC 8684 section 3.2 derives from it with SHA-256. */
 export interface Key {
@@ -90,6 +90,7 @@ export class Subflow {
       sender.mappingLength = Math.min(most, sender.segmentsLeft) * SEGMENT_OCTETS;
       sender.mappingSent = 0;
       this.session.scheduled[side] += sender.mappingLength;
+      this.session.mappings++;
     }
     sender.mappingSent += SEGMENT_OCTETS;
     sender.segmentsLeft--;
@@ -120,10 +121,20 @@ export class Session {
   readonly scheduled: [number, number] = [0, 0];
   /** Sides whose DATA_FIN was sent. */
   readonly finished: [boolean, boolean] = [false, false];
+  /** Mappings of both sides so far, those of a DATA_FIN among them. */
+  mappings = 0;
+  /** Every mapping has a checksum (RFC 8684 section 3.3.1). */
+  readonly checksums: boolean;
 
-  constructor(number: number, random: Random) {
+  constructor(number: number, random: Random, checksums = false) {
     this.number = number;
+    this.checksums = checksums;
     this.keys = [keyOf(random.octets(8)), keyOf(random.octets(8))];
+  }
+
+  /** Which piece of payload lies at an offset of a side's stream, a multiple of SEGMENT_OCTETS. */
+  pieceAt(side: Side, offset: number): number {
+    return this.number + 7 * side + offset / SEGMENT_OCTETS;
   }
 
   /** Stream octets of a side that the other side has without a hole. */

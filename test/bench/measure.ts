@@ -1,4 +1,13 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Program } from "./result.ts";
+
+/** The middle one of so many runs of each program; the programs take turns, so that a slower minute meets all of them. */
+export const ROUNDS = 5;
+
+/** The command line as it is installed; this file lies in `dist` too. */
+export const REJOIN = fileURLToPath(new URL("../../bin/rejoin.js", import.meta.url));
 
 /** One run of a program: processor time of it and its children, and what it printed. */
 export interface Run {
@@ -15,10 +24,36 @@ export function measure(program: string, args: readonly string[]): Run {
   const errors = child.stderr.trimEnd().split("\n");
   const [wall, user, system] = (errors.pop() ?? "").split(" ").map(Number);
   if (child.status !== 0 || wall === undefined || user === undefined || system === undefined) {
-    throw new Error(`${program} ${args.join(" ")}: ${errors.pop() ?? child.error?.message ?? "failed"}`);
+    const last = errors.pop() ?? child.error?.message ?? "failed";
+    throw new Error(`${program} ${args.slice(0, 8).join(" ")}: ${last}`);
   }
   return { cpuSeconds: user + system, wallSeconds: wall, output: child.stdout };
 }
+
+/** A program to be measured. */
+export interface Contestant {
+  readonly name: string;
+  /** The program that must be installed for it. */
+  readonly needs?: string;
+  readonly run: () => Run;
+}
+
+/** Measures programs in turn, ROUNDS times each. The runs of each, in the order of the programs; none of one that is missing. */
+export function alternate(row: string, programs: readonly Contestant[], rounds = ROUNDS): Run[][] {
+  const runs = programs.map((): Run[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { name, needs, run }] of programs.entries()) {
+      if (needs !== undefined && !isInstalled(needs)) continue;
+      const result = run();
+      runs[i]?.push(result);
+      process.stderr.write(`bench: ${row}: ${name}: ${result.cpuSeconds.toFixed(2)} s\n`);
+    }
+  }
+  return runs;
+}
+
+/** The median of the runs' processor time, in seconds. */
+export const medianCpu = (runs: readonly Run[] = []): number => median(runs.map(({ cpuSeconds }) => cpuSeconds));
 
 /** The middle value; of an even count the mean of the two middle ones. NaN of none. */
 export function median(values: readonly number[]): number {
@@ -26,4 +61,18 @@ export function median(values: readonly number[]): number {
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
   const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? Number.NaN;
   return (lower + upper) / 2;
+}
+
+/** Whether a program is there. */
+export function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? "").split(":").some((folder) => existsSync(`${folder}/${program}`));
+}
+
+/** Of these programs those that are there, with the version that they state. */
+export function versionsOf(...programs: readonly ("tcpdump" | "tshark" | "openssl" | "node")[]): Program[] {
+  return programs.filter(isInstalled).map((name) => {
+    const { stdout, stderr } = spawnSync(name, [name === "openssl" ? "version" : "--version"], { encoding: "utf8" });
+    const [, version = "unknown"] = /(\d+\.\d+[\w.]*)/.exec(stdout || stderr) ?? [];
+    return { name, version };
+  });
 }

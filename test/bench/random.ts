@@ -28,3 +28,11 @@ export class Random {
     return Uint8Array.from({ length }, () => this.uint32() >>> 24);
   }
 }
+
+/** A step that visits every index of `count` once before it repeats. */
+export function coprimeStride(count: number, random: Random): number {
+  const greatest = (a: number, b: number): number => (b === 0 ? a : greatest(b, a % b));
+  let stride = 1 + random.below(count);
+  while (greatest(stride, count) !== 1) stride++;
+  return stride;
+}

@@ -1,28 +1,59 @@
 import { writeFileSync } from "node:fs";
-import { CAPTURES, provide } from "./captures.ts";
-import { benchReading, table } from "./reading.ts";
+import { claimsTable, page } from "./page.ts";
+import { isReading, readingTable } from "./reading.ts";
+import { isGood, numberText, type RowResult, wrongLines } from "./result.ts";
+import { keep } from "./results-file.ts";
+import { ROWS } from "./rows.ts";
+
+const PAGE = "docs/performance.md";
 
 /**
- * `npm run bench [-- NAME...]`: reads generated captures with rejoin, tcpdump and tshark in turn, prints the table that
- * the README shows and writes bench-data/results.json. `--data` only makes the captures. Returns the exit status: 1 when
- * rejoin read a capture wrong or missed its target.
+ * `npm run bench [-- NAME...]`: measures these rows, or all, prints their tables and keeps the results in
+ * bench-data/results.json. `--data` only writes the captures that they read, `--page` also writes docs/performance.md.
+ * Returns the exit status: 1 when rejoin counted something wrong or missed a target.
  */
-function main(args: readonly string[]): number {
-  const names = args.filter((word) => word !== "--data");
-  const unknown = names.find((name) => CAPTURES.every((capture) => capture.name !== name));
+async function main(args: readonly string[]): Promise<number> {
+  const names = args.filter((word) => word !== "--data" && word !== "--page");
+  const unknown = names.find((name) => ROWS.every((row) => row.name !== name));
   if (unknown !== undefined) {
-    process.stderr.write(`bench: there is no ${unknown}; choose from ${CAPTURES.map(({ name }) => name).join(", ")}\n`);
+    process.stderr.write(`bench: there is no ${unknown}; choose from ${ROWS.map(({ name }) => name).join(", ")}\n`);
     return 2;
   }
-  const chosen = CAPTURES.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = ROWS.filter(({ name }) => names.length === 0 || names.includes(name));
   if (args.includes("--data")) {
-    for (const capture of chosen) provide(capture);
+    for (const { provide } of chosen) await provide?.();
     return 0;
   }
-  const results = chosen.map(benchReading);
-  writeFileSync("bench-data/results.json", `${JSON.stringify(results, null, 2)}\n`);
-  process.stdout.write(table(results));
-  return results.every(({ ratio, target, differences }) => ratio <= target && differences.length === 0) ? 0 : 1;
+  const results: RowResult[] = [];
+  for (const { run } of chosen) results.push(await run());
+  const kept = keep(
+    results,
+    ROWS.map(({ name }) => name),
+  );
+  if (args.includes("--page")) writeFileSync(PAGE, page(kept));
+  process.stdout.write(report(results));
+  return results.every(isGood) ? 0 : 1;
 }
 
-process.exitCode = main(process.argv.slice(2));
+/** The table that the README shows, and one of all other rows with what they were made of. */
+function report(results: readonly RowResult[]): string {
+  const readings = results.filter(isReading);
+  const others = results.filter((result) => !isReading(result));
+  return [
+    ...(readings.length > 0 ? [readingTable(readings)] : []),
+    ...(others.length > 0 ? [claimsTable(others), lines(others.flatMap(figureLines))] : []),
+    ...(others.some(({ differences }) => differences.length > 0) ? [lines(others.flatMap(wrongLines))] : []),
+  ].join("\n");
+}
+
+const lines = (all: readonly string[]): string => all.map((line) => `${line}\n`).join("");
+
+function figureLines({ row, against, figures }: RowResult): string[] {
+  const programs = against.map(({ name, version }) => `${name} ${version}`).join(", ");
+  return [
+    ...figures.map(({ what, value, unit }) => `${row}: ${what}: ${numberText(value)} ${unit}`),
+    ...(programs === "" ? [] : [`${row}: against ${programs}`]),
+  ];
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -4,7 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { observe } from "../scenario/observed.ts";
 import { needs, titled } from "../support/requirements.ts";
+import { TrueStreams } from "./streams-of.ts";
 import { writeTraffic } from "./traffic.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rejoin-bench-"));
@@ -39,18 +41,38 @@ describe("generated traffic", () => {
   });
 });
 
+test("true streams are what comes out of the capture", async () => {
+  const path = join(folder, "streams.pcap");
+  const truth = writeTraffic(path, WORKLOAD);
+  const streams = new TrueStreams(WORKLOAD);
+  const lengths = streams.each((session, side) => streams.octets(session, side).length);
+  const sum = (side: number) => lengths.reduce((all, length, i) => (i % 2 === side ? all + length : all), 0);
+  expect([sum(0), sum(1)]).toEqual([truth.octets.initiator, truth.octets.responder]);
+  const { records } = await observe([path], { digest: true });
+  const found = records.flatMap(({ mptcp: { stream } }) => [stream.initiator.sha256, stream.responder.sha256]);
+  expect(found.sort()).toEqual(streams.digests().sort());
+});
+
 const reason = needs("tshark");
 describe.skipIf(reason !== undefined)(titled("generated traffic, as tshark reads it", reason), () => {
   const path = join(folder, "tshark.pcap");
   const truth = writeTraffic(path, WORKLOAD);
 
+  const summedPath = join(folder, "checksums.pcap");
+  const summed = writeTraffic(summedPath, { ...WORKLOAD, checksums: true });
+
   /** One row per packet that passes the filter, one text per field. */
   function fields(filter: string, ...names: string[]): string[][] {
+    return fieldsOf(path, filter, names);
+  }
+
+  function fieldsOf(path: string, filter: string, names: readonly string[]): string[][] {
     const checks = ["tcp.check_checksum", "ip.check_checksum"].flatMap((name) => ["-o", `${name}:TRUE`]);
     const columns = ["-T", "fields", ...names.flatMap((name) => ["-e", name])];
     const output = execFileSync("tshark", ["-r", path, ...checks, "-Y", filter, ...columns], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
+      maxBuffer: 1 << 24,
     });
     return output.split("\n").flatMap((line) => (line === "" ? [] : [line.split("\t")]));
   }
@@ -153,6 +175,37 @@ describe.skipIf(reason !== undefined)(titled("generated traffic, as tshark reads
       const hmac = (key: Buffer[], message: Buffer[]) =>
         createHmac("sha256", Buffer.concat(key)).update(Buffer.concat(message)).digest("hex");
       expect(hmacs).toEqual([hmac([b, a], [nb, na]).slice(0, 16), hmac([a, b], [na, nb]).slice(0, 40)]);
+    }
+  });
+
+  test("has DSS checksums that are those of pseudo-header and payload, where asked for", () => {
+    const mapped = new Map<string, { pseudo: string; checksum: number; payload: string }>();
+    for (const [stream = "", port = "", dsn = "", ssn, length, options = "", payload = ""] of fieldsOf(
+      summedPath,
+      "tcp.options.mptcp.rawdataseqno && tcp.options.mptcp.datalvllen",
+      [
+        ...["tcp.stream", "tcp.srcport", "tcp.options.mptcp.rawdataseqno", "tcp.options.mptcp.subflowseqno"],
+        ...["tcp.options.mptcp.datalvllen", "tcp.options", "tcp.payload"],
+      ],
+    )) {
+      const hex = (text: string | undefined, octets: number) =>
+        BigInt(text ?? "")
+          .toString(16)
+          .padStart(2 * octets, "0");
+      const pseudo = hex(dsn, 8) + hex(ssn, 4) + hex(length, 2);
+      // tshark has no field for the checksum, which is the last of the options.
+      const checksum = Number(`0x${options.slice(-4)}`);
+      const mapping = mapped.get(`${stream} ${port} ${dsn}`) ?? { pseudo, checksum, payload: "" };
+      mapping.payload += payload.replaceAll(":", "");
+      mapped.set(`${stream} ${port} ${dsn}`, mapping);
+    }
+    // Each session's first mapping is its MP_CAPABLE's, which states neither DSN nor SSN.
+    expect(mapped.size).toBe((summed.checksums ?? 0) - summed.sessions);
+    for (const { pseudo, checksum, payload } of mapped.values()) {
+      const octets = Buffer.from(pseudo + payload, "hex");
+      let sum = checksum;
+      for (let at = 0; at < octets.length; at += 2) sum += octets.readUInt16BE(at);
+      expect(sum % 0xffff).toBe(0);
     }
   });
 });

@@ -19,10 +19,16 @@ const text = (chunk: Chunk): [number, number, string] => [
   Buffer.from(chunk.octets).toString("latin1"),
 ];
 
-function give(streams: StreamChunks, offset: number, octets: string | Uint8Array, side: 0 | 1 = 0): void {
+function give(
+  streams: StreamChunks,
+  offset: number,
+  octets: string | Uint8Array,
+  side: 0 | 1 = 0,
+  session = "session",
+): void {
   // The block is another one each time, and does not stay.
   const block = Buffer.concat([Buffer.from("???"), Buffer.from(octets)]);
-  streams.octets("session", side, offset, block, 3, octets.length);
+  streams.octets(session, side, offset, block, 3, octets.length);
   block.fill(0);
 }
 
@@ -68,6 +74,33 @@ describe("chunks of streams", () => {
     streams.end("session");
     expect(chunks.map(text).slice(2)).toEqual([[0, 7, ""]]);
     expect(streams.lateOctets).toBe(3);
+  });
+
+  it("wait each from its own time on, whichever stream began first", () => {
+    const { chunks, streams } = collector();
+    const gone = () => chunks.splice(0).map(({ sessionId, offset, hole }) => `${sessionId} ${offset} ${hole}`);
+    streams.advance(1000);
+    give(streams, 5, "f", 0, "a");
+    give(streams, 9, "j", 0, "a");
+    streams.advance(1050);
+    give(streams, 5, "f", 0, "b");
+    streams.advance(1060);
+    // The first hole of a is filled: it waits for its second one from now on, behind b.
+    give(streams, 0, "abcde", 0, "a");
+    streams.advance(1069);
+    expect(gone()).toEqual([]);
+    streams.advance(1070);
+    expect(gone()).toEqual(["a 0 0"]);
+    streams.advance(1149);
+    expect(gone()).toEqual([]);
+    streams.advance(1150);
+    give(streams, 0, "x", 0, "c");
+    streams.advance(1159);
+    expect(gone()).toEqual([]);
+    streams.advance(1160);
+    expect(gone()).toEqual(["b 5 5", "c 0 0"]);
+    streams.advance(1170);
+    expect(gone()).toEqual(["a 9 3"]);
   });
 
   it("keep the sides apart, and say nothing of a side without octets", () => {

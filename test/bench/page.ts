@@ -1,0 +1,40 @@
+import { type Claim, numberText, type RowResult, verdict } from "./result.ts";
+import type { KeptResult } from "./results-file.ts";
+
+const HEAD = `# Performance
+
+Written by \`npm run bench -- --page\` out of what the bench measured; do not edit. [testing.md](testing.md#the-bench) says
+what each row is and how it is measured. Times are processor time, user and system, where nothing else is said.
+`;
+
+/** The rows' claims as a Markdown table. */
+export function claimsTable(results: readonly RowResult[]): string {
+  const lines = results.flatMap(({ row, claims }) => claims.map((claim) => claimLine(row, claim)));
+  return ["| row | measured | | target at most |", "|---|---:|---|---|", ...lines].map((line) => `${line}\n`).join("");
+}
+
+function claimLine(row: string, claim: Claim): string {
+  return `| \`${row}\` | ${numberText(claim.value)} | ${claim.what} | ${verdict(claim)} |`;
+}
+
+/** docs/performance.md: what was measured of every row, where, when and with which programs. */
+export function page(results: readonly KeptResult[]): string {
+  return [HEAD, claimsTable(results), ...results.map(section)].join("\n");
+}
+
+function section({ row, about, against, measured, machine, date, figures, differences }: KeptResult): string {
+  const programs = [...measured, ...against].map(({ name, version }) => `${name} ${version}`).join(", ");
+  const lines = [
+    `## ${row}`,
+    "",
+    `${about}.`,
+    "",
+    `${date}, ${programs}; ${machine}.`,
+    ...(differences.length === 0 ? [] : ["", `Counted **wrong**: ${differences.join("; ")}.`]),
+    "",
+    "| | | |",
+    "|---|---:|---|",
+    ...figures.map(({ what, value, unit }) => `| ${what} | ${numberText(value)} | ${unit} |`),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,114 @@
+import { type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Pipeline, type Totals } from "../../../src/pipeline.ts";
+import { SEGMENT_OCTETS } from "../conversation.ts";
+import { LiveSessions } from "../live/live-sessions.ts";
+import { FeedingWindow } from "../live/window.ts";
+import type { LiveResult, LiveWorkload } from "../live/workload.ts";
+import { Pieces } from "../pieces.ts";
+import { coprimeStride, Random } from "../random.ts";
+import { differencesOf } from "../result.ts";
+
+/** A run of the garbage collector, as Node tells of it. */
+type Collection = PerformanceEntry & { readonly detail: { readonly flags: number } };
+
+/** V8 marks by it a collection that somebody asked for. */
+const FORCED = 4;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const workload = JSON.parse(process.argv[2] ?? "") as LiveWorkload;
+const random = new Random(workload.seed);
+const pieces = new Pieces(random);
+const live = new LiveSessions(workload, random);
+const pipeline = new Pipeline({
+  observer: { name: "bench", version: "0" },
+  ...{ agents: null, partial: false, revisions: "ended", digest: false, octets: null, record: null },
+  // Room for a million sessions of 2.5 subflows; memory is taken as they come.
+  bounds: { sessions: 2 ** 20, subflows: 2 ** 22 },
+  hashSeed: workload.seed,
+});
+const feeding = new FeedingWindow(pipeline, pieces);
+
+let longestPauseMs = 0;
+const takePauses = (entries: PerformanceEntry[]): void => {
+  for (const { duration, detail } of entries as Collection[]) {
+    if ((detail.flags & FORCED) === 0) longestPauseMs = Math.max(longestPauseMs, duration);
+  }
+};
+const pauses = new PerformanceObserver((list) => takePauses(list.getEntries()));
+pauses.observe({ entryTypes: ["gc"] });
+
+const spent = { setUp: 0, steady: 0, steadyPackets: 0 };
+
+/** Sets sessions up, and lets their subflows send. */
+async function run(from: number, to: number): Promise<void> {
+  feeding.spentMicros = 0;
+  for (let session = from; session < to; session++) live.setUp(session, feeding);
+  feeding.flush();
+  spent.setUp += feeding.spentMicros;
+  const first = live.firstSubflow(from);
+  const count = live.firstSubflow(to) - first;
+  for (let round = 0; round < workload.rounds && count > 0; round++) {
+    feeding.spentMicros = 0;
+    const stride = coprimeStride(count, random);
+    let at = random.below(count);
+    for (let i = 0; i < count; i++) {
+      live.send(first + at, round, feeding);
+      at = (at + stride) % count;
+    }
+    feeding.flush();
+    if (round < workload.warmUpRounds) continue;
+    spent.steady += feeding.spentMicros;
+    spent.steadyPackets += count;
+  }
+  await setImmediate();
+}
+
+/** Octets that the process, V8's heap and arrays outside of it take once all garbage is gone. */
+function memory(): { rss: number; heapUsed: number; arrayBuffers: number } {
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage();
+}
+
+function differences(totals: Totals): string[] {
+  const { sessions } = workload;
+  const joined = live.subflows - sessions;
+  const octets = (workload.rounds / 2) * live.subflows * SEGMENT_OCTETS;
+  return differencesOf([
+    ["packets", feeding.packets, totals.packetsIn],
+    ["packets counted", feeding.packets, totals.packets["session/counted"]],
+    ["sessions", sessions, totals.sessions.ended],
+    ["initial subflows", sessions, totals.subflows.initial],
+    ["joined subflows", joined, totals.subflows.joined],
+    ["join HMACs verified", 2 * joined, totals.verdicts["join-hmac"]?.verified],
+    ["octets of initiators", octets, totals.octets.initiator],
+    ["octets of responders", octets, totals.octets.responder],
+    ["octets missing, which is all of them", 2 * octets, totals.octets.missing],
+  ]);
+}
+
+await run(0, workload.sessionsBefore);
+const before = memory();
+await run(workload.sessionsBefore, workload.sessions);
+const after = memory();
+takePauses(pauses.takeRecords());
+feeding.spentMicros = 0;
+const isAlive = pipeline.totals().sessions.live === workload.sessions;
+feeding.time(() => pipeline.finish("end-of-input"));
+const result: LiveResult = {
+  setUpSeconds: spent.setUp / 1e6,
+  steadySeconds: spent.steady / 1e6,
+  endSeconds: feeding.spentMicros / 1e6,
+  steadyPackets: spent.steadyPackets,
+  residentGrowth: after.rss - before.rss,
+  heapGrowth: after.heapUsed - before.heapUsed,
+  arrayGrowth: after.arrayBuffers - before.arrayBuffers,
+  longestPauseMs,
+  differences: [...differences(pipeline.totals()), ...(isAlive ? [] : ["not all sessions were alive at the end"])],
+};
+process.stdout.write(JSON.stringify(result));

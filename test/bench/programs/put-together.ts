@@ -1,0 +1,67 @@
+import { createHash, type Hash } from "node:crypto";
+import { openCaptures, readCaptures } from "../../../collectors/offline/captures.ts";
+import { Pipeline } from "../../../src/pipeline.ts";
+import { type Chunk, StreamChunks } from "../../../src/reassembly/stream-chunks.ts";
+
+/** What came out of the streams of a capture, put together in order and thrown away. */
+export interface PutTogether {
+  /** By side. */
+  readonly octets: [number, number];
+  /** Chunks that did not begin where the one before them had ended, and holes that they told of. */
+  misplaced: number;
+  holes: number;
+  /** Octets that came after the hole they belong to had been given up. */
+  late: number;
+  /** SHA-256 of each stream, sorted, where asked for. */
+  readonly digests: string[];
+}
+
+const [path = "", hashing] = process.argv.slice(2);
+const found: PutTogether = { octets: [0, 0], misplaced: 0, holes: 0, late: 0, digests: [] };
+/** Where each stream of a live session goes on. */
+const ends = new Map<string, [number, number]>();
+const hashes = new Map<string, [Hash, Hash]>();
+
+/** Takes a chunk and drops it: that it comes in its place is all that is looked at. */
+function discard({ sessionId, side, offset, hole, octets, final }: Chunk): void {
+  let reached = ends.get(sessionId);
+  if (reached === undefined) {
+    reached = [0, 0];
+    ends.set(sessionId, reached);
+  }
+  if (offset !== reached[side]) found.misplaced++;
+  if (hole > 0) found.holes++;
+  reached[side] = offset + octets.length;
+  found.octets[side] += octets.length;
+  if (final && side === 1) ends.delete(sessionId);
+}
+
+/** The same, and hashes it, for a run that is not measured. */
+function hash(chunk: Chunk): void {
+  discard(chunk);
+  const { sessionId, side, octets, final } = chunk;
+  const pair = hashes.get(sessionId) ?? [createHash("sha256"), createHash("sha256")];
+  hashes.set(sessionId, pair);
+  pair[side].update(octets);
+  if (final) found.digests.push(pair[side].digest("hex"));
+}
+
+const chunks = new StreamChunks(hashing === "--hash" ? hash : discard);
+const pipeline = new Pipeline({
+  observer: { name: "bench", version: "0" },
+  ...{ agents: null, partial: false, revisions: "ended", digest: false, octets: chunks, record: null },
+});
+const { inputs } = await openCaptures([path], process.stdin);
+for (const { name, input } of inputs) input.number(pipeline.addSource(name));
+await readCaptures(
+  inputs.map(({ input }) => input),
+  (vector) => {
+    pipeline.process(vector);
+    chunks.advance(vector.atMicros[vector.length - 1] ?? 0);
+  },
+  async () => true,
+);
+pipeline.finish("end-of-input");
+found.late = chunks.lateOctets;
+found.digests.sort();
+process.stdout.write(JSON.stringify(found));

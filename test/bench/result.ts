@@ -1,0 +1,69 @@
+/** A figure that may be at most its target. */
+export interface Claim {
+  readonly what: string;
+  readonly value: number;
+  readonly target: number;
+}
+
+/** A figure that is told and held against nothing: a median where there were several runs. */
+export interface Figure {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** A program that a row was measured with or against. */
+export interface Program {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What a row of the bench found. */
+export interface RowResult {
+  readonly row: string;
+  /** The workload, its make-up and seed. */
+  readonly about: string;
+  /** Programs other than rejoin. */
+  readonly against: readonly Program[];
+  readonly figures: readonly Figure[];
+  readonly claims: readonly Claim[];
+  /** What rejoin counted otherwise than it should have; empty when all was right. */
+  readonly differences: readonly string[];
+}
+
+/** A row that can be run. */
+export interface Row {
+  readonly name: string;
+  /** Writes the files that it reads. */
+  readonly provide?: () => Promise<void>;
+  readonly run: () => Promise<RowResult>;
+}
+
+/** Whether a claim holds. NaN, as without the other program, does not. */
+const isMet = ({ value, target }: Claim): boolean => value <= target;
+
+/** Whether all of a row's claims hold and all was counted right. */
+export const isGood = ({ claims, differences }: RowResult): boolean => claims.every(isMet) && differences.length === 0;
+
+/** A line for each thing that rejoin counted otherwise than it should have. */
+export const wrongLines = ({ row, differences }: RowResult): string[] =>
+  differences.map((difference) => `${row}: counted WRONG: ${difference}`);
+
+/** The target, and whether it is met or by how much it is missed. */
+export function verdict(claim: Claim): string {
+  const { value, target } = claim;
+  if (isMet(claim)) return `${target}: met`;
+  if (Number.isNaN(value)) return `${target}: MISSED, not measured`;
+  return `${target}: MISSED by ${numberText(value - target)} (${Math.round((100 * (value - target)) / target)}%)`;
+}
+
+/** A number for people: three digits that tell something. */
+export function numberText(value: number): string {
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
+  return Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** Lines for what was counted otherwise than expected: what, expected, got. */
+export function differencesOf(expected: readonly (readonly [string, number, number | undefined])[]): string[] {
+  return expected.flatMap(([what, want, got]) => (want === got ? [] : [`${what}: ${got} instead of ${want}`]));
+}

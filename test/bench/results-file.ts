@@ -1,0 +1,37 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { VERSION } from "../../collectors/runtime/version.ts";
+import { FOLDER } from "./files.ts";
+import type { Program, RowResult } from "./result.ts";
+
+const PATH = join(FOLDER, "results.json");
+
+/** A row's result, and where and when it was measured. */
+export type KeptResult = RowResult & {
+  /** The day, as of ISO 8601. */
+  readonly date: string;
+  readonly machine: string;
+  readonly measured: readonly Program[];
+};
+
+/** Puts results into bench-data/results.json, each in the place of an earlier one of its row. Returns all, in the order of `rows`. */
+export function keep(results: readonly RowResult[], rows: readonly string[]): KeptResult[] {
+  const here = {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
+    measured: [
+      { name: "rejoin", version: VERSION },
+      { name: "Node", version: process.version },
+    ],
+  };
+  const earlier = existsSync(PATH) ? (JSON.parse(readFileSync(PATH, "utf8")) as KeptResult[]) : [];
+  // The last one of a row holds; a row that there is no more is dropped.
+  const byRow = new Map(
+    [...earlier, ...results.map((result) => ({ ...result, ...here }))].map((one) => [one.row, one]),
+  );
+  const all = rows.flatMap((row) => byRow.get(row) ?? []);
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(PATH, `${JSON.stringify(all, null, 2)}\n`);
+  return all;
+}

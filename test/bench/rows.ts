@@ -1,0 +1,19 @@
+import { HEADERS, PAYLOAD } from "./captures.ts";
+import { MIXED } from "./mixed.ts";
+import { readingRow } from "./reading.ts";
+import type { Row } from "./result.ts";
+import { CHECKSUM_ROW } from "./rows/checksum.ts";
+import { DIGEST } from "./rows/digest.ts";
+import { GROWTH } from "./rows/growth.ts";
+import { MEMORY } from "./rows/memory.ts";
+import { MILLION_ROW } from "./rows/million.ts";
+import { SETUP } from "./rows/setup.ts";
+import { START } from "./rows/start.ts";
+import { STREAMS } from "./rows/streams.ts";
+
+/** All rows of the bench, in the order in which they run and are told. */
+export const ROWS: readonly Row[] = [
+  ...[readingRow(HEADERS), readingRow(PAYLOAD), readingRow(MIXED)],
+  ...[STREAMS, DIGEST, CHECKSUM_ROW],
+  ...[MILLION_ROW, MEMORY, SETUP, GROWTH, START],
+];
