@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Agents } from "./decapsulate/agents.ts";
 import { Decapsulation } from "./decapsulate/decapsulate.ts";
+import { Fragments } from "./decapsulate/fragments.ts";
 import { KeptPackets } from "./decapsulate/kept-packets.ts";
 import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
 import type { AgentLedger, Bounds, PipelineOptions, Totals } from "./pipeline-contract.ts";
@@ -29,6 +30,7 @@ const DEFAULT_BOUNDS: Bounds = {
 /** The packet path: decapsulate -> subflow -> session -> record. Synchronous; knows no time but the packets'. */
 export class Pipeline {
   private readonly agents: Agents;
+  private readonly fragments = new Fragments();
   private readonly decapsulation: Decapsulation;
   private readonly subflows: SubflowStage;
   private readonly sessions: SessionStage;
@@ -43,7 +45,7 @@ export class Pipeline {
     const seed = options.hashSeed ?? randomBytes(4).readUInt32LE();
     this.fault = options.fault ?? null;
     this.agents = new Agents(options.agents);
-    this.decapsulation = new Decapsulation(this.agents);
+    this.decapsulation = new Decapsulation(this.agents, this.fragments);
     this.subflows = new SubflowStage(bounds, seed);
     this.records = new SessionRecords(options, (agent) => this.agents.name(agent));
     this.sessions = new SessionStage(bounds, this.subflows, seed, this.records);
@@ -58,7 +60,10 @@ export class Pipeline {
     return this.agents.addSource(name);
   }
 
-  /** Takes every packet of the vector to its fate. Never throws for what is in a packet. */
+  /**
+   * Takes every packet of the vector to its fate. Never throws for what is in a packet. Of the vector's columns the input and
+   * the fates are what the caller may read afterwards.
+   */
   process(vector: PacketVector): void {
     const end = this.run(vector, () => this.decapsulation.process(vector));
     if (end < Math.min(vector.length, VECTOR_LENGTH)) this.processRest(vector, end);
@@ -82,30 +87,32 @@ export class Pipeline {
       this.sessions.process(vector);
     } catch (error) {
       this.recover(vector, done, error);
+    } finally {
+      vector.length = length;
     }
-    vector.length = length;
     return end;
   }
 
   /** Packet `end` of the vector has completed another one, which takes its place; those behind it come after. */
   private processRest(vector: PacketVector, end: number): void {
     const kept = new KeptPackets(vector);
-    for (let at = end; at < kept.length; ) {
-      kept.fates[at] = this.runWhole(vector, kept, at);
-      kept.show(vector, at + 1);
-      const taken = this.run(vector, () => this.decapsulation.process(vector));
-      kept.fates.set(vector.fate.subarray(0, taken), at + 1);
-      at += 1 + taken;
+    try {
+      for (let at = end; at < kept.length; ) {
+        kept.fates[at] = this.runWhole(vector, kept, at);
+        kept.show(vector, at + 1);
+        const taken = this.run(vector, () => this.decapsulation.process(vector));
+        kept.fates.set(vector.fate.subarray(0, taken), at + 1);
+        at += 1 + taken;
+      }
+    } finally {
+      kept.restore(vector);
     }
-    kept.restore(vector);
   }
 
   /** Takes what a fragment has completed through all stages, and what that may complete in turn; returns its fate. */
   private runWhole(vector: PacketVector, kept: KeptPackets, at: number): number {
-    const { fragments } = this.decapsulation;
-    for (let { whole } = fragments; whole !== null; whole = fragments.whole) {
+    for (let whole = this.fragments.takeWhole(); whole !== null; whole = this.fragments.takeWhole()) {
       const packet = whole;
-      fragments.whole = null;
       kept.showAs(vector, at, packet.octets, packet.wire, LINKTYPE_RAW);
       this.run(vector, () => this.decapsulation.processWhole(vector, packet));
     }
@@ -119,7 +126,7 @@ export class Pipeline {
 
   /** Ends every session that is still open, with this reason, and makes their records. */
   finish(reason: "end-of-input" | "shutdown"): void {
-    this.decapsulation.fragments.finish();
+    this.fragments.finish();
     this.subflows.finish();
     this.sessions.finish(reason);
   }
@@ -142,7 +149,7 @@ export class Pipeline {
     const all = {
       "copies-not-compared": this.subflows.uncomparedCopies,
       rewritings: this.subflows.subflows.rewritings.shed,
-      "fragmented-packets": this.decapsulation.fragments.shed,
+      "fragmented-packets": this.fragments.shed,
       "round-trips": this.subflows.subflows.timings.shed,
     };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));

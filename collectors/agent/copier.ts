@@ -19,8 +19,9 @@ export class Copier {
   private readonly transmitter: Transmitter;
 
   constructor(selection: FlowSelection, encoder: CopyEncoder, transmitter: Transmitter) {
-    // Nobody may send: no tunnel is opened, or the agent would copy its own copies on their way out.
-    this.decapsulation = new Decapsulation(new Agents([]));
+    // Nobody may send: no tunnel is opened, or the agent would copy its own copies on their way out. Nor are fragments put
+    // together: what is copied are packets as they pass.
+    this.decapsulation = new Decapsulation(new Agents([]), null);
     this.selection = selection;
     this.encoder = encoder;
     this.transmitter = transmitter;

@@ -27,7 +27,8 @@ export function warnOfLosses(
 ): void {
   const failed = counters.failed - (before?.failed ?? 0);
   const lost = counters.lost - (before?.lost ?? 0);
-  if (failed > 0) log.warn(`${failed} copies could not be sent to ${address} (${lastError})`);
+  if (failed > 0)
+    log.warn(`${failed} ${failed === 1 ? "copy" : "copies"} could not be sent to ${address} (${lastError})`);
   if (lost > 0) {
     log.warn(
       `this host's kernel dropped ${counted(lost, "packet")} before the agent saw them: it came to them too late`,

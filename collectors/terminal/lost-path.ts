@@ -27,9 +27,17 @@ export function lostPaths(record: SessionRecord): string | null {
   return lost.length === 0 ? null : `${lost.join(", ")} ${BEFORE}`;
 }
 
-function lossOf({ event, mptcp }: SessionRecord, { end, close }: SubflowRecord): string | null {
+/** A backup is silent while others carry the session, as it should be (RFC 8684 §3.3.8). */
+const isBackup = ({ backup, priority }: SubflowRecord): boolean => priority?.at(-1)?.backup ?? backup;
+
+function lossOf({ event, mptcp }: SessionRecord, subflow: SubflowRecord): string | null {
+  const { end, close } = subflow;
   const seconds = (Date.parse(event.end) - Date.parse(end)) / 1000;
-  const patience = OWN_ENDS.includes(mptcp.close?.reason ?? "") ? END_SECONDS : SILENT_SECONDS;
+  const patience = OWN_ENDS.includes(mptcp.close?.reason ?? "")
+    ? END_SECONDS
+    : isBackup(subflow)
+      ? Number.POSITIVE_INFINITY
+      : SILENT_SECONDS;
   if (close.reason === "reset" && seconds >= END_SECONDS) return `died ${seconds.toFixed(1)} s`;
   if (close.reason === "open" && seconds >= patience) return `fell silent ${seconds.toFixed(1)} s`;
   return null;

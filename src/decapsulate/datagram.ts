@@ -1,35 +1,46 @@
 /** Pieces of one packet; no sender makes more of 64 KiB. */
 const MAX_PIECES = 256;
+/** What a piece takes besides its octets. */
+const PIECE_OCTETS = 256;
 /** The most that an IP packet's length can say. */
-const MAX_OCTETS = 0xffff;
+const MAX_PACKET_OCTETS = 0xffff;
 const IPV4_TOTAL_LENGTH = 2;
 const IPV4_FLAGS = 6;
 const IPV6_PAYLOAD_LENGTH = 4;
 const IPV6_NEXT_HEADER = 6;
 
-/** A fragment's part of its packet's payload: [start, end) on the wire, of which the copy has the first octets. */
-interface Piece {
+/** What a fragment carries of its packet's payload: [start, end) on the wire, of which the copy has the first octets. */
+export interface Piece {
   readonly start: number;
   readonly end: number;
+  /** Others follow it. */
+  readonly more: boolean;
   readonly octets: Uint8Array;
 }
 
-/** What adding a fragment did: nothing more than that, all are there, or it cannot be and the packet is given up. */
-export type Added = "held" | "complete" | "malformed" | "overlaps";
+/** What adding a piece did; `other`: it is of another packet with the same identification, which came after this one. */
+export type Added = "held" | "complete" | "malformed" | "overlaps" | "other";
+
+/** Whether no packet has such a piece, with an IP header of so many octets (RFC 8200 §4.5): all but the last hold a multiple of 8. */
+export function isMalformed({ start, end, more }: Piece, headerOctets: number): boolean {
+  const length = end - start;
+  return length <= 0 || (more && length % 8 !== 0) || headerOctets + end > MAX_PACKET_OCTETS;
+}
 
 /** A fragmented IP packet, and as many of its fragments as have come. */
 export class Datagram {
   readonly sinceMicros: number;
-  /** Given up: what still comes of it is refused, too. */
+  /** Given up because fragments overlapped: what still comes of it is refused, too. */
   isRefused = false;
-  /** Octets that it holds. */
+  /** Memory that it takes, about. */
   octets = 0;
   private readonly family: number;
   private pieces: Piece[] = [];
-  /** The first fragment's IP header without what IPv6 puts between it and the fragment header. */
+  /** The first fragment's IP header, without what IPv6 puts between it and the fragment header. */
   private header: Uint8Array | null = null;
   private protocol = 0;
-  /** Octets of payload in all, -1 while the last fragment has not come. */
+  /** Octets of payload that came, and in all: -1 while the last fragment has not come. */
+  private present = 0;
   private total = -1;
 
   constructor(family: number, sinceMicros: number) {
@@ -37,28 +48,35 @@ export class Datagram {
     this.sinceMicros = sinceMicros;
   }
 
+  /** Whether all of it has come. */
+  get isComplete(): boolean {
+    return this.present === this.total;
+  }
+
   /**
-   * Adds [offset, offset + length) of the payload, of which `octets` are the first. `header` is the fragment's IP header,
-   * `protocol` what it says the payload is: those of the first fragment hold. A fragment that is there comes again now and
-   * then; one that overlaps others otherwise is an attack (RFC 5722 §3, and RFC 8200 §4.5).
+   * Adds a piece that is not malformed by itself. Of the first one `header` is the IP header, and `protocol` what that says
+   * the payload is. A piece that is there comes again now and then; one that overlaps others otherwise is an attack (RFC 5722
+   * §3, RFC 8200 §4.5).
    */
-  add(offset: number, length: number, more: boolean, header: Uint8Array, protocol: number, octets: Uint8Array): Added {
-    const end = offset + length;
-    // RFC 8200 §4.5: all but the last hold a multiple of 8 octets.
-    if (length <= 0 || (more && length % 8 !== 0) || header.length + end > MAX_OCTETS) return "malformed";
-    if (this.total >= 0 && (more ? end > this.total : end !== this.total)) return "malformed";
-    if (!more && this.pieces.some((piece) => piece.end > end)) return "malformed";
-    if (this.pieces.some((piece) => piece.start === offset && piece.end === end)) return "held";
-    if (this.pieces.some((piece) => piece.start < end && piece.end > offset)) return "overlaps";
+  add(piece: Piece, header: Uint8Array, protocol: number): Added {
+    const { start, end, more, octets } = piece;
+    const known = this.pieces.find((one) => one.start < end && one.end > start);
+    const isThere = known?.start === start && known.end === end && known.more === more;
+    if (isThere && Buffer.compare(known.octets, octets) === 0) return "held";
+    if (isThere || this.isComplete) return "other";
+    if (known !== undefined) return "overlaps";
+    const isBeyond = this.total >= 0 && (more ? end > this.total : end !== this.total);
+    if (isBeyond || (!more && this.pieces.some((one) => one.end > end))) return "malformed";
     if (this.pieces.length >= MAX_PIECES) return "malformed";
-    this.pieces.push({ start: offset, end, octets });
-    this.octets += octets.length;
+    this.pieces.push(piece);
+    this.octets += octets.length + PIECE_OCTETS;
+    this.present += end - start;
     if (!more) this.total = end;
-    if (offset === 0) {
+    if (start === 0) {
       this.header = header;
       this.protocol = protocol;
     }
-    return this.pieces.reduce((sum, piece) => sum + piece.end - piece.start, 0) === this.total ? "complete" : "held";
+    return this.isComplete ? "complete" : "held";
   }
 
   /** Forgets what it holds, and that it could be completed. */
@@ -77,10 +95,10 @@ export class Datagram {
     const wire = header.length + this.total;
     const octets = new Uint8Array(wire);
     octets.set(header);
-    let present = header.length;
-    for (const piece of this.pieces.sort((a, b) => a.start - b.start)) {
+    let captured = header.length;
+    for (const piece of this.pieces.toSorted((a, b) => a.start - b.start)) {
       octets.set(piece.octets, header.length + piece.start);
-      present += piece.octets.length;
+      captured += piece.octets.length;
       if (piece.octets.length < piece.end - piece.start) break;
     }
     const view = new DataView(octets.buffer);
@@ -91,6 +109,6 @@ export class Datagram {
       view.setUint16(IPV6_PAYLOAD_LENGTH, this.total);
       view.setUint8(IPV6_NEXT_HEADER, this.protocol);
     }
-    return { octets: octets.subarray(0, present), wire };
+    return { octets: octets.subarray(0, captured), wire };
   }
 }

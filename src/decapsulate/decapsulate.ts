@@ -10,7 +10,7 @@ import { skipLinkLayer } from "../wire/link-layer.ts";
 import * as tcp from "../wire/tcp.ts";
 import type { Agents } from "./agents.ts";
 import { Delivery, refusal } from "./delivery.ts";
-import { Fragments, type WholePacket } from "./fragments.ts";
+import type { Fragments, WholePacket } from "./fragments.ts";
 import { steadyDecoder } from "./steady-path.ts";
 
 /** Delivery headers inside delivery headers: deeper nesting is refused. */
@@ -32,16 +32,19 @@ export class Decapsulation {
   private readonly agents: Agents;
   private readonly cursor = new Cursor();
   private readonly delivery = new Delivery();
-  readonly fragments = new Fragments();
+  private readonly fragments: Fragments | null;
   private readonly steadyOf = forVector((vector) => steadyDecoder(vector, this.agents));
 
-  constructor(agents: Agents) {
+  /** @param fragments puts IP fragments together; where it is null they have their fate, and nothing comes of them */
+  constructor(agents: Agents, fragments: Fragments | null) {
     this.agents = agents;
+    this.fragments = fragments;
   }
 
   /**
-   * Decodes the packets of the vector, up to a fragment that completes its packet, which is in `fragments.whole` then and is
-   * to be taken in its place. Returns that one's number, or how many there are. Total: any octets give a fate.
+   * Decodes the packets of the vector, up to a fragment that completes its packet: that is to be taken in its place, and what
+   * is behind it later. Returns that one's number, or how many there are, as always without `fragments`. Total: any octets
+   * give a fate.
    */
   process(vector: PacketVector): number {
     const count = Math.min(vector.length, VECTOR_LENGTH);
@@ -50,7 +53,7 @@ export class Decapsulation {
       i = decodeSteady(i, count);
       if (i === count) break;
       vector.fate[i] = this.decode(vector, i, this.agents.ofSource(vector.source[i]!), 0);
-      if (this.fragments.whole !== null) return i;
+      if (this.fragments?.hasWhole) return i;
     }
     return count;
   }
@@ -58,7 +61,7 @@ export class Decapsulation {
   /** As `process`, of a vector with nothing but a packet that was put together: what is known of its copier holds for it. */
   processWhole(vector: PacketVector, { agent, depth }: WholePacket): number {
     vector.fate[0] = this.decode(vector, 0, agent < 0 ? this.agents.ofSource(vector.source[0]!) : agent, depth);
-    return this.fragments.whole === null ? 1 : 0;
+    return this.fragments?.hasWhole ? 0 : 1;
   }
 
   /** @param known who copied the packet, as far as headers outside it tell, of which there are `outside` */
@@ -77,7 +80,7 @@ export class Decapsulation {
       if (refused !== FATE_ALIVE) return refused;
       const family = cursor.protocol === ETHERTYPE_IPV4 ? 4 : 6;
       fate = family === 4 ? skipIpv4(view, cursor) : skipIpv6(view, cursor);
-      if (fate === FRAGMENT) {
+      if (fate === FRAGMENT && this.fragments !== null) {
         return this.fragments.take(vector, i, cursor, family, ipAt, depth === 0 ? UNKNOWN : agent, depth);
       }
       if (fate !== FATE_ALIVE) return fate;

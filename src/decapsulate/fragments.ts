@@ -1,16 +1,20 @@
 import { fateOf } from "../fate.ts";
+import { PacketClock } from "../packet-clock.ts";
 import type { PacketVector } from "../vector.ts";
 import type { Cursor } from "../wire/cursor.ts";
 import { FragmentFields, readFragment } from "../wire/fragment.ts";
 import { ipv4AddressAt } from "../wire/ipv4.ts";
 import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "../wire/ipv6.ts";
-import { Datagram } from "./datagram.ts";
+import { type Added, Datagram, isMalformed, type Piece } from "./datagram.ts";
 
-/** Packets whose fragments are held, and octets of all of them; the oldest gives way. */
+/** Packets whose fragments are held, and memory of all of them; the oldest gives way. */
 const MAX_DATAGRAMS = 1024;
 const MAX_OCTETS = 8 * 1024 * 1024;
-/** How long a fragment waits for the others, in packet time (RFC 8200 §4.5). */
-const DEADLINE_MICROS = 60_000_000;
+/**
+ * How long a fragment waits for the others, in packet time. RFC 8200 §4.5 waits for a minute; but IPv4 has 65,536
+ * identifications, and what is left over of one packet must not get into the next that has its own (RFC 4963).
+ */
+const DEADLINE_MICROS = 5_000_000;
 
 const FRAGMENT = fateOf("decapsulate/fragment");
 const MALFORMED = fateOf("decapsulate/fragment-malformed");
@@ -29,14 +33,26 @@ export interface WholePacket {
 
 /** Holds IP fragments until their packet is whole. */
 export class Fragments {
-  /** The packet that the newest fragment has completed; whoever takes it sets this to null. */
-  whole: WholePacket | null = null;
   /** Packets that were never whole: some fragment did not come in time, or they gave way to others. */
   shed = 0;
-  /** Oldest first. */
+  private whole: WholePacket | null = null;
+  /** Oldest first; those that are complete stay, so that what comes again of them begins nothing. */
   private readonly datagrams = new Map<string, Datagram>();
+  private readonly clock = new PacketClock();
   private readonly fields = new FragmentFields();
   private octets = 0;
+
+  /** Whether the newest fragment has completed its packet, which `takeWhole` gives. */
+  get hasWhole(): boolean {
+    return this.whole !== null;
+  }
+
+  /** The packet that the newest fragment has completed, once; else null. */
+  takeWhole(): WholePacket | null {
+    const { whole } = this;
+    this.whole = null;
+    return whole;
+  }
 
   /**
    * Takes packet i, of which the cursor stands where `skipIpv4` or `skipIpv6` found a fragment whose IP header begins at
@@ -54,32 +70,33 @@ export class Fragments {
   ): number {
     const { fields } = this;
     const { view, block } = vector;
-    const atMicros = vector.atMicros[i]!;
+    const nowMicros = this.clock.read(vector.atMicros[i]!);
     readFragment(view, cursor, family, ipAt, fields);
-    this.expire(atMicros);
-    const key = this.keyOf(vector, i, family, ipAt, agent);
-    const datagram = this.datagrams.get(key) ?? this.begin(key, family, atMicros);
-    if (datagram.isRefused) return OVERLAP;
+    this.expire(nowMicros);
     const headerEnd = family === 4 ? cursor.at : ipAt + IPV6_HEADER_OCTETS;
-    const before = datagram.octets;
-    const added = datagram.add(
-      fields.offset,
-      cursor.wireEnd - fields.dataAt,
-      fields.more,
-      block.slice(ipAt, headerEnd),
-      fields.protocol,
-      block.slice(fields.dataAt, cursor.end),
-    );
-    this.octets += datagram.octets - before;
-    if (added === "malformed") return MALFORMED;
-    if (added === "overlaps") {
-      this.octets -= datagram.octets;
-      datagram.refuse();
-      return OVERLAP;
-    }
-    if (added === "complete") {
-      this.whole = { ...datagram.whole(), agent, depth };
-      this.forget(key, datagram);
+    const { offset, dataAt, more, protocol } = fields;
+    const octets = block.slice(dataAt, cursor.end);
+    const piece = { start: offset, end: offset + cursor.wireEnd - dataAt, more, octets };
+    if (isMalformed(piece, headerEnd - ipAt)) return MALFORMED;
+    const header = offset === 0 ? block.slice(ipAt, headerEnd) : octets;
+    const key = this.keyOf(vector, i, family, ipAt, agent);
+    const datagram = this.datagrams.get(key) ?? this.begin(key, family, nowMicros);
+    if (datagram.isRefused) return OVERLAP;
+    switch (this.add(datagram, piece, header, protocol)) {
+      case "malformed":
+        return MALFORMED;
+      case "overlaps":
+        this.octets -= datagram.octets;
+        datagram.refuse();
+        return OVERLAP;
+      case "other":
+        this.forget(key, datagram);
+        this.add(this.begin(key, family, nowMicros), piece, header, protocol);
+        break;
+      case "complete":
+        this.whole = { ...datagram.whole(), agent, depth };
+        break;
+      default:
     }
     while (this.octets > MAX_OCTETS) this.giveUpOldest();
     return FRAGMENT;
@@ -90,29 +107,35 @@ export class Fragments {
     while (this.datagrams.size > 0) this.giveUpOldest();
   }
 
-  private begin(key: string, family: number, atMicros: number): Datagram {
+  private add(datagram: Datagram, piece: Piece, header: Uint8Array, protocol: number): Added {
+    const before = datagram.octets;
+    const added = datagram.add(piece, header, protocol);
+    this.octets += datagram.octets - before;
+    return added;
+  }
+
+  private begin(key: string, family: number, nowMicros: number): Datagram {
     if (this.datagrams.size >= MAX_DATAGRAMS) this.giveUpOldest();
-    const datagram = new Datagram(family, atMicros);
+    const datagram = new Datagram(family, nowMicros);
     this.datagrams.set(key, datagram);
     return datagram;
   }
 
   private expire(nowMicros: number): void {
     for (const datagram of this.datagrams.values()) {
-      if (nowMicros - datagram.sinceMicros <= DEADLINE_MICROS) return;
+      if (Math.abs(nowMicros - datagram.sinceMicros) <= DEADLINE_MICROS) return;
       this.giveUpOldest();
     }
   }
 
   private giveUpOldest(): void {
     const [oldest] = this.datagrams;
-    if (oldest === undefined) return;
-    // One that was refused is told by its fragments' fates.
-    if (!oldest[1].isRefused) this.shed++;
-    this.forget(...oldest);
+    if (oldest !== undefined) this.forget(...oldest);
   }
 
   private forget(key: string, datagram: Datagram): void {
+    // One that was refused is told by its fragments' fates.
+    if (!datagram.isRefused && !datagram.isComplete) this.shed++;
     this.octets -= datagram.octets;
     this.datagrams.delete(key);
   }

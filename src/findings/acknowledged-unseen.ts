@@ -6,15 +6,11 @@ import { counted } from "./finding.ts";
 const LOSS_SHARE = 0.05;
 const LOSS_OCTETS = 3000;
 
-/** What of a side's stream was acknowledged and is not in it: octets that no agent saw, and those seen without their mapping. */
-export function acknowledgedUnseen(
-  { stream, subflows }: SessionRecord["mptcp"],
-  side: (typeof SIDES)[number],
-): { readonly uncopied: number; readonly unmapped: number } {
+/** Of a side's stream, octets that were acknowledged and are not in it: no agent saw them, or without their mapping. */
+export function acknowledgedUnseen({ stream, subflows }: SessionRecord["mptcp"], side: (typeof SIDES)[number]) {
   const octets = stream[side].unseen_octets ?? 0;
-  if (octets === 0) return { uncopied: 0, unmapped: 0 };
   let withoutMapping = 0;
-  for (const { data } of subflows) {
+  for (const { data } of octets === 0 ? [] : subflows) {
     // What came on somebody else's join is none of the stream.
     if (!data?.[side].refused_octets) withoutMapping += data?.[side].unmapped_octets ?? 0;
   }
@@ -22,13 +18,21 @@ export function acknowledgedUnseen(
   return { uncopied: octets - unmapped, unmapped };
 }
 
-/** `12,000 octets of the initiator (40 %)`; null where so few may be what an agent loses. */
-export function shareWorthTelling(
-  { stream }: SessionRecord["mptcp"],
+/**
+ * One of both parts in words, `12,000 octets of the initiator (40 %)`; null where so few may be what an agent loses. Where
+ * only both together are more than that, the larger one is told.
+ */
+export function unseenWorthTelling(
+  mptcp: SessionRecord["mptcp"],
   side: (typeof SIDES)[number],
-  octets: number,
+  part: "uncopied" | "unmapped",
 ): string | null {
-  const share = octets / (stream[side].acknowledged ?? 0);
-  if (octets < LOSS_OCTETS || share < LOSS_SHARE) return null;
-  return `${counted(octets, "octet")} of the ${side} (${Math.round(share * 100)} %)`;
+  const parts = acknowledgedUnseen(mptcp, side);
+  const octets = parts[part];
+  const all = parts.uncopied + parts.unmapped;
+  const acknowledged = mptcp.stream[side].acknowledged ?? 0;
+  const isMany = (some: number): boolean => some >= LOSS_OCTETS && some / acknowledged >= LOSS_SHARE;
+  const isLarger = part === "uncopied" ? octets * 2 >= all : octets * 2 > all;
+  if (!isMany(octets) && !(isLarger && isMany(all))) return null;
+  return `${counted(octets, "octet")} of the ${side} (${Math.round((octets / acknowledged) * 100)} %)`;
 }

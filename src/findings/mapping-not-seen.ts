@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { acknowledgedUnseen, shareWorthTelling } from "./acknowledged-unseen.ts";
+import { unseenWorthTelling } from "./acknowledged-unseen.ts";
 import type { Rule } from "./finding.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { Rule } from "./finding.ts";
 export const mappingNotSeen: Rule = ({ mptcp }) => {
   if (mptcp.close === null) return [];
   return SIDES.flatMap((side) => {
-    const octets = shareWorthTelling(mptcp, side, acknowledgedUnseen(mptcp, side).unmapped);
+    const octets = unseenWorthTelling(mptcp, side, "unmapped");
     if (octets === null) return [];
     const cut = "copies were cut inside their options (a snap length)";
     const why = areCopiesCut(mptcp) ? cut : `${cut}, or what states the mappings was not copied`;

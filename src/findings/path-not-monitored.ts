@@ -1,5 +1,5 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { acknowledgedUnseen, shareWorthTelling } from "./acknowledged-unseen.ts";
+import { unseenWorthTelling } from "./acknowledged-unseen.ts";
 import type { Rule } from "./finding.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { Rule } from "./finding.ts";
 export const pathNotMonitored: Rule = ({ mptcp }) => {
   if (mptcp.close === null) return [];
   return SIDES.flatMap((side) => {
-    const octets = shareWorthTelling(mptcp, side, acknowledgedUnseen(mptcp, side).uncopied);
+    const octets = unseenWorthTelling(mptcp, side, "uncopied");
     if (octets === null) return [];
     return {
       kind: "path-not-monitored",

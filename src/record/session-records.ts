@@ -98,11 +98,11 @@ export class SessionRecords implements SessionObserver {
     if (sessions === null) return;
     if (!this.options.partial && evidenceOf(sessions.table.state(session)) !== "handshake") return;
     this.records++;
+    const revision = ++sessions.table.words[session * table.SESSION_WORDS + table.REVISION]!;
     if (this.options.record === null) return;
-    const at = session * table.SESSION_WORDS + table.REVISION;
     const record = sessionRecord(sessions, session, {
       sessionId: this.idOf(session),
-      revision: ++sessions.table.words[at]!,
+      revision,
       observer: this.options.observer,
       // Packets of the same vector may be counted already that are younger than what the record is made for.
       atMicros: Math.max(atMicros, sessions.lastMicros(session)),

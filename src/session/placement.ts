@@ -33,6 +33,7 @@ export class Placement {
   private readonly isNew: NewOctets | null;
   /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, and who brought it. */
   private block: Uint8Array;
+  /** NaN before the first: V8 then keeps doubles there from the beginning, as at NO_WORD in src/wire/mptcp.ts. */
   private zeroAt = Number.NaN;
   private capturedEnd = Number.NaN;
   private subflow = 0;

@@ -1,7 +1,8 @@
 import * as events from "../subflow/subflow-events.ts";
+import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
-import { RST, SYN } from "../wire/tcp.ts";
+import { SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
 import { takeEarlyFins } from "./data.ts";
 import type { Endings } from "./ending.ts";
@@ -119,8 +120,9 @@ export class Signalling {
       this.endings.consider(session, atMicros);
     }
     if (takeRareOptions(sessions, session, subflow, side, atMicros, options)) {
-      // RFC 8684 §3.7: who cannot go on without mappings answers with MP_FAIL on a RST.
-      const isReset = (vector.flags[i]! & RST) !== 0;
+      // RFC 8684 §3.7: who cannot go on without mappings answers with MP_FAIL on a RST, which another agent may see first.
+      const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+      const isReset = (state & flow.STATE_RESET) !== 0;
       if (!isReset && isFailedByBoth(sessions, session, subflow))
         this.fallBackTo(session, subflow, "mp-fail", atMicros);
       this.observer.updated(session, atMicros);

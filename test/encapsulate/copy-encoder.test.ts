@@ -34,7 +34,7 @@ function decapsulated(packet: Uint8Array<ArrayBuffer>, linkType: number): Packet
   const vector = new PacketVector();
   vector.use(packet);
   vector.add(0, packet.length, packet.length, 1e6, linkType, 0);
-  new Decapsulation(agents).process(vector);
+  new Decapsulation(agents, null).process(vector);
   return vector;
 }
 

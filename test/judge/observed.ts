@@ -98,7 +98,7 @@ function decoded(vector: PacketVector, i: number, out: wire.MptcpOptions): Decod
 /** What the library makes of these packets: options one by one, where payload lies, and records. */
 export function observed(packets: readonly RunPacket[]): Observed {
   const found: Observed = { rows: [], places: new Map(), records: [] };
-  const decapsulation = new Decapsulation(new Agents(null));
+  const decapsulation = new Decapsulation(new Agents(null), null);
   const options = new wire.MptcpOptions();
   const vector = new PacketVector();
   let first = 0;

@@ -57,7 +57,7 @@ function delivered(
   isLost: (packet: number) => boolean = () => false,
   room = ROOM,
 ): Promise<Omit<Run, "fates">> {
-  const decapsulation = new Decapsulation(new Agents(null));
+  const decapsulation = new Decapsulation(new Agents(null), null);
   const encoders = [0, 1].map((n) => new CopyEncoder({ key: n + 1, room }));
   const target = new Uint8Array(ROOM + 64);
   const outer = new PacketVector();

@@ -80,4 +80,10 @@ describe("totals", () => {
     const { totals } = await observe(files);
     expect((await observe(files, { record: null, digest: false, octets: null })).totals).toEqual(totals);
   });
+
+  it("count updates where nobody takes records", async () => {
+    const files = routerFiles("add-addr");
+    const { totals } = await observe(files, { revisions: "all" });
+    expect((await observe(files, { revisions: "all", record: null })).totals).toEqual(totals);
+  });
 });

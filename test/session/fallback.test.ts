@@ -124,6 +124,13 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
     expect([fallback, mp_fail?.length, close?.reason]).toEqual([null, 2, "reset"]);
   });
 
+  it.each([1, 64])("nor where the RST is seen before the MP_FAIL that it answers (%i to a vector)", (batch) => {
+    const talk = new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day");
+    talk.segment(talk.initial, 0, RST | ACK, [option.fail(talk.dsn(1, 0))]);
+    const [record] = run(fail(talk, 1).packets, {}, batch).records;
+    expect(record?.mptcp.fallback).toBeNull();
+  });
+
   it("MP_FAIL where no checksums were agreed upon", () => {
     expect(causeOf(infinite(fail(new Conversation().open().send(0, "hello"), 1), 0))).toBe("mp-fail");
   });

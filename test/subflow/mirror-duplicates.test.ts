@@ -159,7 +159,7 @@ it("a set tells the copies of each of the packets in it", () => {
     vector.add(at, packet.octets.length, packet.wire, packet.atMicros, 101, sources[source] ?? 0);
     at += packet.octets.length;
   }
-  new Decapsulation(agents).process(vector);
+  new Decapsulation(agents, null).process(vector);
   const fingerprints = new AlikeFingerprints(new Uint32Array(8), 1);
   fingerprints.read(vector, 0, 8);
   // Each of a subflow of its own, none of which is known to be copied twice.
@@ -186,7 +186,7 @@ describe("octets of first copies", () => {
       const vector = new PacketVector();
       vector.use(Uint8Array.from(octets));
       vector.add(0, octets.length, octets.length, atMicros, 101, sources[source] ?? 0);
-      new Decapsulation(agents).process(vector);
+      new Decapsulation(agents, null).process(vector);
       duplicates.differences.clear();
       fingerprints.read(vector, 0, 1);
       return [duplicates.isCopy(vector, 0, subflow), duplicates.differences.kinds[0]];

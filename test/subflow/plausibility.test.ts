@@ -197,7 +197,7 @@ describe("options behind a DSS", () => {
     talk.segment(talk.initial, 0, ACK, [Buffer.from([1]), dss, Buffer.from([1, 1, 0])]);
     const agents = new Agents(null);
     agents.addSource("a");
-    const decapsulation = new Decapsulation(agents);
+    const decapsulation = new Decapsulation(agents, null);
     const stage = new SubflowStage({ subflows: 16, watchedSubflows: 16, roundTrips: 16 }, 1);
     const vector = new PacketVector();
     // One to a vector: a subflow that was opened in the same one does not go the short way.

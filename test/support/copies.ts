@@ -23,7 +23,7 @@ export const capturePath = (name: string): string => fileURLToPath(new URL(`../c
 export async function copiesOf(paths: readonly string[]): Promise<Copy[]> {
   const { inputs } = await openCaptures(paths, process.stdin);
   for (const [i, { input }] of inputs.entries()) input.number(i);
-  const decapsulation = new Decapsulation(new Agents([]));
+  const decapsulation = new Decapsulation(new Agents([]), null);
   const encoders = inputs.map((_, i) => new CopyEncoder({ key: i + 1, room: ROOM }));
   const target = new Uint8Array(ROOM + 64);
   const copies: Copy[] = [];

@@ -47,6 +47,14 @@ describe("a path that was lost while its session went on", () => {
     expect(lost).toBe("  - subflow 1 fell silent 3.0 s before the last packet");
   });
 
+  it("was not, where a backup is silent while the session lives, as it should be", () => {
+    const talk = new Conversation().open();
+    talk.join({ backup: true });
+    talk.send(0, "a").wait(25).send(0, "b");
+    expect(shown(talk).lost).toBeUndefined();
+    expect(shown(talk.close()).lost).toBe("  - subflow 1 fell silent 25.0 s before the last packet");
+  });
+
   it("is told with others in one line", () => {
     const { talk, second } = twoPaths();
     const third = talk.join({ ends: [{ ip: "10.1.9.9", port: 50_001 }, second.ends[1]], nonces: [5, 6] });

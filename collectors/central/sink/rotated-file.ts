@@ -60,7 +60,7 @@ export class RotatedFile {
     this.tidy();
   }
 
-  /** Appends whole lines. When it rejects, none of them is in the file. */
+  /** Appends whole lines. When it rejects none of them is in the file, unless what went in could not be cut off, either. */
   async append(lines: Uint8Array): Promise<void> {
     await this.mend();
     const old = Date.now() - this.bornMs >= this.rotation.rotateMs;
