@@ -3,6 +3,8 @@ import type { Logger } from "pino";
 import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
 import type { Capture, Direction } from "../linux/capture.ts";
+import { loadLibc } from "../linux/libc.ts";
+import { libcForBatches } from "../linux/message-headers.ts";
 import { openCapture } from "../linux/open-capture.ts";
 import { Copier } from "./copier.ts";
 import { type Destination, type Encapsulation, resolveDestination, type Target } from "./destination.ts";
@@ -80,13 +82,15 @@ export interface Agent {
 
 /**
  * Starts an agent: from interfaces or files, through flow selection, to the collector. Rejects with an OperationalError
- * when the input or the way to the collector cannot be had; nothing is left open then.
+ * when the input or the way to the collector cannot be had; nothing is left open then. `load` has the C library for
+ * copies in batches; where it has none, they are sent one at a time.
  */
-export async function startAgent(config: AgentConfig, log: Logger): Promise<Agent> {
+export async function startAgent(config: AgentConfig, log: Logger, load: typeof loadLibc = loadLibc): Promise<Agent> {
   const target = await resolveDestination(config.collector);
   const encoder = new CopyEncoder({ key: config.key, room: 0 });
   encoder.room = await roomOnPath(config, target, encoder);
-  const socket = config.encapsulation === "gre" ? openGreSocket(target) : await openUdpSocket(target);
+  const batches = () => libcForBatches(load, (line) => log.warn(line), "copies are sent one at a time");
+  const socket = config.encapsulation === "gre" ? openGreSocket(target) : await openUdpSocket(target, await batches());
   const transmitter = new QueuedTransmitter(socket, encoder.headerLength + encoder.room);
   try {
     const capture = await openInput(config, transmitter, log);

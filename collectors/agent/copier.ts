@@ -43,5 +43,6 @@ export class Copier {
         encoder.skip();
       } else transmitter.send(encoder.encode(vector, i, place));
     }
+    transmitter.flush();
   }
 }

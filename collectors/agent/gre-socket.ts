@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { OperationalError } from "../runtime/errors.ts";
 import type { Target } from "./destination.ts";
-import type { SendSocket } from "./transmitter.ts";
+import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
 
 const PROTOCOL_GRE = 47;
 
@@ -40,13 +40,15 @@ export function openGreSocket(target: Target): SendSocket {
   socket.on("error", (error) => {
     broken = error.message;
   });
+  const arena = Buffer.from(new ArrayBuffer(ARENA_OCTETS));
   return {
     refused: 0, // a raw socket that is not connected is told of nothing
-    send(arena, at, length, done) {
+    arena,
+    send(at, length, done) {
       if (broken !== null) return done(broken);
-      const buffer = Buffer.from(arena.buffer, arena.byteOffset, arena.byteLength);
-      socket.send(buffer, at, length, target.address, (error) => done(error === null ? null : error.message));
+      socket.send(arena, at, length, target.address, (error) => done(error === null ? null : error.message));
     },
+    flush() {}, // each copy went at once
     close() {
       if (broken === null) socket.close();
     },

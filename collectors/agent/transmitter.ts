@@ -1,7 +1,7 @@
 /** Octets of all places together; a place is as long as the longest copy. */
-const ARENA_OCTETS = 8 * 2 ** 20;
+export const ARENA_OCTETS = 8 * 2 ** 20;
 /** Places at a time: what one block of a packet ring can ask for at once, and then some. */
-const MAX_PLACES = 4096;
+export const MAX_PLACES = 4096;
 /** Copies that are under way when a transmitter closes get this long. */
 const CLOSE_MS = 2000;
 
@@ -25,25 +25,31 @@ export interface Transmitter {
   readonly counters: TransmitterCounters;
   /** A place of `capacity` octets to write the next copy to; null when every place is under way, and the copy is lost. */
   reserve(): Uint8Array | null;
-  /** Sends the first `length` octets of the place reserved last. */
+  /** Sends the first `length` octets of the place reserved last, at the next `flush` at the latest. */
   send(length: number): void;
+  /** To be called after the copies of a vector. */
+  flush(): void;
   /** Resolves when at least half of the places are free: for senders that can wait, which traffic cannot. */
   room(): Promise<void>;
   /** Waits a little for copies under way, counts the rest as failed and closes the socket. */
   close(): Promise<void>;
 }
 
-/** A socket that sends octets of the arena and says with `done` how it went: null, or the name of the error. */
+/** A socket that sends octets of its arena and says with `done` how it went: null, or the name of the error. */
 export interface SendSocket {
   /** Errors that came back for copies sent before. */
   readonly refused: number;
-  send(arena: Uint8Array, at: number, length: number, done: (error: string | null) => void): void;
+  /** ARENA_OCTETS from which copies are sent, good until `close`. */
+  readonly arena: Uint8Array;
+  /** Sends `length` octets from `at`, at once or at the next `flush`; at most MAX_PLACES of them are under way. */
+  send(at: number, length: number, done: (error: string | null) => void): void;
+  flush(): void;
   close(): void;
 }
 
 /**
- * A transmitter over a socket that takes one copy at a time and keeps a reference to its octets until it is sent. The
- * bounded send queue is an arena of equal places.
+ * A transmitter over a socket that reads a copy's octets until it is sent. The bounded send queue is the socket's arena,
+ * in equal places.
  */
 export class QueuedTransmitter implements Transmitter {
   readonly capacity: number;
@@ -52,7 +58,6 @@ export class QueuedTransmitter implements Transmitter {
   private failed = 0;
   private lastError: string | null = null;
   private readonly socket: SendSocket;
-  private readonly arena: Uint8Array;
   private readonly places: readonly Uint8Array[];
   private readonly done: readonly ((error: string | null) => void)[];
   private readonly lengths: Uint32Array;
@@ -66,9 +71,8 @@ export class QueuedTransmitter implements Transmitter {
     this.socket = socket;
     this.capacity = capacity;
     const count = Math.min(MAX_PLACES, Math.floor(ARENA_OCTETS / capacity));
-    this.arena = new Uint8Array(count * capacity);
     const numbers = Array.from({ length: count }, (_, place) => place);
-    this.places = numbers.map((place) => this.arena.subarray(place * capacity, (place + 1) * capacity));
+    this.places = numbers.map((place) => socket.arena.subarray(place * capacity, (place + 1) * capacity));
     this.done = numbers.map((place) => (error) => this.finished(place, error));
     this.lengths = new Uint32Array(count);
     this.free = Uint16Array.from(numbers.toReversed());
@@ -89,7 +93,11 @@ export class QueuedTransmitter implements Transmitter {
     const place = this.free[--this.freeCount] ?? 0;
     this.lengths[place] = length;
     const done = this.done[place];
-    if (done !== undefined) this.socket.send(this.arena, place * this.capacity, length, done);
+    if (done !== undefined) this.socket.send(place * this.capacity, length, done);
+  }
+
+  flush(): void {
+    this.socket.flush();
   }
 
   room(): Promise<void> {
@@ -97,6 +105,7 @@ export class QueuedTransmitter implements Transmitter {
   }
 
   async close(): Promise<void> {
+    this.flush();
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS);
@@ -108,6 +117,8 @@ export class QueuedTransmitter implements Transmitter {
       this.failed += left;
       this.lastError = "closed";
     }
+    // The places go with the socket's memory.
+    this.freeCount = 0;
     this.socket.close();
   }
 

@@ -1,23 +1,25 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import type { Libc } from "../linux/libc.ts";
 import { OperationalError } from "../runtime/errors.ts";
+import { openBatchedSocket } from "./batched-socket.ts";
 import type { Target } from "./destination.ts";
-import type { SendSocket } from "./transmitter.ts";
+import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
 
 /** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
 const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
 
 /**
  * A UDP socket connected to the collector (RFC 8086 §3). One source port for all copies keeps them in order on the way,
- * which the collector's ledger of sequence numbers relies on; it leaves the source port's entropy unused.
+ * which the collector's ledger of sequence numbers relies on; it leaves the source port's entropy unused. Copies go in
+ * batches through `libc`, and one at a time through a socket of Node's where that is null. Rejects with an
+ * OperationalError where there is no way to the collector.
  */
-export async function openUdpSocket(target: Target): Promise<SendSocket> {
-  const socket = createSocket(target.family === 6 ? "udp6" : "udp4");
+export async function openUdpSocket(target: Target, libc: Libc | null): Promise<SendSocket> {
   try {
-    socket.connect(target.port ?? 0, target.address);
-    await once(socket, "connect");
+    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, SEND_BUFFER_OCTETS);
   } catch (cause) {
-    socket.close();
+    if (cause instanceof OperationalError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new OperationalError(
       "no-route",
@@ -28,17 +30,31 @@ export async function openUdpSocket(target: Target): Promise<SendSocket> {
       },
     );
   }
+}
+
+async function openSingleSocket(target: Target): Promise<SendSocket> {
+  const socket = createSocket(target.family === 6 ? "udp6" : "udp4");
+  try {
+    socket.connect(target.port ?? 0, target.address);
+    await once(socket, "connect");
+  } catch (cause) {
+    socket.close();
+    throw cause;
+  }
   socket.setSendBufferSize(SEND_BUFFER_OCTETS);
   let refused = 0;
   // An error here answers a datagram sent earlier. It would come with the next send if nobody read the socket.
   socket.on("error", () => refused++);
+  const arena = new Uint8Array(ARENA_OCTETS);
   return {
     get refused() {
       return refused;
     },
-    send(arena, at, length, done) {
+    arena,
+    send(at, length, done) {
       socket.send(arena, at, length, (error) => done(error === null ? null : errorName(error)));
     },
+    flush() {}, // each copy went at once
     close() {
       socket.close();
     },

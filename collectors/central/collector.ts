@@ -5,6 +5,8 @@ import { type AnyRecord, headersOf, keyOf, topicOf } from "../../schema/topics.t
 import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../src/pipeline.ts";
 import { StreamChunks } from "../../src/reassembly/stream-chunks.ts";
 import type { PacketVector } from "../../src/vector.ts";
+import { loadLibc } from "../linux/libc.ts";
+import { libcForBatches } from "../linux/message-headers.ts";
 import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
 import type { OutboxStats, RecordClass } from "../outbox/outbox.ts";
 import { nowMicros } from "../runtime/clock.ts";
@@ -91,8 +93,16 @@ const ADVANCE_MS = 1000;
 /** Faults are logged no more often than this: the same one may come with every packet. */
 const FAULT_LOG_MS = 1000;
 
-/** Starts to receive, and to put records into `sink`. Throws an `OperationalError` when a socket or the sink cannot be had. */
-export async function startCollector(config: CollectorConfig, sink: Sink, log: Logger): Promise<Collector> {
+/**
+ * Starts to receive, and to put records into `sink`. Throws an `OperationalError` when a socket or the sink cannot be
+ * had. `load` has the C library for datagrams in batches; where it has none, they are received one at a time.
+ */
+export async function startCollector(
+  config: CollectorConfig,
+  sink: Sink,
+  log: Logger,
+  load: typeof loadLibc = loadLibc,
+): Promise<Collector> {
   const observer = { name: config.name, version: VERSION };
   const outbox = new MemoryOutbox(config.outbox);
   const keep = (record: AnyRecord): void =>
@@ -137,8 +147,12 @@ export async function startCollector(config: CollectorConfig, sink: Sink, log: L
     guarded(() => chunks.advance(vector.atMicros[vector.length - 1] ?? 0));
   };
 
+  const libc =
+    config.listenUdp.length === 0
+      ? null
+      : await libcForBatches(load, (line) => log.warn(line), "datagrams are received one at a time");
   const udp = config.listenUdp.map(
-    (listen) => new GreInUdpSource(listen, config.receiveOctets, take, pipeline.addSource(udpName(listen)), log),
+    (listen) => new GreInUdpSource(listen, config.receiveOctets, libc, take, pipeline.addSource(udpName(listen)), log),
   );
   const gre = config.listenGre.map(
     (version) => new RawGreSource(version, config.receiveOctets, take, pipeline.addSource(`gre${version}`), log),

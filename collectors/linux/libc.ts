@@ -21,8 +21,10 @@ export interface Mapping {
   readonly buffer: ArrayBuffer;
 }
 
-/** The functions of the C library that the capture and path code calls. Descriptors and results as in their man pages. */
+/** The functions of the C library that is called here. Descriptors and results as in their man pages. */
 export interface Libc {
+  /** Octets of a pointer, and so of the structures that have some: 8 or 4. */
+  readonly pointerOctets: number;
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
@@ -37,6 +39,13 @@ export interface Libc {
   unmap(mapping: Mapping): void;
   /** Waits on a thread of its own until a `struct pollfd` of the mapping is ready or the time is over. */
   poll(fds: Mapping, count: number, timeoutMs: number): Promise<void>;
+  epollCreate(flags: number): number;
+  epollControl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
+  /** Waits on a thread of its own until a descriptor is ready or the time is over; `events` is room for one event. */
+  epollWait(epoll: number, events: Mapping, timeoutMs: number): Promise<void>;
+  /** Receives into the `count` message headers from `address` on; the headers, and what they point to, do not move. */
+  recvmmsg(fd: number, address: bigint, count: number, flags: number): number;
+  sendmmsg(fd: number, address: bigint, count: number, flags: number): number;
   /** Name of the error the last call failed with, such as EPERM. */
   errorName(): string;
 }
@@ -48,12 +57,15 @@ export interface Libc {
 interface Koffi {
   load(path: null): { func<Call>(prototype: string): Call };
   view(address: bigint, length: number): ArrayBuffer;
+  sizeof(type: string): number;
   errno(): number;
 }
 
 type Mmap = (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint;
 type Munmap = (address: bigint, length: number) => number;
 type Poll = { async(fds: bigint, count: number, timeoutMs: number, done: () => void): void };
+type EpollWait = { async(epoll: number, events: bigint, count: number, timeoutMs: number, done: () => void): void };
+type Recvmmsg = (fd: number, address: bigint, count: number, flags: number, timeout: null) => number;
 
 let loaded: Promise<Libc> | null = null;
 
@@ -76,7 +88,12 @@ async function bindLibc(): Promise<Libc> {
     );
     const munmap = library.func<Munmap>("int munmap(void *address, size_t length)");
     const poll = library.func<Poll>("int poll(void *fds, ulong count, int timeout)");
+    const epollWait = library.func<EpollWait>("int epoll_wait(int epoll, void *events, int count, int timeout)");
+    const recvmmsg = library.func<Recvmmsg>(
+      "int recvmmsg(int fd, void *messages, uint count, int flags, void *timeout)",
+    );
     return {
+      pointerOctets: koffi.sizeof("void *"),
       socket: library.func("int socket(int domain, int type, int protocol)"),
       bind: library.func("int bind(int fd, void *address, uint length)"),
       connect: library.func("int connect(int fd, void *address, uint length)"),
@@ -96,6 +113,12 @@ async function bindLibc(): Promise<Libc> {
       poll: (fds, count, timeoutMs) =>
         // A failed poll (EINTR) is a wait that ended early: the caller looks at its rings either way.
         new Promise((resolve) => poll.async(fds.address, count, timeoutMs, () => resolve())),
+      epollCreate: library.func("int epoll_create1(int flags)"),
+      epollControl: library.func("int epoll_ctl(int epoll, int operation, int fd, void *event)"),
+      epollWait: (epoll, events, timeoutMs) =>
+        new Promise((resolve) => epollWait.async(epoll, events.address, 1, timeoutMs, () => resolve())),
+      recvmmsg: (fd, address, count, flags) => recvmmsg(fd, address, count, flags, null),
+      sendmmsg: library.func("int sendmmsg(int fd, void *messages, uint count, int flags)"),
       errorName: () => getSystemErrorName(-koffi.errno()),
     };
   } catch (cause) {

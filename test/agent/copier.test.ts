@@ -20,6 +20,7 @@ function copied(packets: readonly Uint8Array[], batch: number): { octets: Buffer
     counters: { sent: 0, sentOctets: 0, failed: 0, refused: 0, lastError: null },
     reserve: () => place,
     send: (length) => octets.push(Buffer.from(place.subarray(0, length))),
+    flush: () => {},
     room: async () => {},
     close: async () => {},
   };

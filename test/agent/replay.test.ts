@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AgentConfig, startAgent } from "../../collectors/agent/agent.ts";
+import { OperationalError } from "../../collectors/runtime/errors.ts";
 import { ACK, RST } from "../../src/wire/tcp.ts";
 import { pcapFile } from "../support/pcap.ts";
 import type { StatedPacket } from "../support/pcapng.ts";
@@ -79,6 +80,21 @@ describe("an agent that replays files", () => {
     const log = pino({ level: "info" }, { write: (line) => void lines.push(JSON.parse(line)) });
     await (await startAgent(config([file("a.pcap", conversation(1001, 0, true))]), log)).ended;
     expect(lines.at(-1)).toMatchObject({ msg: "agent test ended; 0 packets lost in this host's kernel", lost: 0 });
+  });
+
+  it("sends the same one at a time where package koffi is missing, and says so in one line", async () => {
+    const lines: string[] = [];
+    const told = pino({ level: "warn" }, { write: (line) => lines.push(JSON.parse(line).msg) });
+    const load = async () => {
+      throw new OperationalError("no-koffi", "package koffi cannot be used (it is not installed)");
+    };
+    const packets = conversation(1001, 0, true);
+    const agent = await startAgent(config([file("a.pcap", packets)]), told, load);
+    const counters = await agent.ended;
+    const copies = await receiver.received(205);
+    expect(copies.map(({ packet }) => packet.toString("hex"))).toEqual(payloadPackets(packets));
+    expect(counters).toMatchObject({ selected: 205, sent: 205, failed: 0, dropped: 0 });
+    expect(lines).toEqual(["package koffi cannot be used (it is not installed); copies are sent one at a time"]);
   });
 
   it("cuts long packets to the snap length and counts them", async () => {

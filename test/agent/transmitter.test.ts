@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { Copier } from "../../collectors/agent/copier.ts";
-import { QueuedTransmitter, type SendSocket } from "../../collectors/agent/transmitter.ts";
+import { ARENA_OCTETS, QueuedTransmitter, type SendSocket } from "../../collectors/agent/transmitter.ts";
 import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
 import { PacketVector } from "../../src/vector.ts";
@@ -12,10 +12,16 @@ import { packetOf } from "./frames.ts";
 class HeldSocket implements SendSocket {
   readonly under: { readonly octets: Uint8Array; readonly done: (error: string | null) => void }[] = [];
   readonly refused = 0;
+  readonly arena = new Uint8Array(ARENA_OCTETS);
   closed = false;
+  flushes = 0;
 
-  send(arena: Uint8Array, at: number, length: number, done: (error: string | null) => void): void {
-    this.under.push({ octets: arena.subarray(at, at + length), done });
+  send(at: number, length: number, done: (error: string | null) => void): void {
+    this.under.push({ octets: this.arena.subarray(at, at + length), done });
+  }
+
+  flush(): void {
+    this.flushes++;
   }
 
   close(): void {

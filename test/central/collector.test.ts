@@ -12,6 +12,7 @@ import {
 } from "../../collectors/central/collector.ts";
 import { FileSink } from "../../collectors/central/sink/files.ts";
 import type { Sink } from "../../collectors/central/sink/sink.ts";
+import { loadLibc } from "../../collectors/linux/libc.ts";
 import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
 import { agentRecord } from "../../schema/agent-record.ts";
@@ -126,6 +127,32 @@ describe("collector", () => {
     const ledgers = sink.of(TOPICS.agents).map((record) => agentRecord.parse(record));
     expect(ledgers.reduce((sum, ledger) => sum + ledger.rejoin.agent.packets, 0)).toBe(copies.length);
     expect(sink.closed).toBe(true);
+  });
+
+  test("where package koffi is missing one line says so, and the same comes out", async () => {
+    const lines: string[] = [];
+    const told = pino({ level: "warn" }, { write: (line) => lines.push(JSON.parse(line).msg) });
+    const run = async (load: typeof loadLibc) => {
+      const sink = new Kept();
+      const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK, LOOPBACK], digest: true };
+      // Little enough for any kernel, or it would warn of that.
+      const collector = await startCollector({ ...config, receiveOctets: 65_536 }, sink, told, load);
+      await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[1] ?? 0, received(collector));
+      const { totals, sources } = await collector.stop();
+      const last = sessionRecord.parse(sink.of(TOPICS.sessions).at(-1));
+      const drops = sources.map(({ packets, octets, kernelDrops }) => [packets, octets, kernelDrops]);
+      return { packets: totals.packets, drops, stream: last.mptcp.stream, token: last.mptcp.token };
+    };
+    const without = await run(async () => {
+      throw new OperationalError("no-koffi", "package koffi cannot be used (it is not installed)");
+    });
+    expect(lines).toEqual(["package koffi cannot be used (it is not installed); datagrams are received one at a time"]);
+    expect(without.token.initiator).toBe(truth.client_token);
+    expect(without.drops).toEqual([
+      [0, 0, 0],
+      [copies.length, copies.reduce((sum, { octets }) => sum + octets.length + 28, 0), 0],
+    ]);
+    expect(await run(loadLibc)).toEqual(without);
   });
 
   test("what is wrong with a session goes to the topic of findings, once", async () => {

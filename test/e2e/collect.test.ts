@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decode } from "../../schema/encoding.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
@@ -11,6 +12,7 @@ import { kafkaMissing, TestKafka } from "../support/kafka.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { Collect, send } from "./collect.ts";
 
+const WITHOUT_KOFFI = fileURLToPath(new URL("../support/without-koffi.cjs", import.meta.url));
 const missing = await kafkaMissing();
 
 let directory: string;
@@ -42,6 +44,24 @@ describe("rejoin collect", () => {
     });
     for (const line of collect.output.trimEnd().split("\n")) JSON.parse(line);
     expect(collect.errors).toMatch(/records: (\d+) made = \1 acknowledged \+ 0 stored \+ 0 shed/);
+  });
+
+  test("without package koffi: one line of the log, and the same records", async () => {
+    const records = async () => {
+      const collect = new Collect("--sink", "stdout", "--revisions", "ended");
+      await send(copies, await collect.port());
+      collect.kill("SIGTERM");
+      expect(await collect.ended()).toBe(0);
+      const [{ mptcp }] = sessionsIn(collect.output) as [SessionRecord];
+      const { token, stream, verdicts } = mptcp;
+      return { said: collect.errors.match(/datagrams are received one at a time/g), token, stream, verdicts };
+    };
+    vi.stubEnv("NODE_OPTIONS", `--require ${WITHOUT_KOFFI}`);
+    const without = await records().finally(() => vi.unstubAllEnvs());
+    expect(without.said).toHaveLength(1);
+    expect(without.token).toMatchObject({ initiator: token });
+    const withKoffi = needs("Linux", "koffi") === undefined ? { ...without, said: null } : without;
+    expect(await records()).toEqual(withKoffi);
   });
 
   test("files are the default", async () => {

@@ -1,13 +1,13 @@
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
+import type { Libc } from "../../linux/libc.ts";
 import { OperationalError } from "../../runtime/errors.ts";
-import { Arrivals, type TakeVector } from "./arrivals.ts";
-import { DeliveryHeaders } from "./delivery-header.ts";
-import { kernelDrops, kernelQueue } from "./kernel-drops.ts";
+import type { TakeVector } from "./arrivals.ts";
+import { BatchedDatagrams } from "./batched-datagrams.ts";
+import { kernelDrops, kernelQueue, type SocketTable } from "./kernel-drops.ts";
+import { bindUdp, SingleDatagrams } from "./single-datagrams.ts";
 import { quiet, type Source, type SourceCounters } from "./source.ts";
-
-const PROTOCOL_UDP = 17;
+import type { UdpAddress, UdpInput } from "./udp-input.ts";
 
 /** Where a `GreInUdpSource` listens. */
 export interface UdpListen {
@@ -21,103 +21,93 @@ export interface UdpListen {
 export class GreInUdpSource implements Source {
   private readonly listen: UdpListen;
   private readonly receiveOctets: number;
-  private readonly arrivals: Arrivals;
+  private readonly libc: Libc | null;
+  private readonly take: TakeVector;
+  private readonly source: number;
   private readonly log: Logger;
-  private readonly headers = new DeliveryHeaders(PROTOCOL_UDP);
-  private socket: Socket | null = null;
-  private family: "udp4" | "udp6" = "udp6";
   private host: string;
-  private boundPort: number;
-  private lastDrops: number | null = null;
-  private unreadOctets: number | null = 0;
+  private input: UdpInput | null = null;
+  /** What is left to count once the socket was given back. */
+  private last: { readonly kernelDrops: number | null; readonly unreadOctets: number | null } | null = null;
 
-  /** `receiveOctets` is what the kernel is asked to queue for the socket. */
-  constructor(listen: UdpListen, receiveOctets: number, take: TakeVector, source: number, log: Logger) {
+  /**
+   * `receiveOctets` is what the kernel is asked to queue for the socket; datagrams are read in batches through `libc`,
+   * and one at a time where that is null.
+   */
+  constructor(
+    listen: UdpListen,
+    receiveOctets: number,
+    libc: Libc | null,
+    take: TakeVector,
+    source: number,
+    log: Logger,
+  ) {
     this.listen = listen;
     this.receiveOctets = receiveOctets;
-    this.arrivals = new Arrivals(take, source);
+    this.libc = libc;
+    this.take = take;
+    this.source = source;
     this.log = log;
     this.host = listen.host ?? "::";
-    this.boundPort = listen.port;
   }
 
   get name(): string {
-    return `udp ${isIPv6(this.host) ? `[${this.host}]` : this.host}:${this.boundPort}`;
+    return `udp ${isIPv6(this.host) ? `[${this.host}]` : this.host}:${this.port}`;
   }
 
   /** The port it listens on, once it is started. */
   get port(): number {
-    return this.boundPort;
+    return this.input?.port ?? this.listen.port;
   }
 
   async start(): Promise<void> {
     try {
-      await this.bind();
+      this.input = await this.bind();
     } catch (error) {
       // A machine without IPv6 still has every IPv4 address.
       if (this.listen.host !== null || !isCode(error, ["EAFNOSUPPORT", "EADDRNOTAVAIL"])) throw this.explain(error);
       this.host = "0.0.0.0";
-      await this.bind().catch((again) => {
+      this.input = await this.bind().catch((again) => {
         throw this.explain(again);
       });
     }
-    this.checkBuffer();
+    this.checkBuffer(this.input);
   }
 
   async stop(limitMs: number): Promise<void> {
-    const socket = this.socket;
-    if (socket === null) return;
+    const { input } = this;
+    if (input === null || this.last !== null) return;
     await quiet(
-      () => this.arrivals.packets,
+      () => input.packets,
       () => this.readQueue(),
       limitMs,
     );
-    this.lastDrops = this.readDrops();
-    this.unreadOctets = this.readQueue();
-    this.socket = null;
-    await new Promise<void>((resolve) => socket.close(resolve));
-    this.arrivals.flush();
+    this.last = { kernelDrops: this.readDrops(), unreadOctets: this.readQueue() };
+    await input.close();
   }
 
   counters(): SourceCounters {
-    const { packets, octets } = this.arrivals;
-    const kernelDrops = this.socket === null ? this.lastDrops : this.readDrops();
-    return { packets, octets, kernelDrops, unreadOctets: this.unreadOctets };
+    const { packets, octets } = this.input ?? { packets: 0, octets: 0 };
+    const { kernelDrops, unreadOctets } = this.last ?? { kernelDrops: this.readDrops(), unreadOctets: 0 };
+    return { packets, octets, kernelDrops, unreadOctets };
   }
 
-  private async bind(): Promise<void> {
-    this.family = isIPv6(this.host) ? "udp6" : "udp4";
+  private async bind(): Promise<UdpInput> {
+    const address: UdpAddress = { host: this.host, port: this.listen.port };
     // SO_REUSEADDR alone would let a second collector take the port, and with it the packets, without a word: a socket
     // without it finds out first whether somebody is there.
-    if (this.listen.port !== 0) {
-      const probe = createSocket({ type: this.family });
-      try {
-        await bound(probe, this.host, this.listen.port);
-      } finally {
-        await new Promise<void>((resolve) => probe.close(resolve));
-      }
+    if (address.port !== 0) {
+      const probe = await bindUdp(address, false);
+      await new Promise<void>((resolve) => probe.close(resolve));
     }
-    const socket = createSocket({ type: this.family, reuseAddr: true });
-    try {
-      await bound(socket, this.host, this.listen.port);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    this.boundPort = socket.address().port;
-    socket.on("message", (datagram: Buffer, { address, port }: RemoteInfo) => {
-      const sender = this.headers.of(address, port, datagram.length);
-      this.arrivals.add(sender.header, datagram, sender.linkType);
-    });
-    socket.on("error", (error) => this.log.error(`${this.name}: ${error.message}`));
-    this.socket = socket;
+    const onError = (what: string): void => this.log.error(`${this.name}: ${what}`);
+    return this.libc === null
+      ? SingleDatagrams.open(address, this.take, this.source, onError)
+      : BatchedDatagrams.open(this.libc, address, this.take, this.source, onError);
   }
 
-  private checkBuffer(): void {
-    if (this.socket === null) return;
-    this.socket.setRecvBufferSize(this.receiveOctets);
-    // Linux doubles what it is asked for, to have room for its own bookkeeping, and says the double.
-    const granted = Math.floor(this.socket.getRecvBufferSize() / 2);
+  private checkBuffer(input: UdpInput): void {
+    const granted = input.setReceiveBuffer(this.receiveOctets);
     if (granted < this.receiveOctets) {
       this.log.warn(
         { asked: this.receiveOctets, granted },
@@ -127,15 +117,20 @@ export class GreInUdpSource implements Source {
     }
   }
 
+  private get table(): SocketTable {
+    return isIPv6(this.host) ? "udp6" : "udp";
+  }
+
   private readDrops(): number | null {
-    return kernelDrops(this.family === "udp6" ? "udp6" : "udp", this.boundPort);
+    return this.input === null ? null : kernelDrops(this.table, this.port);
   }
 
   private readQueue(): number | null {
-    return kernelQueue(this.family === "udp6" ? "udp6" : "udp", this.boundPort);
+    return kernelQueue(this.table, this.port);
   }
 
   private explain(error: unknown): OperationalError {
+    if (error instanceof OperationalError) return error;
     const options = { cause: error };
     if (isCode(error, ["EADDRINUSE"])) {
       return new OperationalError(
@@ -164,16 +159,6 @@ export class GreInUdpSource implements Source {
       options,
     );
   }
-}
-
-function bound(socket: Socket, address: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once("error", reject);
-    socket.bind({ address, port, exclusive: true }, () => {
-      socket.off("error", reject);
-      resolve();
-    });
-  });
 }
 
 function isCode(error: unknown, codes: readonly string[]): boolean {

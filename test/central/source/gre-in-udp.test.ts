@@ -2,19 +2,19 @@ import { createSocket } from "node:dgram";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { GreInUdpSource } from "../../../collectors/central/source/gre-in-udp.ts";
+import { type Libc, loadLibc } from "../../../collectors/linux/libc.ts";
 import { needs, titled } from "../../support/requirements.ts";
 
 const log = pino({ level: "silent" });
-const reason = needs("Linux");
 
 /** A source with this much work for each vector; `before` is called before the work. */
-async function slowSource(workMs: number, before = () => {}): Promise<GreInUdpSource> {
+async function slowSource(libc: Libc | null, workMs: number, before = () => {}): Promise<GreInUdpSource> {
   const take = (): void => {
     before();
     const endMs = performance.now() + workMs;
     while (performance.now() < endMs);
   };
-  const source = new GreInUdpSource({ host: "127.0.0.1", port: 0 }, 1 << 20, take, 0, log);
+  const source = new GreInUdpSource({ host: "127.0.0.1", port: 0 }, 1 << 20, libc, take, 0, log);
   await source.start();
   return source;
 }
@@ -30,11 +30,14 @@ async function send(count: number, port: number): Promise<void> {
   socket.close();
 }
 
-describe.skipIf(reason)(titled("GRE-in-UDP source", reason), () => {
-  test("a stop takes all that is queued, however slow the work", async () => {
+describe.each([
+  { way: "in batches", load: loadLibc, reason: needs("Linux", "koffi") },
+  { way: "one at a time", load: async () => null, reason: needs("Linux") },
+])("GRE-in-UDP source that reads $way", ({ load, reason }) => {
+  test.skipIf(reason)(titled("a stop takes all that is queued, however slow the work", reason), async () => {
     let stopped: Promise<void> | null = null;
     // Told to stop in the midst of work, as by a signal under load.
-    const source: GreInUdpSource = await slowSource(30, () => {
+    const source: GreInUdpSource = await slowSource(await load(), 30, () => {
       stopped ??= source.stop(5000);
     });
     await send(400, source.port);
@@ -43,8 +46,8 @@ describe.skipIf(reason)(titled("GRE-in-UDP source", reason), () => {
     expect(source.counters()).toMatchObject({ packets: 400, kernelDrops: 0, unreadOctets: 0 });
   });
 
-  test("what there is no time for is told", async () => {
-    const source = await slowSource(100);
+  test.skipIf(reason)(titled("what there is no time for is told", reason), async () => {
+    const source = await slowSource(await load(), 100);
     await send(400, source.port);
     await source.stop(150);
     const { packets, unreadOctets } = source.counters();

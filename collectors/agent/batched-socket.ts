@@ -1,0 +1,137 @@
+import { FAILED, type Libc, type Mapping } from "../linux/libc.ts";
+import { type Halves, halvesOf, MessageHeaders, mapped } from "../linux/message-headers.ts";
+import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socketAddress } from "../linux/socket-address.ts";
+import type { Target } from "./destination.ts";
+import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
+
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const SO_SNDBUF = 7;
+/** Copies that the kernel has no room for are tried again after so long; its queue is longer than that at any rate. */
+const RETRY_MS = 1;
+
+type Done = (error: string | null) => void;
+
+/** A UDP socket that sends what has been gathered by sendmmsg(2), in order. */
+class BatchedSocket implements SendSocket {
+  readonly arena: Uint8Array;
+  private readonly libc: Libc;
+  private readonly fd: number;
+  private readonly memory: Mapping;
+  private readonly base: Halves;
+  private readonly headers: MessageHeaders;
+  /** Who is told of each copy under way. A ring, as the headers are: `pending` of them from `first` on. */
+  private readonly done: (Done | null)[] = Array<Done | null>(MAX_PLACES).fill(null);
+  private first = 0;
+  private pending = 0;
+  private errors = 0;
+  private retry: NodeJS.Timeout | null = null;
+  private closed = false;
+
+  constructor(libc: Libc, fd: number, memory: Mapping, headers: MessageHeaders) {
+    this.libc = libc;
+    this.fd = fd;
+    this.memory = memory;
+    this.base = halvesOf(memory.address);
+    this.headers = headers;
+    this.arena = new Uint8Array(memory.buffer);
+  }
+
+  get refused(): number {
+    this.takeError();
+    return this.errors;
+  }
+
+  send(at: number, length: number, done: Done): void {
+    const place = (this.first + this.pending++) % MAX_PLACES;
+    this.headers.point(place, this.base, at, length);
+    this.done[place] = done;
+  }
+
+  flush(): void {
+    if (this.pending === 0) return;
+    // The error of an earlier copy would be taken for one of the next.
+    this.takeError();
+    while (this.pending > 0) {
+      const count = Math.min(this.pending, MAX_PLACES - this.first);
+      const sent = this.libc.sendmmsg(this.fd, this.headers.address(this.first), count, 0);
+      if (sent !== FAILED) {
+        this.finish(sent, null);
+        continue;
+      }
+      const error = this.libc.errorName();
+      if (error === "EINTR") continue;
+      if (error === "EAGAIN") {
+        this.later();
+        return;
+      }
+      // It is the first one's: what stands behind an error is not sent, and what stands before it is counted first.
+      this.finish(1, error);
+    }
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.takeError();
+    this.closed = true;
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.pending = 0;
+    this.libc.close(this.fd);
+    this.libc.unmap(this.memory);
+    this.headers.close();
+  }
+
+  private finish(count: number, error: string | null): void {
+    for (let n = 0; n < count; n++) {
+      const place = this.first;
+      this.first = (place + 1) % MAX_PLACES;
+      this.pending--;
+      this.done[place]?.(error);
+    }
+    // The same headers again and again stay in the cache.
+    if (this.pending === 0) this.first = 0;
+  }
+
+  private later(): void {
+    this.retry ??= setTimeout(() => {
+      this.retry = null;
+      this.flush();
+    }, RETRY_MS);
+  }
+
+  /** An error here answers a copy sent earlier, as that nobody listens. */
+  private takeError(): void {
+    if (this.closed) return;
+    this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, ERROR, ERROR_LENGTH);
+    if ((ERROR_NUMBER[0] ?? 0) !== 0) this.errors++;
+  }
+}
+
+const ERROR_NUMBER = new Int32Array(1);
+const ERROR = new Uint8Array(ERROR_NUMBER.buffer);
+const ERROR_LENGTH = Uint32Array.of(4);
+
+/**
+ * A UDP socket connected to the target that sends copies in batches. Throws an Error with the name of the system's when
+ * there is no way to it, and an OperationalError when there is no memory.
+ */
+export function openBatchedSocket(libc: Libc, target: Target, sendOctets: number): SendSocket {
+  const { port } = target;
+  const address = socketAddress(libc, target.address, port ?? 0);
+  if (address === null) throw new Error(`connect EINVAL ${target.address}`);
+  const fd = libc.socket(familyOf(address), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd === FAILED) throw new Error(`socket ${libc.errorName()}`);
+  let memory: Mapping | null = null;
+  try {
+    if (libc.connect(fd, address, address.length) === FAILED) {
+      throw new Error(`connect ${libc.errorName()} ${target.address}:${port}`);
+    }
+    libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Uint8Array(Int32Array.of(sendOctets).buffer), 4);
+    memory = mapped(libc, ARENA_OCTETS);
+    return new BatchedSocket(libc, fd, memory, new MessageHeaders(libc, MAX_PLACES));
+  } catch (error) {
+    if (memory !== null) libc.unmap(memory);
+    libc.close(fd);
+    throw error;
+  }
+}
