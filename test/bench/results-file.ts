@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem, type } from "node:os";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { VERSION } from "../../collectors/runtime/version.ts";
 import { FOLDER } from "./files.ts";
@@ -19,7 +19,7 @@ export type KeptResult = RowResult & {
 export function keep(results: readonly RowResult[], rows: readonly string[]): KeptResult[] {
   const here = {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
+    machine: machine(),
     measured: [
       { name: "rejoin", version: VERSION },
       { name: "Node", version: process.version },
@@ -34,4 +34,12 @@ export function keep(results: readonly RowResult[], rows: readonly string[]): Ke
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(PATH, `${JSON.stringify(all, null, 2)}\n`);
   return all;
+}
+
+/** Processor, cores that the bench might use, memory and kernel. */
+function machine(): string {
+  const processor = cpus()[0]?.model ?? "unknown processor";
+  const [kernel] = release().split("-");
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${processor}, ${availableParallelism()} of ${cpus().length} cores, ${memory} GiB, ${type()} ${kernel}`;
 }
