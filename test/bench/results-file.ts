@@ -15,8 +15,8 @@ export type KeptResult = RowResult & {
   readonly measured: readonly Program[];
 };
 
-/** Puts results into bench-data/results.json, each in the place of an earlier one of its row. Returns all, in the order of `rows`. */
-export function keep(results: readonly RowResult[], rows: readonly string[]): KeptResult[] {
+/** Puts a result into bench-data/results.json, in the place of an earlier one of its row. Returns all, in the order of `rows`. */
+export function keep(result: RowResult, rows: readonly string[]): KeptResult[] {
   const here = {
     date: new Date().toISOString().slice(0, 10),
     machine: machine(),
@@ -27,9 +27,7 @@ export function keep(results: readonly RowResult[], rows: readonly string[]): Ke
   };
   const earlier = existsSync(PATH) ? (JSON.parse(readFileSync(PATH, "utf8")) as KeptResult[]) : [];
   // The last one of a row holds; a row that there is no more is dropped.
-  const byRow = new Map(
-    [...earlier, ...results.map((result) => ({ ...result, ...here }))].map((one) => [one.row, one]),
-  );
+  const byRow = new Map([...earlier, { ...result, ...here }].map((one) => [one.row, one]));
   const all = rows.flatMap((row) => byRow.get(row) ?? []);
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(PATH, `${JSON.stringify(all, null, 2)}\n`);
