@@ -4,7 +4,8 @@ import type { KeptResult } from "./results-file.ts";
 const HEAD = `# Performance
 
 Written by \`npm run bench -- --page\` out of what the bench measured; do not edit. [testing.md](testing.md#the-bench) says
-what each row is and how it is measured. Times are processor time, user and system, where nothing else is said.
+what each row is and how it is measured. Times are processor time, user and system, where nothing else is said. On a machine
+that does other work at the same time they move from one run to the next: compare ratios.
 `;
 
 /** The rows' claims as a Markdown table. */

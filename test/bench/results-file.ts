@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem, type } from "node:os";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { VERSION } from "../../collectors/runtime/version.ts";
 import { FOLDER } from "./files.ts";
@@ -15,11 +15,11 @@ export type KeptResult = RowResult & {
   readonly measured: readonly Program[];
 };
 
-/** Puts results into bench-data/results.json, each in the place of an earlier one of its row. Returns all, in the order of `rows`. */
-export function keep(results: readonly RowResult[], rows: readonly string[]): KeptResult[] {
+/** Puts a result into bench-data/results.json, in the place of an earlier one of its row. Returns all, in the order of `rows`. */
+export function keep(result: RowResult, rows: readonly string[]): KeptResult[] {
   const here = {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
+    machine: machine(),
     measured: [
       { name: "rejoin", version: VERSION },
       { name: "Node", version: process.version },
@@ -27,11 +27,17 @@ export function keep(results: readonly RowResult[], rows: readonly string[]): Ke
   };
   const earlier = existsSync(PATH) ? (JSON.parse(readFileSync(PATH, "utf8")) as KeptResult[]) : [];
   // The last one of a row holds; a row that there is no more is dropped.
-  const byRow = new Map(
-    [...earlier, ...results.map((result) => ({ ...result, ...here }))].map((one) => [one.row, one]),
-  );
+  const byRow = new Map([...earlier, { ...result, ...here }].map((one) => [one.row, one]));
   const all = rows.flatMap((row) => byRow.get(row) ?? []);
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(PATH, `${JSON.stringify(all, null, 2)}\n`);
   return all;
+}
+
+/** Processor, cores that the bench might use, memory and kernel. */
+function machine(): string {
+  const processor = cpus()[0]?.model ?? "unknown processor";
+  const [kernel] = release().split("-");
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${processor}, ${availableParallelism()} of ${cpus().length} cores, ${memory} GiB, ${type()} ${kernel}`;
 }

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionRecord } from "../../../schema/session-record.ts";
 import { PAYLOAD, PAYLOAD_WORKLOAD } from "../captures.ts";
-import { putTogether } from "../contestants.ts";
+import { putTogether, rejoinSummary } from "../contestants.ts";
 import { FOLDER, provide } from "../files.ts";
 import { alternate, measure, medianCpu, REJOIN, versionsOf } from "../measure.ts";
 import { differencesOf, type Row, type RowResult } from "../result.ts";
@@ -19,7 +19,7 @@ async function run(): Promise<RowResult> {
   const { path } = await provide(PAYLOAD);
   const streams = new TrueStreams(PAYLOAD_WORKLOAD);
   const files = streamFiles(streams);
-  const [rejoin, inOrder, openssl] = alternate(
+  const [rejoin, inOrder, openssl, summary] = alternate(
     "digest",
     [
       {
@@ -32,6 +32,7 @@ async function run(): Promise<RowResult> {
         needs: "openssl",
         run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
       },
+      rejoinSummary(path),
     ],
     ROUNDS,
   );
@@ -46,6 +47,12 @@ async function run(): Promise<RowResult> {
       { what: "rejoin read --digest --json", value: took, unit: "s" },
       { what: "streams in order", value: without, unit: "s" },
       { what: "openssl dgst -sha256", value: hashing, unit: "s" },
+      { what: "rejoin read --summary", value: medianCpu(summary), unit: "s" },
+      {
+        what: "what --digest --json takes besides --summary",
+        value: (took - medianCpu(summary)) / hashing,
+        unit: "times openssl",
+      },
     ],
     claims: [
       { what: "times openssl, besides the time of streams", value: (took - without) / hashing, target: OPENSSL_TIMES },
