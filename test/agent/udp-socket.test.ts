@@ -60,7 +60,8 @@ describe.each([
     each(`arrive at ${host} octet for octet, in order, from one port, whatever their lengths`, async () => {
       const { port, got } = await receiver(host);
       const transmitter = new QueuedTransmitter(await openUdpSocket(target(host, port), await load()), CAPACITY);
-      const lengths = fc.oneof(fc.constantFrom(0, 1, 1400, 9000, 65_507), fc.nat(3000));
+      // Few of the longest: other tests capture on this loopback device.
+      const lengths = fc.oneof(fc.constantFrom(0, 1, 1400), fc.nat(3000));
       const vectors = fc.array(fc.array(lengths, { minLength: 1, maxLength: 20 }), { maxLength: 6 });
       let sent = 0;
       let octets = 0;
@@ -82,7 +83,17 @@ describe.each([
         octets += flat.reduce((sum, { length }) => sum + length, 0);
         expect(transmitter.counters).toEqual({ sent, sentOctets: octets, failed: 0, refused: 0, lastError: null });
       });
-      await fc.assert(property, { numRuns: 20 });
+      await fc.assert(property, {
+        numRuns: 6,
+        examples: [
+          [
+            [
+              [0, 1, 65_507],
+              [9000, 65_507, 0, 1],
+            ],
+          ],
+        ],
+      });
       await transmitter.close();
       expect(transmitter.reserve()).toBeNull();
     });
@@ -218,7 +229,7 @@ describe("a kernel that does not take a batch", () => {
     const transmitter = new QueuedTransmitter(socket, 16);
     let n = 0;
     for (let fill = 0; fill < 20; fill++) send(transmitter, Buffer.from(`${n++}`));
-    while (n < 10_000) {
+    while (n < 6000) {
       transmitter.flush();
       for (let more = 0; more < 7; more++) send(transmitter, Buffer.from(`${n++}`));
       if (n % 100 < 7) await until(() => got.length > n - 100);

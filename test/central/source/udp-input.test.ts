@@ -104,8 +104,9 @@ describe.each(ways)("UDP datagrams read $way", ({ reason, open }) => {
       const got: Arrived[] = [];
       const input = await listen(host, (vector) => got.push(...arrived(vector)));
       const senders = [await sender(family), await sender(family), await sender(family)];
-      const lengths = fc.oneof(fc.constantFrom(0, 1, 28, 1400, 1984, 9000, 65_507), fc.nat(3000));
-      const property = fc.asyncProperty(fc.array(fc.tuple(lengths, fc.nat(2)), { maxLength: 150 }), async (plan) => {
+      // Few of the longest: other tests capture on this loopback device.
+      const lengths = fc.oneof(fc.constantFrom(0, 1, 28, 1400), fc.nat(3000));
+      const property = fc.asyncProperty(fc.array(fc.tuple(lengths, fc.nat(2)), { maxLength: 140 }), async (plan) => {
         got.length = 0;
         const sent = plan.map(([length, who], n) => ({ who, datagram: numbered(n, length) }));
         const beginMicros = Date.now() * 1000;
@@ -130,7 +131,10 @@ describe.each(ways)("UDP datagrams read $way", ({ reason, open }) => {
         const headers = linkType === LINKTYPE_IPV4 ? 28 : 48;
         expect(input.octets - before.octets).toBe(sent.reduce((sum, one) => sum + one.datagram.length + headers, 0));
       });
-      await fc.assert(property, { numRuns: 12, examples: [[[0, 1, 65_507, 0, 65_507, 1].map((n) => [n, n % 3])]] });
+      await fc.assert(property, {
+        numRuns: 6,
+        examples: [[[0, 1, 65_507, 9000, 0, 65_507, 1].map((n) => [n, n % 3])]],
+      });
     });
   }
 
