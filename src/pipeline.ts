@@ -155,6 +155,11 @@ export class Pipeline {
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }
 
+  /** The last sender whose packets were refused because no rule names it; null when there was none. */
+  stranger(): Agents["stranger"] {
+    return this.agents.stranger;
+  }
+
   /** Each sender's loss ledger since the start. */
   ledgers(): AgentLedger[] {
     return this.agents.ledgers();

@@ -72,6 +72,8 @@ export interface CollectorReport {
   readonly records: OutboxStats;
   /** Of streams: octets that came after their hole was given up, and holes given up for a bound. Null: nobody wants octets. */
   readonly streams: { readonly lateOctets: number; readonly shedHoles: number } | null;
+  /** The last sender that was refused because it is on no list; null when there was none. */
+  readonly stranger: { readonly address: string; readonly key: number | null } | null;
   /** Packets that were given up because of a fault of the pipeline's own. */
   readonly faultPackets: number;
 }
@@ -201,6 +203,7 @@ export async function startCollector(
     agents: pipeline.ledgers(),
     records: outbox.stats(),
     streams: chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles },
+    stranger: pipeline.stranger(),
     faultPackets: totals.packets["pipeline/fault"] ?? 0,
   });
   const report = (): CollectorReport => reportOf(pipeline.totals());

@@ -171,6 +171,14 @@ function configOf(options: Options): CollectorConfig {
   if (listenUdp.length + listenGre.length === 0) listenUdp.push(parseUdpListen("4754"));
 
   const agents = options.agent.map(parseAgentRule);
+  for (const [n, { name, address, key }] of agents.entries()) {
+    const same = agents.slice(0, n).find((other) => other.address === address && other.key === key);
+    if (same === undefined) continue;
+    throw new OperationalError(
+      "OPTIONS",
+      `--agent ${name}: the same address and key as ${same.name}, which would have all of its copies; give each agent its own key`,
+    );
+  }
   if (agents.length > 0 && options.anyAgent) {
     throw new OperationalError("OPTIONS", "--agent and --any-agent exclude each other; leave one out");
   }

@@ -27,9 +27,12 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
 /** Packets whose session, or subflow, found no room. */
 const FULL = ["session/table-full", "subflow/table-full"] as const;
 
+/** Packets of senders that are on no list. */
+const STRANGERS = "decapsulate/agent-unknown";
+
 /**
  * Warns, in a line for each, of what was lost since the report `before` (null: since the start): because a table was full,
- * because the kernel's queue of a source was, or because a socket was left unread.
+ * because nobody knows who sent it, because the kernel's queue of a source was, or because a socket was left unread.
  */
 export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport, before: CollectorReport | null): void {
   for (const fate of FULL) {
@@ -39,6 +42,15 @@ export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport,
     log.warn(
       { fate, packets },
       `the table of ${what}s is full of others that nothing may be evicted for: ${packets} packets of new ones are in no record`,
+    );
+  }
+  const strangers = (report.totals.packets[STRANGERS] ?? 0) - (before?.totals.packets[STRANGERS] ?? 0);
+  if (strangers > 0 && report.stranger !== null) {
+    const { address, key } = report.stranger;
+    log.warn(
+      { fate: STRANGERS, packets: strangers, address, key },
+      `${counted(strangers, "packet")} of senders that no --agent names: refused, and in no record; the last came from ${address} ` +
+        (key === null ? "without a key" : `with key ${key}`),
     );
   }
   for (const { name, kernelDrops, unreadOctets } of report.sources) {

@@ -100,11 +100,15 @@ function streamLines(session: SessionRecord, side: (typeof SIDES)[number], style
     parts.push(style.bad(`${counted(record.conflicting, "octet")} came again and differed`));
   }
   const { uncopied, unmapped } = acknowledgedUnseen(session.mptcp, side);
-  if (uncopied > 0) parts.push(style.doubt(`${counted(uncopied, "octet")} acknowledged that no agent saw`));
-  if (unmapped > 0) parts.push(style.doubt(`${counted(unmapped, "octet")} acknowledged and seen without a mapping`));
+  if (uncopied > 0) parts.push(style.doubt(`${counted(uncopied, "octet")} acknowledged of which no copy came`));
+  const known = record.acknowledged === null ? "" : "acknowledged and ";
+  if (unmapped > 0) parts.push(style.doubt(`${counted(unmapped, "octet")} ${known}seen without a mapping`));
   if (record.checksum) parts.push(checksumWords(record.checksum, style));
   const lines = [`  ${side} sent ${parts.join(", ")}`];
-  if (record.sha256 !== undefined) lines.push(`    SHA-256 ${record.sha256}`);
+  if (record.sha256 !== undefined) {
+    const part = record.contiguous < record.octets ? `of the first ${counted(record.contiguous, "octet")} ` : "";
+    lines.push(`    SHA-256 ${part}${record.sha256}`);
+  }
   if (record.sha256_unavailable !== undefined)
     lines.push(`    ${style.doubt(`no SHA-256: ${record.sha256_unavailable}`)}`);
   return lines;

@@ -48,6 +48,9 @@ export class Agents {
   /** The same of IPv4 senders that have a key and are not refused: address, key, agent + 1. */
   private readonly usual = new Int32Array(LOOKUP_SLOTS * 4);
 
+  /** The last sender that was refused because no rule names it. */
+  stranger: { readonly address: string; readonly key: number | null } | null = null;
+
   /** Throws a RangeError when a rule's address is not one: rules are checked where they are read. */
   constructor(rules: readonly AgentRule[] | null) {
     this.rules =
@@ -139,7 +142,10 @@ export class Agents {
         (rule.address === null ||
           (rule.address.family === family && rule.address.words.every((word, i) => word === words[i]))),
     );
-    if (this.rules !== null && rule === undefined) return -UNKNOWN;
+    if (this.rules !== null && rule === undefined) {
+      this.stranger = { address, key };
+      return -UNKNOWN;
+    }
     const known = this.agents.findIndex((agent) => agent.address === address && agent.key === key);
     if (known >= 0) return known;
     if (this.agents.length >= MAX_AGENTS) return -TABLE_FULL;

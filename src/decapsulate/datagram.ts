@@ -93,13 +93,13 @@ export class Datagram {
   whole(): { readonly octets: Uint8Array<ArrayBuffer>; readonly wire: number } {
     const header = this.header ?? new Uint8Array(0);
     const wire = header.length + this.total;
-    const octets = new Uint8Array(wire);
+    const sorted = this.pieces.toSorted((a, b) => a.start - b.start);
+    const cut = sorted.find((piece) => piece.octets.length < piece.end - piece.start);
+    const octets = new Uint8Array(header.length + (cut === undefined ? this.total : cut.start + cut.octets.length));
     octets.set(header);
-    let captured = header.length;
-    for (const piece of this.pieces.toSorted((a, b) => a.start - b.start)) {
+    for (const piece of sorted) {
+      if (cut !== undefined && piece.start > cut.start) break;
       octets.set(piece.octets, header.length + piece.start);
-      captured += piece.octets.length;
-      if (piece.octets.length < piece.end - piece.start) break;
     }
     const view = new DataView(octets.buffer);
     if (this.family === 4) {
@@ -109,6 +109,6 @@ export class Datagram {
       view.setUint16(IPV6_PAYLOAD_LENGTH, this.total);
       view.setUint8(IPV6_NEXT_HEADER, this.protocol);
     }
-    return { octets: octets.subarray(0, captured), wire };
+    return { octets, wire };
   }
 }

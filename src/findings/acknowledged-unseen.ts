@@ -6,14 +6,21 @@ import { counted } from "./finding.ts";
 const LOSS_SHARE = 0.05;
 const LOSS_OCTETS = 3000;
 
-/** Of a side's stream, octets that were acknowledged and are not in it: no agent saw them, or without their mapping. */
-export function acknowledgedUnseen({ stream, subflows }: SessionRecord["mptcp"], side: (typeof SIDES)[number]) {
-  const octets = stream[side].unseen_octets ?? 0;
+/**
+ * Of a side's stream, octets that were acknowledged and are not in it: no agent saw them, or without their mapping. Where no
+ * acknowledgment was seen, because copies are cut inside their options, the latter alone.
+ */
+export function acknowledgedUnseen(
+  { stream, subflows, fallback }: SessionRecord["mptcp"],
+  side: (typeof SIDES)[number],
+) {
+  const octets = stream[side].unseen_octets ?? (fallback === null ? Number.POSITIVE_INFINITY : 0);
   let withoutMapping = 0;
   for (const { data } of octets === 0 ? [] : subflows) {
     // What came on somebody else's join is none of the stream.
     if (!data?.[side].refused_octets) withoutMapping += data?.[side].unmapped_octets ?? 0;
   }
+  if (octets === Number.POSITIVE_INFINITY) return { uncopied: 0, unmapped: withoutMapping };
   const unmapped = Math.min(octets, withoutMapping);
   return { uncopied: octets - unmapped, unmapped };
 }
@@ -30,7 +37,7 @@ export function unseenWorthTelling(
   const parts = acknowledgedUnseen(mptcp, side);
   const octets = parts[part];
   const all = parts.uncopied + parts.unmapped;
-  const acknowledged = mptcp.stream[side].acknowledged ?? 0;
+  const acknowledged = mptcp.stream[side].acknowledged ?? mptcp.stream[side].octets + all;
   const isMany = (some: number): boolean => some >= LOSS_OCTETS && some / acknowledged >= LOSS_SHARE;
   const isLarger = part === "uncopied" ? octets * 2 >= all : octets * 2 > all;
   if (!isMany(octets) && !(isLarger && isMany(all))) return null;

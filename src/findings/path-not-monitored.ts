@@ -16,7 +16,7 @@ export const pathNotMonitored: Rule = ({ mptcp }) => {
       subject: side,
       subflow: null,
       side,
-      message: `${octets} were acknowledged, and no agent saw them`,
+      message: `${octets} were acknowledged, and no copy of them came: they passed no agent, or their copies were lost`,
     };
   });
 };

@@ -1,3 +1,4 @@
+import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
 import { CAPABLE_CHECKSUM, type MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
@@ -6,6 +7,25 @@ import { agreedVersion, noteNegotiation } from "./negotiation.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { KEY_DIFFERED, KEY_ECHOED, KEY_STATED, noteVerdictBits, VERSION_DIFFERED } from "./verdicts.ts";
+
+/**
+ * Whether a MP_CAPABLE of packet i is one that a host can have sent (RFC 8684 §3.1): behind the SYNs it acknowledges the
+ * SYN/ACK, and no more than was seen. Anybody can send one with made-up keys that does not, and no host takes it.
+ */
+export function isAcknowledging(
+  sessions: Sessions,
+  subflow: number,
+  higher: number,
+  vector: PacketVector,
+  i: number,
+): boolean {
+  const { hot } = sessions.subflows;
+  const state = hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+  if ((vector.flags[i]! & tcp.SYN) !== 0 || (state & flow.STATE_SYN_ACK) === 0) return true;
+  const peer = flow.SubflowTable.direction(subflow, 1 - higher);
+  const acknowledged = (vector.ack[i]! - hot[peer + flow.ISN]!) >>> 0;
+  return acknowledged >= 1 && acknowledged <= hot[peer + flow.NEXT_SSN]!;
+}
 
 /** Takes what a MP_CAPABLE says into its session (RFC 8684 §3.1, RFC 6824 §3.1). `side` is the sender's. */
 export function takeCapable(

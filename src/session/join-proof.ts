@@ -33,6 +33,8 @@ export function proveJoin(
     return;
   }
   const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
+  // RFC 8684 §3.2: a listener that answers without MP_JOIN has refused it.
+  if (state & flow.STATE_SYN_ACK && (word & (join.SAW_SYN_ACK | join.CUT_SYN_ACK)) === 0) return;
   const isListener = (seen.fromHigher[i] === 1) !== ((state & flow.STATE_OPENER_HIGHER) !== 0);
   const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
   if (!isListener || state & flow.STATE_RESET || !isAcknowledgingNear(sessions, session, side, vector, i)) return;

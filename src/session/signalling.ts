@@ -9,7 +9,7 @@ import type { Endings } from "./ending.ts";
 import { type FallbackCause, fallBack, isFailedByBoth } from "./fallback.ts";
 import { takeFastOpen } from "./fast-open.ts";
 import { takeFastclose } from "./fastclose.ts";
-import { takeCapable } from "./handshake.ts";
+import { isAcknowledging, takeCapable } from "./handshake.ts";
 import { checkIdsn } from "./idsn.ts";
 import { isBelieved, isRefused, takeJoin } from "./join.ts";
 import * as join from "./join-state.ts";
@@ -58,7 +58,7 @@ export class Signalling {
     const state = this.sessions.table.state(session);
     if (kind & events.OPTIONS) {
       this.read(vector, i);
-      if (!this.takeOptions(vector, i, session, subflow, seen.fromHigher[i]!)) return false;
+      if (!this.takeOptions(vector, seen, i, session, subflow)) return false;
     }
     const isInitial = (this.sessions.join(subflow) & join.IS_INITIAL) !== 0;
     if (isInitial && vector.flags[i]! & SYN) {
@@ -85,16 +85,23 @@ export class Signalling {
     return true;
   }
 
-  private takeOptions(vector: PacketVector, i: number, session: number, subflow: number, higher: number): boolean {
+  private takeOptions(
+    vector: PacketVector,
+    seen: events.SubflowEvents,
+    i: number,
+    session: number,
+    subflow: number,
+  ): boolean {
     const { options, sessions } = this;
     const atMicros = vector.atMicros[i]!;
-    const side = sessions.sideOf(subflow, higher);
+    const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
     const joinWord = sessions.join(subflow);
     if (options.unfinished & (1 << mptcp.MP_CAPABLE)) noteVerdictBits(sessions, session, CAPABLE_CUT);
     if (options.unfinished & (1 << mptcp.MP_JOIN)) {
       sessions.setJoin(subflow, vector.flags[i]! & SYN ? join.CUT_SYN_ACK : join.CUT_ACK);
     }
-    if (options.seen & (1 << mptcp.MP_CAPABLE) && joinWord & join.IS_INITIAL) {
+    const isCapable = (options.seen & (1 << mptcp.MP_CAPABLE)) !== 0 && (joinWord & join.IS_INITIAL) !== 0;
+    if (isCapable && isAcknowledging(sessions, subflow, seen.fromHigher[i]!, vector, i)) {
       takeCapable(sessions, session, side, vector, i, options);
       if (this.memberships.unify(subflow)) return false;
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);

@@ -16,6 +16,7 @@ function reportOf(full: number, unreadOctets: number | null, ...drops: (number |
     agents: [],
     records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, shed: {} },
     streams: null,
+    stranger: null,
     faultPackets: 0,
   };
 }
@@ -31,6 +32,21 @@ describe("a collector's warnings", () => {
     expect(warnings(reportOf(7, 0), null)).toEqual([expect.stringMatching(/table of sessions is full.* 7 packets/)]);
     expect(warnings(reportOf(9, 0), reportOf(7, 0))).toEqual([expect.stringMatching(/ 2 packets/)]);
     expect(warnings(reportOf(9, 0), reportOf(9, 0))).toEqual([]);
+  });
+
+  it("say who was refused, and again only when there were more", () => {
+    const refused = (packets: number, key: number | null) => {
+      const report = reportOf(0, 0);
+      const totals = { ...report.totals, packets: { "decapsulate/agent-unknown": packets } };
+      return { ...report, totals, stranger: { address: "192.0.2.7", key } };
+    };
+    expect(warnings(refused(3, 77), null)).toEqual([
+      "3 packets of senders that no --agent names: refused, and in no record; the last came from 192.0.2.7 with key 77",
+    ]);
+    expect(warnings(refused(4, null), refused(3, 77))).toEqual([
+      expect.stringMatching(/^1 packet of senders .* from 192\.0\.2\.7 without a key$/),
+    ]);
+    expect(warnings(refused(3, 77), refused(3, 77))).toEqual([]);
   });
 
   it("say what the kernel dropped at each source, and again only when it dropped more", () => {

@@ -90,7 +90,7 @@ describe("octets that were acknowledged and are in no stream", () => {
   it("were on a path without an agent, where nothing of them came", () => {
     const { packets } = talk();
     expect(found(packets.filter((_, n) => n !== 3))).toEqual([
-      "path-not-monitored -: 9,000 octets of the initiator (100 %) were acknowledged, and no agent saw them",
+      "path-not-monitored -: 9,000 octets of the initiator (100 %) were acknowledged, and no copy of them came: they passed no agent, or their copies were lost",
     ]);
   });
 
@@ -122,6 +122,14 @@ describe("octets that were acknowledged and are in no stream", () => {
     ]);
     expect(found(seen(2))).toEqual([
       expect.stringMatching(/^mapping-not-seen -: 4,000 octets of the initiator \(7 %\)/),
+    ]);
+  });
+
+  it("are told where copies are cut so short that no acknowledgment was seen either", () => {
+    const { packets } = talk();
+    const cut = packets.map((packet, n) => (n < 3 ? packet : { ...packet, octets: packet.octets.subarray(0, 42) }));
+    expect(found(cut)).toEqual([
+      expect.stringMatching(/^mapping-not-seen -: 9,000 octets of the initiator \(100 %\) were seen without/),
     ]);
   });
 

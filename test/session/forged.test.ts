@@ -84,6 +84,19 @@ describe("data of a join", () => {
     expect(found.records[0]?.mptcp.stream.initiator.complete).toBe(true);
   });
 
+  it("whose listener answered without MP_JOIN is not placed, whatever comes in the listener's name", () => {
+    const talk = new Conversation().open().send(0, "honest");
+    const joined = talk.join();
+    const [syn] = talk.packets.splice(-3);
+    if (syn !== undefined) talk.packets.push(syn);
+    Object.assign(joined.next, [1, 1]);
+    talk.segment(joined, 1, SYN | ACK);
+    talk.send(0, "EVIL!!", { on: joined, at: 0 });
+    for (let n = 0; n < 4; n++) talk.segment(joined, 1, ACK, [option.dss({ ack: talk.dsn(0, 6) })]);
+    const [record] = run(talk.close(talk.initial, joined).packets).records;
+    expect(record?.mptcp.stream.initiator).toMatchObject({ octets: 6, conflicting: 0, complete: true });
+  });
+
   it("whose third ACK was not seen is placed once the listener goes on answering at data level", () => {
     const talk = new Conversation().open();
     const joined = talk.join();

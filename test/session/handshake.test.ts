@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { Conversation } from "../support/conversation.ts";
-import { ACK, keys, option, SYN } from "../support/packets.ts";
+import { ACK, keys, option, SYN, segment } from "../support/packets.ts";
 import { type Run, run } from "../support/pipeline-run.ts";
 
 const only = ({ records }: Run): SessionRecord => {
@@ -60,6 +60,31 @@ describe("MP_CAPABLE handshake", () => {
       responder: expected.token.responder,
     });
   });
+
+  it.each([99, -1000, 2 ** 20, 2 ** 31])(
+    "made-up keys in a third ACK that acknowledges so many octets too many change nothing: %i, whenever it comes",
+    (off) => {
+      for (const parts of [0, 1, 2]) {
+        const talk = new Conversation().open(["syn", "syn-ack"]);
+        const [from, to] = talk.initial.ends;
+        const forge = () => {
+          const ack = (talk.initial.isn[1] + talk.initial.next[1] + off) >>> 0;
+          const made = [Buffer.alloc(8, 0xee), Buffer.alloc(8, 0xdd)];
+          const seq = talk.initial.isn[0] + talk.initial.next[0];
+          const octets = segment({ from, to, flags: ACK, seq, ack, options: [option.capable(1, made)] });
+          talk.packets.push({ octets, wire: octets.length, atMicros: talk.atMicros });
+        };
+        if (parts === 0) forge();
+        talk.open(["ack"]);
+        if (parts === 1) forge();
+        talk.send(0, "hello").send(1, "good day");
+        if (parts === 2) forge();
+        const { mptcp } = only(run(talk.close().packets));
+        expect(mptcp.verdicts?.key_echo).toEqual({ verdict: "verified" });
+        expect(mptcp.stream).toMatchObject({ initiator: { octets: 5, complete: true }, responder: { complete: true } });
+      }
+    },
+  );
 
   it("a MP_CAPABLE without keys behind the handshake says nothing", () => {
     const talk = new Conversation().open().send(0, "x");

@@ -95,7 +95,7 @@ it("tells what was found, changed on the way and translated", () => {
   record.mptcp.subflows[1].translated = [{ source, destination, community_id: "1:x", agents: ["router2"] }];
   const text = detail(record, null);
   for (const said of [
-    "complete, 4,000 octets acknowledged that no agent saw, DSS checksums: 1,200 verified + 1 failed + 2 unverifiable",
+    "complete, 4,000 octets acknowledged of which no copy came, DSS checksums: 1,200 verified + 1 failed + 2 unverifiable",
     "    behind a translator: 10.20.2.1:17160 → 10.20.1.2:5001, seen by router2",
     "options that say nothing to an observer: 3 malformed, subtype 12 in 4 segments",
     "between router2 and router1: payload of 3 packets of the responder on subflow 1, first 2026-11-22T20:08:13Z: 00 became ff",
@@ -116,10 +116,10 @@ it("tells of a subflow what most have none of", () => {
     "    besides: 1,448 octets of the initiator without a mapping, 15 octets of the initiator in no stream, " +
       "1 keep-alive, 2 mappings against an earlier one, 1 segment that no host takes\n",
   );
-  expect(detail(record, null)).toContain("complete, 2,000 octets acknowledged that no agent saw\n");
+  expect(detail(record, null)).toContain("complete, 2,000 octets acknowledged of which no copy came\n");
   delete joined.data.initiator.refused_octets;
   expect(detail(record, null)).toContain(
-    "complete, 552 octets acknowledged that no agent saw, 1,448 octets acknowledged and seen without a mapping\n",
+    "complete, 552 octets acknowledged of which no copy came, 1,448 octets acknowledged and seen without a mapping\n",
   );
 });
 

@@ -30,7 +30,7 @@ describe("the end of a stream is told as that of its session", () => {
     expect(told(talk().filter((_, n) => n !== 4))).toEqual({
       detail: [
         "  ended by fin of both sides (closed by its hosts)",
-        "  initiator sent 3 octets, its end was stated and not confirmed, 4 octets acknowledged that no agent saw",
+        "  initiator sent 3 octets, its end was stated and not confirmed, 4 octets acknowledged of which no copy came",
       ],
       row: "end ?, fin",
     });
