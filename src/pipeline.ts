@@ -126,9 +126,14 @@ export class Pipeline {
 
   /** Ends every session that is still open, with this reason, and makes their records. */
   finish(reason: "end-of-input" | "shutdown"): void {
+    for (const _ of this.finishing(reason));
+  }
+
+  /** As `finish`, one session at each step: for those who have other work to do meanwhile. Takes no packets any more. */
+  *finishing(reason: "end-of-input" | "shutdown"): Generator<void> {
     this.fragments.finish();
     this.subflows.finish();
-    this.sessions.finish(reason);
+    yield* this.sessions.finishing(reason);
   }
 
   /** Counts since the start. */

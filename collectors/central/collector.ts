@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import { encode, type Format } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
@@ -76,6 +77,8 @@ export interface CollectorReport {
   readonly stranger: { readonly address: string; readonly key: number | null } | null;
   /** Packets that were given up because of a fault of the pipeline's own. */
   readonly faultPackets: number;
+  /** Sessions that were open at the end, and for whose records there was no time. */
+  readonly untold: number;
 }
 
 /** A running collector. */
@@ -92,6 +95,9 @@ export interface Collector {
 }
 
 const ADVANCE_MS = 1000;
+/** At the end so many sessions are ended at once, before the sink has its turn. */
+const END_PORTION = 5000;
+const END_PAUSE_MS = 2;
 /** Faults are logged no more often than this: the same one may come with every packet. */
 const FAULT_LOG_MS = 1000;
 
@@ -197,6 +203,7 @@ export async function startCollector(
   ];
   if (config.agentsIntervalS > 0) timers.push(setInterval(keepLedgers, config.agentsIntervalS * 1000));
 
+  let untold = 0;
   const reportOf = (totals: Totals): CollectorReport => ({
     totals,
     sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
@@ -205,14 +212,29 @@ export async function startCollector(
     streams: chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles },
     stranger: pipeline.stranger(),
     faultPackets: totals.packets["pipeline/fault"] ?? 0,
+    untold,
   });
   const report = (): CollectorReport => reportOf(pipeline.totals());
+  /** Ends sessions in portions, so that their records find room in the outbox; what is open after the limit is told. */
+  const endSessions = async (limitMs: number): Promise<void> => {
+    const ending = pipeline.finishing("shutdown");
+    const portion = Math.max(1, Math.min(END_PORTION, Math.floor(config.outbox.maxRecords / 4)));
+    for (let done = false; !done && Date.now() < limitMs; ) {
+      guarded(() => {
+        done = true;
+        for (let n = 0; n < portion; n++) if (ending.next().done) return;
+        done = false;
+      });
+      while (!done && outbox.stats().stored > portion && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
+    }
+    untold = pipeline.totals().sessions.live;
+  };
   const drain = async (): Promise<CollectorReport> => {
     const endMs = Date.now() + config.drainMs;
     // Half of the time is the records'.
     await Promise.all(sources.map((source) => source.stop(config.drainMs / 2)));
     for (const timer of timers) clearInterval(timer);
-    guarded(() => pipeline.finish("shutdown"));
+    await endSessions(endMs - config.drainMs / 4);
     keepLedgers();
     await pump.stop(Math.max(0, endMs - Date.now()));
     await sink.close();

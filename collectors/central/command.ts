@@ -149,7 +149,9 @@ async function collect(options: Options): Promise<void> {
   // Whoever closed the pipe knows that it is closed: `rejoin collect ... | head` ends quietly.
   const readerGone = cause instanceof OperationalError && cause.code === READER_GONE;
   if (typeof cause !== "string" && !readerGone) throw cause;
-  const lost = lostIn(report.records) - lostUntilNow;
+  if (report.untold > 0)
+    log.warn(`${counted(report.untold, "session")} still open, for whose records there was no time`);
+  const lost = lostIn(report.records) - lostUntilNow + report.untold;
   if (lost > 0 && !readerGone) {
     throw new OperationalError(
       "RECORDS_LOST",

@@ -178,8 +178,11 @@ export class Endings {
     return this.sessions.table.floats[deadlineAt(session)]!;
   }
 
-  /** Ends every session, in the order of their last packets: as it ended by itself, or for this reason while it lives. */
-  finish(reason: "end-of-input" | "shutdown"): void {
+  /**
+   * Ends every session, one at each step, in the order of their last packets: as it ended by itself, or for this reason while
+   * it lives.
+   */
+  *finishing(reason: "end-of-input" | "shutdown"): Generator<void> {
     this.nextTick = 0;
     this.advance(this.newest);
     const { table: all } = this.sessions;
@@ -191,6 +194,7 @@ export class Endings {
       (a, b) => a.last - b.last || this.start(a.session) - this.start(b.session),
     )) {
       this.end(session, lastClose(this.sessions, session, reason), last);
+      yield;
     }
   }
 

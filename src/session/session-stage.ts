@@ -112,10 +112,10 @@ export class SessionStage {
     this.endings.advance(believed);
   }
 
-  /** Ends every session; those that had not ended by themselves for this reason. */
-  finish(reason: "end-of-input" | "shutdown"): void {
+  /** Ends every session, one at each step; those that had not ended by themselves for this reason. */
+  *finishing(reason: "end-of-input" | "shutdown"): Generator<void> {
     this.settlement.finish();
-    this.endings.finish(reason);
+    yield* this.endings.finishing(reason);
   }
 
   /** Another connection has taken the 4-tuple of a subflow: it is over, however it looked. */

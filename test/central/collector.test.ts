@@ -20,6 +20,7 @@ import { decode } from "../../schema/encoding.ts";
 import { findingRecord } from "../../schema/finding-record.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
+import { Conversation } from "../support/conversation.ts";
 import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
 
 const log = pino({ level: "silent" });
@@ -32,8 +33,10 @@ class Kept implements Sink {
   closed = false;
   async open(): Promise<void> {}
   async send(records: readonly OutboxRecord[], signal: AbortSignal): Promise<Outcome[]> {
-    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
-    if (this.hold !== null) await Promise.race([this.hold, aborted]);
+    if (this.hold !== null) {
+      const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await Promise.race([this.hold, aborted]);
+    }
     if (signal.aborted) return records.map(() => "unsent");
     this.records.push(...records);
     return records.map(() => "acknowledged");
@@ -180,6 +183,43 @@ describe("collector", () => {
     socket.close();
     expect(totals.packetsIn).toBe(first.length);
     expect(sink.of(TOPICS.sessions)).toMatchObject([{ mptcp: { close: { reason: "shutdown" } } }]);
+  });
+
+  /** Copies of the handshakes of so many sessions, which stay open. */
+  const handshakes = (count: number): Copy[] =>
+    Array.from({ length: count }, (_, n) => {
+      const ends = [
+        { ip: "10.1.0.1", port: 10_000 + n },
+        { ip: "10.2.0.2", port: 443 },
+      ] as const;
+      const made = [Buffer.alloc(8), Buffer.alloc(8, 1)] as const;
+      for (const key of made) key.writeUInt32BE(n, 4);
+      return new Conversation({ ends, keys: made, isn: [n, n] }).open().packets;
+    }).flatMap((packets) =>
+      packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) })),
+    );
+  /** An outbox with room for less than a tenth of their records. */
+  const small = { revisions: "ended", outbox: { maxRecords: 40, maxOctets: 2 ** 20 }, agentsIntervalS: 0 } as const;
+
+  test("at the end sessions wait for room in the outbox: no record of them is shed", async () => {
+    const sink = new Kept();
+    const collector = await start(sink, small);
+    await sendOverUdp(handshakes(500), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    const { records, untold } = await collector.stop();
+    expect(sink.of(TOPICS.sessions)).toHaveLength(500);
+    expect(records).toMatchObject({ made: 500, acknowledged: 500, shed: {} });
+    expect(untold).toBe(0);
+  });
+
+  test("sessions that are open when the time is over are told as such", async () => {
+    const sink = new Kept();
+    const collector = await start(sink, { ...small, drainMs: 400 });
+    await sendOverUdp(handshakes(500), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    sink.hold = new Promise(() => {});
+    const { records, untold } = await collector.stop();
+    expect(records.acknowledged).toBe(0);
+    expect(untold).toBeGreaterThan(400);
+    expect(records.made + untold).toBe(500);
   });
 
   test("who is not on the list is refused, by address and by key", async () => {

@@ -18,6 +18,7 @@ function reportOf(full: number, unreadOctets: number | null, ...drops: (number |
     streams: null,
     stranger: null,
     faultPackets: 0,
+    untold: 0,
   };
 }
 
