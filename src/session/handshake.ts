@@ -8,9 +8,12 @@ import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { KEY_DIFFERED, KEY_ECHOED, KEY_STATED, noteVerdictBits, VERSION_DIFFERED } from "./verdicts.ts";
 
+/** Octets of the other side that a third ACK may acknowledge besides those seen: copies can be missing. */
+const UNSEEN_OCTETS = 0xffff;
+
 /**
  * Whether a MP_CAPABLE of packet i is one that a host can have sent (RFC 8684 §3.1): behind the SYNs it acknowledges the
- * SYN/ACK, and no more than was seen. Anybody can send one with made-up keys that does not, and no host takes it.
+ * SYN/ACK, and little more than was seen. Anybody can send one with made-up keys that does not, and no host takes it.
  */
 export function isAcknowledging(
   sessions: Sessions,
@@ -24,7 +27,7 @@ export function isAcknowledging(
   if ((vector.flags[i]! & tcp.SYN) !== 0 || (state & flow.STATE_SYN_ACK) === 0) return true;
   const peer = flow.SubflowTable.direction(subflow, 1 - higher);
   const acknowledged = (vector.ack[i]! - hot[peer + flow.ISN]!) >>> 0;
-  return acknowledged >= 1 && acknowledged <= hot[peer + flow.NEXT_SSN]!;
+  return acknowledged >= 1 && acknowledged <= hot[peer + flow.NEXT_SSN]! + UNSEEN_OCTETS;
 }
 
 /** Takes what a MP_CAPABLE says into its session (RFC 8684 §3.1, RFC 6824 §3.1). `side` is the sender's. */

@@ -61,7 +61,7 @@ describe("MP_CAPABLE handshake", () => {
     });
   });
 
-  it.each([99, -1000, 2 ** 20, 2 ** 31])(
+  it.each([2 ** 17, -1000, 2 ** 20, 2 ** 31])(
     "made-up keys in a third ACK that acknowledges so many octets too many change nothing: %i, whenever it comes",
     (off) => {
       for (const parts of [0, 1, 2]) {
