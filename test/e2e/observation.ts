@@ -107,7 +107,7 @@ export async function observe(
     truth,
     records: records.filter(({ observer }) => observer.name === name),
     findings: findings.filter(({ observer }) => observer.name === name),
-    agents: agents.map((agent) => agent.logged(/ended$/) as unknown as AgentCounts),
+    agents: agents.map((agent) => agent.logged(/ended; /) as unknown as AgentCounts),
     collector: collector.logged(/totals at the end/) as unknown as CollectorCounts,
     passed: counting.map((count) => ({ tcp: count.tcp.count(), copies: count.copies.count() })),
   };

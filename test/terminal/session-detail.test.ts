@@ -24,7 +24,8 @@ session q3mZ0aX9cT1kVb7e  10.10.1.2:41539 → 10.20.1.2:5001
     SHA-256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
   responder sent 3,144,408 octets, 1,320 octets missing, the first hole at
     1,048,576
-    SHA-256 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
+    SHA-256 of the first 1,048,576 octets
+      60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752
   subflow 0 initial 10.10.1.2:41539 → 10.20.1.2:5001, fin, seen by router1
     20:08:12.934 to 20:08:14.881 (1.947 s), 1.70 MB out, 1.61 MB back
   subflow 1 joined  10.10.2.2:52443 → 10.20.1.2:5001, fin, seen by router1,
