@@ -62,7 +62,8 @@ const LAST_PACKETS_MS = 1000;
 
 /**
  * Runs a collector, an agent on each router, and tcpdump beside them; lets client and server transfer; ends everything
- * in order, and reads the records back from Kafka. Throws when a program does not start or end as it should.
+ * in order, and reads the records back from Kafka. Throws when a program does not start or end as it should, and a
+ * `StalledTransfer` when the transfer stood still; all is ended then.
  */
 export async function observe(
   network: Network,
@@ -93,12 +94,21 @@ export async function observe(
   }));
   await Promise.all(counting.flatMap((count) => [count.tcp.started(), count.copies.started()]));
 
-  const truth = await transfer(network, traffic);
+  const endAll = async (): Promise<void> => {
+    for (const agent of agents) await endWell(agent);
+    await Promise.all(counting.flatMap((count) => [count.tcp.finish(), count.copies.finish()]));
+    await endWell(collector);
+  };
+  let truth: TransferTruth;
+  try {
+    truth = await transfer(network, traffic);
+  } catch (error) {
+    await endAll();
+    throw error;
+  }
   await new Promise((resolve) => setTimeout(resolve, LAST_PACKETS_MS));
 
-  for (const agent of agents) await endWell(agent);
-  await Promise.all(counting.flatMap((count) => [count.tcp.finish(), count.copies.finish()]));
-  await endWell(collector);
+  await endAll();
   const [records, findings] = await Promise.all([
     readTopic<SessionRecord>(network, broker, TOPICS.sessions),
     readTopic<FindingRecord>(network, broker, TOPICS.findings),

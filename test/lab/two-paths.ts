@@ -22,6 +22,28 @@ const RATE = "40mbit";
 
 export const ROUTERS = ["router1", "router2"] as const;
 
+/**
+ * Ends with 0 once a connection from each address to the one behind it is refused by its host, so that the way there is open:
+ * for IPv6 that takes a moment, and a host whose join finds no way does not try again.
+ */
+const AWAIT_PATHS = `
+import socket, sys, time
+end = time.monotonic() + 10
+for source, target in zip(sys.argv[1::2], sys.argv[2::2]):
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as probe:
+            probe.settimeout(0.2)
+            try:
+                probe.bind((source, 0))
+                probe.connect((target, 9))
+            except ConnectionRefusedError:
+                break
+            except OSError as error:
+                if time.monotonic() > end:
+                    sys.exit(f"no way from {source} to {target}: {error}")
+                time.sleep(0.02)
+`;
+
 /** Builds the lab: client and server with kernel MPTCP and two disjoint paths, a router on each, and the collector. */
 export function buildTwoPaths(): Network {
   const network = new Network("client", "server", ...ROUTERS, "collector");
@@ -83,6 +105,10 @@ export function buildTwoPaths(): Network {
   for (const host of ["client", "server"]) {
     network.exec(host, "ip", "mptcp", "limits", "set", "subflow", "4", "add_addr_accepted", "4");
   }
+  const ways = (["ipv4", "ipv6"] as const).flatMap((family) =>
+    ADDRESSES.client[family].flatMap((source) => ADDRESSES.server[family].flatMap((target) => [source, target])),
+  );
+  network.exec("client", "python3", "-c", AWAIT_PATHS, ...ways);
   return network;
 }
 
