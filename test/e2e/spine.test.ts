@@ -181,7 +181,8 @@ describe.skipIf(reason !== undefined)(
           MPJoinNoTokenFound: 0,
           MPJoinAckHMacFailure: 0,
         });
-        expect(observation.findings).toEqual([]);
+        // A burst of losses can leave more mappings unfilled than are kept at a time: told, and without harm to the streams.
+        expect(observation.findings.filter(({ event }) => event.action !== "bound-met")).toEqual([]);
         for (const { mptcp, event } of ended) {
           expect(mptcp.close?.reason).toBe("fin");
           expect(event.reason).toBeTypeOf("string");
