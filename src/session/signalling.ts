@@ -101,7 +101,9 @@ export class Signalling {
       sessions.setJoin(subflow, vector.flags[i]! & SYN ? join.CUT_SYN_ACK : join.CUT_ACK);
     }
     const isCapable = (options.seen & (1 << mptcp.MP_CAPABLE)) !== 0 && (joinWord & join.IS_INITIAL) !== 0;
-    if (isCapable && isAcknowledging(sessions, subflow, seen.fromHigher[i]!, vector, i)) {
+    if (isCapable && !isAcknowledging(sessions, subflow, seen.fromHigher[i]!, vector, i)) {
+      sessions.subflows.noteImplausible(subflow);
+    } else if (isCapable) {
       takeCapable(sessions, session, side, vector, i, options);
       if (this.memberships.unify(subflow)) return false;
       if (sessions.table.state(session) & table.S_CAPABLE_ACK) this.confirm(session, atMicros);

@@ -81,6 +81,7 @@ describe("MP_CAPABLE handshake", () => {
         if (parts === 2) forge();
         const { mptcp } = only(run(talk.close().packets));
         expect(mptcp.verdicts?.key_echo).toEqual({ verdict: "verified" });
+        expect(mptcp.subflows[0]?.implausible_segments).toBe(1);
         expect(mptcp.stream).toMatchObject({ initiator: { octets: 5, complete: true }, responder: { complete: true } });
       }
     },
