@@ -160,6 +160,11 @@ export class Pipeline {
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }
 
+  /** Sessions that are alive and of which a record would tell when they end. */
+  untold(): number {
+    return this.records.untold;
+  }
+
   /** The last sender whose packets were refused because no rule names it; null when there was none. */
   stranger(): Agents["stranger"] {
     return this.agents.stranger;

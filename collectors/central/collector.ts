@@ -227,7 +227,7 @@ export async function startCollector(
       });
       while (!done && outbox.stats().stored > portion && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
     }
-    untold = pipeline.totals().sessions.live;
+    untold = pipeline.untold();
   };
   const drain = async (): Promise<CollectorReport> => {
     const endMs = Date.now() + config.drainMs;

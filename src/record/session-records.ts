@@ -72,6 +72,21 @@ export class SessionRecords implements SessionObserver {
     this.forget(session);
   }
 
+  /** Sessions that are alive and of which a record would tell when they end. */
+  get untold(): number {
+    const all = this.sessions?.table;
+    let untold = 0;
+    for (let session = 0; all !== undefined && session < all.used; session++) {
+      const state = all.state(session);
+      if ((state & table.S_ESTABLISHED) !== 0 && this.isTold(state)) untold++;
+    }
+    return untold;
+  }
+
+  private isTold(state: number): boolean {
+    return this.options.partial || evidenceOf(state) === "handshake";
+  }
+
   merged(session: number): void {
     this.forget(session);
   }
@@ -96,7 +111,7 @@ export class SessionRecords implements SessionObserver {
   private publish(session: number, close: Close | null, atMicros: number): void {
     const sessions = this.sessions;
     if (sessions === null) return;
-    if (!this.options.partial && evidenceOf(sessions.table.state(session)) !== "handshake") return;
+    if (!this.isTold(sessions.table.state(session))) return;
     this.records++;
     const revision = ++sessions.table.words[session * table.SESSION_WORDS + table.REVISION]!;
     if (this.options.record === null) return;

@@ -222,6 +222,23 @@ describe("collector", () => {
     expect(records.made + untold).toBe(500);
   });
 
+  test("so are those of which no handshake was seen, where they are told at all", async () => {
+    for (const partial of [true, false]) {
+      const collector = await start(new Kept(), { ...small, partial, drainMs: 0 });
+      const midstream = Array.from({ length: 30 }, (_, n) => {
+        const ends = [
+          { ip: "10.1.0.1", port: 20_000 + n },
+          { ip: "10.2.0.2", port: 443 },
+        ] as const;
+        return new Conversation({ ends }).send(0, "x").packets;
+      }).flatMap((packets) =>
+        packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) })),
+      );
+      await sendOverUdp(midstream, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+      expect((await collector.stop()).untold).toBe(partial ? 30 : 0);
+    }
+  });
+
   test("who is not on the list is refused, by address and by key", async () => {
     const sink = new Kept();
     const agents = [{ name: "router1", address: "127.0.0.1", key: 1 }];
