@@ -3,7 +3,7 @@ import { unseenWorthTelling } from "./acknowledged-unseen.ts";
 import type { Rule } from "./finding.ts";
 
 /**
- * The other side acknowledged octets that no agent saw: a path of the session, or a part of its time, is not watched. Told
+ * The other side acknowledged octets of which no copy came: a path of the session, or a part of its time, is not watched. Told
  * at the end only: while a session lives, the copies of one agent may be behind those of another.
  */
 export const pathNotMonitored: Rule = ({ mptcp }) => {
