@@ -69,14 +69,11 @@ function dependenciesMatch() {
   );
 }
 
-/**
- * Installs dependencies when they do not match the lock file. Returns false when npm failed. Not `npm ci`, which refuses
- * a lock file without the binaries of every platform: this one has those of Linux, where it was made.
- */
+/** Installs dependencies when they do not match the lock file. Returns false when npm failed. */
 export function prepareDependencies() {
   if (dependenciesMatch()) return true;
   say("installing dependencies");
-  return run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
+  return run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
 function* filesUnder(folder) {
@@ -128,7 +125,7 @@ function main(args) {
   }
   if (args.includes("--system")) prepareSystem();
   if (!prepareDependencies()) {
-    say("npm install failed: see its messages above");
+    say("npm ci failed: see its messages above");
     return 2;
   }
   if (!prepareBuild()) {
