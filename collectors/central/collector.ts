@@ -16,15 +16,15 @@ import { chunkRecord } from "./chunk-record.ts";
 import { LedgerRecords } from "./ledger-record.ts";
 import { Pump } from "./pump.ts";
 import type { Sink } from "./sink/sink.ts";
-import { GreInUdpSource, type UdpListen } from "./source/gre-in-udp.ts";
 import { RawGreSource } from "./source/raw-gre.ts";
 import type { Source, SourceCounters } from "./source/source.ts";
+import { type UdpListen, UdpSource } from "./source/udp-source.ts";
 
 /** What a collector does, apart from its sink. `COLLECTOR_DEFAULTS` has a value for everything. */
 export interface CollectorConfig {
   /** Stated in every record as `observer.name`. */
   readonly name: string;
-  /** Sockets for GRE-in-UDP. */
+  /** Sockets for copies in UDP. */
   readonly listenUdp: readonly UdpListen[];
   /** IP versions over which GRE (protocol 47) is received. */
   readonly listenGre: readonly (4 | 6)[];
@@ -160,7 +160,7 @@ export async function startCollector(
       ? null
       : await libcForBatches(load, (line) => log.warn(line), "datagrams are received one at a time");
   const udp = config.listenUdp.map(
-    (listen) => new GreInUdpSource(listen, config.receiveOctets, libc, take, pipeline.addSource(udpName(listen)), log),
+    (listen) => new UdpSource(listen, config.receiveOctets, libc, take, pipeline.addSource(udpName(listen)), log),
   );
   const gre = config.listenGre.map(
     (version) => new RawGreSource(version, config.receiveOctets, take, pipeline.addSource(`gre${version}`), log),
@@ -253,7 +253,7 @@ export async function startCollector(
   };
 }
 
-const udpName = ({ host, port }: UdpListen): string => `udp ${host ?? "*"}:${port}`;
+const udpName = ({ host, port, encapsulation }: UdpListen): string => `${encapsulation} ${host ?? "*"}:${port}`;
 
 function classOf(record: AnyRecord): RecordClass {
   if (record.event.kind === "alert") return "finding";

@@ -49,7 +49,9 @@ const MIB = 1024 * 1024;
 
 const HELP = `
 Where neither --listen-udp nor --listen-gre is given, it listens on UDP port
-4754 of every address.
+4754 of every address. What comes there is told by the port: VXLAN at 4789,
+VXLAN-GPE at 4790, Geneve at 6081, GRE (RFC 8086) at any other, unless it is
+named: vxlan=8472, vxlan-gpe=..., geneve=..., gre-in-udp=...
 
 Who may send: each agent is named with --agent, by its address, its GRE key or
 both. --any-agent lets everybody send. One of the two is needed, except when it
@@ -89,7 +91,7 @@ export function command(): Command {
   const { receiveOctets, outbox, drainMs, agentsIntervalS } = COLLECTOR_DEFAULTS;
   return new Command("collect")
     .description("Receives copies of MPTCP subflows from agents, puts the sessions together and publishes records.")
-    .option("--listen-udp <address:port>", "GRE-in-UDP at this port, or address and port; repeatable", append, [])
+    .option("--listen-udp <address:port>", "copies in UDP at this port, or address and port; repeatable", append, [])
     .option("--listen-gre [address]", "GRE, protocol 47: 0.0.0.0 (IPv4), :: (IPv6) or, without address, both")
     .option("--agent <rule>", "name=router1,address=192.0.2.1,key=7: who may send; repeatable", append, [])
     .option("--any-agent", "let everybody send", false)

@@ -1,3 +1,4 @@
+import type { UdpEncapsulation } from "../../schema/encapsulation.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "../wire/cursor.ts";
 import { DeliveryFields } from "../wire/delivery-fields.ts";
@@ -7,7 +8,7 @@ import { PORT_GENEVE, skipGeneve } from "../wire/geneve.ts";
 import { GRE_ETHERNET, GRE_KEEPALIVE, GRE_PPP, skipGre } from "../wire/gre.ts";
 import { PROTOCOL_GRE, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
-import { PORT_VXLAN, PORT_VXLAN_GPE, skipVxlan } from "../wire/vxlan.ts";
+import { PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX, skipVxlan } from "../wire/vxlan.ts";
 
 /** EtherTypes of MPLS, unicast and multicast (RFC 5332 §4). */
 const ETHERTYPE_MPLS = 0x8847;
@@ -22,6 +23,14 @@ const PROTOCOL = fateOf("decapsulate/delivery-protocol");
 const KEEPALIVE = fateOf("decapsulate/gre-keepalive");
 const MPLS = fateOf("decapsulate/mpls");
 const PPP = fateOf("decapsulate/ppp");
+
+/** The destination port that is assigned to each encapsulation, which says in a packet what follows. */
+export const ASSIGNED_PORTS: Readonly<Record<UdpEncapsulation, number>> = {
+  "gre-in-udp": PORT_GRE_IN_UDP,
+  vxlan: PORT_VXLAN,
+  "vxlan-gpe": PORT_VXLAN_GPE,
+  geneve: PORT_GENEVE,
+};
 
 /** Takes one delivery header off: GRE, in UDP or not, with ERSPAN or without, VXLAN, Geneve. */
 export class Delivery {
@@ -41,6 +50,7 @@ export class Delivery {
       case PORT_GRE_IN_UDP:
         return this.skipGre(view, cursor);
       case PORT_VXLAN:
+      case PORT_VXLAN_LINUX:
       case PORT_VXLAN_GPE:
         return skipVxlan(view, cursor, this.fields, GRE_ETHERNET);
       case PORT_GENEVE:

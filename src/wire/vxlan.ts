@@ -6,6 +6,8 @@ import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "./ethernet.ts";
 /** Destination ports of VXLAN (RFC 7348 §5) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe-13 §3). */
 export const PORT_VXLAN = 4789;
 export const PORT_VXLAN_GPE = 4790;
+/** Where Linux sends VXLAN unless it is told otherwise (VXLAN_PORT in its drivers/net/vxlan): from before one was assigned. */
+export const PORT_VXLAN_LINUX = 8472;
 
 const HEADER_OCTETS = 8;
 const NEXT_PROTOCOL = 3;

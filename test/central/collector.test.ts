@@ -24,7 +24,7 @@ import { Conversation } from "../support/conversation.ts";
 import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
 
 const log = pino({ level: "silent" });
-const LOOPBACK = { host: "127.0.0.1", port: 0 };
+const LOOPBACK = { host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" } as const;
 
 /** Keeps what it is given; `hold` lets it wait as a sink does through an outage. */
 class Kept implements Sink {
@@ -88,7 +88,7 @@ describe("collector", () => {
     ["::", "127.0.0.1", "json"],
   ] as const)("listening on %s, copies to %s, as %s, come out as the session that was", async (host, to, format) => {
     const sink = new Kept();
-    const collector = await start(sink, { listenUdp: [{ host, port: 0 }], format });
+    const collector = await start(sink, { listenUdp: [{ ...LOOPBACK, host }], format });
     await sendOverUdp(copies, to, collector.udpPorts[0] ?? 0, received(collector));
     const { totals, records, agents, sources, faultPackets } = await collector.stop();
 
@@ -297,13 +297,13 @@ describe("collector", () => {
     const sink = new Kept();
     const first = await start(new Kept());
     const port = first.udpPorts[0] ?? 0;
-    const second = start(sink, { listenUdp: [LOOPBACK, { host: "127.0.0.1", port }] });
+    const second = start(sink, { listenUdp: [LOOPBACK, { ...LOOPBACK, port }] });
     await expect(second).rejects.toThrow(
       `udp 127.0.0.1:${port}: the port is in use by another program; stop it or choose another with --listen-udp`,
     );
     expect(sink.closed).toBe(true);
     await first.stop();
-    const third = await start(new Kept(), { listenUdp: [{ host: "127.0.0.1", port }] });
+    const third = await start(new Kept(), { listenUdp: [{ ...LOOPBACK, port }] });
     await third.stop();
   });
 
@@ -311,7 +311,7 @@ describe("collector", () => {
     const folder = mkdtempSync(join(tmpdir(), "rejoin-collector-"));
     const directory = join(folder, "records");
     const sink = new FileSink({ directory, rotateOctets: 1e6, rotateMs: 1e6, keep: 1 }, log);
-    await expect(start(sink, { listenUdp: [{ host: "192.0.2.1", port: 0 }] })).rejects.toThrow(
+    await expect(start(sink, { listenUdp: [{ ...LOOPBACK, host: "192.0.2.1" }] })).rejects.toThrow(
       /192\.0\.2\.1 is no address of this machine/,
     );
     expect(readdirSync(folder)).toEqual([]);
@@ -322,8 +322,8 @@ describe("collector", () => {
     const sink = new Kept();
     sink.open = () => Promise.reject(new OperationalError("SINK", "no place"));
     const port = await freeUdpPort();
-    await expect(start(sink, { listenUdp: [{ host: "127.0.0.1", port }] })).rejects.toThrow("no place");
-    const again = await start(new Kept(), { listenUdp: [{ host: "127.0.0.1", port }] });
+    await expect(start(sink, { listenUdp: [{ ...LOOPBACK, port }] })).rejects.toThrow("no place");
+    const again = await start(new Kept(), { listenUdp: [{ ...LOOPBACK, port }] });
     await again.stop();
   });
 });

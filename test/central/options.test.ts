@@ -38,16 +38,30 @@ describe("--agent", () => {
 
 describe("--listen-udp", () => {
   test.each([
-    ["4754", { host: null, port: 4754 }],
-    ["127.0.0.1:0", { host: "127.0.0.1", port: 0 }],
-    ["[::1]:4754", { host: "::1", port: 4754 }],
-    ["[::]:65535", { host: "::", port: 65535 }],
+    ["4754", { host: null, port: 4754, encapsulation: "gre-in-udp" }],
+    ["127.0.0.1:0", { host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" }],
+    ["[::1]:4754", { host: "::1", port: 4754, encapsulation: "gre-in-udp" }],
+    ["[::]:65535", { host: "::", port: 65535, encapsulation: "gre-in-udp" }],
+    ["4789", { host: null, port: 4789, encapsulation: "vxlan" }],
+    ["192.0.2.9:4790", { host: "192.0.2.9", port: 4790, encapsulation: "vxlan-gpe" }],
+    ["6081", { host: null, port: 6081, encapsulation: "geneve" }],
+    ["vxlan=8472", { host: null, port: 8472, encapsulation: "vxlan" }],
+    ["vxlan-gpe=[::1]:4789", { host: "::1", port: 4789, encapsulation: "vxlan-gpe" }],
+    ["gre-in-udp=6081", { host: null, port: 6081, encapsulation: "gre-in-udp" }],
   ])("%s", (text, listen) => expect(parseUdpListen(text)).toEqual(listen));
 
-  test.each(["", "x", "65536", "::1:4754", "host:4754", "127.0.0.1:", "[]:4754", "127.0.0.256:1"])(
-    "%s is refused",
-    (text) => expect(() => parseUdpListen(text)).toThrow(OperationalError),
-  );
+  test.each([
+    "",
+    "x",
+    "65536",
+    "::1:4754",
+    "host:4754",
+    "127.0.0.1:",
+    "[]:4754",
+    "127.0.0.256:1",
+    "gre=4754",
+    "vxlan=",
+  ])("%s is refused", (text) => expect(() => parseUdpListen(text)).toThrow(OperationalError));
 });
 
 test("--listen-gre", () => {

@@ -45,6 +45,7 @@ export class BatchedDatagrams implements UdpInput {
   private readonly libc: Libc;
   private readonly fd: number;
   private readonly readiness: Readiness;
+  private readonly deliveryPort: number;
   private readonly take: TakeVector;
   private readonly source: number;
   private readonly onError: (what: string) => void;
@@ -71,6 +72,7 @@ export class BatchedDatagrams implements UdpInput {
     readiness: Readiness,
     memory: Mapping,
     headers: MessageHeaders,
+    deliveryPort: number,
     take: TakeVector,
     source: number,
     onError: (what: string) => void,
@@ -81,6 +83,7 @@ export class BatchedDatagrams implements UdpInput {
     this.memory = memory;
     this.headers = headers;
     this.headersAddress = headers.address(0);
+    this.deliveryPort = deliveryPort;
     this.take = take;
     this.source = source;
     this.onError = onError;
@@ -94,10 +97,14 @@ export class BatchedDatagrams implements UdpInput {
     setImmediate(this.look);
   }
 
-  /** Throws the error of the socket or the bind, or an OperationalError when there is no memory. */
+  /**
+   * `deliveryPort` is the destination port that delivery headers have. Throws the error of the socket or the bind, or an
+   * OperationalError when there is no memory.
+   */
   static open(
     libc: Libc,
     address: UdpAddress,
+    deliveryPort: number,
     take: TakeVector,
     source: number,
     onError: (what: string) => void,
@@ -108,7 +115,7 @@ export class BatchedDatagrams implements UdpInput {
       const readiness = Readiness.shared(libc);
       memory = mapped(libc, VECTOR_LENGTH * SLOT_OCTETS);
       const headers = new MessageHeaders(libc, VECTOR_LENGTH);
-      return new BatchedDatagrams(libc, fd, readiness, memory, headers, take, source, onError);
+      return new BatchedDatagrams(libc, fd, readiness, memory, headers, deliveryPort, take, source, onError);
     } catch (error) {
       if (memory !== null) libc.unmap(memory);
       libc.close(fd);
@@ -146,14 +153,14 @@ export class BatchedDatagrams implements UdpInput {
   }
 
   private hand(count: number): void {
-    const { vector, headers, source } = this;
+    const { vector, headers, source, deliveryPort } = this;
     const { names, words } = headers;
     const { view } = vector;
     let octets = 0;
     for (let i = 0; i < count; i++) {
       const length = headers.length(i);
       const datagramAt = i * SLOT_OCTETS + HEADER_ROOM;
-      const header = writeUdpDelivery(view, datagramAt, names, headers.nameAt(i), length);
+      const header = writeUdpDelivery(view, datagramAt, names, headers.nameAt(i), length, deliveryPort);
       const linkType = header === IPV4_UDP_OCTETS ? LINKTYPE_IPV4 : LINKTYPE_IPV6;
       const time = headers.timeWord(i);
       const atMicros = (words[time] ?? 0) * 1e6 + (words[time + 2] ?? 0) / 1000;

@@ -1,6 +1,5 @@
 import { parseAddress } from "../../../src/wire/address.ts";
 import { LINKTYPE_IPV4, LINKTYPE_IPV6 } from "../../../src/wire/link-type.ts";
-import { PORT_GRE_IN_UDP } from "../../../src/wire/udp.ts";
 
 /** Senders remembered; when there are more, all are forgotten and met anew. Makes forged senders cost time, not memory. */
 const MAX_SENDERS = 1024;
@@ -23,16 +22,18 @@ interface Sender {
 /**
  * Makes again the outer headers that a socket keeps to itself, so that a datagram looks as it would in a capture: IPv4
  * or IPv6 with the sender's address, and for UDP its header. The destination is left all zeros (the socket was
- * not asked which address it was); the destination port is the assigned one, whichever the socket listens on; the UDP
- * checksum is 0, none, as RFC 8086 §6.2 allows.
+ * not asked which address it was); the destination port is the one that is assigned to the encapsulation, whichever the
+ * socket listens on; the UDP checksum is 0, none, as RFC 8086 §6.2 allows.
  */
 export class DeliveryHeaders {
   private readonly protocol: number;
+  private readonly port: number;
   private readonly senders = new Map<string, Sender>();
 
-  /** `protocol` is the IP protocol number that the socket delivers. */
-  constructor(protocol: number) {
+  /** `protocol` is the IP protocol number that the socket delivers; `port` the destination port of UDP's header. */
+  constructor(protocol: number, port = 0) {
     this.protocol = protocol;
+    this.port = port;
   }
 
   /**
@@ -55,7 +56,7 @@ export class DeliveryHeaders {
     if (this.protocol === PROTOCOL_UDP) {
       const udpAt = header.length - UDP_OCTETS;
       view.setUint16(udpAt, sourcePort);
-      view.setUint16(udpAt + 2, PORT_GRE_IN_UDP);
+      view.setUint16(udpAt + 2, this.port);
       view.setUint16(udpAt + 4, UDP_OCTETS + length);
     }
     return sender;

@@ -11,11 +11,12 @@ export class SingleDatagrams implements UdpInput {
   readonly port: number;
   private readonly socket: Socket;
   private readonly arrivals: Arrivals;
-  private readonly headers = new DeliveryHeaders(PROTOCOL_UDP);
+  private readonly headers: DeliveryHeaders;
 
-  private constructor(socket: Socket, arrivals: Arrivals, onError: (what: string) => void) {
+  private constructor(socket: Socket, arrivals: Arrivals, port: number, onError: (what: string) => void) {
     this.socket = socket;
     this.arrivals = arrivals;
+    this.headers = new DeliveryHeaders(PROTOCOL_UDP, port);
     this.port = socket.address().port;
     socket.on("message", (datagram: Buffer, { address, port }: RemoteInfo) => {
       const sender = this.headers.of(address, port, datagram.length);
@@ -24,15 +25,16 @@ export class SingleDatagrams implements UdpInput {
     socket.on("error", (error) => onError(error.message));
   }
 
-  /** Rejects with the error of the bind. */
+  /** `deliveryPort` is the destination port that delivery headers have. Rejects with the error of the bind. */
   static async open(
     address: UdpAddress,
+    deliveryPort: number,
     take: TakeVector,
     source: number,
     onError: (what: string) => void,
   ): Promise<SingleDatagrams> {
     const socket = await bindUdp(address, true);
-    return new SingleDatagrams(socket, new Arrivals(take, source), onError);
+    return new SingleDatagrams(socket, new Arrivals(take, source), deliveryPort, onError);
   }
 
   get packets(): number {

@@ -1,4 +1,3 @@
-import { PORT_GRE_IN_UDP } from "../../../src/wire/udp.ts";
 import { AF_INET } from "../../linux/socket-address.ts";
 
 const IPV4_OCTETS = 20;
@@ -21,15 +20,22 @@ const IPV6_ADDRESS_AT = 8;
 const MAPPED = 0xffff;
 
 /**
- * Writes the delivery header of a UDP datagram of `length` octets, so that it ends at `end` of `view`: octet for octet
- * the one that `DeliveryHeaders` makes. The sender is the socket address at `nameAt` of `names`. Returns how many octets
- * it has: IPV4_UDP_OCTETS, or more for IPv6.
+ * Writes the delivery header of a UDP datagram of `length` octets to `port`, so that it ends at `end` of `view`: octet for
+ * octet the one that `DeliveryHeaders` makes. The sender is the socket address at `nameAt` of `names`. Returns how many
+ * octets it has: IPV4_UDP_OCTETS, or more for IPv6.
  */
-export function writeUdpDelivery(view: DataView, end: number, names: DataView, nameAt: number, length: number): number {
+export function writeUdpDelivery(
+  view: DataView,
+  end: number,
+  names: DataView,
+  nameAt: number,
+  length: number,
+  port: number,
+): number {
   const udp = end - UDP_OCTETS;
   const udpLength = UDP_OCTETS + length;
   view.setUint16(udp, names.getUint16(nameAt + PORT_AT));
-  view.setUint16(udp + 2, PORT_GRE_IN_UDP);
+  view.setUint16(udp + 2, port);
   view.setUint16(udp + 4, udpLength);
   view.setUint16(udp + 6, 0);
   if ((names.getUint8(nameAt) | names.getUint8(nameAt + 1)) === AF_INET) {

@@ -8,7 +8,7 @@ const hex = (octets: Uint8Array) =>
     .replace(/(.{8})(?=.)/g, "$1 ");
 
 test("IPv4 and UDP", () => {
-  const { header, linkType } = new DeliveryHeaders(17).of("192.0.2.1", 0xc001, 100);
+  const { header, linkType } = new DeliveryHeaders(17, 4754).of("192.0.2.1", 0xc001, 100);
   expect(linkType).toBe(LINKTYPE_IPV4);
   // 0000  45 00 00 80 00 00 00 00  40 11 b8 6c c0 00 02 01   version 4, total length 128, TTL 64, UDP, checksum
   // 0010  00 00 00 00 c0 01 12 92  00 6c 00 00               ports 49153 and 4754, length 108, no checksum

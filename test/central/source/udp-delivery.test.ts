@@ -19,11 +19,11 @@ const port = fc.nat(65_535);
 const length = fc.nat(65_507);
 
 /** What is written before octet 100 of a block that was not empty. */
-function written(address: string, fromPort: number, datagram: number): Uint8Array {
+function written(address: string, fromPort: number, datagram: number, port = 4754): Uint8Array {
   const names = socketAddress(libc, address, fromPort);
   if (names === null) throw new Error(`${address} is no address`);
   const block = new Uint8Array(200).fill(0xee);
-  const octets = writeUdpDelivery(new DataView(block.buffer), 100, new DataView(names.buffer), 0, datagram);
+  const octets = writeUdpDelivery(new DataView(block.buffer), 100, new DataView(names.buffer), 0, datagram, port);
   expect(block.subarray(0, 100 - octets)).toEqual(new Uint8Array(100 - octets).fill(0xee));
   expect(block.subarray(100)).toEqual(new Uint8Array(100).fill(0xee));
   return block.subarray(100 - octets, 100);
@@ -39,9 +39,9 @@ test("IPv4, octet for octet", () => {
 
 test("is what is made of the sender's text, whoever sends and however much", () => {
   fc.assert(
-    fc.property(fc.oneof(ipv4, ipv6), port, length, (address, fromPort, datagram) => {
-      const { header } = new DeliveryHeaders(17).of(address, fromPort, datagram);
-      expect(written(address, fromPort, datagram)).toEqual(header);
+    fc.property(fc.oneof(ipv4, ipv6), port, length, port, (address, fromPort, datagram, toPort) => {
+      const { header } = new DeliveryHeaders(17, toPort).of(address, fromPort, datagram);
+      expect(written(address, fromPort, datagram, toPort)).toEqual(header);
     }),
   );
 });

@@ -75,13 +75,13 @@ const ways = [
     way: "in batches",
     reason: needs("Linux", "koffi"),
     open: async (host: string, take: (vector: PacketVector) => void): Promise<UdpInput> =>
-      BatchedDatagrams.open(await loadLibc(), { host, port: 0 }, take, 5, () => undefined),
+      BatchedDatagrams.open(await loadLibc(), { host, port: 0 }, 4754, take, 5, () => undefined),
   },
   {
     way: "one at a time",
     reason: needs("Linux"),
     open: (host: string, take: (vector: PacketVector) => void): Promise<UdpInput> =>
-      SingleDatagrams.open({ host, port: 0 }, take, 5, () => undefined),
+      SingleDatagrams.open({ host, port: 0 }, 4754, take, 5, () => undefined),
   },
 ];
 
@@ -201,6 +201,7 @@ test.skipIf(reason)(titled("what the kernel refuses to hand over is told once, a
   const input = BatchedDatagrams.open(
     failing,
     { host: "127.0.0.1", port: 0 },
+    4754,
     (vector) => got.push(...arrived(vector)),
     0,
     (what) => told.push(what),
@@ -245,6 +246,7 @@ test.skipIf(reason)(titled("a socket that cannot be had gives everything back", 
   const first = BatchedDatagrams.open(
     libc,
     address,
+    4754,
     () => undefined,
     0,
     () => undefined,
@@ -256,6 +258,7 @@ test.skipIf(reason)(titled("a socket that cannot be had gives everything back", 
       BatchedDatagrams.open(
         failing(failAt),
         address,
+        4754,
         () => undefined,
         0,
         () => undefined,
@@ -268,6 +271,7 @@ test.skipIf(reason)(titled("a socket that cannot be had gives everything back", 
     BatchedDatagrams.open(
       failing(0),
       elsewhere,
+      4754,
       () => undefined,
       0,
       () => undefined,

@@ -1,20 +1,27 @@
 import { createSocket } from "node:dgram";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import { GreInUdpSource } from "../../../collectors/central/source/gre-in-udp.ts";
+import { UdpSource } from "../../../collectors/central/source/udp-source.ts";
 import { type Libc, loadLibc } from "../../../collectors/linux/libc.ts";
 import { needs, titled } from "../../support/requirements.ts";
 
 const log = pino({ level: "silent" });
 
 /** A source with this much work for each vector; `before` is called before the work. */
-async function slowSource(libc: Libc | null, workMs: number, before = () => {}): Promise<GreInUdpSource> {
+async function slowSource(libc: Libc | null, workMs: number, before = () => {}): Promise<UdpSource> {
   const take = (): void => {
     before();
     const endMs = performance.now() + workMs;
     while (performance.now() < endMs);
   };
-  const source = new GreInUdpSource({ host: "127.0.0.1", port: 0 }, 1 << 20, libc, take, 0, log);
+  const source = new UdpSource(
+    { host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" },
+    1 << 20,
+    libc,
+    take,
+    0,
+    log,
+  );
   await source.start();
   return source;
 }
@@ -33,11 +40,11 @@ async function send(count: number, port: number): Promise<void> {
 describe.each([
   { way: "in batches", load: loadLibc, reason: needs("Linux", "koffi") },
   { way: "one at a time", load: async () => null, reason: needs("Linux") },
-])("GRE-in-UDP source that reads $way", ({ load, reason }) => {
+])("UDP source that reads $way", ({ load, reason }) => {
   test.skipIf(reason)(titled("a stop takes all that is queued, however slow the work", reason), async () => {
     let stopped: Promise<void> | null = null;
     // Told to stop in the midst of work, as by a signal under load.
-    const source: GreInUdpSource = await slowSource(await load(), 30, () => {
+    const source: UdpSource = await slowSource(await load(), 30, () => {
       stopped ??= source.stop(5000);
     });
     await send(400, source.port);

@@ -1,5 +1,7 @@
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
+import type { UdpEncapsulation } from "../../../schema/encapsulation.ts";
+import { ASSIGNED_PORTS } from "../../../src/decapsulate/delivery.ts";
 import type { Libc } from "../../linux/libc.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import type { TakeVector } from "./arrivals.ts";
@@ -9,16 +11,21 @@ import { bindUdp, SingleDatagrams } from "./single-datagrams.ts";
 import { quiet, type Source, type SourceCounters } from "./source.ts";
 import type { UdpAddress, UdpInput } from "./udp-input.ts";
 
-/** Where a `GreInUdpSource` listens. */
+/** Where a `UdpSource` listens, and for what. */
 export interface UdpListen {
   /** An address of this machine; null: every address, IPv6 and IPv4. */
   readonly host: string | null;
   /** 0 lets the kernel choose. */
   readonly port: number;
+  /** What its datagrams are, whichever the port. */
+  readonly encapsulation: UdpEncapsulation;
 }
 
-/** Receives GRE-in-UDP (RFC 8086). The checksum of its datagrams is the kernel's to verify. */
-export class GreInUdpSource implements Source {
+/**
+ * Receives copies in UDP: GRE (RFC 8086), VXLAN, VXLAN-GPE or Geneve, one of them at each socket. The checksum of its
+ * datagrams is the kernel's to verify.
+ */
+export class UdpSource implements Source {
   private readonly listen: UdpListen;
   private readonly receiveOctets: number;
   private readonly libc: Libc | null;
@@ -52,7 +59,9 @@ export class GreInUdpSource implements Source {
   }
 
   get name(): string {
-    return `udp ${isIPv6(this.host) ? `[${this.host}]` : this.host}:${this.port}`;
+    const { encapsulation } = this.listen;
+    const kind = encapsulation === "gre-in-udp" ? "udp" : encapsulation;
+    return `${kind} ${isIPv6(this.host) ? `[${this.host}]` : this.host}:${this.port}`;
   }
 
   /** The port it listens on, once it is started. */
@@ -101,9 +110,10 @@ export class GreInUdpSource implements Source {
       await new Promise<void>((resolve) => probe.close(resolve));
     }
     const onError = (what: string): void => this.log.error(`${this.name}: ${what}`);
+    const port = ASSIGNED_PORTS[this.listen.encapsulation];
     return this.libc === null
-      ? SingleDatagrams.open(address, this.take, this.source, onError)
-      : BatchedDatagrams.open(this.libc, address, this.take, this.source, onError);
+      ? SingleDatagrams.open(address, port, this.take, this.source, onError)
+      : BatchedDatagrams.open(this.libc, address, port, this.take, this.source, onError);
   }
 
   private checkBuffer(input: UdpInput): void {
