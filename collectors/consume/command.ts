@@ -2,11 +2,13 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
+import { type FilterValues, filterOptions, filtersOf } from "./filter-option.ts";
 import { Printer } from "./printer.ts";
 import { recordsOfFile } from "./record-file.ts";
 import { followTopic } from "./topic.ts";
+import { momentOf } from "./topic-start.ts";
 
-interface ConsumeOptions {
+interface ConsumeOptions extends FilterValues {
   readonly json?: true;
   readonly detail?: true;
   readonly ended?: true;
@@ -14,6 +16,8 @@ interface ConsumeOptions {
   readonly topic?: string;
   readonly brokers: readonly string[];
   readonly group?: string;
+  readonly fromBeginning?: true;
+  readonly fromTime?: number;
   readonly fromEnd?: true;
   readonly untilIdle?: number;
 }
@@ -36,6 +40,17 @@ the hosts' end of the session did.
 Findings and agents' ledgers are a line each. A chunk of a stream is a row that
 says where its octets belong; --json has the octets themselves, in base64.
 
+A verdict is verified, failed or unverifiable, of any check or of one, such as
+join=failed: version, key-echo, token, idsn, fastclose, join, address, checksum.
+Filters go together: a record is shown that fits each option, and of one that
+stands several times any. An address or port may be that of either end of the
+session or of a subflow, on either side of a NAT, or be announced. A record that
+has nothing of what is asked for, such as a chunk of a stream of an address, is
+not shown.
+
+--from-time is the time at which records were published, not that of packets.
+With a group, --from-beginning and --from-time move it there first.
+
 Records may be JSON or MessagePack, and files may be gzip: what they are is told
 from the content-type of a message or from their first octets.
 
@@ -44,10 +59,16 @@ Examples:
     rejoin consume --ended records.jsonl
   Each session in full, subflow by subflow:
     rejoin read --json *.pcap | rejoin consume --detail -
+  Which sessions of a network had a join with a wrong HMAC:
+    rejoin consume --ended --address 10.10.0.0/16 --verdict join=failed \\
+      records.jsonl
+  A file that grows:
+    tail -n +1 -F records/rejoin.sessions.v1.jsonl | rejoin consume -
   The whole topic, then what comes, until Ctrl-C:
     rejoin consume --topic rejoin.sessions.v1 --brokers kafka1:9092,kafka2:9092
-  What is wrong with sessions, each finding in full:
-    rejoin consume --topic rejoin.findings.v1 --detail
+  What is wrong with sessions, each finding of the last two hours in full, and
+  what comes:
+    rejoin consume --topic rejoin.findings.v1 --detail --from-time 2h
   The octets of a session's initiator, out of the chunks of its streams:
     rejoin consume --topic rejoin.streams.v1 --json --until-idle 5000 |
       jq -r 'select(.mptcp.session.id == "629a366abee5cc0097b3c83d")
@@ -63,7 +84,7 @@ is wrong.`;
 
 /** The verb `consume`: prints records of a topic, of files or of standard input. */
 export function command(): Command {
-  return new Command("consume")
+  const consume = new Command("consume")
     .description("Prints the records of a Kafka topic, of files or of standard input, for people or as JSON lines.")
     .argument("[FILE...]", "files of JSON lines or MessagePack records, plain or gzip; - is standard input")
     .addOption(new Option("--json", "print one record per line as JSON").conflicts("detail"))
@@ -77,14 +98,25 @@ export function command(): Command {
         .default(["localhost:9092"], "localhost:9092"),
     )
     .option("--group <NAME>", "read and commit the offsets of this consumer group (default: read the whole topic)")
+    .addOption(
+      new Option("--from-beginning", "begin with the first message, whatever the group has read").conflicts([
+        "fromTime",
+        "fromEnd",
+      ]),
+    )
+    .addOption(
+      new Option("--from-time <TIME>", "begin with what was published then or later, whatever the group has read")
+        .argParser(moment)
+        .conflicts("fromEnd"),
+    )
     .option("--from-end", "only what is published from now on, unless the group has offsets")
     .option(
       "--until-idle <MS>",
       "stop when nothing has come for MS milliseconds (default: go on until Ctrl-C)",
       positive,
-    )
-    .addHelpText("after", EXAMPLES)
-    .action(run);
+    );
+  for (const option of filterOptions()) consume.addOption(option);
+  return consume.addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(files: readonly string[], options: ConsumeOptions): Promise<void> {
@@ -95,6 +127,7 @@ async function run(files: readonly string[], options: ConsumeOptions): Promise<v
       style: styleFor(process.stdout, process.env),
       width: widthOf(process.stdout),
       ended: options.ended ?? false,
+      filters: filtersOf(options),
       count: options.count ?? null,
     },
     process.stdout,
@@ -105,7 +138,7 @@ async function run(files: readonly string[], options: ConsumeOptions): Promise<v
     else await readFiles(files, options, printer, complain);
   } finally {
     if (printer.broken > 0) {
-      complain(`${printer.broken} of ${printer.broken + printer.printed} records could not be read`);
+      complain(`${printer.broken} of ${printer.taken} records could not be read`);
     }
   }
   process.exitCode = printer.broken > 0 ? 1 : 0;
@@ -119,6 +152,8 @@ async function readFiles(
 ): Promise<void> {
   const kafkaOnly = [
     ["--group", options.group],
+    ["--from-beginning", options.fromBeginning],
+    ["--from-time", options.fromTime],
     ["--from-end", options.fromEnd],
     ["--until-idle", options.untilIdle],
   ].find(([, value]) => value !== undefined);
@@ -147,6 +182,7 @@ async function readTopic(
       topic,
       brokers: options.brokers,
       group: options.group ?? null,
+      start: options.fromTime === undefined ? (options.fromBeginning ? "beginning" : null) : { atMs: options.fromTime },
       fromEnd: options.fromEnd ?? false,
       untilIdleMs: options.untilIdle ?? null,
     },
@@ -164,6 +200,12 @@ function positive(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1.");
   return value;
+}
+
+function moment(text: string): number {
+  const at = momentOf(text, Date.now());
+  if (at === null) throw new InvalidArgumentError("It is 2026-11-22T20:08:14Z, or 90m ago (s, m, h or d).");
+  return at;
 }
 
 function brokerList(text: string): string[] {

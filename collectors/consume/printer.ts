@@ -12,6 +12,7 @@ import { type SessionTable, sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
 import { printable, printableJson } from "../terminal/text.ts";
 import type { Arrival } from "./arrival.ts";
+import type { Filter } from "./filter.ts";
 
 /** How records are shown. */
 export interface PrinterOptions {
@@ -21,6 +22,8 @@ export interface PrinterOptions {
   readonly width: number | null;
   /** Only sessions' last records: those that say that the session ended. */
   readonly ended: boolean;
+  /** Only records that each of these wants; where there are any, none of a dataset that this version does not know. */
+  readonly filters: readonly Filter[];
   /** Records after which no more are wanted; null for all. */
   readonly count: number | null;
 }
@@ -29,10 +32,11 @@ export interface PrinterOptions {
 const MAX_FAULTS_TOLD = 10;
 
 /**
- * Writes records to one stream and what is wrong with others to another, one line each. `broken` and `printed` count
- * them.
+ * Writes records to one stream and what is wrong with others to another, one line each. `printed` and
+ * `broken` count them, `taken` all.
  */
 export class Printer {
+  taken = 0;
   printed = 0;
   broken = 0;
   private readonly options: PrinterOptions;
@@ -59,6 +63,7 @@ export class Printer {
 
   /** Prints one arrival; resolves, when the output can take more, to false where no more are wanted. */
   readonly take = async ({ where, decoded }: Arrival): Promise<boolean> => {
+    this.taken++;
     const text = decoded.ok ? this.textOf(decoded.record) : { fault: decoded.reason };
     if ("fault" in text) {
       this.broken++;
@@ -88,7 +93,9 @@ export class Printer {
     const [issue] = (session ?? agent ?? finding ?? chunk)?.error?.issues ?? [];
     if (issue !== undefined) return { fault: `not a ${dataset} record: ${issue.path.join(".")}: ${issue.message}` };
 
-    const { shape, style, width, ended } = this.options;
+    const { shape, style, width, ended, filters } = this.options;
+    const known = (session ?? agent ?? finding ?? chunk)?.data;
+    if (filters.length > 0 && (known === undefined || !filters.every((wants) => wants(known)))) return { lines: [] };
     if (ended && session?.data?.event.action !== "session-ended") return { lines: [] };
     if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style, width) };
     if (session?.success && shape === "table") {

@@ -4,6 +4,7 @@ import { type Decoded, decode, sniff } from "../../schema/encoding.ts";
 import { formatOf } from "../../schema/topics.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { Take } from "./arrival.ts";
+import { moveGroup, type Offsets, offsetsAt, type Start } from "./topic-start.ts";
 
 /** What to read of Kafka, and when to stop. */
 export interface TopicOptions {
@@ -11,6 +12,8 @@ export interface TopicOptions {
   readonly brokers: readonly string[];
   /** Consumer group whose offsets are read and committed; null reads the whole topic and leaves nothing behind. */
   readonly group: string | null;
+  /** Where to begin, whatever the group has read; null: where it stands, and where it has no offsets at the beginning. */
+  readonly start: Start | null;
   /** Begin with what is published from now on, where the group has no offsets yet. */
   readonly fromEnd: boolean;
   /** Stop after this time without a message; null never does. */
@@ -48,7 +51,7 @@ export async function followTopic(
     // What matters of its log comes as errors and events.
     logLevel: logLevel.NOTHING,
   });
-  await findTopic(kafka, options);
+  const start = await findTopic(kafka, options);
   if (signal.aborted) return;
   const consumer = kafka.consumer({
     groupId: options.group ?? `rejoin-consume-${randomUUID()}`,
@@ -57,7 +60,7 @@ export async function followTopic(
     allowAutoTopicCreation: false,
   });
   try {
-    await consumeUntilDone(consumer, options, take, notice, signal);
+    await consumeUntilDone(consumer, options, start, take, notice, signal);
   } catch (error) {
     throw refusal(options, error);
   } finally {
@@ -65,13 +68,21 @@ export async function followTopic(
   }
 }
 
-async function findTopic(kafka: Kafka, { topic, brokers }: TopicOptions): Promise<void> {
+/** Makes sure of the topic, moves the group, and returns where to begin without one. */
+async function findTopic(kafka: Kafka, options: TopicOptions): Promise<Offsets> {
+  const { topic, brokers, group, start } = options;
   const admin: Admin = kafka.admin();
   let topics: string[];
   try {
     await admin.connect();
     topics = await admin.listTopics();
+    if (topics.includes(topic)) {
+      const offsets = start === null ? [] : await offsetsAt(admin, topic, start);
+      if (start !== null && group !== null) await moveGroup(admin, group, topic, offsets);
+      return offsets;
+    }
   } catch (error) {
+    if (error instanceof OperationalError) throw error;
     throw new OperationalError(
       "KAFKA_UNREACHABLE",
       `no Kafka broker answers at ${brokers.join(", ")}; check --brokers and that the broker runs`,
@@ -80,7 +91,6 @@ async function findTopic(kafka: Kafka, { topic, brokers }: TopicOptions): Promis
   } finally {
     await admin.disconnect().catch(() => {});
   }
-  if (topics.includes(topic)) return;
   const others = topics.filter((name) => !name.startsWith("__")).sort();
   const told = others.length === 0 ? "none" : others.slice(0, MAX_TOPICS_TOLD).join(", ");
   throw new OperationalError(
@@ -93,6 +103,7 @@ async function findTopic(kafka: Kafka, { topic, brokers }: TopicOptions): Promis
 async function consumeUntilDone(
   consumer: Consumer,
   { topic, group, fromEnd, untilIdleMs }: TopicOptions,
+  start: Offsets,
   take: Take,
   notice: (line: string) => void,
   signal: AbortSignal,
@@ -105,8 +116,8 @@ async function consumeUntilDone(
     let outage: NodeJS.Timeout | undefined;
     let fetched = false;
     let idle: NodeJS.Timeout | undefined;
-    /** By partition, the offset after the last one taken; there are as many as partitions. */
-    const next = new Map<number, string>();
+    /** By partition, where to begin and then the offset after the last one taken; there are as many as partitions. */
+    const next = new Map(start.map(({ partition, offset }) => [partition, offset]));
     const finish = () => {
       done = true;
       clearTimeout(idle);
@@ -119,7 +130,7 @@ async function consumeUntilDone(
     };
     signal.addEventListener("abort", finish, { once: true });
     consumer.on(consumer.events.GROUP_JOIN, () => {
-      // Without a group no broker remembers what was read before an outage.
+      // Without a group no broker remembers where to begin, nor what was read before an outage.
       if (group === null) for (const [partition, offset] of next) consumer.seek({ topic, partition, offset });
     });
     consumer.on(consumer.events.FETCH, () => {

@@ -164,6 +164,68 @@ describe("what is broken is told, counted and skipped", () => {
   });
 });
 
+describe("filters", () => {
+  const shown = (...args: string[]) =>
+    consume(["--json", ...args, file("all", jsonLines)])
+      .stdout.split("\n")
+      .flatMap((line) => (line === "" ? [] : [JSON.parse(line).event.id]));
+
+  it.each<[string[], string[]]>([
+    [
+      ["--session", "q3mZ0aX9"],
+      ["q3mZ0aX9cT1kVb7e-1", "q3mZ0aX9cT1kVb7e-3"],
+    ],
+    [["--session", "q3mZ0aX9", "--ended"], ["q3mZ0aX9cT1kVb7e-3"]],
+    [["--session", "q3mZ0aX9", "--verdict", "join=verified"], ["q3mZ0aX9cT1kVb7e-3"]],
+    [["--session", "none", "--address", "10.10.1.2"], []],
+  ])("%j", (args, ids) => {
+    expect(shown(...args)).toEqual(ids);
+  });
+
+  it("count with --count only what they let through, and show no dataset that is not known", () => {
+    const later = '{"event":{"dataset":"rejoin.later"},"x":1}\n';
+    const { stdout, status } = consume(["--json", "--port", "5001", "--count", "1", "-"], later + jsonLines);
+    expect([status, JSON.parse(stdout).event.id]).toEqual([0, "q3mZ0aX9cT1kVb7e-1"]);
+  });
+
+  it("still tell what is broken", () => {
+    const { status, stderr } = consume(["--port", "1", "-"], `${jsonLines}nope\n`);
+    expect([status, stderr]).toEqual([
+      1,
+      `rejoin: standard input at octet ${jsonLines.length}: not JSON\nrejoin: 1 of 7 records could not be read\n`,
+    ]);
+  });
+});
+
+it("nothing that a terminal obeys comes out, whatever names and texts hold", () => {
+  const hostile = "\u001b[2J\u001b]0;owned\u0007\u009b31m\r\n\u202e\u2066=cmd()";
+  const texts = ["name", "message", "reason", "agents", "between", "agent"];
+  const poisoned = (value: unknown, name = ""): unknown => {
+    if (typeof value === "string") return texts.includes(name) ? hostile : value;
+    if (Array.isArray(value)) return value.map((item) => poisoned(item, name));
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, poisoned(field, key)]));
+  };
+  // `close.reason` is of a closed list; `event.reason` is for a person.
+  const lines = records.map((record) => {
+    const bad = JSON.stringify(poisoned(record));
+    return `${bad.replace(/"close":\{"reason":"[^"]*"/g, '"close":{"reason":"fin"')}\n`;
+  });
+  for (const shape of [[], ["--detail"], ["--json"]]) {
+    const { status, stdout, stderr } = consume([...shape, "-"], `${lines.join("")}${hostile.slice(0, 4)}\n`);
+    expect([status, stderr.match(/\n/g)?.length]).toEqual([1, 2]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+    if (shape[0] === "--json")
+      expect(
+        stdout
+          .split("\n")
+          .slice(0, -1)
+          .map((line) => JSON.parse(line)),
+      ).toEqual(lines.map((line) => JSON.parse(line)));
+  }
+});
+
 describe("one line and status 2 for", () => {
   it.each<[string, string[], string]>([
     ["no file", ["missing"], "cannot read missing: there is no such file"],
@@ -172,6 +234,22 @@ describe("one line and status 2 for", () => {
     ["no arguments", [], "name files to read, - for standard input, or a --topic; see rejoin consume --help"],
     ["a topic and a file", ["--topic", "t", "text"], "give either --topic or files, not both: text"],
     ["a Kafka option without a topic", ["--until-idle", "9", "text"], "--until-idle needs --topic"],
+    ["a time without a topic", ["--from-time", "2h", "text"], "--from-time needs --topic"],
+    [
+      "a time that is none",
+      ["--topic", "t", "--from-time", "yesterday"],
+      "option '--from-time <TIME>' argument 'yesterday' is invalid. It is 2026-11-22T20:08:14Z, or 90m ago (s, m, h or d).",
+    ],
+    [
+      "two beginnings",
+      ["--topic", "t", "--from-time", "2h", "--from-beginning"],
+      "option '--from-beginning' cannot be used with option '--from-time <TIME>'",
+    ],
+    [
+      "an address that is none",
+      ["--address", "10.0.0.0/33", "text"],
+      "option '--address <IP[/BITS]>' argument '10.0.0.0/33' is invalid. It is 10.10.1.2, 10.10.0.0/16 or 2001:db8::/32.",
+    ],
     ["--json with --detail", ["--json", "--detail"], "option '--json' cannot be used with option '--detail'"],
     [
       "a broker without a port",

@@ -126,6 +126,57 @@ describe.skipIf(reason)(titled("rejoin consume --topic, against a real broker", 
     ]);
   });
 
+  it("begins where it is told: at the beginning or at a time, with a group or without", async () => {
+    await kafka.createTopic("begun", 3);
+    await publish("begun", 0, 3, "msgpack");
+    const between = new Date(Date.now() + 1).toISOString();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await publish("begun", 3, 5, "json");
+    const [all, late] = [Array.from({ length: 5 }, (_, n) => `session-${n}`), ["session-3", "session-4"]];
+    const read = async (...args: string[]) => {
+      const consumer = consume("--topic", "begun", "--json", "--until-idle", "1000", ...args);
+      expect([await consumer.ended(), consumer.stderr]).toEqual([0, ""]);
+      return consumer.ids;
+    };
+    expect(await read("--from-time", between)).toEqual(late);
+    expect(await read("--from-time", "1h")).toEqual(all);
+    const future = new Date(Date.now() + 60_000).toISOString();
+    expect(await read("--from-time", future)).toEqual([]);
+
+    expect(await read("--group", "begin")).toEqual(all);
+    expect(await read("--group", "begin")).toEqual([]);
+    expect(await read("--group", "begin", "--from-time", between)).toEqual(late);
+    expect(await read("--group", "begin", "--from-beginning")).toEqual(all);
+    expect(await read("--group", "begin")).toEqual([]);
+  });
+
+  it("moves no group that somebody reads in", async () => {
+    await kafka.createTopic("busy", 1);
+    await publish("busy", 0, 1, "msgpack");
+    const reader = consume("--topic", "busy", "--group", "at-work", "--json");
+    await reader.until(() => reader.ids.length === 1);
+    const second = consume("--topic", "busy", "--group", "at-work", "--from-beginning");
+    expect(await second.ended()).toBe(2);
+    expect(second.stderr).toMatch(/^rejoin: somebody reads as group at-work now, .*\n$/);
+    reader.child.kill("SIGINT");
+    expect(await reader.ended()).toBe(0);
+  });
+
+  it("shares a topic with the others of its group", async () => {
+    await kafka.createTopic("shared", 2);
+    const both = [1, 2].map(() => consume("--topic", "shared", "--group", "pair", "--json"));
+    // Both are members before there is anything: each has a partition then.
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+    for (const partition of [0, 1]) {
+      const value = Buffer.from(encode(numbered(partition), "msgpack"));
+      await producer.send({ topic: "shared", messages: [{ partition, value, headers: {} }], acks: -1 });
+    }
+    for (const one of both) await one.until(() => one.ids.length === 1);
+    expect(both.flatMap(({ ids }) => ids).sort()).toEqual(["session-0", "session-1"]);
+    for (const one of both) one.child.kill("SIGINT");
+    for (const one of both) expect(await one.ended()).toBe(0);
+  });
+
   it("names a message that is no record by its offset, counts it and goes on", async () => {
     await kafka.createTopic("broken", 1);
     await publish("broken", 0, 1, "msgpack");
