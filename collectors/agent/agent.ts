@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import type { Logger } from "pino";
+import type { Destination, Encapsulation } from "../../schema/configuration/destination.ts";
 import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
 import type { Capture, Direction } from "../linux/capture.ts";
@@ -7,7 +8,7 @@ import { loadLibc } from "../linux/libc.ts";
 import { libcForBatches } from "../linux/message-headers.ts";
 import { openCapture } from "../linux/open-capture.ts";
 import { Copier } from "./copier.ts";
-import { type Destination, type Encapsulation, resolveDestination, type Target } from "./destination.ts";
+import { resolveDestination, type Target } from "./destination.ts";
 import { openGreSocket } from "./gre-socket.ts";
 import { largestRoom, pathRoom } from "./path-room.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";

@@ -1,13 +1,16 @@
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { printable, printableJson } from "../terminal/text.ts";
 
-/** A log on standard error: JSON lines for machines, plain lines when a person watches a terminal. */
-export function createLog(name: string): Logger {
+/**
+ * A log on standard error, of lines of `level` and above: JSON for machines, plain text when a person watches a terminal.
+ * REJOIN_LOG is stronger than `level`.
+ */
+export function createLog(name: string, level = "info"): Logger {
   const stream: DestinationStream = process.stderr.isTTY
     ? { write: (line) => void process.stderr.write(plainLine(line)) }
     : destination({ fd: 2, sync: true });
   return pino(
-    { base: { name }, level: process.env.REJOIN_LOG ?? "info", timestamp: pino.stdTimeFunctions.isoTime },
+    { base: { name }, level: process.env.REJOIN_LOG ?? level, timestamp: pino.stdTimeFunctions.isoTime },
     stream,
   );
 }

@@ -1,8 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { parseAgentRule } from "../../collectors/central/agent-rule.ts";
 import { command } from "../../collectors/central/command.ts";
-import { isLoopback, parseGreListen, parseUdpListen } from "../../collectors/central/listen.ts";
+import { parseGreListen } from "../../collectors/central/listen.ts";
+import { addOptions, configurationOf } from "../../collectors/central/options.ts";
+import { collectorConfig } from "../../collectors/central/setup.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
+import { collectorConfiguration } from "../../schema/configuration/collector.ts";
 import { helpOf } from "../support/help.ts";
 
 test("the help fits into 80 columns and says what the exit status means", () => {
@@ -36,42 +43,100 @@ describe("--agent", () => {
   });
 });
 
-describe("--listen-udp", () => {
+test("--listen-gre", () => {
+  expect(parseGreListen(true)).toEqual(["ipv4", "ipv6"]);
+  expect(parseGreListen("0.0.0.0")).toEqual(["ipv4"]);
+  expect(parseGreListen("::")).toEqual(["ipv6"]);
+  expect(() => parseGreListen("192.0.2.1")).toThrow(/every address/);
+});
+
+describe("options as configuration", () => {
+  const parsed = (...words: string[]) =>
+    configurationOf(addOptions(new Command()).exitOverride().parse(words, { from: "user" })).values;
+  const defaults = collectorConfiguration.parse({});
+
+  test("nothing but who may send: every default", () => {
+    expect(parsed("--any-agent")).toEqual({ ...defaults, anyAgent: true });
+  });
+
+  test("each of them", () => {
+    const lines = [
+      "--listen-udp 127.0.0.1:1 --listen-udp 2 --listen-gre :: --agent name=a,key=0x10 --agent name=b,address=192.0.2.1",
+      "--sink kafka --brokers a:1,b:2 --compression none --dir d --rotate-mib 1 --rotate-minutes 2 --keep 3",
+      "--format json --revisions ended --partial --digest --streams --agents-interval 0 --name n",
+      "--receive-buffer-mib 4 --outbox-records 5 --drain-seconds 6",
+    ];
+    expect(parsed(...lines.join(" ").split(" "))).toEqual({
+      name: "n",
+      listen: { udp: ["127.0.0.1:1", "2"], gre: ["ipv6"], receiveBufferMib: 4 },
+      agents: [
+        { name: "a", addresses: [], key: 16 },
+        { name: "b", addresses: ["192.0.2.1"], key: null },
+      ],
+      anyAgent: false,
+      records: {
+        revisions: "ended",
+        partial: true,
+        digest: true,
+        streams: true,
+        format: "json",
+        agentsIntervalSeconds: 0,
+      },
+      sink: {
+        kind: "kafka",
+        kafka: { brokers: ["a:1", "b:2"], compression: "none" },
+        files: { directory: "d", rotateMib: 1, rotateMinutes: 2, keep: 3 },
+      },
+      outbox: { ...defaults.outbox, maxRecords: 5 },
+      shutdown: { drainSeconds: 6 },
+      log: defaults.log,
+    });
+  });
+
+  test("--listen-gre alone is all of where it listens", () => {
+    const { listen } = parsed("--listen-gre", "--any-agent");
+    expect([listen.udp, listen.gre]).toEqual([[], ["ipv4", "ipv6"]]);
+  });
+
   test.each([
     ["4754", { host: null, port: 4754, encapsulation: "gre-in-udp" }],
     ["127.0.0.1:0", { host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" }],
-    ["[::1]:4754", { host: "::1", port: 4754, encapsulation: "gre-in-udp" }],
-    ["[::]:65535", { host: "::", port: 65535, encapsulation: "gre-in-udp" }],
     ["4789", { host: null, port: 4789, encapsulation: "vxlan" }],
     ["192.0.2.9:4790", { host: "192.0.2.9", port: 4790, encapsulation: "vxlan-gpe" }],
     ["6081", { host: null, port: 6081, encapsulation: "geneve" }],
     ["vxlan=8472", { host: null, port: 8472, encapsulation: "vxlan" }],
     ["vxlan-gpe=[::1]:4789", { host: "::1", port: 4789, encapsulation: "vxlan-gpe" }],
     ["gre-in-udp=6081", { host: null, port: 6081, encapsulation: "gre-in-udp" }],
-  ])("%s", (text, listen) => expect(parseUdpListen(text)).toEqual(listen));
+  ])("--listen-udp %s", (text, listen) => {
+    expect(collectorConfig(parsed("--any-agent", "--listen-udp", text)).listenUdp).toEqual([listen]);
+  });
+
+  test("beside a file they win, and their defaults do not", () => {
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-options-"));
+    const file = join(folder, "c.yaml");
+    writeFileSync(
+      file,
+      "listen: {gre: [ipv4]}\nagents: [{name: a, key: 1}]\nsink: {kind: stdout}\noutbox: {maxRecords: 9}\n",
+    );
+    const { listen, agents, anyAgent, sink, outbox } = parsed("--config", file, "--any-agent", "--outbox-records", "7");
+    expect([listen.udp, listen.gre]).toEqual([["4754"], ["ipv4"]]);
+    expect([agents, anyAgent, sink.kind, outbox.maxRecords]).toEqual([[], true, "stdout", 7]);
+    expect(parsed("--config", file, "--listen-udp", "1").listen).toMatchObject({ udp: ["1"], gre: [] });
+    rmSync(folder, { recursive: true });
+  });
 
   test.each([
-    "",
-    "x",
-    "65536",
-    "::1:4754",
-    "host:4754",
-    "127.0.0.1:",
-    "[]:4754",
-    "127.0.0.256:1",
-    "gre=4754",
-    "vxlan=",
-  ])("%s is refused", (text) => expect(() => parseUdpListen(text)).toThrow(OperationalError));
-});
-
-test("--listen-gre", () => {
-  expect(parseGreListen(true)).toEqual([4, 6]);
-  expect(parseGreListen("0.0.0.0")).toEqual([4]);
-  expect(parseGreListen("::")).toEqual([6]);
-  expect(() => parseGreListen("192.0.2.1")).toThrow(/every address/);
-});
-
-test("only loopback addresses need no allow-list", () => {
-  expect(["127.0.0.1", "127.9.9.9", "::1"].every(isLoopback)).toBe(true);
-  expect([null, "::", "0.0.0.0", "128.0.0.1", "::ffff:127.0.0.1"].some(isLoopback)).toBe(false);
+    ["", /^agents: nobody may send yet: name the agents, --agent /],
+    ["--listen-udp 127.0.0.1:1 --listen-udp 1", /^agents: nobody may send yet/],
+    ["--agent name=a,key=1 --any-agent", /^--agent and --any-agent exclude each other/],
+    ["--agent name=a,key=1 --agent name=b,key=1", /^--agent: agents\[1\]: b has the same address and key as a, /],
+    ["--any-agent --format msgpack", /^--format: records.format: sink files writes JSON lines; leave msgpack out$/],
+    ["--any-agent --listen-udp x", /^--listen-udp: listen.udp\[0\]: write a port, or address and port: /],
+    [
+      "--any-agent --drain-seconds 100000",
+      /^--drain-seconds: shutdown.drainSeconds: must be a whole number from 1 to /,
+    ],
+  ])("%s is refused", (line, message) => {
+    expect(() => parsed(...line.split(" ").filter((word) => word !== ""))).toThrow(message);
+  });
 });

@@ -1,0 +1,124 @@
+import { hostname } from "node:os";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { collectorConfiguration } from "../../schema/configuration/collector.ts";
+import { type Configuration, loadConfiguration } from "../runtime/configuration.ts";
+import { OperationalError } from "../runtime/errors.ts";
+import { givenOptions } from "../runtime/given-options.ts";
+import { parseAgentRule } from "./agent-rule.ts";
+import { parseGreListen } from "./listen.ts";
+
+/** Where each option stands in the configuration. */
+const PATHS = {
+  listenUdp: "listen.udp",
+  listenGre: "listen.gre",
+  agent: "agents",
+  anyAgent: "anyAgent",
+  sink: "sink.kind",
+  brokers: "sink.kafka.brokers",
+  compression: "sink.kafka.compression",
+  dir: "sink.files.directory",
+  rotateMib: "sink.files.rotateMib",
+  rotateMinutes: "sink.files.rotateMinutes",
+  keep: "sink.files.keep",
+  format: "records.format",
+  revisions: "records.revisions",
+  partial: "records.partial",
+  digest: "records.digest",
+  streams: "records.streams",
+  agentsInterval: "records.agentsIntervalSeconds",
+  name: "name",
+  receiveBufferMib: "listen.receiveBufferMib",
+  outboxRecords: "outbox.maxRecords",
+  drainSeconds: "shutdown.drainSeconds",
+};
+
+/** Adds the options of `rejoin collect` that stand for keys of its configuration. */
+export function addOptions(command: Command): Command {
+  const { records, sink, listen, outbox, shutdown } = collectorConfiguration.parse({});
+  return command
+    .option("--config <file>", "YAML; what options say beside it wins over it")
+    .option("--listen-udp <address:port>", "copies in UDP at this port, or address and port; repeatable", append, [])
+    .addOption(
+      new Option("--listen-gre [address]", "GRE, protocol 47: 0.0.0.0 (IPv4), :: (IPv6) or, without address, both")
+        .preset(true)
+        .argParser(parseGreListen),
+    )
+    .option("--agent <rule>", "name=router1,address=192.0.2.1,key=7: who may send; repeatable", appendAgent, [])
+    .option("--any-agent", "let everybody send", false)
+    .addOption(new Option("--sink <sink>", "where records go").choices(["kafka", "files", "stdout"]).default(sink.kind))
+    .addOption(
+      new Option("--brokers <list>", "kafka: host:port of one or more brokers, separated by commas")
+        .default(sink.kafka.brokers, sink.kafka.brokers.join(","))
+        .argParser((text) => text.split(",").map((broker) => broker.trim())),
+    )
+    .addOption(
+      new Option("--compression <codec>", "kafka: of its messages")
+        .choices(["none", "gzip"])
+        .default(sink.kafka.compression),
+    )
+    .option("--dir <directory>", "files: where they are", sink.files.directory)
+    .option("--rotate-mib <number>", "files: begin a new one at this size", whole(1), sink.files.rotateMib)
+    .option("--rotate-minutes <number>", "files: begin a new one at this age", whole(1), sink.files.rotateMinutes)
+    .option("--keep <number>", "files: rotated ones to keep of each topic", whole(1), sink.files.keep)
+    .addOption(
+      new Option("--format <format>", "of values; kafka: msgpack by default, files and stdout: json").choices([
+        "msgpack",
+        "json",
+      ]),
+    )
+    .addOption(
+      new Option("--revisions <which>", "every record of a session, or only its last")
+        .choices(["all", "ended"])
+        .default(records.revisions),
+    )
+    .option("--partial", "also sessions of which no handshake was seen, and orphan joins", false)
+    .option("--digest", "add the SHA-256 of both streams", false)
+    .option("--streams", "also publish the octets each side sent, in order, as chunks", false)
+    .option(
+      "--agents-interval <seconds>",
+      "between ledger records of the agents; 0: none",
+      whole(0),
+      records.agentsIntervalSeconds,
+    )
+    .option("--name <name>", "this collector's name in records", hostname())
+    .option("--receive-buffer-mib <number>", "kernel queue of each socket", whole(1), listen.receiveBufferMib)
+    .option("--outbox-records <number>", "records held while the sink is away", whole(1), outbox.maxRecords)
+    .option("--drain-seconds <number>", "longest time for draining", whole(1), shutdown.drainSeconds);
+}
+
+/** The configuration that file, environment and options give. Throws an `OperationalError` for what cannot be. */
+export function configurationOf(command: Command): Configuration<"collector"> {
+  const given = givenOptions(command, PATHS);
+  const says = (name: string) => given.some(({ from }) => from === name);
+  if (says("--agent") && says("--any-agent")) {
+    throw new OperationalError("OPTIONS", "--agent and --any-agent exclude each other; leave one out");
+  }
+  // Who may send, and where it listens, are each said by two options: one of them is the whole answer.
+  if (says("--agent")) given.push({ path: ["anyAgent"], value: false, from: "--agent" });
+  if (says("--any-agent")) given.push({ path: ["agents"], value: [], from: "--any-agent" });
+  if (says("--listen-udp") && !says("--listen-gre")) {
+    given.push({ path: ["listen", "gre"], value: [], from: "--listen-udp" });
+  }
+  if (says("--listen-gre") && !says("--listen-udp")) {
+    given.push({ path: ["listen", "udp"], value: [], from: "--listen-gre" });
+  }
+  const { config = null } = command.opts<{ config?: string }>();
+  return loadConfiguration("collector", { file: config, environment: process.env, options: given });
+}
+
+const append = (text: string, before: readonly string[]) => [...before, text];
+
+function appendAgent(text: string, before: readonly object[]): readonly object[] {
+  const { name, address, key } = parseAgentRule(text);
+  return [...before, { name, addresses: address === null ? [] : [address], key }];
+}
+
+function whole(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least || text.trim() === "") {
+      throw new InvalidArgumentError(`It is a whole number, ${least} or more.`);
+    }
+    return value;
+  };
+}

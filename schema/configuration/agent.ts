@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { ENCAPSULATIONS, readDestination } from "./destination.ts";
+import { type ConfigurationFault, greKey, log } from "./values.ts";
+
+const capture = z.strictObject({
+  interfaces: z.array(z.string().min(1)).default([]).describe("Interfaces to capture on; needs root or CAP_NET_RAW"),
+  direction: z
+    .enum(["in", "both"])
+    .nullable()
+    .default(null)
+    .describe("Packets that arrive, or also those that leave; null: both on one interface, in on several"),
+  promiscuous: z.boolean().default(false).describe("Also packets to other hosts, on a mirror port"),
+  method: z
+    .enum(["auto", "ring", "tcpdump"])
+    .default("auto")
+    .describe("Packet ring, or tcpdump's pipe; auto: tcpdump where the ring is not to be had"),
+});
+
+const replay = z.strictObject({
+  files: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Capture files (pcap, pcapng, .gz, .zst) that are read in place of interfaces, merged by time"),
+  speed: z
+    .union([z.number().positive(), z.literal("max")])
+    .default(1)
+    .describe("Times the pace at which they were captured; max: as fast as they can be sent"),
+});
+
+/** All that can be said to `rejoin agent`. A key that is absent has its default. */
+export const agentConfiguration = z.strictObject({
+  name: z.string().min(1).nullable().default(null).describe("Stands in the log; null: the machine's host name"),
+  capture: capture.prefault({}).describe("Where packets come from"),
+  replay: replay.prefault({}).describe("Capture files in place of interfaces"),
+  collector: z.string().min(1).nullable().default(null).describe("Where copies go: HOST, HOST:PORT or [ADDRESS6]:PORT"),
+  encapsulation: z.enum(ENCAPSULATIONS).default("udp").describe("udp: GRE in UDP (RFC 8086); gre: IP protocol 47"),
+  key: greKey.nullable().default(null).describe("GRE key (RFC 2890) in every copy; null for none"),
+  snap: z
+    .int()
+    // A payload packet's headers fit in this: IPv6, and TCP with all its options.
+    .min(100)
+    .max(65_535)
+    .nullable()
+    .default(null)
+    .describe("Octets that longer packets are cut to; null: to what the path takes unfragmented"),
+  fragment: z.boolean().default(false).describe("Sends copies that are too long for the path whole, in IP fragments"),
+  maxFlows: z
+    .int()
+    .min(1)
+    .max(2 ** 20)
+    .default(131_072)
+    .describe("Flows copied at a time; the longest idle one gives way"),
+  log: log.prefault({}).describe("The log on standard error"),
+});
+
+/** An agent's configuration, with a value for every key. */
+export type AgentConfiguration = z.output<typeof agentConfiguration>;
+
+/** What in an agent's configuration contradicts itself. */
+export function agentFaults({ capture, replay, collector, encapsulation }: AgentConfiguration): ConfigurationFault[] {
+  const faults: ConfigurationFault[] = [];
+  const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
+  if (capture.interfaces.length > 0 && replay.files.length > 0) {
+    fault(["replay", "files"], "interfaces and files exclude each other; leave one out");
+  }
+  if (capture.interfaces.length + replay.files.length === 0) {
+    fault(["capture", "interfaces"], "say where packets come from: --interface NAME, or --replay FILE");
+  }
+  if (collector === null) {
+    fault(["collector"], "say where the copies go: --collector HOST");
+    return faults;
+  }
+  const destination = readDestination(collector, encapsulation);
+  if (typeof destination === "string") {
+    const form = "write HOST or HOST:PORT, and an IPv6 address as [2001:db8::1]:4754";
+    fault(["collector"], `${collector}: ${destination}; ${form}`);
+  }
+  return faults;
+}

@@ -1,0 +1,128 @@
+import { z } from "zod";
+import { isLoopback, readListenAddress } from "./listen-address.ts";
+import { type ConfigurationFault, greKey, ipAddress, listenAddress, log, mebibytes, seconds } from "./values.ts";
+
+const listen = z.strictObject({
+  udp: z
+    .array(listenAddress)
+    .default(["4754"])
+    .describe(
+      "Where copies in UDP are received: ports, or addresses and ports, `[]` for nowhere. VXLAN at 4789, VXLAN-GPE at 4790, " +
+        "Geneve at 6081, GRE (RFC 8086) at any other port, unless it is named before it: `vxlan=8472`",
+    ),
+  gre: z
+    .array(z.enum(["ipv4", "ipv6"]))
+    .default([])
+    .describe("IP versions over which GRE itself, IP protocol 47, is received; needs root or CAP_NET_RAW"),
+  receiveBufferMib: mebibytes
+    .default(16)
+    .describe("Mebibytes that the kernel is asked to queue for each socket; net.core.rmem_max limits it"),
+});
+
+const agent = z.strictObject({
+  name: z.string().min(1).describe("Stands in records as the agent's name"),
+  addresses: z.array(ipAddress).default([]).describe("Addresses its copies come from; an empty list for any"),
+  key: greKey.nullable().default(null).describe("Key of its GRE headers (RFC 2890); null for any or none"),
+});
+
+const records = z.strictObject({
+  revisions: z.enum(["all", "ended"]).default("all").describe("Every record of a session, or only its last"),
+  partial: z.boolean().default(false).describe("Also sessions of which no handshake was seen, and orphan joins"),
+  digest: z.boolean().default(false).describe("Adds the SHA-256 of both streams to a session's last record"),
+  streams: z.boolean().default(false).describe("Also publishes the octets each side sent, in order, as chunks"),
+  format: z
+    .enum(["msgpack", "json"])
+    .nullable()
+    .default(null)
+    .describe("Of values; null: msgpack for Kafka, json for files and standard output"),
+  agentsIntervalSeconds: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .default(60)
+    .describe("Seconds between two ledger records of an agent; 0: none are made"),
+});
+
+const kafka = z.strictObject({
+  brokers: z.array(z.string().min(1)).min(1).default(["localhost:9092"]).describe("host:port of one or more brokers"),
+  compression: z.enum(["none", "gzip"]).default("gzip").describe("Of messages"),
+});
+
+const files = z.strictObject({
+  directory: z.string().min(1).default("rejoin-records").describe("Where the files are; made where it is missing"),
+  rotateMib: mebibytes.default(64).describe("Begins a new file at this size, in mebibytes"),
+  rotateMinutes: z.int().min(1).max(525_600).default(60).describe("Begins a new file at this age, in minutes"),
+  keep: z.int().min(1).default(48).describe("Rotated files that are kept of each topic"),
+});
+
+const sink = z.strictObject({
+  kind: z.enum(["kafka", "files", "stdout"]).default("files").describe("Where records go"),
+  kafka: kafka.prefault({}).describe("Read when `kind` is kafka"),
+  files: files.prefault({}).describe("Read when `kind` is files"),
+});
+
+const outbox = z.strictObject({
+  maxRecords: z.int().min(1).default(100_000).describe("Records held while the sink is away"),
+  maxMib: mebibytes.default(256).describe("Mebibytes of records held while the sink is away"),
+});
+
+/** All that can be said to `rejoin collect`. A key that is absent has its default. */
+export const collectorConfiguration = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("This collector's name in records; null: the machine's host name"),
+  listen: listen.prefault({}).describe("Where copies are received"),
+  agents: z
+    .array(agent)
+    .default([])
+    .describe("Who may send. May be empty where it listens on loopback addresses only, or `anyAgent` is true"),
+  anyAgent: z.boolean().default(false).describe("Lets everybody send; `agents` is empty then"),
+  records: records.prefault({}).describe("Which records are made, and how they are written"),
+  sink: sink.prefault({}).describe("Where records go"),
+  outbox: outbox.prefault({}).describe("Records between pipeline and sink"),
+  shutdown: z
+    .strictObject({ drainSeconds: seconds.default(10).describe("Longest time for draining, in seconds") })
+    .prefault({})
+    .describe("What happens on SIGTERM and SIGINT"),
+  log: log.prefault({}).describe("The log on standard error"),
+});
+
+/** A collector's configuration, with a value for every key. */
+export type CollectorConfiguration = z.output<typeof collectorConfiguration>;
+
+/** What in a collector's configuration contradicts itself. */
+export function collectorFaults(configuration: CollectorConfiguration): ConfigurationFault[] {
+  const { listen, agents, anyAgent, records, sink } = configuration;
+  const faults: ConfigurationFault[] = [];
+  const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
+
+  if (listen.udp.length + listen.gre.length === 0) fault(["listen"], "it listens nowhere; name a port in listen.udp");
+  const known = new Map<string, string>();
+  for (const [n, { name, addresses, key }] of agents.entries()) {
+    if (addresses.length === 0 && key === null) fault(["agents", n], `neither addresses nor a key say who ${name} is`);
+    for (const address of addresses.length > 0 ? addresses : [null]) {
+      const same = known.get(`${address} ${key}`);
+      if (same !== undefined) {
+        const what = `${name} has the same address and key as ${same}, which would have all of its copies`;
+        fault(["agents", n], `${what}; give each agent its own key`);
+      }
+      known.set(`${address} ${key}`, name);
+    }
+  }
+  if (agents.length > 0 && anyAgent) fault(["anyAgent"], "agents are named, and everybody may send; leave one out");
+  const local =
+    listen.gre.length === 0 && listen.udp.every((at) => isLoopback(readListenAddress(`${at}`)?.host ?? null));
+  if (agents.length === 0 && !anyAgent && !local) {
+    fault(
+      ["agents"],
+      "nobody may send yet: name the agents, --agent name=router1,address=192.0.2.1, or let everybody send, --any-agent",
+    );
+  }
+  if (sink.kind !== "kafka" && records.format === "msgpack") {
+    fault(["records", "format"], `sink ${sink.kind} writes JSON lines; leave msgpack out`);
+  }
+  return faults;
+}

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { agentConfiguration, agentFaults } from "./agent.ts";
+import { collectorConfiguration, collectorFaults } from "./collector.ts";
+
+/** The configuration of each program: the schema of its file, and what that cannot refuse. */
+export const PROGRAMS = {
+  collector: { schema: collectorConfiguration, faults: collectorFaults },
+  agent: { schema: agentConfiguration, faults: agentFaults },
+} as const;
+
+/** A program that has a configuration. */
+export type ProgramName = keyof typeof PROGRAMS;
+
+/** A program's configuration, with a value for every key. */
+export type ConfigurationOf<P extends ProgramName> = z.output<(typeof PROGRAMS)[P]["schema"]>;
+
+/** What of JSON Schema 2020-12 the configurations use. */
+export interface SchemaNode {
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly items?: SchemaNode;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly required?: readonly string[];
+  /** A secret: it is written into a configuration and never printed out of one. */
+  readonly writeOnly?: boolean;
+}
+
+/** JSON Schema 2020-12 of a program's configuration file. */
+export function jsonSchemaOfProgram(program: ProgramName): SchemaNode {
+  return z.toJSONSchema(PROGRAMS[program].schema, { io: "input" }) as SchemaNode;
+}
+
+/** The part of a schema that describes what stands at `path`; null where nothing may stand. */
+export function schemaAt(node: SchemaNode, path: readonly PropertyKey[]): SchemaNode | null {
+  const [step, ...rest] = path;
+  if (step === undefined) return node;
+  const below = typeof step === "number" ? node.items : own(node.properties, String(step));
+  return below === undefined ? null : schemaAt(below, rest);
+}
+
+function own(properties: SchemaNode["properties"], name: string): SchemaNode | undefined {
+  return properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
+}
+
+/** The keys below which no others stand, lists included: their paths, in the order of the schema. */
+export function leavesOf(node: SchemaNode): string[][] {
+  if (node.properties === undefined) return [[]];
+  return Object.entries(node.properties).flatMap(([name, below]) => leavesOf(below).map((path) => [name, ...path]));
+}
+
+/** Whether text may stand there: then text from outside is taken as it is, and read as YAML where it may not. */
+export function takesText({ type, anyOf }: SchemaNode): boolean {
+  return type === "string" || (Array.isArray(type) && type.includes("string")) || (anyOf?.some(takesText) ?? false);
+}
+
+/** The environment variable that overrides a key: `REJOIN_COLLECTOR__SINK__KAFKA__BROKERS` for `sink.kafka.brokers`. */
+export function variableOf(program: ProgramName, path: readonly string[]): string {
+  const words = path.map((word) => word.replace(/(?<=[a-z])(?=[A-Z])/g, "_"));
+  return ["REJOIN", program].join("_").concat("__", words.join("__")).toUpperCase();
+}

@@ -1,0 +1,37 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { LISTEN_FORM, readListenAddress } from "./listen-address.ts";
+
+/** Something that a configuration says, and that its schema alone cannot refuse. */
+export interface ConfigurationFault {
+  /** The key that somebody has to change. */
+  readonly path: readonly PropertyKey[];
+  /** What is wrong and what to do, without the key. */
+  readonly message: string;
+}
+
+/** Seconds between two of something, or given to it; a day at most, which timers can count. */
+export const seconds = z.int().min(1).max(86_400);
+
+/** A size in units of 1,048,576 octets, a tebibyte at most. */
+export const mebibytes = z.int().min(1).max(1_048_576);
+
+/** A key of RFC 2890: 32 bits. */
+export const greKey = z.int().min(0).max(0xffffffff);
+
+/** An IP address as text. */
+export const ipAddress = z.string().refine((text) => isIP(text) !== 0, "this is not an IP address");
+
+/** Where a UDP socket is bound: a port, or address and port. */
+export const listenAddress = z
+  .union([z.int().min(0).max(65_535), z.string()])
+  .refine((value) => readListenAddress(String(value)) !== null, LISTEN_FORM);
+
+/** What is logged, and how often counts are. */
+export const log = z.strictObject({
+  level: z
+    .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+    .default("info")
+    .describe("Least weight of a line that is logged"),
+  reportSeconds: seconds.default(60).describe("Seconds between two lines of counts"),
+});

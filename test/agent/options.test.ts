@@ -1,0 +1,50 @@
+import { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import { addOptions, configurationOf } from "../../collectors/agent/options.ts";
+import { agentConfig } from "../../collectors/agent/setup.ts";
+import { agentConfiguration } from "../../schema/configuration/agent.ts";
+
+const parsed = (line: string) =>
+  configurationOf(addOptions(new Command()).exitOverride().parse(line.split(" "), { from: "user" })).values;
+
+describe("options as configuration", () => {
+  test("where from and where to: every default beside them", () => {
+    const defaults = agentConfiguration.parse({});
+    expect(parsed("-i eth0 -c collector")).toEqual({
+      ...defaults,
+      capture: { ...defaults.capture, interfaces: ["eth0"] },
+      collector: "collector",
+    });
+  });
+
+  test("each of them", () => {
+    const line =
+      "-i a b -c 192.0.2.9 -e gre -k 0x10 -s 200 --fragment --direction both --promiscuous --capture ring " +
+      "--max-flows 7 --name n --speed max";
+    expect(parsed(line)).toEqual({
+      name: "n",
+      capture: { interfaces: ["a", "b"], direction: "both", promiscuous: true, method: "ring" },
+      replay: { files: [], speed: "max" },
+      collector: "192.0.2.9",
+      encapsulation: "gre",
+      key: 16,
+      snap: 200,
+      fragment: true,
+      maxFlows: 7,
+      log: { level: "info", reportSeconds: 60 },
+    });
+  });
+
+  test.each([
+    ["-i a -r b -c c", /^--interface and --replay exclude each other/],
+    ["-c c", /^capture.interfaces: say where packets come from: --interface NAME, or --replay FILE$/],
+    ["-i a", /^collector: say where the copies go: --collector HOST$/],
+    ["-i a -c h:0", /^--collector: collector: h:0: 0 is no port, .*; write HOST or HOST:PORT/],
+  ])("%s is refused", (line, message) => expect(() => parsed(line)).toThrow(message));
+});
+
+test("several interfaces are captured as packets arrive, each once; one both ways", () => {
+  expect(agentConfig(parsed("-i a b a -c c")).input).toMatchObject({ names: ["a", "b"], direction: "in" });
+  expect(agentConfig(parsed("-i a -c c")).input).toMatchObject({ names: ["a"], direction: "both" });
+  expect(agentConfig(parsed("-r a.pcap --speed max -c c")).input).toMatchObject({ files: ["a.pcap"], speed: Infinity });
+});

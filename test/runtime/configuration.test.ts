@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ConfigurationError, loadConfiguration, type Override } from "../../collectors/runtime/configuration.ts";
+import { OperationalError } from "../../collectors/runtime/errors.ts";
+
+let folder: string;
+let file: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "rejoin-configuration-"));
+  file = join(folder, "collector.yaml");
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A collector's configuration out of a file's text. */
+function load(text: string, environment: Record<string, string> = {}, options: readonly Override[] = []) {
+  writeFileSync(file, text);
+  return loadConfiguration("collector", { file, environment, options });
+}
+
+/** What is wrong with a file, a line for each fault, the folder left out. */
+function faultsOf(text: string, environment: Record<string, string> = {}, options: readonly Override[] = []) {
+  try {
+    load(text, environment, options);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults.map((fault) => fault.replaceAll(`${folder}/`, ""));
+    if (error instanceof OperationalError) return [error.message.replaceAll(`${folder}/`, "")];
+    throw error;
+  }
+  return [];
+}
+
+const ANY = "anyAgent: true\n";
+
+describe("what wins", () => {
+  const text = `${ANY}sink:\n  kind: kafka\n  kafka:\n    brokers: [file:1]\n`;
+  const environment = { REJOIN_COLLECTOR__SINK__KAFKA__BROKERS: "[variable:1, variable:2]" };
+  const option = { path: ["sink", "kafka", "brokers"], value: ["option:1"], from: "--brokers" };
+
+  it("is the file over the defaults", () => {
+    const { sink, log } = load(text).values;
+    expect([sink.kind, sink.kafka, log.level]).toEqual(["kafka", { brokers: ["file:1"], compression: "gzip" }, "info"]);
+  });
+  it("is a variable over the file, read as YAML where no text may stand", () => {
+    expect(load(text, environment).values.sink.kafka.brokers).toEqual(["variable:1", "variable:2"]);
+  });
+  it("is an option over both", () => {
+    expect(load(text, environment, [option]).values.sink.kafka.brokers).toEqual(["option:1"]);
+  });
+  it("is a variable as it is where text may stand", () => {
+    expect(load(ANY, { REJOIN_COLLECTOR__NAME: "007" }).values.name).toBe("007");
+  });
+  it("is nothing for variables that Kubernetes makes of a service", () => {
+    expect(faultsOf(ANY, { REJOIN_COLLECTOR_PORT: "udp://10.0.0.1:4754", REJOIN_COLLECTOR_SERVICE_HOST: "x" })).toEqual(
+      [],
+    );
+  });
+});
+
+describe("references", () => {
+  it("stand for a file's content and for a variable, in whole or in part", () => {
+    writeFileSync(join(folder, "name"), "secret\n");
+    const { values, references } = load(`${ANY}name: "a \${file:${folder}/name} \${env:B} $\${c}"`, { B: "b" });
+    expect(values.name).toBe("a secret b ${c}");
+    expect([...references.keys()]).toEqual(["name"]);
+  });
+  it("may stand for numbers", () => {
+    expect(load(`${ANY}listen: {receiveBufferMib: "\${env:MIB}"}`, { MIB: "7" }).values.listen.receiveBufferMib).toBe(
+      7,
+    );
+  });
+  it.each([
+    ["name: ${env:NOBODY}", "collector.yaml:2: name: ${env:NOBODY}: there is no variable NOBODY in the environment"],
+    [
+      "name: ${nobody}",
+      "collector.yaml:2: name: ${nobody} is no reference; write ${file:/path} or ${env:NAME}, and $${ for the characters themselves",
+    ],
+    [
+      "name: ${file:/nobody/here}",
+      "collector.yaml:2: name: ${file:/nobody/here}: cannot be read: ENOENT: no such file or directory, open '/nobody/here'",
+    ],
+  ])("%s is refused", (line, fault) => expect(faultsOf(ANY + line)).toEqual([fault]));
+  it("are in no fault with what they stand for", () => {
+    const faults = faultsOf(`${ANY}sink: {kind: "\${env:KIND}"}`, { KIND: "kafkaa-secret" });
+    expect(faults).toEqual(["collector.yaml:2: sink.kind: must be one of kafka, files, stdout"]);
+  });
+});
+
+describe("is refused, with file, line and key:", () => {
+  it.each([
+    ["no YAML", "a: [", /^collector\.yaml:2: this is no YAML: /],
+    ["a key twice", "name: a\nname: b", /^collector\.yaml:3: this is no YAML: Map keys must be unique/],
+    ["two documents", "name: a\n---\nname: b", /^collector\.yaml:3: this is no YAML: /],
+    ["an unknown tag", "name: !x a", /^collector\.yaml:2: this is no YAML: /],
+    ["an alias of nothing", "name: *x", /^collector\.yaml: this is no YAML: /],
+    [
+      "a key with a slip",
+      "sink:\n  kafka:\n    broker: []",
+      "collector.yaml:4: sink.kafka.broker: there is no such key; did you mean brokers?",
+    ],
+    [
+      "a key in another place",
+      "brokers: [a:1]",
+      "collector.yaml:2: brokers: there is no such key; did you mean sink.kafka.brokers?",
+    ],
+    [
+      "a key that is like no other",
+      "shutdown: {zzzzzzzzz: 1}",
+      "collector.yaml:2: shutdown.zzzzzzzzz: there is no such key; here may stand drainSeconds",
+    ],
+    [
+      "another type",
+      "listen:\n  receiveBufferMib: much",
+      'collector.yaml:3: listen.receiveBufferMib: must be a whole number from 1 to 1048576, not "much"',
+    ],
+    [
+      "a number out of range",
+      "shutdown:\n  drainSeconds: 0",
+      "collector.yaml:3: shutdown.drainSeconds: must be a whole number from 1 to 86400, not 0",
+    ],
+    [
+      "an unknown word",
+      "sink:\n  kind: kafak",
+      'collector.yaml:3: sink.kind: must be one of kafka, files, stdout, not "kafak"; did you mean kafka?',
+    ],
+    [
+      "a wrong entry of a list",
+      "listen:\n  udp:\n    - 4754\n    - nowhere",
+      /^collector\.yaml:5: listen\.udp\[1\]: write a port, or address and port: 4754, .* vxlan=8472$/,
+    ],
+    ["a key that is missing", "agents:\n  - key: 1", "collector.yaml:3: agents[0].name: is missing; it must be text"],
+    [
+      "an empty section",
+      "sink:",
+      /^collector\.yaml:2: sink: must be keys with values \(kind, kafka, files\), not null$/,
+    ],
+  ])("%s", (_what, text, fault) => {
+    const faults = faultsOf(ANY + text);
+    expect(faults).toHaveLength(1);
+    if (typeof fault === "string") expect(faults).toEqual([fault]);
+    else expect(faults[0]).toMatch(fault);
+  });
+
+  it("a list where keys belong", () => {
+    expect(faultsOf("- a")).toEqual([expect.stringMatching(/^collector\.yaml:1: must be keys with values \(name, /)]);
+  });
+
+  it("a file that is not there", () => {
+    expect(() => loadConfiguration("collector", { file: "/nobody/here.yaml", environment: {}, options: [] })).toThrow(
+      "/nobody/here.yaml: cannot be read: ENOENT",
+    );
+  });
+
+  it("what a variable says, by its name", () => {
+    expect(faultsOf(ANY, { REJOIN_COLLECTOR__SINK__KIND: "kafak", REJOIN_COLLECTOR__SNK__KIND: "files" })).toEqual([
+      "REJOIN_COLLECTOR__SNK__KIND: there is no such key; did you mean REJOIN_COLLECTOR__SINK__KIND?",
+      'REJOIN_COLLECTOR__SINK__KIND: sink.kind: must be one of kafka, files, stdout, not "kafak"; did you mean kafka?',
+    ]);
+  });
+
+  it("what an option says, by its name", () => {
+    const option = { path: ["shutdown", "drainSeconds"], value: 1e6, from: "--drain-seconds" };
+    expect(faultsOf(ANY, {}, [option])).toEqual([
+      "--drain-seconds: shutdown.drainSeconds: must be a whole number from 1 to 86400, not 1000000",
+    ]);
+  });
+
+  it("all faults of a file at once, the first of them in the message", () => {
+    const text = "name: 7\nlisten: {dup: []}\n";
+    expect(faultsOf(text)).toHaveLength(2);
+    expect(() => load(text)).toThrow(/collector\.yaml:1: name: must be text, or null, not 7 \(and 1 more\)$/);
+  });
+});
