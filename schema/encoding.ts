@@ -38,8 +38,12 @@ export function encode(record: object, format: Format): Uint8Array {
   return packr.pack(withTypes(record, TYPED_FIELDS));
 }
 
-/** The record in `octets`, equal to the one `encode` was given. Never throws: bad octets give `ok: false` and the reason. */
-export function decode(octets: Uint8Array, format: Format): Decoded {
+/**
+ * The record in `octets`, equal to the one `encode` was given; where nobody says the format, their first octet does. Never
+ * throws: bad octets give `ok: false` and the reason.
+ */
+export function decode(octets: Uint8Array, format: Format | null = sniff(octets)): Decoded {
+  if (format === null) return { ok: false, reason: "neither JSON nor MessagePack" };
   try {
     const value: unknown = format === "json" ? JSON.parse(utf8.decode(octets)) : unpackr.unpack(octets);
     return recordFrom(value);

@@ -176,8 +176,7 @@ async function consumeUntilDone(
 function decodeMessage(value: Buffer | null, headers: IHeaders | undefined): Decoded {
   if (value === null) return { ok: false, reason: "a message without a value" };
   const [contentType] = [headers?.["content-type"]].flat();
-  const format = (contentType === undefined ? null : formatOf(String(contentType))) ?? sniff(value);
-  return format === null ? { ok: false, reason: "neither JSON nor MessagePack" } : decode(value, format);
+  return decode(value, (contentType === undefined ? null : formatOf(String(contentType))) ?? sniff(value));
 }
 
 function refusal({ topic, brokers }: TopicOptions, error: unknown): unknown {

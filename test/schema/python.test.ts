@@ -1,15 +1,9 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { encode } from "../../schema/encoding.ts";
-import { needs, titled } from "../support/requirements.ts";
-
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const VENV = join(ROOT, "node_modules/.cache/rejoin-python");
-const PYTHON = join(VENV, "bin/python3");
-const PACKAGE = "msgpack==1.1.2";
+import { MSGPACK, PYTHON, pythonMissing } from "../support/python.ts";
+import { titled } from "../support/requirements.ts";
 
 /** Decodes standard input and prints it as JSON with the type of each leaf: `{"a": 1}` as `{"a": ["int", "1"]}`. */
 const PROGRAM = `
@@ -21,21 +15,6 @@ def typed(value):
     return [type(value).__name__, str(value)]
 print(json.dumps(typed(msgpack.unpackb(sys.stdin.buffer.read()))))
 `;
-
-/** Has Python's own decoder at hand, or says why not. */
-function prepare(): string | undefined {
-  const missing = needs("python3", "python3 venv");
-  if (missing !== undefined || existsSync(join(VENV, PACKAGE))) return missing;
-  mkdirSync(VENV, { recursive: true });
-  const made = spawnSync("python3", ["-m", "venv", VENV], { timeout: 60_000 });
-  if (made.status !== 0) return "needs python3 -m venv to work";
-  const pip = spawnSync(PYTHON, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE], {
-    timeout: 60_000,
-  });
-  if (pip.status !== 0) return `needs ${PACKAGE} from pip`;
-  writeFileSync(join(VENV, PACKAGE), "");
-  return undefined;
-}
 
 /** What PROGRAM must print of a record. */
 function typed(value: unknown, path = ""): unknown {
@@ -51,7 +30,7 @@ function typed(value: unknown, path = ""): unknown {
   return ["str", value];
 }
 
-const reason = prepare();
+const reason = pythonMissing(MSGPACK);
 
 describe.skipIf(reason)(titled("Python's msgpack", reason), () => {
   it.each(["session-ended", "session-opened", "session-orphan", "agent", "finding", "stream"])(
