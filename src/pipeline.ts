@@ -14,7 +14,7 @@ import { LINKTYPE_RAW } from "./wire/link-type.ts";
 
 export type { AgentLedger, AgentRule, OctetSink, PipelineOptions, Side, Totals } from "./pipeline-contract.ts";
 
-/** 262,144 sessions of 256 octets and 1,048,576 subflows of 256; memory is taken as they come. */
+/** 262,144 sessions of 384 octets and 1,048,576 subflows of 256; memory is taken as they come. */
 const DEFAULT_BOUNDS: Bounds = {
   sessions: 2 ** 18,
   subflows: 2 ** 20,

@@ -30,13 +30,12 @@ const LEAP = 5;
 const SPAN = 6;
 
 /**
- * Number of each stream's newest piece at `numbers[stream * step + from]`, 0 where there is none: beside what the owner
- * of the memory looks at anyway. Numbers count up from 1 and wrap at 2^32.
+ * Number of each stream's newest piece at `numbers[placeOf(stream)]`, 0 where there is none: beside what the owner of the
+ * memory looks at anyway. Numbers count up from 1 and wrap at 2^32.
  */
 export interface NewestPieces {
   readonly numbers: Float64Array;
-  readonly step: number;
-  readonly from: number;
+  readonly placeOf: (stream: number) => number;
 }
 
 /** Octets of a stream that came again and are not what they were. */
@@ -164,9 +163,10 @@ export class OctetMemory {
     this.words[base + SUBFLOW] = subflow;
     this.words[base + AGENT] = agent;
     this.words[base + SPAN] = 0;
-    const { numbers, step, from } = this.newest;
-    this.words[base + PREVIOUS] = numbers[stream * step + from]!;
-    numbers[stream * step + from] = this.number;
+    const { numbers, placeOf } = this.newest;
+    const newestAt = placeOf(stream);
+    this.words[base + PREVIOUS] = numbers[newestAt]!;
+    numbers[newestAt] = this.number;
   }
 
   /**
@@ -179,8 +179,8 @@ export class OctetMemory {
     this.differing = 0;
     if (this.differences.length > 0) this.differences = [];
     this.earn();
-    const { numbers, step, from: first } = this.newest;
-    let number = numbers[stream * step + first]!;
+    const { numbers, placeOf } = this.newest;
+    let number = numbers[placeOf(stream)]!;
     this.hang(number);
     // Pieces hang together by age: what is behind one that is gone is gone too.
     for (; this.isKept(number) && this.compared < to - from && this.steps > 0; this.steps--) {
@@ -208,8 +208,8 @@ export class OctetMemory {
 
   /** What is remembered of a stream from one subflow is another's: a walk over all of it, for what hardly ever happens. */
   rename(stream: number, subflow: number, heir: number): void {
-    const { numbers, step, from } = this.newest;
-    for (let number = numbers[stream * step + from]!; this.isKept(number); ) {
+    const { numbers, placeOf } = this.newest;
+    for (let number = numbers[placeOf(stream)]!; this.isKept(number); ) {
       const base = (number & this.mask) * PIECE_WORDS;
       if (this.words[base + SUBFLOW] === subflow) this.words[base + SUBFLOW] = heir;
       number = this.words[base + PREVIOUS]!;
@@ -218,8 +218,8 @@ export class OctetMemory {
 
   /** Forgets a stream. */
   release(stream: number): void {
-    const { numbers, step, from } = this.newest;
-    numbers[stream * step + from] = 0;
+    const { numbers, placeOf } = this.newest;
+    numbers[placeOf(stream)] = 0;
   }
 
   private earn(): void {

@@ -19,28 +19,37 @@ export class StreamRanges {
   pieceCount = 0;
   /** After `advance`: how far the contiguous part reaches. */
   reached = 0;
-  private readonly limit: number;
   /** LINE_NUMBERS per stream, NEAR_RANGES pairs first: what src/session/steady-path.ts looks at itself. */
   readonly near: Float64Array;
+  private readonly lineAt: (stream: number) => number;
+  private readonly limit: number;
   /** Streams with more than NEAR_RANGES; bounded by the session table, and by MAX_FAR_NUMBERS together. */
   private readonly far = new Map<number, Float64Array>();
   private farNumbers = 0;
 
   /**
-   * @param streams how many streams there can be; they are numbered from 0
+   * @param near where the lines of streams are
+   * @param lineAt where in `near` that of a stream begins
    * @param limit ranges kept per stream, at least NEAR_RANGES; one more is refused
    */
-  constructor(streams: number, limit: number) {
+  constructor(near: Float64Array, lineAt: (stream: number) => number, limit: number) {
+    this.near = near;
+    this.lineAt = lineAt;
     this.limit = limit;
     this.pieces = new Float64Array(2 * (limit + 1));
-    this.near = asFloats(cacheLineWords(streams * LINE_NUMBERS * 2));
+  }
+
+  /** Ranges of so many streams, numbered from 0, with lines of their own. */
+  static ofOwnLines(streams: number, limit: number): StreamRanges {
+    const near = asFloats(cacheLineWords(streams * LINE_NUMBERS * 2));
+    return new StreamRanges(near, (stream) => stream * LINE_NUMBERS, limit);
   }
 
   /** Adds [start, end) to a stream of `length` ranges; returns the new length, or -1, adding nothing, at the bound. */
   add(stream: number, length: number, start: number, end: number): number {
     const isFar = length > NEAR_RANGES;
     const pairs = isFar ? this.far.get(stream)! : this.near;
-    const base = isFar ? 0 : stream * LINE_NUMBERS;
+    const base = isFar ? 0 : this.lineAt(stream);
     const first = firstEndingAtOrAfter(pairs, base, length, start);
     let last = first;
     this.pieceCount = 0;
@@ -67,7 +76,7 @@ export class StreamRanges {
   advance(stream: number, length: number, offset: number): number {
     const isFar = length > NEAR_RANGES;
     const pairs = isFar ? this.far.get(stream)! : this.near;
-    const base = isFar ? 0 : stream * LINE_NUMBERS;
+    const base = isFar ? 0 : this.lineAt(stream);
     let reached = offset;
     let taken = 0;
     for (; taken < length && pairs[base + taken * 2]! <= reached; taken++) {
@@ -81,19 +90,19 @@ export class StreamRanges {
 
   /** The start of range i of a stream of `length` ranges. */
   start(stream: number, length: number, i: number): number {
-    return length > NEAR_RANGES ? this.far.get(stream)![i * 2]! : this.near[stream * LINE_NUMBERS + i * 2]!;
+    return length > NEAR_RANGES ? this.far.get(stream)![i * 2]! : this.near[this.lineAt(stream) + i * 2]!;
   }
 
   /** The end (one past the last octet) of range i of a stream of `length` ranges. */
   end(stream: number, length: number, i: number): number {
-    return length > NEAR_RANGES ? this.far.get(stream)![i * 2 + 1]! : this.near[stream * LINE_NUMBERS + i * 2 + 1]!;
+    return length > NEAR_RANGES ? this.far.get(stream)![i * 2 + 1]! : this.near[this.lineAt(stream) + i * 2 + 1]!;
   }
 
   /** Whether a stream of `length` ranges has octets of [start, end). */
   overlaps(stream: number, length: number, start: number, end: number): boolean {
     const isFar = length > NEAR_RANGES;
     const pairs = isFar ? this.far.get(stream)! : this.near;
-    const base = isFar ? 0 : stream * LINE_NUMBERS;
+    const base = isFar ? 0 : this.lineAt(stream);
     const first = firstEndingAtOrAfter(pairs, base, length, start + 1);
     return first < length && pairs[base + first * 2]! < end;
   }
@@ -112,7 +121,7 @@ export class StreamRanges {
 
   private insert(stream: number, length: number, i: number, start: number, end: number): number {
     let pairs = this.near;
-    let base = stream * LINE_NUMBERS;
+    let base = this.lineAt(stream);
     if (length >= NEAR_RANGES) {
       pairs = this.roomFor(stream, length);
       base = 0;
@@ -128,7 +137,7 @@ export class StreamRanges {
     const known = this.far.get(stream);
     if (known !== undefined && known.length >= (length + 1) * 2) return known;
     const larger = new Float64Array((length + 1) * 4);
-    const near = stream * LINE_NUMBERS;
+    const near = this.lineAt(stream);
     larger.set(known ?? this.near.subarray(near, near + length * 2));
     this.farNumbers += larger.length - (known?.length ?? 0);
     this.far.set(stream, larger);
@@ -138,7 +147,7 @@ export class StreamRanges {
   /** Brings ranges that have become few back into their line. */
   private shortened(stream: number, before: number, length: number): number {
     if (before > NEAR_RANGES && length <= NEAR_RANGES) {
-      this.near.set(this.far.get(stream)!.subarray(0, length * 2), stream * LINE_NUMBERS);
+      this.near.set(this.far.get(stream)!.subarray(0, length * 2), this.lineAt(stream));
       this.release(stream);
     }
     return length;

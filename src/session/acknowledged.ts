@@ -1,4 +1,4 @@
-import { LINE_NUMBERS, SPARE } from "../reassembly/stream-ranges.ts";
+import { SPARE } from "../reassembly/stream-ranges.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -6,7 +6,7 @@ import type { Sessions } from "./sessions.ts";
 export const MAX_ACKNOWLEDGED = 2 ** 30;
 const WORD = 2 ** 32;
 /**
- * In a stream's line of `Sessions.outOfOrder`: how far its sender has acknowledged the other side's stream; 0 where no
+ * In a stream's line of ranges (`rangesAt`): how far its sender has acknowledged the other side's stream; 0 where no
  * acknowledgment was seen. It stands with who acknowledged, because that line is touched anyway.
  */
 export const ACKNOWLEDGED = SPARE;
@@ -16,7 +16,7 @@ export const ACKNOWLEDGED = SPARE;
  * the stream's IDSN was known (the third ACK of a session whose SYN/ACK had lost its option).
  */
 export function acknowledgedOf(sessions: Sessions, session: number, side: number): number | null {
-  const offset = sessions.outOfOrder.near[acknowledgedPlace(session, side)]! - origin(sessions, session, side);
+  const offset = sessions.table.floats[acknowledgedPlace(session, side)]! - origin(sessions, session, side);
   return offset < 0 ? null : offset;
 }
 
@@ -26,13 +26,13 @@ export function noteAcknowledged(sessions: Sessions, session: number, side: numb
   const known = acknowledgedOf(sessions, session, side) ?? 0;
   const expected = Math.max(known, sessions.table.floats[half + (table.HIGHEST >> 1)]!);
   if (offset >= known && offset - expected < MAX_ACKNOWLEDGED) {
-    sessions.outOfOrder.near[acknowledgedPlace(session, side)] = offset + origin(sessions, session, side);
+    sessions.table.floats[acknowledgedPlace(session, side)] = offset + origin(sessions, session, side);
   }
 }
 
-/** Where it stands in `Sessions.outOfOrder` how far a side's stream was acknowledged, its low half as on the wire. */
+/** Where it stands in `SessionTable.floats` how far a side's stream was acknowledged, its low half as on the wire. */
 export const acknowledgedPlace = (session: number, side: number): number =>
-  (session * 2 + 1 - side) * LINE_NUMBERS + ACKNOWLEDGED;
+  table.rangesAt(session * 2 + 1 - side) + ACKNOWLEDGED;
 
 /** Offset 0 of a stream at `acknowledgedPlace`: above 0, and in its low half the data sequence number. */
 function origin(sessions: Sessions, session: number, side: number): number {

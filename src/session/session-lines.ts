@@ -1,6 +1,5 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
-import { LINE_NUMBERS } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
@@ -17,10 +16,10 @@ export function lineToucher(
   seen: events.SubflowEvents,
   sessions: Sessions,
 ): (all: number) => void {
-  const { memory, outOfOrder, table: known, subflows } = sessions;
+  const { memory, table: known, subflows } = sessions;
   const lines = {
-    /** Streams (session * 2 + side) of the vector's packets. */
-    streams: new Uint32Array(VECTOR_LENGTH),
+    /** Where the lines of the packets' senders begin in the session table. */
+    sides: new Uint32Array(VECTOR_LENGTH),
     /** Keeps the sums of touched lines, so that the loads are not optimised away. */
     touched: new Uint32Array(1),
   };
@@ -29,8 +28,7 @@ export function lineToucher(
     const { kind, dataAt, dataCaptured, dataLength, subflow, fromHigher } = seen;
     const { hot } = subflows;
     const { words } = known;
-    const { near } = outOfOrder;
-    const { streams, touched } = lines;
+    const { sides, touched } = lines;
     let count = 0;
     let from = 0xffffffff;
     let to = 0;
@@ -48,14 +46,12 @@ export function lineToucher(
       // As `Sessions.sideOf`: the opener is the initiator, unless it opened a join the other way round.
       const openerHigher = (hot[member + flow.STATE]! & flow.STATE_OPENER_HIGHER) >>> 1;
       const openedByResponder = (hot[member + flow.JOIN]! & OPENED_BY_RESPONDER) >>> 6;
-      streams[count++] = session * 2 - 2 + ((fromHigher[i]! ^ openerHigher ^ openedByResponder) & 1);
+      const side = (fromHigher[i]! ^ openerHigher ^ openedByResponder) & 1;
+      sides[count++] = (session - 1) * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
     }
     memory.begin(vector.block, from, to, wanted);
     let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= near[streams[i]! * LINE_NUMBERS]!;
-    for (let i = 0; i < count; i++) {
-      sum ^= words[(streams[i]! >>> 1) * table.SESSION_WORDS + table.SIDE + (streams[i]! & 1) * table.SIDE_WORDS]!;
-    }
+    for (let i = 0; i < count; i++) sum ^= words[sides[i]!]! ^ words[sides[i]! + table.RANGES]!;
     touched[0] = sum;
   };
 }

@@ -1,10 +1,11 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 
 /**
- * A session is 256 octets in one typed array. Fields are word offsets from `session * SESSION_WORDS`; times, offsets
- * and counts are float64 over two words. Stream offsets count from 0, the octet after IDSN.
+ * A session is 384 octets in one typed array: two cache lines for itself and two for each side, of which a packet touches
+ * those of its sender. Fields are word offsets from `session * SESSION_WORDS`; times, offsets and counts are float64 over
+ * two words. Stream offsets count from 0, the octet after IDSN.
  */
-export const SESSION_WORDS = 64;
+export const SESSION_WORDS = 96;
 /** Two words each: the initiator's key, the responder's. They leave this table for hashes only. */
 const SESSION_KEY = 0;
 /** One word each. */
@@ -45,7 +46,7 @@ export const CUT_RANGES = 30;
 
 /** Per side, SIDE_WORDS each. */
 export const SIDE = 32;
-export const SIDE_WORDS = 16;
+export const SIDE_WORDS = 32;
 /** Float64: octets from the first up to the first that was not seen. */
 export const CONTIGUOUS = 0;
 /** Float64: octets seen, each once. */
@@ -65,6 +66,8 @@ export const OUT_OF_ORDER = 12;
 export const PATH = 13;
 /** Float64: offset of the lowest octet whose copy was cut before it + 1; 0 when there is none. */
 export const FIRST_CUT = 14;
+/** The second line: LINE_NUMBERS float64s of src/reassembly/stream-ranges.ts, for ranges beyond CONTIGUOUS. */
+export const RANGES = 16;
 
 /** PATH: the session is MPTCP for certain and IDSN is known, so that src/session/steady-path.ts may place octets. */
 export const READY = 1;
@@ -105,6 +108,10 @@ export const S_FALLBACK = 1 << 19;
 
 /** Where in `SessionTable.words` the two words of a side's key begin. */
 export const keyAt = (session: number, side: number): number => session * SESSION_WORDS + SESSION_KEY + side * 2;
+
+/** Where in `SessionTable.floats` the ranges of a stream (session * 2 + side) stand. */
+export const rangesAt = (stream: number): number =>
+  ((stream >>> 1) * SESSION_WORDS + SIDE + (stream & 1) * SIDE_WORDS + RANGES) >> 1;
 
 /** All sessions that are known. `allocate` returns -1 at the bound. */
 export class SessionTable {

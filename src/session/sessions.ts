@@ -1,6 +1,6 @@
 import type { Bounds } from "../pipeline-contract.ts";
 import { OctetMemory } from "../reassembly/octet-memory.ts";
-import { LINE_NUMBERS, NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
+import { NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { takeCopies } from "../subflow/translated-packets.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
@@ -16,7 +16,7 @@ const MAX_SUBFLOWS_OF_SESSION = 256;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
 
-/** In a stream's line of `Sessions.outOfOrder`: the number of its newest piece in `Sessions.memory`. */
+/** In a stream's line of ranges: the number of its newest piece in `Sessions.memory`. */
 const NEWEST_PIECE = SPARE + 1;
 
 /**
@@ -60,10 +60,10 @@ export class Sessions {
     this.empty = new AgeList(capacity);
     this.small = new AgeList(capacity);
     this.pending = new AgeList(subflows.capacity);
-    this.outOfOrder = new StreamRanges(capacity * 2, MAX_RANGES);
-    this.cuts = new StreamRanges(capacity * 2, NEAR_RANGES);
-    const newest = { numbers: this.outOfOrder.near, step: LINE_NUMBERS, from: NEWEST_PIECE };
-    this.memory = new OctetMemory(newest, bounds.rememberedOctets);
+    this.outOfOrder = new StreamRanges(this.table.floats, table.rangesAt, MAX_RANGES);
+    this.cuts = StreamRanges.ofOwnLines(capacity * 2, NEAR_RANGES);
+    const newestAt = (stream: number): number => table.rangesAt(stream) + NEWEST_PIECE;
+    this.memory = new OctetMemory({ numbers: this.table.floats, placeOf: newestAt }, bounds.rememberedOctets);
     this.tokens = new SessionTokens(this.table, seed);
     this.rare = new RareEntries(bounds);
   }
@@ -272,7 +272,7 @@ export class Sessions {
       if (state & (table.S_KEY << side) || state & table.S_ORPHAN) this.tokens.remove(session, side);
       this.outOfOrder.release(session * 2 + side);
       this.memory.release(session * 2 + side);
-      this.outOfOrder.near[(session * 2 + side) * LINE_NUMBERS + ACKNOWLEDGED] = 0;
+      this.table.floats[table.rangesAt(session * 2 + side) + ACKNOWLEDGED] = 0;
     }
     this.young.remove(session);
     this.empty.remove(session);

@@ -1,6 +1,6 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
-import { LINE_NUMBERS, NEAR_RANGES } from "../reassembly/stream-ranges.ts";
+import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
@@ -30,13 +30,12 @@ export function steadyTaker(
   sessions: Sessions,
   placed: PlacedPackets,
 ): (from: number, count: number) => number {
-  const { subflows, table: all, outOfOrder } = sessions;
+  const { subflows, table: all } = sessions;
   return function takeSteady(from, count) {
     const { fate, view, mptcpAt, optionsEnd } = vector;
     const { kind, subflow, replaced, fromHigher, dsnForm, dsnHi, dsnLo, dataLength, dataCaptured } = seen;
     const { hot } = subflows;
     const { words, floats } = all;
-    const { near } = outOfOrder;
     const { packet: placedPacket, stream: placedStream, offset: placedOffset } = placed;
     for (let i = from; i < count; i++) {
       if (replaced[i]! >= 0) return i;
@@ -54,7 +53,8 @@ export function steadyTaker(
       const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
       if ((words[base + table.PATH]! & table.READY) === 0) return i;
       const stream = session * 2 + side;
-      const line = stream * LINE_NUMBERS;
+      const half = base >> 1;
+      const line = half + (table.RANGES >> 1);
       // As `takeAcknowledged` in acknowledgments.ts, which takes the first, and what is far from it.
       let ahead = 0;
       if ((kind[i]! & events.HAS_DSS) !== 0 && (word & REFUSED) === 0) {
@@ -63,7 +63,7 @@ export function steadyTaker(
         if (bits >>> 12 !== DSS) return i;
         if ((bits & DSS_ACK) !== 0) {
           const at = (bits & DSS_ACK_64) !== 0 ? option + 8 : option + 4;
-          const raw = near[line + ACKNOWLEDGED]!;
+          const raw = floats[line + ACKNOWLEDGED]!;
           if (raw === 0 || at + 4 > optionsEnd[i]!) return i;
           ahead = (view.getUint32(at) - raw) | 0;
           if (ahead >= MAX_ACKNOWLEDGED) return i;
@@ -79,7 +79,6 @@ export function steadyTaker(
             : ((dsnHi[i]! - words[base + table.IDSN_HI]!) | 0) * 0x100000000 +
               (dsnLo[i]! - words[base + table.IDSN_LO]!) -
               1;
-        const half = base >> 1;
         const contiguous = floats[half + (table.CONTIGUOUS >> 1)]!;
         const end = offset + dataLength[i]!;
         const present = offset + dataCaptured[i]!;
@@ -93,27 +92,27 @@ export function steadyTaker(
           if (ranges > NEAR_RANGES) return i;
           // The range behind the new octets; any that overlaps them is the general path's affair.
           let next = 0;
-          while (next < ranges && near[line + next * 2]! < end) next++;
-          const touchesNext = next < ranges && near[line + next * 2] === end;
+          while (next < ranges && floats[line + next * 2]! < end) next++;
+          const touchesNext = next < ranges && floats[line + next * 2] === end;
           if (offset === contiguous) {
             if (next > 0) return i;
-            floats[half + (table.CONTIGUOUS >> 1)] = touchesNext ? near[line + 1]! : end;
-          } else if (next > 0 && near[line + next * 2 - 1]! > offset) {
+            floats[half + (table.CONTIGUOUS >> 1)] = touchesNext ? floats[line + 1]! : end;
+          } else if (next > 0 && floats[line + next * 2 - 1]! > offset) {
             return i;
-          } else if (next > 0 && near[line + next * 2 - 1] === offset) {
-            near[line + next * 2 - 1] = touchesNext ? near[line + next * 2 + 1]! : end;
+          } else if (next > 0 && floats[line + next * 2 - 1] === offset) {
+            floats[line + next * 2 - 1] = touchesNext ? floats[line + next * 2 + 1]! : end;
           } else if (touchesNext) {
-            near[line + next * 2] = offset;
+            floats[line + next * 2] = offset;
           } else {
             if (ranges === NEAR_RANGES) return i;
-            for (let at = line + ranges * 2 - 1; at >= line + next * 2; at--) near[at + 2] = near[at]!;
-            near[line + next * 2] = offset;
-            near[line + next * 2 + 1] = end;
+            for (let at = line + ranges * 2 - 1; at >= line + next * 2; at--) floats[at + 2] = floats[at]!;
+            floats[line + next * 2] = offset;
+            floats[line + next * 2 + 1] = end;
             words[base + table.OUT_OF_ORDER] = ranges + 1;
           }
           // What closed a gap has taken the range behind it in.
-          if (touchesNext && near[line + next * 2] !== offset) {
-            for (let at = line + next * 2; at < line + ranges * 2 - 2; at++) near[at] = near[at + 2]!;
+          if (touchesNext && floats[line + next * 2] !== offset) {
+            for (let at = line + next * 2; at < line + ranges * 2 - 2; at++) floats[at] = floats[at + 2]!;
             words[base + table.OUT_OF_ORDER] = ranges - 1;
           }
           floats[half + (table.OCTETS >> 1)]! += end - offset;
@@ -131,7 +130,7 @@ export function steadyTaker(
           }
         }
       }
-      if (ahead > 0) near[line + ACKNOWLEDGED]! += ahead;
+      if (ahead > 0) floats[line + ACKNOWLEDGED]! += ahead;
       fate[i] = COUNTED;
     }
     return count;

@@ -30,7 +30,10 @@ function lacking(model: Model, start: number, end: number): [number, number][] {
   return runs;
 }
 
-const newestOf = (streams: number) => ({ numbers: new Float64Array(streams * 2), step: 2, from: 1 });
+const newestOf = (streams: number) => ({
+  numbers: new Float64Array(streams * 2),
+  placeOf: (stream: number) => stream * 2 + 1,
+});
 
 describe("the memory of octets", () => {
   it("with room for all says of every octet what a plain map says", () => {

@@ -62,7 +62,7 @@ describe("ranges of a stream", () => {
   it("agree with a plain map of octets, operation by operation, with another stream beside", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(2), operation), { maxLength: 120, size: "max" }), (operations) => {
-        const ranges = new StreamRanges(3, LIMIT);
+        const ranges = StreamRanges.ofOwnLines(3, LIMIT);
         const models = [new ByteMap(), new ByteMap(), new ByteMap()];
         const lengths = [0, 0, 0];
         const contiguous = [0, 0, 0];
@@ -102,7 +102,7 @@ describe("ranges of a stream", () => {
   });
 
   it("hold as many as the limit, refuse one more, and take what joins two", () => {
-    const ranges = new StreamRanges(1, 100);
+    const ranges = StreamRanges.ofOwnLines(1, 100);
     let length = 0;
     for (let n = 0; n < 100; n++) length = ranges.add(0, length, n * 10, n * 10 + 5);
     expect(length).toBe(100);
@@ -115,7 +115,7 @@ describe("ranges of a stream", () => {
   });
 
   it("one long range swallows many, piece by piece", () => {
-    const ranges = new StreamRanges(1, 100);
+    const ranges = StreamRanges.ofOwnLines(1, 100);
     let length = 0;
     for (let n = 0; n < 50; n++) length = ranges.add(0, length, n * 10, n * 10 + 5);
     length = ranges.add(0, length, 0, 500);
@@ -125,7 +125,7 @@ describe("ranges of a stream", () => {
   });
 
   it("are forgotten with their stream, and the number may be used again", () => {
-    const ranges = new StreamRanges(1, 100);
+    const ranges = StreamRanges.ofOwnLines(1, 100);
     let length = 0;
     for (let n = 0; n < NEAR_RANGES + 3; n++) length = ranges.add(0, length, n * 10, n * 10 + 5);
     ranges.release(0);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { LINE_NUMBERS } from "../../src/reassembly/stream-ranges.ts";
 import { ACKNOWLEDGED } from "../../src/session/acknowledged.ts";
 import { RareEntries } from "../../src/session/rare-entries.ts";
+import { rangesAt } from "../../src/session/session-table.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
 import { SubflowTable } from "../../src/subflow/subflow-table.ts";
@@ -76,9 +76,9 @@ describe("a session that gets the number of one that has ended", () => {
     const session = sessions.table.allocate(0);
     const lists = [sessions.young, sessions.empty, sessions.small];
     for (const list of lists) list.add(session);
-    sessions.outOfOrder.near[session * 2 * LINE_NUMBERS + ACKNOWLEDGED] = 7;
+    sessions.table.floats[rangesAt(session * 2) + ACKNOWLEDGED] = 7;
     sessions.release(session);
     expect(lists.map(({ length }) => length)).toEqual([0, 0, 0]);
-    expect(sessions.outOfOrder.near[session * 2 * LINE_NUMBERS + ACKNOWLEDGED]).toBe(0);
+    expect(sessions.table.floats[rangesAt(session * 2) + ACKNOWLEDGED]).toBe(0);
   });
 });
