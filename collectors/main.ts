@@ -22,6 +22,10 @@ const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }
     summary: "print records from a topic, a file or standard input",
     load: () => import("./consume/command.ts"),
   },
+  config: {
+    summary: "check and print configurations of agent and collector",
+    load: () => import("./configuration/command.ts"),
+  },
   demo: { summary: "agents and collector on loopback over recorded sessions", load: () => import("./demo/command.ts") },
 };
 

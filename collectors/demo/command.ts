@@ -34,8 +34,7 @@ async function demo(): Promise<number> {
   const say = (line: string) => void process.stdout.write(`${line}\n`);
   // Nobody reads any more, as after `| head`: there is nothing left to show.
   process.stdout.on("error", () => process.exit());
-  const log = createLog("demo");
-  log.level = process.env.REJOIN_LOG ?? "warn";
+  const log = createLog("demo", "warn");
   const folder = capturesFolder();
   const result = await runDemo({ folder, speed: 1, style, say }, log);
   const { outcomes } = result;

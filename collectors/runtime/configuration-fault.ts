@@ -1,4 +1,5 @@
 import { leavesOf, type SchemaNode, schemaAt } from "../../schema/configuration/programs.ts";
+import { expected } from "../../schema/configuration/wording.ts";
 
 /** What zod says of a value; the parts that are read here. */
 interface Issue {
@@ -24,6 +25,7 @@ export function valueFault(schema: SchemaNode, issue: Issue, value: unknown, sec
   // What the schema's own words say; zod's begin so.
   if (node === null || !/^(Invalid|Too) /.test(issue.message)) return issue.message;
   if (value === undefined) return `is missing; it must be ${expected(node)}`;
+  if (value === "") return `is empty; it must be ${expected(node)}`;
   const shown = secret ? "" : `, not ${clipped(JSON.stringify(value))}`;
   const meant = typeof value === "string" && !secret ? nearest(value, texts(node)) : null;
   return `must be ${expected(node)}${shown}${meant === null ? "" : `; did you mean ${meant}?`}`;
@@ -66,37 +68,6 @@ function distance(a: string, b: string): number {
     }
   }
   return at(a.length, b.length);
-}
-
-/** What may stand somewhere, in words: `a whole number from 1 to 65535, or null`. */
-function expected(node: SchemaNode): string {
-  if (node.const !== undefined) return String(node.const);
-  if (node.enum !== undefined) return `one of ${node.enum.join(", ")}`;
-  if (node.anyOf !== undefined) return node.anyOf.map(expected).join(", or ");
-  if (Array.isArray(node.type)) return node.type.map((type) => expected({ ...node, type })).join(", or ");
-  switch (node.type) {
-    case "string":
-      return "text";
-    case "boolean":
-      return "true or false";
-    case "integer":
-      return `a whole number${range(node)}`;
-    case "number":
-      return `a number${range(node)}`;
-    case "array":
-      return `a list, each entry ${expected(node.items ?? {})}`;
-    case "object":
-      return `keys with values (${Object.keys(node.properties ?? {}).join(", ")})`;
-    default:
-      return String(node.type);
-  }
-}
-
-function range({ minimum, exclusiveMinimum, maximum }: SchemaNode): string {
-  const least = exclusiveMinimum === undefined ? minimum : `above ${exclusiveMinimum}`;
-  if (maximum !== undefined && Math.abs(maximum) < Number.MAX_SAFE_INTEGER) return ` from ${least} to ${maximum}`;
-  if (typeof least === "string") return ` ${least}`;
-  return least === undefined || least === -Number.MAX_SAFE_INTEGER ? "" : `, ${least} or more`;
 }
 
 /** Words that may stand somewhere. */

@@ -1,18 +1,12 @@
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { printable, printableJson } from "../terminal/text.ts";
 
-/**
- * A log on standard error, of lines of `level` and above: JSON for machines, plain text when a person watches a terminal.
- * REJOIN_LOG is stronger than `level`.
- */
-export function createLog(name: string, level = "info"): Logger {
+/** A log on standard error: JSON lines for machines, plain lines when a person watches a terminal. */
+export function createLog(name: string, level: string): Logger {
   const stream: DestinationStream = process.stderr.isTTY
     ? { write: (line) => void process.stderr.write(plainLine(line)) }
     : destination({ fd: 2, sync: true });
-  return pino(
-    { base: { name }, level: process.env.REJOIN_LOG ?? level, timestamp: pino.stdTimeFunctions.isoTime },
-    stream,
-  );
+  return pino({ base: { name }, level: level, timestamp: pino.stdTimeFunctions.isoTime }, stream);
 }
 
 const MARKS: Readonly<Record<number, string>> = { 40: "warning: ", 50: "error: ", 60: "fatal: " };

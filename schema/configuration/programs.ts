@@ -32,9 +32,15 @@ export interface SchemaNode {
   readonly writeOnly?: boolean;
 }
 
-/** JSON Schema 2020-12 of a program's configuration file. */
+/** JSON Schema 2020-12 of a program's configuration file; `schema/json` keeps the text of each. */
 export function jsonSchemaOfProgram(program: ProgramName): SchemaNode {
-  return z.toJSONSchema(PROGRAMS[program].schema, { io: "input" }) as SchemaNode;
+  const { $schema, ...rest } = z.toJSONSchema(PROGRAMS[program].schema, { io: "input" });
+  return {
+    $schema,
+    $id: `urn:rejoin:schema:${program}-configuration:1`,
+    title: `rejoin ${program}`,
+    ...rest,
+  } as SchemaNode;
 }
 
 /** The part of a schema that describes what stands at `path`; null where nothing may stand. */
