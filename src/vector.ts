@@ -4,6 +4,9 @@ export const VECTOR_LENGTH = 64;
 /** A column of octets. On a buffer of its own: the compiler takes no short array for a constant that lies on V8's heap. */
 export const octetColumn = (): Uint8Array => new Uint8Array(new ArrayBuffer(VECTOR_LENGTH));
 
+/** In `PacketVector.offload`: the TCP checksum is for the network card to finish. */
+export const OFFLOAD_CHECKSUM = 0x10000;
+
 /**
  * Up to 64 packets as typed-array columns. A source fills the *input* columns, each stage adds its own.
  * All octets lie in one `block` that stays valid until `Pipeline.process` returns; nothing is copied.
@@ -30,6 +33,12 @@ export class PacketVector {
   readonly linkType = new Uint16Array(VECTOR_LENGTH);
   /** Input: the number `Pipeline.addSource` gave to the file, socket or interface that packet i came from. */
   readonly source = new Uint16Array(VECTOR_LENGTH);
+
+  /**
+   * Input of an agent: what the kernel left to the network card. Octets of payload in each segment that packet i stands for,
+   * 0 where it is one segment, and OFFLOAD_CHECKSUM. 0 from sources that are told nothing of it.
+   */
+  readonly offload = new Uint32Array(VECTOR_LENGTH);
 
   /** After every stage: index into FATES; FATE_ALIVE while the packet is still under way. */
   readonly fate = octetColumn();

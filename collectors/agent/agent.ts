@@ -2,7 +2,9 @@ import { randomInt } from "node:crypto";
 import type { Logger } from "pino";
 import type { Destination, Encapsulation } from "../../schema/configuration/destination.ts";
 import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
+import { type Exclusions, NO_EXCLUSIONS } from "../../src/encapsulate/exclusions.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
+import { FlowSieve } from "../../src/encapsulate/flow-sieve.ts";
 import type { Capture, Direction } from "../linux/capture.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { libcForBatches } from "../linux/message-headers.ts";
@@ -10,6 +12,7 @@ import { openCapture } from "../linux/open-capture.ts";
 import { Copier } from "./copier.ts";
 import { resolveDestination, type Target } from "./destination.ts";
 import { openGreSocket } from "./gre-socket.ts";
+import { KernelFilter } from "./kernel-filter.ts";
 import { largestRoom, pathRoom } from "./path-room.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
 import { logCounters, warnOfLosses } from "./report-log.ts";
@@ -20,6 +23,8 @@ import { openUdpSocket } from "./udp-socket.ts";
 const IDLE_MS = 600_000;
 /** A closed flow's late packets are copied until it was silent for so long. */
 const LINGER_MS = 2000;
+/** Octets of a packet that the kernel is to hand over: all of the longest that offload makes. */
+const LONGEST_FRAME = 262_144;
 
 /** What an agent copies, how, and where to. */
 export interface AgentConfig {
@@ -32,6 +37,8 @@ export interface AgentConfig {
         readonly direction: Direction;
         readonly promiscuous: boolean;
         readonly by: "auto" | "ring" | "tcpdump";
+        /** Whether the kernel keeps back what cannot belong to a selected flow; a packet ring only. */
+        readonly filtered: boolean;
       }
     | ({
         readonly kind: "replay";
@@ -46,11 +53,24 @@ export interface AgentConfig {
   readonly snap: number | null;
   /** Send copies that are longer than the path MTU whole, in fragments. */
   readonly fragment: boolean;
+  /** Flows that are never copied. */
+  readonly exclusions: Exclusions;
   /** Flows selected at a time. */
   readonly maxFlows: number;
   /** Time between two lines of counts in the log. */
   readonly reportMs: number;
 }
+
+/** What most agents do, apart from where packets come from and go to. */
+export const AGENT_DEFAULTS = {
+  encapsulation: "udp",
+  key: null,
+  snap: null,
+  fragment: false,
+  exclusions: NO_EXCLUSIONS,
+  maxFlows: 131_072,
+  reportMs: 60_000,
+} as const satisfies Partial<AgentConfig>;
 
 /** What an agent did with packets since its start. `selected = sent + failed + dropped`, once it has ended. */
 export interface AgentCounters {
@@ -93,13 +113,15 @@ export async function startAgent(config: AgentConfig, log: Logger, load: typeof 
   const batches = () => libcForBatches(load, (line) => log.warn(line), "copies are sent one at a time");
   const socket = config.encapsulation === "gre" ? openGreSocket(target) : await openUdpSocket(target, await batches());
   const transmitter = new QueuedTransmitter(socket, encoder.headerLength + encoder.room);
+  const sieve = new FlowSieve(randomInt(2 ** 32));
+  const filter = new KernelFilter(sieve, config.exclusions, LONGEST_FRAME);
   try {
-    const capture = await openInput(config, transmitter, log);
+    const capture = await openInput(config, transmitter, filter, log);
     log.info(
       { input: capture.kind, collector: target.address, port: target.port, room_octets: encoder.room },
       `agent ${config.name} started`,
     );
-    return new RunningAgent(config, target, capture, encoder, transmitter, log);
+    return new RunningAgent(config, target, capture, encoder, transmitter, filter, log);
   } catch (error) {
     await transmitter.close();
     throw error;
@@ -112,7 +134,12 @@ async function roomOnPath(config: AgentConfig, target: Target, encoder: CopyEnco
   return Math.min(room, config.snap ?? room);
 }
 
-function openInput({ input }: AgentConfig, transmitter: Transmitter, log: Logger): Promise<Capture> {
+function openInput(
+  { input }: AgentConfig,
+  transmitter: Transmitter,
+  filter: KernelFilter,
+  log: Logger,
+): Promise<Capture> {
   if (input.kind === "replay") {
     const room = async () => {
       await transmitter.room();
@@ -121,7 +148,8 @@ function openInput({ input }: AgentConfig, transmitter: Transmitter, log: Logger
     return Replay.open({ ...input, room });
   }
   const points = input.names.map((name, source) => ({ name, source }));
-  return openCapture({ ...input, points, warn: (line) => log.warn(line) });
+  const source = input.filtered ? filter.source : null;
+  return openCapture({ ...input, points, filter: source, warn: (line) => log.warn(line) });
 }
 
 class RunningAgent implements Agent {
@@ -131,6 +159,7 @@ class RunningAgent implements Agent {
   private readonly capture: Capture;
   private readonly encoder: CopyEncoder;
   private readonly transmitter: Transmitter;
+  private readonly filter: KernelFilter;
   private readonly log: Logger;
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
@@ -142,6 +171,7 @@ class RunningAgent implements Agent {
     capture: Capture,
     encoder: CopyEncoder,
     transmitter: Transmitter,
+    filter: KernelFilter,
     log: Logger,
   ) {
     this.config = config;
@@ -149,9 +179,16 @@ class RunningAgent implements Agent {
     this.capture = capture;
     this.encoder = encoder;
     this.transmitter = transmitter;
+    this.filter = filter;
     this.log = log;
-    const { maxFlows } = config;
-    this.selection = new FlowSelection({ maxFlows, idleMs: IDLE_MS, lingerMs: LINGER_MS, seed: randomInt(2 ** 32) });
+    this.selection = new FlowSelection({
+      maxFlows: config.maxFlows,
+      idleMs: IDLE_MS,
+      lingerMs: LINGER_MS,
+      seed: randomInt(2 ** 32),
+      exclusions: config.exclusions,
+      sieve: filter.sieve,
+    });
     this.copier = new Copier(this.selection, encoder, transmitter);
     this.ended = this.run();
   }
@@ -177,9 +214,13 @@ class RunningAgent implements Agent {
   private async run(): Promise<AgentCounters> {
     const timer = setInterval(() => void this.look(), this.config.reportMs);
     try {
-      await this.capture.run((vector) => this.copier.take(vector));
+      await this.capture.run((vector) => {
+        this.copier.take(vector);
+        this.filter.follow(this.capture);
+      });
     } finally {
       clearInterval(timer);
+      this.filter.close();
       await this.transmitter.close();
       this.report("ended");
     }

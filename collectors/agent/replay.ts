@@ -77,6 +77,8 @@ export class Replay implements Capture {
     this.stopped.abort();
   }
 
+  renewFilter(): void {} // there is none
+
   lost(): number {
     return 0;
   }

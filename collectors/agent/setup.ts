@@ -1,8 +1,14 @@
+import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
 import { readDestination } from "../../schema/configuration/destination.ts";
+import { type Exclusions, parsePortRange, parsePrefix } from "../../src/encapsulate/exclusions.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { AgentConfig } from "./agent.ts";
+import { interfaceNames } from "./interface-names.ts";
+
+/** Where Linux lists its interfaces. */
+const INTERFACES = "/sys/class/net";
 
 /** What an agent does, out of what its operator wrote. Throws an OperationalError for a collector that is none. */
 export function agentConfig(configuration: AgentConfiguration): AgentConfig {
@@ -17,17 +23,41 @@ export function agentConfig(configuration: AgentConfiguration): AgentConfig {
     key,
     snap,
     fragment,
+    exclusions: exclusionsOf(configuration),
     maxFlows,
     reportMs: log.reportSeconds * 1000,
   };
 }
 
-function inputOf({ capture, replay }: AgentConfiguration): AgentConfig["input"] {
+/** What a configuration says is never copied. Throws an OperationalError for what is no address and no port. */
+function exclusionsOf({ exclude }: AgentConfiguration): Exclusions {
+  const prefixes = exclude.addresses.map((text) => {
+    const prefix = parsePrefix(text);
+    if (prefix === null) throw new OperationalError("usage", `exclude.addresses: ${text} is no address and no prefix`);
+    return prefix;
+  });
+  const ports = exclude.ports.map((port) => {
+    const range = parsePortRange(String(port));
+    if (range === null) throw new OperationalError("usage", `exclude.ports: ${port} is no port and no range of ports`);
+    return range;
+  });
+  return { prefixes, ports, pairs: [] };
+}
+
+function presentInterfaces(): readonly string[] {
+  try {
+    return readdirSync(INTERFACES).toSorted();
+  } catch {
+    return [];
+  }
+}
+
+function inputOf({ capture, exclude, replay }: AgentConfiguration): AgentConfig["input"] {
   if (replay.files.length > 0) {
     const speed = replay.speed === "max" ? Number.POSITIVE_INFINITY : replay.speed;
     return { kind: "replay", files: replay.files, speed, begin: null };
   }
-  const names = [...new Set(capture.interfaces)];
+  const names = interfaceNames(capture.interfaces, exclude.interfaces, presentInterfaces());
   return {
     kind: "interfaces",
     names,
@@ -35,5 +65,6 @@ function inputOf({ capture, replay }: AgentConfiguration): AgentConfig["input"] 
     direction: capture.direction ?? (names.length > 1 ? "in" : "both"),
     promiscuous: capture.promiscuous,
     by: capture.method,
+    filtered: capture.kernelFilter,
   };
 }

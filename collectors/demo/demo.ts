@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { SessionRecord } from "../../schema/session-record.ts";
-import { type Agent, type AgentCounters, startAgent } from "../agent/agent.ts";
+import { AGENT_DEFAULTS, type Agent, type AgentCounters, startAgent } from "../agent/agent.ts";
 import { COLLECTOR_DEFAULTS, type CollectorReport, startCollector } from "../central/collector.ts";
 import type { Style } from "../terminal/style.ts";
 import { counted } from "../terminal/text.ts";
@@ -98,12 +98,11 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
     const begin = { packetMicros, atMs: performance.now() };
     for (const [i, name] of ROUTERS.entries()) {
       const config = {
+        ...AGENT_DEFAULTS,
         name,
         input: { kind: "replay" as const, files: [files[i] ?? ""], speed, begin, hold },
         collector: { host: LOOPBACK, port: collector.udpPorts[0] ?? 0 },
-        encapsulation: "udp" as const,
         key: i + 1,
-        snap: null,
         // Loopback takes packets of any length, but without koffi nobody knows: copies would be cut to 1500.
         fragment: true,
         maxFlows: 1024,

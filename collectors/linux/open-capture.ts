@@ -1,5 +1,5 @@
 import { OperationalError } from "../runtime/errors.ts";
-import type { Capture, CapturePoint, Direction } from "./capture.ts";
+import type { Capture, CapturePoint, Direction, FilterSource } from "./capture.ts";
 import { loadLibc } from "./libc.ts";
 import { RingCapture } from "./ring-capture.ts";
 import { TcpdumpCapture } from "./tcpdump-capture.ts";
@@ -11,6 +11,8 @@ export interface CaptureOptions {
   readonly promiscuous: boolean;
   /** `ring`, `tcpdump`, or whichever is to be had, in this order. */
   readonly by: "auto" | "ring" | "tcpdump";
+  /** What the kernel lets pass; null for all. tcpdump's pipe has none. */
+  readonly filter: FilterSource | null;
   /** Told one line when tcpdump stands in for the ring, and when an interface goes or comes back. */
   readonly warn: (line: string) => void;
 }

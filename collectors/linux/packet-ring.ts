@@ -1,8 +1,11 @@
-import type { PacketVector } from "../../src/vector.ts";
+import { endianness } from "node:os";
+import { OFFLOAD_CHECKSUM, type PacketVector } from "../../src/vector.ts";
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from "../../src/wire/link-type.ts";
 import { OperationalError } from "../runtime/errors.ts";
-import type { CapturePoint, Direction, TakeVector } from "./capture.ts";
+import type { CapturePoint, Direction, FilterSource, TakeVector } from "./capture.ts";
+import { FEWER_BITS } from "./flow-filter.ts";
 import { FAILED, type Libc, type Mapping } from "./libc.ts";
+import { attachFilter } from "./socket-filter.ts";
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
@@ -15,6 +18,7 @@ const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_RX_RING = 5;
 const PACKET_STATISTICS = 6;
 const PACKET_VERSION = 10;
+const PACKET_VNET_HDR = 15;
 const PACKET_IGNORE_OUTGOING = 23;
 const PACKET_MR_PROMISC = 1;
 const TPACKET_V3 = 2;
@@ -30,8 +34,8 @@ const ARPHRD_LOOPBACK = 772;
 const BLOCK_OCTETS = 262_144;
 const BLOCKS = 64;
 const FRAME_OCTETS = 2048;
-/** A block that is not full is handed over after so long. */
-export const RETIRE_MS = 10;
+/** A block that is not full is handed over after so long, and so a filter learns of a new flow. */
+export const RETIRE_MS = 4;
 
 /** `struct tpacket_block_desc`, in 32-bit words. */
 const BLOCK_STATUS = 2;
@@ -46,6 +50,11 @@ const PACKET_NANOSECONDS = 2;
 const PACKET_CAPTURED = 3;
 const PACKET_WIRE = 4;
 const PACKET_MAC = 6;
+/** `struct virtio_net_hdr`, which stands before the link-layer header: flags, and the segment size of a super-packet. */
+const OFFLOAD_OCTETS = 10;
+const OFFLOAD_SEGMENT = 4;
+const NEEDS_CHECKSUM = 1;
+const IS_LITTLE_ENDIAN = endianness() === "LE";
 
 /**
  * A TPACKET_V3 receive ring (packet(7), Documentation/networking/packet_mmap.rst) on one interface. The kernel fills
@@ -59,8 +68,12 @@ export class PacketRing {
   private readonly mapping: Mapping;
   private readonly octets: Uint8Array<ArrayBuffer>;
   private readonly words: Uint32Array;
+  private readonly view: DataView;
   private readonly linkType: number;
   private readonly source: number;
+  private readonly filter: FilterSource | null;
+  /** Place in FEWER_BITS: what the kernel had room for. */
+  private fewer = 0;
   private next = 0;
   private dropped = 0;
   private closed = false;
@@ -69,9 +82,10 @@ export class PacketRing {
   constructor(
     libc: Libc,
     point: CapturePoint,
-    options: { readonly direction: Direction; readonly promiscuous: boolean },
+    options: { readonly direction: Direction; readonly promiscuous: boolean; readonly filter: FilterSource | null },
   ) {
     this.libc = libc;
+    this.filter = options.filter;
     this.source = point.source;
     this.interfaceIndex = libc.interfaceIndex(point.name);
     if (this.interfaceIndex === 0) {
@@ -92,11 +106,14 @@ export class PacketRing {
       if (options.promiscuous)
         this.set(PACKET_ADD_MEMBERSHIP, [this.interfaceIndex, PACKET_MR_PROMISC, 0, 0], point.name);
       this.set(PACKET_VERSION, [TPACKET_V3], point.name);
+      if (ethernet) this.set(PACKET_VNET_HDR, [1], point.name);
       const frames = (BLOCK_OCTETS / FRAME_OCTETS) * BLOCKS;
       this.set(PACKET_RX_RING, [BLOCK_OCTETS, BLOCKS, FRAME_OCTETS, frames, RETIRE_MS, 0, 0], point.name);
       mapping = libc.map(fd, BLOCK_OCTETS * BLOCKS);
       if (mapping === null) throw failure(libc, point.name, "its ring could not be mapped");
       this.mapping = mapping;
+      const error = this.renewFilter();
+      if (error !== null) throw failure(libc, point.name, "its filter could not be attached", error);
       // Packets only begin to come now that there is a ring to put them in.
       attach(libc, fd, point.name, this.interfaceIndex);
     } catch (error) {
@@ -106,6 +123,24 @@ export class PacketRing {
     }
     this.octets = new Uint8Array(this.mapping.buffer);
     this.words = new Uint32Array(this.mapping.buffer);
+    this.view = new DataView(this.mapping.buffer);
+  }
+
+  /**
+   * Makes and attaches the filter again, of fewer buckets where the kernel has no room for more. Returns null, or the name
+   * of the error, with which the filter before stays.
+   */
+  renewFilter(): string | null {
+    if (this.filter === null || this.closed) return null;
+    const link = this.linkType === LINKTYPE_ETHERNET ? "ethernet" : "ip";
+    let error: string | null = "E2BIG";
+    for (; this.fewer < FEWER_BITS.length; this.fewer++) {
+      const program = this.filter(link, FEWER_BITS[this.fewer] ?? 0);
+      error = program === null ? "E2BIG" : attachFilter(this.libc, this.fd, program);
+      if (error !== "ENOMEM" && error !== "E2BIG") return error;
+    }
+    this.fewer = FEWER_BITS.length - 1;
+    return error;
   }
 
   /** Hands over the packets of the next block and gives the block back; false when the kernel has not filled it yet. */
@@ -162,6 +197,7 @@ export class PacketRing {
         linkType,
         source,
       );
+      if (linkType === LINKTYPE_ETHERNET) this.noteOffload(vector, at + mac - OFFLOAD_OCTETS);
       if (vector.full) {
         take(vector);
         vector.clear();
@@ -172,6 +208,11 @@ export class PacketRing {
       take(vector);
       vector.clear();
     }
+  }
+
+  private noteOffload(vector: PacketVector, at: number): void {
+    const unfinished = (this.view.getUint8(at) & NEEDS_CHECKSUM) !== 0 ? OFFLOAD_CHECKSUM : 0;
+    vector.offload[vector.length - 1] = unfinished | this.view.getUint16(at + OFFLOAD_SEGMENT, IS_LITTLE_ENDIAN);
   }
 
   private set(option: number, words: readonly number[], name: string): void {
@@ -218,8 +259,7 @@ function linkAddress(index: number, protocol: number): Uint8Array {
   return address;
 }
 
-function failure(libc: Libc, name: string, what: string): OperationalError {
-  const code = libc.errorName();
+function failure(libc: Libc, name: string, what: string, code = libc.errorName()): OperationalError {
   const advice =
     code === "EPERM" || code === "EACCES"
       ? "; capturing needs root or the capability CAP_NET_RAW"

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
-import type { Capture, CapturePoint, Direction, TakeVector } from "./capture.ts";
+import type { Capture, CapturePoint, Direction, FilterSource, TakeVector } from "./capture.ts";
 import { type Libc, type Mapping, POLLERR, POLLFD_OCTETS, POLLIN } from "./libc.ts";
 import { PacketRing, RETIRE_MS } from "./packet-ring.ts";
 
@@ -17,6 +17,7 @@ export interface RingCaptureOptions {
   readonly points: readonly CapturePoint[];
   readonly direction: Direction;
   readonly promiscuous: boolean;
+  readonly filter: FilterSource | null;
   /** Told when an interface disappears and when a new one of its name is captured on. */
   readonly onInterface: (name: string, event: "gone" | "back") => void;
 }
@@ -81,6 +82,10 @@ export class RingCapture implements Capture {
 
   stop(): void {
     this.stopping = true;
+  }
+
+  renewFilter(): void {
+    for (const { ring } of this.places) ring?.renewFilter();
   }
 
   lost(): number {

@@ -56,6 +56,8 @@ export class TcpdumpCapture implements Capture {
     for (const pipe of this.pipes) pipe.stop();
   }
 
+  renewFilter(): void {} // there is none
+
   lost(): number {
     return this.pipes.reduce((sum, pipe) => sum + pipe.lost(), 0);
   }

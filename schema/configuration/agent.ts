@@ -3,7 +3,10 @@ import { ENCAPSULATIONS, readDestination } from "./destination.ts";
 import { type ConfigurationFault, greKey, log } from "./values.ts";
 
 const capture = z.strictObject({
-  interfaces: z.array(z.string().min(1)).default([]).describe("Interfaces to capture on; needs root or CAP_NET_RAW"),
+  interfaces: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Interfaces to capture on, by name or pattern (eth*); needs root or CAP_NET_RAW"),
   direction: z
     .enum(["in", "both"])
     .nullable()
@@ -14,6 +17,27 @@ const capture = z.strictObject({
     .enum(["auto", "ring", "tcpdump"])
     .default("auto")
     .describe("Packet ring, or tcpdump's pipe; auto: tcpdump where the ring is not to be had"),
+  kernelFilter: z
+    .boolean()
+    .default(true)
+    .describe("A ring's packets that cannot be copied stay in the kernel (docs/agents.md tells what may be missed)"),
+});
+
+const exclude = z.strictObject({
+  addresses: z
+    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+    .max(64)
+    .default([])
+    .describe("Addresses and prefixes; a flow with an end in one is not copied"),
+  ports: z
+    .array(z.union([z.int().min(0).max(65_535), z.string().regex(/^\d{1,5}(-\d{1,5})?$/)]))
+    .max(64)
+    .default([])
+    .describe("TCP ports, and ranges such as 8000-8999; a flow with one at either end is not copied"),
+  interfaces: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Interfaces that are not captured on, where a pattern names them"),
 });
 
 const replay = z.strictObject({
@@ -31,6 +55,7 @@ const replay = z.strictObject({
 export const agentConfiguration = z.strictObject({
   name: z.string().min(1).nullable().default(null).describe("Stands in the log; null: the machine's host name"),
   capture: capture.prefault({}).describe("Where packets come from"),
+  exclude: exclude.prefault({}).describe("What is never copied"),
   replay: replay.prefault({}).describe("Capture files in place of interfaces"),
   collector: z.string().min(1).nullable().default(null).describe("Where copies go: HOST, HOST:PORT or [ADDRESS6]:PORT"),
   encapsulation: z.enum(ENCAPSULATIONS).default("udp").describe("udp: GRE in UDP (RFC 8086); gre: IP protocol 47"),

@@ -2,6 +2,10 @@ import { FATE_ALIVE } from "../fate.ts";
 import { FlowKeys, KEY_WORDS } from "../subflow/flow-key.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
+import { type Exclusions, isExcluded, NO_EXCLUSIONS } from "./exclusions.ts";
+import type { FlowSieve } from "./flow-sieve.ts";
+import { isSampled, mixed } from "./session-hash.ts";
+import { NO_TOKEN, OPENS_SESSION, type SessionTokens } from "./session-tokens.ts";
 
 /** One flow is one slot of 64 octets, a cache line: sixteen 32-bit words. */
 const SLOT_WORDS = 16;
@@ -15,12 +19,16 @@ const ISN = 10;
 const STATE = 11;
 /** Packet time of the latest packet, microseconds: a float64 over words 12 and 13. */
 const LATEST = 12;
+/** What names the flow's session, once STATE_NAMED is set. */
+const SESSION = 14;
 
 const STATE_IPV6 = 1;
 const STATE_FIN_LOWER = 2;
 const STATE_FIN_UPPER = 4;
 const STATE_CLOSING = 8;
 const STATE_ISN_KNOWN = 16;
+const STATE_NAMED = 32;
+const STATE_LEFT_OUT = 64;
 const BOTH_FINS = STATE_FIN_LOWER | STATE_FIN_UPPER;
 
 /** Slots looked at per vector for flows that have ended: a few hundred octets of memory traffic per packet at most. */
@@ -38,6 +46,12 @@ export interface FlowSelectionOptions {
   readonly lingerMs: number;
   /** Any 32-bit number that senders of traffic cannot know. */
   readonly seed: number;
+  /** Flows that are never selected. */
+  readonly exclusions?: Exclusions;
+  /** Is told which flows are selected; absent where nobody asks. */
+  readonly sieve?: FlowSieve;
+  /** Tells flows' sessions; absent where nobody asks, and all are copied. */
+  readonly tokens?: SessionTokens;
 }
 
 /**
@@ -46,12 +60,25 @@ export interface FlowSelectionOptions {
  * without one, or a SYN without the option that opens another connection on the same addresses and ports. Packets
  * without an option belong to it too (bare RSTs, everything after a fallback).
  *
+ * Where it has `tokens`, each flow is given to a session, once and for all of its time, by the first packet behind its SYN:
+ * by a token where that packet tells one, else (behind a restart of the agent, or without MP_CAPABLE in the answer) by its
+ * addresses and ports, which is the same for every agent but behind a NAT. A flow of a session that is not sampled is left out
+ * whole. A SYN that opens a session says no token yet: it is selected in any case.
+ *
  * Works on the columns that `decapsulate` leaves; packets with a fate other than alive are never selected.
  */
 export class FlowSelection {
   /** By `select`: 1 where packet i is to be copied. */
   readonly selected = new Uint8Array(VECTOR_LENGTH);
-  /** Flows selected now. */
+  /** By `select`, where it has `tokens`: what names the session of packet i, in every agent the same. */
+  readonly session = new Uint32Array(VECTOR_LENGTH);
+  /** By `select`: 1 where `session` holds; 0 for a SYN that opens a session. */
+  readonly isNamed = new Uint8Array(VECTOR_LENGTH);
+  /** Share of sessions that are sampled, 0 to 1; a change holds for flows that are selected from then on. */
+  share = 1;
+  /** Flows that were left out, since their sessions are not sampled. */
+  leftOut = 0;
+  /** Flows selected now, and those left out of which packets still come. */
   live = 0;
   /** Flows selected since the start; one that was evicted and selected again counts twice. */
   opened = 0;
@@ -62,6 +89,9 @@ export class FlowSelection {
   private readonly idleMicros: number;
   private readonly lingerMicros: number;
   private readonly keys: FlowKeys;
+  private readonly sieve: FlowSieve | null;
+  private readonly tokens: SessionTokens | null;
+  private exclusions: Exclusions;
   private readonly words: Uint32Array;
   private readonly times: Float64Array;
   /** Slots minus one; slots are a power of two and at least twice `maxFlows`, so probes stay short. */
@@ -75,6 +105,9 @@ export class FlowSelection {
     this.idleMicros = options.idleMs * 1000;
     this.lingerMicros = options.lingerMs * 1000;
     this.keys = new FlowKeys(options.seed);
+    this.sieve = options.sieve ?? null;
+    this.tokens = options.tokens ?? null;
+    this.exclusions = options.exclusions ?? NO_EXCLUSIONS;
     const slots = 2 ** Math.ceil(Math.log2(Math.max(options.maxFlows, VECTOR_LENGTH) * 2));
     const buffer = new ArrayBuffer(slots * SLOT_WORDS * 4);
     this.words = new Uint32Array(buffer);
@@ -101,6 +134,21 @@ export class FlowSelection {
     return count;
   }
 
+  /** Sets what is never selected from now on; flows that are and should not be are let go. */
+  exclude(exclusions: Exclusions): void {
+    this.exclusions = exclusions;
+    const { words, mask } = this;
+    for (let slot = 0; slot <= mask; slot++) {
+      const at = slot * SLOT_WORDS;
+      // A removal moves another flow into the slot.
+      while (words[at + TAG] !== 0 && isExcluded(exclusions, this.familyAt(at), words, at + KEY)) this.remove(slot);
+    }
+  }
+
+  private familyAt(at: number): 4 | 6 {
+    return ((this.words[at + STATE] ?? 0) & STATE_IPV6) === 0 ? 4 : 6;
+  }
+
   /** 1 when packet i belongs to a selected flow or opens one. */
   private decide(vector: PacketVector, i: number): 0 | 1 {
     const { words } = this;
@@ -121,12 +169,14 @@ export class FlowSelection {
         this.remove(at / SLOT_WORDS);
         return 0;
       }
+      if (this.isLeftOut(at)) this.sieve?.add(words, at + KEY);
       words[at + STATE] = (words[at + STATE] ?? 0) & STATE_IPV6;
     }
     if (at < 0) {
-      if (!option) return 0;
+      if (!option || isExcluded(this.exclusions, vector.family[i] ?? 4, this.keys.words, i * KEY_WORDS)) return 0;
       at = this.insert(vector, i);
     }
+    if (this.tokens !== null) this.name(vector, i, at, this.tokens);
     let state = words[at + STATE] ?? 0;
     if (opens) {
       words[at + ISN] = seq;
@@ -136,7 +186,40 @@ export class FlowSelection {
     if ((flags & RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS) state |= STATE_CLOSING;
     words[at + STATE] = state;
     if (now > (this.times[(at + LATEST) >>> 1] ?? 0)) this.times[(at + LATEST) >>> 1] = now;
-    return 1;
+    return (state & STATE_LEFT_OUT) === 0 ? 1 : 0;
+  }
+
+  /** Gives the flow at `at` to its session if it has none yet, and tells packet i's. */
+  private name(vector: PacketVector, i: number, at: number, tokens: SessionTokens): void {
+    const { words } = this;
+    const state = words[at + STATE] ?? 0;
+    if ((state & STATE_NAMED) === 0) {
+      const token = tokens.read(vector, i);
+      if (token === OPENS_SESSION) {
+        this.isNamed[i] = 0;
+        return;
+      }
+      const session = token === NO_TOKEN ? this.addressHash(at) : token;
+      words[at + SESSION] = session;
+      words[at + STATE] = state | STATE_NAMED;
+      if (!isSampled(session, this.share)) {
+        words[at + STATE] = state | STATE_NAMED | STATE_LEFT_OUT;
+        this.leftOut++;
+        this.sieve?.remove(words, at + KEY);
+      }
+    }
+    this.session[i] = words[at + SESSION] ?? 0;
+    this.isNamed[i] = 1;
+  }
+
+  private addressHash(at: number): number {
+    let hash = 0;
+    for (let k = 0; k < STORED_WORDS; k++) hash = mixed(hash ^ (this.words[at + KEY + k] ?? 0));
+    return hash;
+  }
+
+  private isLeftOut(at: number): boolean {
+    return ((this.words[at + STATE] ?? 0) & STATE_LEFT_OUT) !== 0;
   }
 
   /**
@@ -186,6 +269,7 @@ export class FlowSelection {
     for (let k = 0; k < STORED_WORDS; k++) words[at + KEY + k] = this.keys.words[i * KEY_WORDS + k] ?? 0;
     words[at + STATE] = vector.family[i] === 6 ? STATE_IPV6 : 0;
     this.times[(at + LATEST) >>> 1] = 0;
+    this.sieve?.add(words, at + KEY);
     this.live++;
     this.opened++;
     return at;
@@ -194,6 +278,7 @@ export class FlowSelection {
   /** Empties a slot, and moves the flows behind it up so that no probe meets a gap before its flow. */
   private remove(slot: number): void {
     const { words, mask } = this;
+    if (!this.isLeftOut(slot * SLOT_WORDS)) this.sieve?.remove(words, slot * SLOT_WORDS + KEY);
     let gap = slot;
     for (let next = (gap + 1) & mask; words[next * SLOT_WORDS + TAG] !== 0; next = (next + 1) & mask) {
       const home = ((words[next * SLOT_WORDS + TAG] ?? 0) >>> 1) & mask;

@@ -51,6 +51,13 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** Options for an agent whose kernel keeps nothing back: these conversations have options on their SYNs alone. */
+function unfiltered(): string[] {
+  const file = join(folder, "unfiltered.yaml");
+  writeFileSync(file, "capture:\n  kernelFilter: false\n");
+  return ["--config", file];
+}
+
 function inject(node: string, device: string, packets: readonly StatedPacket[]): void {
   const file = join(folder, "inject.pcap");
   writeFileSync(file, pcapFile(packets));
@@ -109,7 +116,7 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
       const there = await recording("core", "core0", `${filter} and dst host ${collector}`);
       const beside = await recording("edge", "in0", "");
       const to = ["--collector", collector, "--encapsulation", encapsulation, "--key", "0xabcd"];
-      const agent = new Program(network, "edge", "agent", "--interface", "in0", ...to);
+      const agent = new Program(network, "edge", "agent", "--interface", "in0", ...unfiltered(), ...to);
       await agent.says(/agent .* started/);
       inject("tap", "tap0", TRAFFIC);
       await settle();
@@ -154,8 +161,17 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
   });
 
   it("does not copy its own copies where it captures on the interface it sends through", async () => {
-    const agent = new Program(network, "edge", "agent", "--interface", "out0", "--collector", "10.9.0.2");
-    const gre = new Program(network, "edge", "agent", "-i", "out0", "-c", "10.9.0.2", "-e", "gre");
+    const agent = new Program(
+      network,
+      "edge",
+      "agent",
+      "--interface",
+      "out0",
+      "--collector",
+      "10.9.0.2",
+      ...unfiltered(),
+    );
+    const gre = new Program(network, "edge", "agent", "-i", "out0", "-c", "10.9.0.2", "-e", "gre", ...unfiltered());
     await Promise.all([agent.says(/started/), gre.says(/started/)]);
     inject("core", "core0", MPTCP);
     await settle();
@@ -165,7 +181,17 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
   });
 
   it("with several interfaces copies what arrives, and not again what leaves", async () => {
-    const agent = new Program(network, "edge", "agent", "--interface", "in0", "out0", "--collector", "10.9.0.2");
+    const agent = new Program(
+      network,
+      "edge",
+      "agent",
+      "--interface",
+      "in0",
+      "out0",
+      "--collector",
+      "10.9.0.2",
+      ...unfiltered(),
+    );
     await agent.says(/started/);
     inject("tap", "tap0", MPTCP.slice(0, 205));
     inject("edge", "in0", MPTCP.slice(205));
@@ -175,7 +201,16 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
   });
 
   it("says when its interface goes, and captures on the one that comes in its place", async () => {
-    const agent = new Program(network, "edge", "agent", "--interface", "in0", "--collector", "10.9.0.2");
+    const agent = new Program(
+      network,
+      "edge",
+      "agent",
+      "--interface",
+      "in0",
+      "--collector",
+      "10.9.0.2",
+      ...unfiltered(),
+    );
     await agent.says(/started/);
     inject("tap", "tap0", MPTCP.slice(0, 100));
     network.ip("edge", "link", "del", "in0");

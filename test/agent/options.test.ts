@@ -23,7 +23,8 @@ describe("options as configuration", () => {
       "--max-flows 7 --name n --speed max";
     expect(parsed(line)).toEqual({
       name: "n",
-      capture: { interfaces: ["a", "b"], direction: "both", promiscuous: true, method: "ring" },
+      capture: { interfaces: ["a", "b"], direction: "both", promiscuous: true, method: "ring", kernelFilter: true },
+      exclude: { addresses: [], ports: [], interfaces: [] },
       replay: { files: [], speed: "max" },
       collector: "192.0.2.9",
       encapsulation: "gre",

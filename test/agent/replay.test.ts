@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AgentConfig, startAgent } from "../../collectors/agent/agent.ts";
+import { AGENT_DEFAULTS, type AgentConfig, startAgent } from "../../collectors/agent/agent.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
 import { ACK, RST } from "../../src/wire/tcp.ts";
 import { pcapFile } from "../support/pcap.ts";
@@ -35,15 +35,11 @@ function file(name: string, packets: readonly StatedPacket[]): string {
 
 function config(files: readonly string[], changes: Partial<AgentConfig> = {}): AgentConfig {
   return {
+    ...AGENT_DEFAULTS,
     name: "test",
     input: { kind: "replay", files, speed: Number.POSITIVE_INFINITY, begin: null },
     collector: { host: "127.0.0.1", port: receiver.port },
-    encapsulation: "udp",
-    key: null,
-    snap: null,
-    fragment: false,
     maxFlows: 1024,
-    reportMs: 60_000,
     ...changes,
   };
 }

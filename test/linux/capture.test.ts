@@ -69,7 +69,7 @@ describe.each([
   { by: "tcpdump", reason: needs("root", "tcpdump") },
 ] as const)("capturing by $by", ({ by, reason }) => {
   const open = (): Promise<Capture> =>
-    openCapture({ points, direction: "both", promiscuous: false, by, warn: () => undefined });
+    openCapture({ points, direction: "both", promiscuous: false, filter: null, by, warn: () => undefined });
 
   it.skipIf(reason)(
     titled("shows every packet of the loopback device once, in order, with its time", reason),
@@ -102,6 +102,7 @@ describe.each([
       points: [{ name: "nosuchdev", source: 0 }],
       direction: "both",
       promiscuous: false,
+      filter: null,
       by,
       warn: () => undefined,
     });
@@ -119,6 +120,7 @@ it.skipIf(ringReason)(titled("a ring that nobody empties counts what the kernel 
     points,
     direction: "both",
     promiscuous: false,
+    filter: null,
     onInterface: () => undefined,
   });
   const to = createSocket("udp4");
@@ -170,7 +172,8 @@ it.skipIf(ringReason)(titled("a ring that fails at the last step gives everythin
       libc.unmap(mapping);
     },
   };
-  const ring = () => new PacketRing(failing, { name: "lo", source: 0 }, { direction: "both", promiscuous: false });
+  const ring = () =>
+    new PacketRing(failing, { name: "lo", source: 0 }, { direction: "both", promiscuous: false, filter: null });
   expect(ring).toThrow(/could not be bound/);
   expect(held.size).toBe(0);
 });
@@ -192,6 +195,7 @@ it.skipIf(ringReason)(titled("an interface that stays unusable is tried about on
     points,
     direction: "both",
     promiscuous: false,
+    filter: null,
     onInterface: (name, event) => events.push(`${name} ${event}`),
   });
   attempts = 0;
