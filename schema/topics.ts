@@ -15,6 +15,9 @@ export const TOPICS = {
   agents: "rejoin.agents.v1",
 } as const;
 
+/** A topic of TOPICS. */
+export type Topic = (typeof TOPICS)[keyof typeof TOPICS];
+
 /** `content-type` of a message in each encoding. */
 export const CONTENT_TYPES = { msgpack: "application/vnd.msgpack", json: "application/json" } as const;
 
@@ -27,7 +30,7 @@ export const SCHEMA_IDS = {
 } as const;
 
 /** The topic a record belongs to. */
-export function topicOf(record: AnyRecord): string {
+export function topicOf(record: AnyRecord): Topic {
   switch (record.event.dataset) {
     case SESSION_DATASET:
       return TOPICS.sessions;
@@ -43,6 +46,19 @@ export function topicOf(record: AnyRecord): string {
 /** The message key, which keeps one session's records in order: the session id, or the agent's name. */
 export function keyOf(record: AnyRecord): string {
   return "mptcp" in record ? record.mptcp.session.id : record.agent.name;
+}
+
+/** The format of each topic's values: `format`, where `of` names no other one. */
+export function topicFormats(
+  format: Format,
+  of: { readonly [name in keyof typeof TOPICS]?: Format | null } = {},
+): Readonly<Record<Topic, Format>> {
+  return {
+    [TOPICS.sessions]: of.sessions ?? format,
+    [TOPICS.findings]: of.findings ?? format,
+    [TOPICS.streams]: of.streams ?? format,
+    [TOPICS.agents]: of.agents ?? format,
+  };
 }
 
 /** CloudEvents 1.0 attributes as Kafka headers, binary content mode (CloudEvents Kafka binding §3.2). */

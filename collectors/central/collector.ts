@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import { encode, type Format } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
-import { type AnyRecord, headersOf, keyOf, topicOf } from "../../schema/topics.ts";
+import { type AnyRecord, headersOf, keyOf, type Topic, topicFormats, topicOf } from "../../schema/topics.ts";
 import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../src/pipeline.ts";
 import { StreamChunks } from "../../src/reassembly/stream-chunks.ts";
 import type { PacketVector } from "../../src/vector.ts";
@@ -35,7 +35,8 @@ export interface CollectorConfig {
   /** Also publish the octets of streams, as chunks. */
   readonly streams: boolean;
   readonly revisions: "all" | "ended";
-  readonly format: Format;
+  /** Of the values of each topic. */
+  readonly formats: Readonly<Record<Topic, Format>>;
   /** Between ledger records of the agents; 0: none are made. */
   readonly agentsIntervalS: number;
   /** Octets that the kernel is asked to queue for each socket. */
@@ -58,7 +59,7 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   digest: false,
   streams: false,
   revisions: "all",
-  format: "json",
+  formats: topicFormats("json"),
   agentsIntervalS: 60,
   receiveOctets: 16 * 1024 * 1024,
   outbox: { maxRecords: 100_000, maxOctets: 256 * 1024 * 1024 },
@@ -113,16 +114,19 @@ export async function startCollector(
 ): Promise<Collector> {
   const observer = { name: config.name, version: VERSION };
   const outbox = new MemoryOutbox(config.outbox);
-  const keep = (record: AnyRecord): void =>
+  const keep = (record: AnyRecord): void => {
+    const topic = topicOf(record);
+    const format = config.formats[topic];
     outbox.append([
       {
         recordClass: classOf(record),
-        topic: topicOf(record),
+        topic,
         key: keyOf(record),
-        value: encode(record, config.format),
-        headers: headersOf(record, config.format),
+        value: encode(record, format),
+        headers: headersOf(record, format),
       },
     ]);
+  };
   let toldMs = Number.NEGATIVE_INFINITY;
   const tellFault = (error: unknown): void => {
     // Our own bug. The packets themselves are not logged: a handshake carries keys.

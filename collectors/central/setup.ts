@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import { readListenAddress } from "../../schema/configuration/listen-address.ts";
-import { TOPICS } from "../../schema/topics.ts";
+import { TOPICS, topicFormats } from "../../schema/topics.ts";
 import type { CollectorConfig } from "./collector.ts";
 import { udpListen } from "./listen.ts";
 import { FileSink } from "./sink/files.ts";
@@ -31,7 +31,7 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     digest: records.digest,
     streams: records.streams,
     revisions: records.revisions,
-    format: records.format ?? (sink.kind === "kafka" ? "msgpack" : "json"),
+    formats: topicFormats(records.format ?? (sink.kind === "kafka" ? "msgpack" : "json"), records.formats),
     agentsIntervalS: records.agentsIntervalSeconds,
     receiveOctets: listen.receiveBufferMib * MIB,
     outbox: { maxRecords: outbox.maxRecords, maxOctets: outbox.maxMib * MIB },

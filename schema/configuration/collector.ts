@@ -25,16 +25,22 @@ const agent = z.strictObject({
   key: greKey.nullable().default(null).describe("Key of its GRE headers (RFC 2890); null for any or none"),
 });
 
+const format = z.enum(["msgpack", "json"]).nullable().default(null);
+
+const formats = z.strictObject({
+  sessions: format.describe("Of rejoin.sessions.v1"),
+  findings: format.describe("Of rejoin.findings.v1"),
+  streams: format.describe("Of rejoin.streams.v1"),
+  agents: format.describe("Of rejoin.agents.v1"),
+});
+
 const records = z.strictObject({
   revisions: z.enum(["all", "ended"]).default("all").describe("Every record of a session, or only its last"),
   partial: z.boolean().default(false).describe("Also sessions of which no handshake was seen, and orphan joins"),
   digest: z.boolean().default(false).describe("Adds the SHA-256 of both streams to a session's last record"),
   streams: z.boolean().default(false).describe("Also publishes the octets each side sent, in order, as chunks"),
-  format: z
-    .enum(["msgpack", "json"])
-    .nullable()
-    .default(null)
-    .describe("Of values; null: msgpack for Kafka, json for files and standard output"),
+  format: format.describe("Of values; null: msgpack for Kafka, json for files and standard output"),
+  formats: formats.prefault({}).describe("Of the values of one topic; null: as `format` says"),
   agentsIntervalSeconds: z
     .int()
     .min(0)
@@ -121,8 +127,12 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
       "nobody may send yet: name the agents, --agent name=router1,address=192.0.2.1, or let everybody send, --any-agent",
     );
   }
-  if (sink.kind !== "kafka" && records.format === "msgpack") {
-    fault(["records", "format"], `sink ${sink.kind} writes JSON lines; leave msgpack out`);
+  if (sink.kind !== "kafka") {
+    const instead = `sink ${sink.kind} writes JSON lines; leave msgpack out`;
+    if (records.format === "msgpack") fault(["records", "format"], instead);
+    for (const [name, one] of Object.entries(records.formats)) {
+      if (one === "msgpack") fault(["records", "formats", name], instead);
+    }
   }
   return faults;
 }

@@ -19,7 +19,7 @@ import { agentRecord } from "../../schema/agent-record.ts";
 import { decode } from "../../schema/encoding.ts";
 import { findingRecord } from "../../schema/finding-record.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
-import { TOPICS } from "../../schema/topics.ts";
+import { TOPICS, topicFormats } from "../../schema/topics.ts";
 import { Conversation } from "../support/conversation.ts";
 import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
 
@@ -88,7 +88,10 @@ describe("collector", () => {
     ["::", "127.0.0.1", "json"],
   ] as const)("listening on %s, copies to %s, as %s, come out as the session that was", async (host, to, format) => {
     const sink = new Kept();
-    const collector = await start(sink, { listenUdp: [{ ...LOOPBACK, host }], format });
+    const collector = await start(sink, {
+      listenUdp: [{ ...LOOPBACK, host }],
+      formats: topicFormats(format),
+    });
     await sendOverUdp(copies, to, collector.udpPorts[0] ?? 0, received(collector));
     const { totals, records, agents, sources, faultPackets } = await collector.stop();
 

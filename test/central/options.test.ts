@@ -9,7 +9,8 @@ import { parseGreListen } from "../../collectors/central/listen.ts";
 import { addOptions, configurationOf } from "../../collectors/central/options.ts";
 import { collectorConfig } from "../../collectors/central/setup.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
-import { collectorConfiguration } from "../../schema/configuration/collector.ts";
+import { collectorConfiguration, collectorFaults } from "../../schema/configuration/collector.ts";
+import { TOPICS } from "../../schema/topics.ts";
 import { helpOf } from "../support/help.ts";
 
 test("the help fits into 80 columns and says what the exit status means", () => {
@@ -80,6 +81,7 @@ describe("options as configuration", () => {
         digest: true,
         streams: true,
         format: "json",
+        formats: defaults.records.formats,
         agentsIntervalSeconds: 0,
       },
       sink: {
@@ -91,6 +93,22 @@ describe("options as configuration", () => {
       shutdown: { drainSeconds: 6 },
       log: defaults.log,
     });
+  });
+
+  test("a topic's format may be another than that of the rest", () => {
+    const formats = (records: object, kind = "kafka") =>
+      collectorConfig(collectorConfiguration.parse({ anyAgent: true, sink: { kind }, records })).formats;
+    const all = (format: string) => Object.fromEntries(Object.values(TOPICS).map((topic) => [topic, format]));
+    expect(formats({})).toEqual(all("msgpack"));
+    expect(formats({}, "files")).toEqual(all("json"));
+    expect(formats({ formats: { findings: "json" } })).toEqual({ ...all("msgpack"), "rejoin.findings.v1": "json" });
+    expect(formats({ format: "json", formats: { streams: "msgpack" } })).toEqual({
+      ...all("json"),
+      "rejoin.streams.v1": "msgpack",
+    });
+    expect(
+      collectorFaults(collectorConfiguration.parse({ anyAgent: true, records: { formats: { agents: "msgpack" } } })),
+    ).toEqual([{ path: ["records", "formats", "agents"], message: "sink files writes JSON lines; leave msgpack out" }]);
   });
 
   test("--listen-gre alone is all of where it listens", () => {

@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decode } from "../../schema/encoding.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
-import { TOPICS } from "../../schema/topics.ts";
+import { CONTENT_TYPES, TOPICS } from "../../schema/topics.ts";
 import { type Copy, capturePath, copiesOf } from "../support/copies.ts";
 import { kafkaMissing, TestKafka } from "../support/kafka.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -157,6 +157,26 @@ describe.skipIf(missing)(titled("rejoin collect to Kafka", missing), () => {
       expect(new Set(ledgers.map(({ key }) => key)).size).toBe(2);
     },
   );
+
+  test("each topic in the format that the configuration gives it", async () => {
+    const config = join(directory, "formats.yaml");
+    writeFileSync(config, "records: { formats: { agents: json } }\n");
+    const collect = new Collect("--config", config, "--sink", "kafka", "--brokers", kafka.address, "--name", "mixed");
+    await send(copies, await collect.port());
+    collect.kill("SIGTERM");
+    expect(await collect.ended()).toBe(0);
+    for (const [topic, format] of [
+      [TOPICS.sessions, "msgpack"],
+      [TOPICS.agents, "json"],
+    ] as const) {
+      const own = (await kafka.readAll(topic)).filter(({ headers }) => headers.ce_source === "/rejoin/mixed");
+      expect(own.length).toBeGreaterThan(0);
+      for (const { value, headers } of own) {
+        expect(headers["content-type"]).toBe(CONTENT_TYPES[format]);
+        expect(decode(value, format).ok).toBe(true);
+      }
+    }
+  });
 
   test("a broker that is gone at the end: what could not be sent is counted, within the bound", async () => {
     const collect = new Collect("--sink", "kafka", "--brokers", kafka.address, "--drain-seconds", "1");

@@ -34,6 +34,25 @@ it("a finding goes to its topic under its session's id", () => {
   expect(headersOf(finding, "json")).toMatchObject({ ce_type: "rejoin.finding.v1", ce_id: finding.event.id });
 });
 
+it.each(["session-opened", "session-ended", "session-orphan", "agent", "finding", "stream"])(
+  "%s: its headers are those of a CloudEvent in binary mode",
+  (name) => {
+    const record = read(`${name}.json`);
+    const { "content-type": contentType = "", ...attributes } = headersOf(record, "msgpack");
+    expect(formatOf(contentType)).toBe("msgpack");
+    // CloudEvents 1.0 §2.1 and its Kafka binding §3.2.
+    for (const [header, value] of Object.entries(attributes)) {
+      expect(header).toMatch(/^ce_[a-z0-9]{1,20}$/);
+      expect(value).toMatch(/^[^\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]+$/u);
+    }
+    expect(attributes).toMatchObject({ ce_specversion: "1.0", ce_id: record.event.id, ce_time: record["@timestamp"] });
+    expect(new URL(attributes.ce_source ?? "", "http://any/").href).toBe(`http://any${attributes.ce_source}`);
+    expect(new URL(attributes.ce_dataschema ?? "").protocol).toBe("urn:");
+    expect(attributes.ce_type).toBe(`${record.event.dataset}.v1`);
+    expect(topicOf(record).endsWith(".v1")).toBe(true);
+  },
+);
+
 it("a source stays a URI reference whatever the observer is called", () => {
   const observer = { ...session.observer, name: "rack 7/käse" };
   expect(headersOf({ ...session, observer }, "json").ce_source).toBe("/rejoin/rack%207%2Fk%C3%A4se");

@@ -88,7 +88,15 @@ export class TestKafka {
   /** Makes a topic; `settings` are the broker's, such as `max.message.bytes`. */
   async createTopic(topic: string, numPartitions: number, settings: Record<string, string> = {}): Promise<void> {
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-    await this.withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions, configEntries }] }));
+    await this.withAdmin(async (admin) => {
+      // kafkajs's own wait for leaders fails where the broker does not know the topic yet.
+      await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false });
+      const end = Date.now() + 60_000;
+      while (!(await hasLeaders(admin, topic))) {
+        if (Date.now() > end) throw new Error(`${topic} has no leaders`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
   }
 
   async deleteTopic(topic: string): Promise<void> {
@@ -140,6 +148,11 @@ export class TestKafka {
     const output = await script(verb, this.env);
     if (output !== null) throw new Error(`kafka.sh ${verb}: ${output}`);
   }
+}
+
+async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => ({ topics: [] }));
+  return topics.some(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0));
 }
 
 /** A port of loopback that nobody had a moment ago. */
