@@ -9,6 +9,7 @@ import type { Capture, Direction } from "../linux/capture.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { libcForBatches } from "../linux/message-headers.ts";
 import { openCapture } from "../linux/open-capture.ts";
+import { Interval } from "../runtime/interval.ts";
 import { Copier } from "./copier.ts";
 import { resolveDestination, type Target } from "./destination.ts";
 import { openGreSocket } from "./gre-socket.ts";
@@ -97,6 +98,8 @@ export interface Agent {
   /** Files of a replay that were cut short or damaged, one line each; complete when the agent has ended. */
   readonly damage: readonly string[];
   counters(): AgentCounters;
+  /** Changes the time between two lines of counts in the log. */
+  reportEvery(reportMs: number): void;
   /** Ends the agent: what was captured is still sent. Resolves as `ended` does. */
   stop(): Promise<AgentCounters>;
 }
@@ -163,6 +166,7 @@ class RunningAgent implements Agent {
   private readonly log: Logger;
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
+  private readonly looking: Interval;
   private warned: AgentCounters | null = null;
 
   constructor(
@@ -190,6 +194,7 @@ class RunningAgent implements Agent {
       sieve: filter.sieve,
     });
     this.copier = new Copier(this.selection, encoder, transmitter);
+    this.looking = new Interval(() => void this.look(), config.reportMs);
     this.ended = this.run();
   }
 
@@ -206,20 +211,23 @@ class RunningAgent implements Agent {
     return { seen, selected, sent, cut, failed, refused, dropped, lost, flows: { live, opened, evicted } };
   }
 
+  reportEvery(reportMs: number): void {
+    this.looking.every(reportMs);
+  }
+
   async stop(): Promise<AgentCounters> {
     this.capture.stop();
     return this.ended;
   }
 
   private async run(): Promise<AgentCounters> {
-    const timer = setInterval(() => void this.look(), this.config.reportMs);
     try {
       await this.capture.run((vector) => {
         this.copier.take(vector);
         this.filter.follow(this.capture);
       });
     } finally {
-      clearInterval(timer);
+      this.looking.stop();
       this.filter.close();
       await this.transmitter.close();
       this.report("ended");

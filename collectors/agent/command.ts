@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
+import { reloadOnHangup } from "../runtime/reload.ts";
 import { grouped, printable } from "../terminal/text.ts";
 import { type AgentCounters, startAgent } from "./agent.ts";
 import { addOptions, configurationOf } from "./options.ts";
@@ -28,7 +29,8 @@ copies miss.
 
 What is rarely said stands in a YAML file, --config; keys and defaults:
 docs/configuration.md. Variables such as REJOIN_AGENT__COLLECTOR win over the
-file, options over both.
+file, options over both. On SIGHUP the file is read anew; the log says what was
+taken over and what waits for a restart.
 
 Exit status: 0 it was told to end (SIGTERM or ^C), or a replay sent every copy;
 1 a file of a replay was cut short or damaged, or copies of a replay failed to
@@ -58,13 +60,22 @@ export function command(): Command {
   );
   return addOptions(agent)
     .addHelpText("after", HELP)
-    .action((_options, command: Command) => run(configurationOf(command).values));
+    .action(({ config }: { config?: string }, command: Command) => {
+      const read = () => configurationOf(command).values;
+      return run(read(), config === undefined ? null : read);
+    });
 }
 
-async function run(configuration: AgentConfiguration): Promise<void> {
+/** `reread` gives the configuration as it stands in its file by now; null where there is none. */
+async function run(configuration: AgentConfiguration, reread: (() => AgentConfiguration) | null): Promise<void> {
   const config = agentConfig(configuration);
   const log = createLog("agent", configuration.log.level);
   const agent = await startAgent(config, log);
+  const apply = (changed: AgentConfiguration): void => {
+    log.level = changed.log.level;
+    agent.reportEvery(changed.log.reportSeconds * 1000);
+  };
+  if (reread !== null) reloadOnHangup("agent", configuration, reread, apply, log);
   const signal = await Promise.race([endSignal(), agent.ended.then(() => null)]);
   if (signal !== null) {
     log.info(`${signal}: sending what was captured`);

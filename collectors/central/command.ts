@@ -2,8 +2,10 @@ import { Command } from "commander";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
+import { Interval } from "../runtime/interval.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
+import { reloadOnHangup } from "../runtime/reload.ts";
 import { counted } from "../terminal/text.ts";
 import { type CollectorReport, startCollector } from "./collector.ts";
 import { addOptions, configurationOf } from "./options.ts";
@@ -25,7 +27,8 @@ listens on loopback addresses only.
 
 What is rarely said stands in a YAML file, --config; keys and defaults:
 docs/configuration.md. Variables such as REJOIN_COLLECTOR__SINK__KIND win over
-the file, options over both.
+the file, options over both. On SIGHUP the file is read anew; the log says what
+was taken over and what waits for a restart.
 
 SIGTERM or ^C drains: sockets first, then sessions (they end with reason
 "shutdown"), then records. A second one ends it at once. The log goes to
@@ -55,10 +58,17 @@ export function command(): Command {
   );
   return addOptions(collect)
     .addHelpText("after", HELP)
-    .action((_options, command: Command) => run(configurationOf(command).values));
+    .action(({ config }: { config?: string }, command: Command) => {
+      const read = () => configurationOf(command).values;
+      return run(read(), config === undefined ? null : read);
+    });
 }
 
-async function run(configuration: CollectorConfiguration): Promise<void> {
+/** `reread` gives the configuration as it stands in its file by now; null where there is none. */
+async function run(
+  configuration: CollectorConfiguration,
+  reread: (() => CollectorConfiguration) | null,
+): Promise<void> {
   const log = createLog("collect", configuration.log.level);
   const collector = await startCollector(collectorConfig(configuration), sinkOf(configuration, log), log);
   const ended = endSignal();
@@ -69,11 +79,16 @@ async function run(configuration: CollectorConfiguration): Promise<void> {
     warnOfLosses(log, report, reported);
     reported = report;
   };
-  const reporting = setInterval(() => tell(collector.report(), "totals"), configuration.log.reportSeconds * 1000);
+  const reporting = new Interval(() => tell(collector.report(), "totals"), configuration.log.reportSeconds * 1000);
+  const apply = (changed: CollectorConfiguration): void => {
+    log.level = changed.log.level;
+    reporting.every(changed.log.reportSeconds * 1000);
+  };
+  if (reread !== null) reloadOnHangup("collector", configuration, reread, apply, log);
 
   const cause = await Promise.race([ended, collector.sinkFailure]);
   if (typeof cause === "string") log.info(`${cause}: draining`);
-  clearInterval(reporting);
+  reporting.stop();
   const lostUntilNow = lostIn(collector.report().records);
   const report = await collector.stop();
   tell(report, "totals at the end");

@@ -2,10 +2,13 @@ import { z } from "zod";
 import { agentConfiguration, agentFaults } from "./agent.ts";
 import { collectorConfiguration, collectorFaults } from "./collector.ts";
 
-/** The configuration of each program: the schema of its file, and what that cannot refuse. */
+/**
+ * The configuration of each program: the schema of its file, what that cannot refuse, and the keys (all below them, too)
+ * that a running program takes over on SIGHUP.
+ */
 export const PROGRAMS = {
-  collector: { schema: collectorConfiguration, faults: collectorFaults },
-  agent: { schema: agentConfiguration, faults: agentFaults },
+  collector: { schema: collectorConfiguration, faults: collectorFaults, changeable: ["log"] },
+  agent: { schema: agentConfiguration, faults: agentFaults, changeable: ["log"] },
 } as const;
 
 /** A program that has a configuration. */

@@ -40,6 +40,12 @@ Of options that answer one question together, one is the whole answer: \`--liste
 
 In any text of the file or of a variable, \`\${file:/run/secrets/name}\` stands for the content of a file without its last
 line end, and \`\${env:NAME}\` for a variable; \`$\${\` is \`\${\` itself. No message and no \`config print\` shows what they stand for.
+
+## Reload
+
+A program that has \`--config\` reads the file anew on SIGHUP, and the environment and its options over it as at its start. Some
+keys it takes over while it runs, as said below; for others a line in the log says that they wait for a restart. Where
+something is wrong with the file, a line says what, and all stays as it was.
 `;
 
 /** docs/configuration.md, out of the schemas. */
@@ -51,7 +57,8 @@ function programPart(program: ProgramName): string {
   const schema = jsonSchemaOfProgram(program);
   const sections = Object.entries(schema.properties ?? {});
   const top = sections.filter(([, node]) => node.properties === undefined);
-  const title = `\n## ${VERBS[program]}\n\n`;
+  const changeable = PROGRAMS[program].changeable.map((key) => `\`${key}\``).join(", ");
+  const title = `\n## ${VERBS[program]}\n\nTaken over on SIGHUP: ${changeable}.\n\n`;
   const loose = table(top.flatMap(([key, node]) => rows(node, key)));
   const parts = sections
     .filter(([, node]) => node.properties !== undefined)

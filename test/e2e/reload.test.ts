@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Collect } from "./collect.ts";
+
+test("on SIGHUP a collector reads its file anew, says what it takes over, and goes on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rejoin-reload-"));
+  const file = join(folder, "collector.yaml");
+  writeFileSync(file, "sink: {kind: stdout}\n");
+  const collect = new Collect("--config", file);
+  await collect.port();
+
+  writeFileSync(file, "sink: {kind: stdout}\nlog: {levle: debug}\n");
+  collect.kill("SIGHUP");
+  await collect.says(
+    /SIGHUP: the configuration stays as it was: \S+collector\.yaml:2: log\.levle: .*did you mean level\?/,
+  );
+
+  writeFileSync(file, "sink: {kind: files}\nlog: {reportSeconds: 1}\n");
+  collect.kill("SIGHUP");
+  await collect.says(/SIGHUP: taken over: log\.reportSeconds"/);
+  await collect.says(/SIGHUP: changes at the next start only: sink\.kind"/);
+  await collect.says(/"msg":"totals"/);
+
+  collect.kill("SIGTERM");
+  expect(await collect.ended()).toBe(0);
+  expect(collect.said()).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
