@@ -7,7 +7,6 @@ import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../s
 import { StreamChunks } from "../../src/reassembly/stream-chunks.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import { loadLibc } from "../linux/libc.ts";
-import { libcForBatches } from "../linux/message-headers.ts";
 import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
 import type { OutboxStats, RecordClass } from "../outbox/outbox.ts";
 import { nowMicros } from "../runtime/clock.ts";
@@ -16,18 +15,13 @@ import { chunkRecord } from "./chunk-record.ts";
 import { LedgerRecords } from "./ledger-record.ts";
 import { Pump } from "./pump.ts";
 import type { Sink } from "./sink/sink.ts";
-import { RawGreSource } from "./source/raw-gre.ts";
-import type { Source, SourceCounters } from "./source/source.ts";
-import { type UdpListen, UdpSource } from "./source/udp-source.ts";
+import type { SourceCounters } from "./source/source.ts";
+import { type Listen, startSources } from "./sources.ts";
 
 /** What a collector does, apart from its sink. `COLLECTOR_DEFAULTS` has a value for everything. */
-export interface CollectorConfig {
+export interface CollectorConfig extends Listen {
   /** Stated in every record as `observer.name`. */
   readonly name: string;
-  /** Sockets for copies in UDP. */
-  readonly listenUdp: readonly UdpListen[];
-  /** IP versions over which GRE (protocol 47) is received. */
-  readonly listenGre: readonly (4 | 6)[];
   /** Who may send; null: everybody. */
   readonly agents: readonly AgentRule[] | null;
   readonly partial: boolean;
@@ -39,8 +33,6 @@ export interface CollectorConfig {
   readonly formats: Readonly<Record<Topic, Format>>;
   /** Between ledger records of the agents; 0: none are made. */
   readonly agentsIntervalS: number;
-  /** Octets that the kernel is asked to queue for each socket. */
-  readonly receiveOctets: number;
   readonly outbox: MemoryOutboxBounds;
   /** `stop` takes no longer than about this. */
   readonly drainMs: number;
@@ -54,6 +46,8 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   name: "rejoin",
   listenUdp: [],
   listenGre: [],
+  listenRing: [],
+  ringDrop: false,
   agents: [],
   partial: false,
   digest: false,
@@ -159,28 +153,12 @@ export async function startCollector(
     guarded(() => chunks.advance(vector.atMicros[vector.length - 1] ?? 0));
   };
 
-  const libc =
-    config.listenUdp.length === 0
-      ? null
-      : await libcForBatches(load, (line) => log.warn(line), "datagrams are received one at a time");
-  const udp = config.listenUdp.map(
-    (listen) => new UdpSource(listen, config.receiveOctets, libc, take, pipeline.addSource(udpName(listen)), log),
-  );
-  const gre = config.listenGre.map(
-    (version) => new RawGreSource(version, config.receiveOctets, take, pipeline.addSource(`gre${version}`), log),
-  );
-  const sources: readonly Source[] = [...udp, ...gre];
-
-  const started: Source[] = [];
+  const { sources, udpPorts } = await startSources(config, (name) => pipeline.addSource(name), take, load, log);
   try {
     // The sink comes last: it makes files, and a start that fails leaves none. Records wait in the outbox until then.
-    for (const source of sources) {
-      await source.start();
-      started.push(source);
-    }
     await sink.open();
   } catch (error) {
-    await Promise.all(started.map((source) => source.stop(0)));
+    await Promise.all(sources.map((source) => source.stop(0)));
     await sink.close();
     throw error;
   }
@@ -247,7 +225,7 @@ export async function startCollector(
   let stopped: Promise<CollectorReport> | null = null;
   return {
     listening: sources.map(({ name }) => name),
-    udpPorts: udp.map(({ port }) => port),
+    udpPorts,
     sinkFailure,
     report,
     stop: () => {
@@ -256,8 +234,6 @@ export async function startCollector(
     },
   };
 }
-
-const udpName = ({ host, port, encapsulation }: UdpListen): string => `${encapsulation} ${host ?? "*"}:${port}`;
 
 function classOf(record: AnyRecord): RecordClass {
   if (record.event.kind === "alert") return "finding";

@@ -16,10 +16,17 @@ import { READER_GONE } from "./sink/stdout.ts";
 const LINGER_MS = 500;
 
 const HELP = `
-Where neither --listen-udp nor --listen-gre is given, it listens on UDP port
-4754 of every address. What comes there is told by the port: VXLAN at 4789,
+Where nothing says where to listen, it listens on UDP port 4754 of every
+address. What comes there is told by the port: VXLAN at 4789,
 VXLAN-GPE at 4790, Geneve at 6081, GRE (RFC 8086) at any other, unless it is
 named: vxlan=8472, vxlan-gpe=..., geneve=..., gre-in-udp=...
+
+--listen-ring takes GRE, and GRE-in-UDP at port 4754, from the kernel's packet
+ring of an interface, what is to be forwarded included: many times cheaper than
+sockets. It needs root or CAP_NET_RAW, and the npm package koffi; sockets stand
+in where one is missing. --ring-drop spares the host the rest of its IP stack:
+until the collector ends, nft drops all GRE and this port on the interface, once
+the ring has it.
 
 Who may send: each agent is named with --agent, by its address, its GRE key or
 both. --any-agent lets everybody send. One of the two is needed, except when it
@@ -44,6 +51,8 @@ the log counts them.
 Examples:
   Try it, records as lines:
     rejoin collect --listen-udp 127.0.0.1:4754 --sink stdout
+  Much traffic, all of it on one interface:
+    rejoin collect --listen-ring eth0 --ring-drop --any-agent
   Two routers over UDP, records in files:
     rejoin collect --agent name=router1,address=192.0.2.1 \\
       --agent name=router2,address=192.0.2.2 --dir /var/lib/rejoin

@@ -11,6 +11,8 @@ import { parseGreListen } from "./listen.ts";
 const PATHS = {
   listenUdp: "listen.udp",
   listenGre: "listen.gre",
+  listenRing: "listen.ring",
+  ringDrop: "listen.ringDrop",
   agent: "agents",
   anyAgent: "anyAgent",
   sink: "sink.kind",
@@ -32,6 +34,9 @@ const PATHS = {
   drainSeconds: "shutdown.drainSeconds",
 };
 
+/** Options that say where it listens, and their keys. */
+const LISTEN = { "--listen-udp": "udp", "--listen-gre": "gre", "--listen-ring": "ring" };
+
 /** Adds the options of `rejoin collect` that stand for keys of its configuration. */
 export function addOptions(command: Command): Command {
   const { records, sink, listen, outbox, shutdown } = collectorConfiguration.parse({});
@@ -43,6 +48,8 @@ export function addOptions(command: Command): Command {
         .preset(true)
         .argParser(parseGreListen),
     )
+    .option("--listen-ring <interface>", "GRE and GRE-in-UDP on this interface, by packet ring; repeatable", append, [])
+    .option("--ring-drop", "have nft drop what the rings took (root or CAP_NET_ADMIN)", false)
     .option("--agent <rule>", "name=router1,address=192.0.2.1,key=7: who may send; repeatable", appendAgent, [])
     .option("--any-agent", "let everybody send", false)
     .addOption(new Option("--sink <sink>", "where records go").choices(["kafka", "files", "stdout"]).default(sink.kind))
@@ -81,7 +88,7 @@ export function addOptions(command: Command): Command {
       records.agentsIntervalSeconds,
     )
     .option("--name <name>", "this collector's name in records", hostname())
-    .option("--receive-buffer-mib <number>", "kernel queue of each socket", whole(1), listen.receiveBufferMib)
+    .option("--receive-buffer-mib <number>", "kernel queue of each socket and ring", whole(1), listen.receiveBufferMib)
     .option("--outbox-records <number>", "records held while the sink is away", whole(1), outbox.maxRecords)
     .option("--drain-seconds <number>", "longest time for draining", whole(1), shutdown.drainSeconds);
 }
@@ -93,14 +100,13 @@ export function configurationOf(command: Command): Configuration<"collector"> {
   if (says("--agent") && says("--any-agent")) {
     throw new OperationalError("OPTIONS", "--agent and --any-agent exclude each other; leave one out");
   }
-  // Who may send, and where it listens, are each said by two options: one of them is the whole answer.
+  // Who may send, and where it listens, are each said by several options: those that are there are the whole answer.
   if (says("--agent")) given.push({ path: ["anyAgent"], value: false, from: "--agent" });
   if (says("--any-agent")) given.push({ path: ["agents"], value: [], from: "--any-agent" });
-  if (says("--listen-udp") && !says("--listen-gre")) {
-    given.push({ path: ["listen", "gre"], value: [], from: "--listen-udp" });
-  }
-  if (says("--listen-gre") && !says("--listen-udp")) {
-    given.push({ path: ["listen", "udp"], value: [], from: "--listen-gre" });
+  const said = Object.keys(LISTEN).filter(says);
+  for (const [option, key] of Object.entries(LISTEN)) {
+    if (said.length === 0 || said.includes(option)) continue;
+    given.push({ path: ["listen", key], value: [], from: said.join(", ") });
   }
   const { config = null } = command.opts<{ config?: string }>();
   return loadConfiguration("collector", { file: config, environment: process.env, options: given });

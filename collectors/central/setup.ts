@@ -25,6 +25,8 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
       return address === null ? [] : [udpListen(address)];
     }),
     listenGre: [...new Set(listen.gre)].map((version) => (version === "ipv4" ? 4 : 6)),
+    listenRing: [...new Set(listen.ring)],
+    ringDrop: listen.ringDrop,
     // Nobody is named: everybody may send, or it listens on loopback addresses only.
     agents: anyAgent || rules.length === 0 ? null : rules,
     partial: records.partial,

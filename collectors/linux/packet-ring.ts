@@ -30,9 +30,12 @@ const ADDRESS_HATYPE = 8;
 const ARPHRD_ETHER = 1;
 const ARPHRD_LOOPBACK = 772;
 
-/** A ring is 64 blocks of 256 KiB, 16 MiB: a block holds the longest packet that segmentation offload makes. */
+/** A ring is blocks of 256 KiB: one holds the longest packet that segmentation offload makes. Views stay below 2^31 octets. */
 const BLOCK_OCTETS = 262_144;
-const BLOCKS = 64;
+const MIN_BLOCKS = 4;
+const MAX_BLOCKS = 4096;
+/** Octets of a ring of which nobody said how large it is. */
+const RING_OCTETS = 64 * BLOCK_OCTETS;
 const FRAME_OCTETS = 2048;
 /** A block that is not full is handed over after so long, and so a filter learns of a new flow. */
 export const RETIRE_MS = 4;
@@ -56,6 +59,18 @@ const OFFLOAD_SEGMENT = 4;
 const NEEDS_CHECKSUM = 1;
 const IS_LITTLE_ENDIAN = endianness() === "LE";
 
+/** What a ring takes, and how much of it at a time. */
+export interface RingOptions {
+  readonly direction: Direction;
+  readonly promiscuous: boolean;
+  /** Octets of kernel memory, at least 1 MiB and at most 1 GiB; 16 MiB unless said otherwise. */
+  readonly octets?: number;
+  /** A block that is not full is handed over after so long; RETIRE_MS unless said otherwise. */
+  readonly retireMs?: number;
+  /** What the kernel lets pass; null for all. */
+  readonly filter: FilterSource | null;
+}
+
 /**
  * A TPACKET_V3 receive ring (packet(7), Documentation/networking/packet_mmap.rst) on one interface. The kernel fills
  * blocks, `drain` walks those it has handed over and gives them back; packets are read where the kernel put them.
@@ -74,19 +89,18 @@ export class PacketRing {
   private readonly filter: FilterSource | null;
   /** Place in FEWER_BITS: what the kernel had room for. */
   private fewer = 0;
+  /** How many blocks the ring has. */
+  readonly blocks: number;
   private next = 0;
   private dropped = 0;
   private closed = false;
 
   /** Throws an OperationalError for an unknown interface, missing privilege, or memory that cannot be had. */
-  constructor(
-    libc: Libc,
-    point: CapturePoint,
-    options: { readonly direction: Direction; readonly promiscuous: boolean; readonly filter: FilterSource | null },
-  ) {
+  constructor(libc: Libc, point: CapturePoint, options: RingOptions) {
     this.libc = libc;
     this.filter = options.filter;
     this.source = point.source;
+    this.blocks = Math.min(MAX_BLOCKS, Math.max(MIN_BLOCKS, Math.ceil((options.octets ?? RING_OCTETS) / BLOCK_OCTETS)));
     this.interfaceIndex = libc.interfaceIndex(point.name);
     if (this.interfaceIndex === 0) {
       throw new OperationalError(
@@ -107,9 +121,10 @@ export class PacketRing {
         this.set(PACKET_ADD_MEMBERSHIP, [this.interfaceIndex, PACKET_MR_PROMISC, 0, 0], point.name);
       this.set(PACKET_VERSION, [TPACKET_V3], point.name);
       if (ethernet) this.set(PACKET_VNET_HDR, [1], point.name);
-      const frames = (BLOCK_OCTETS / FRAME_OCTETS) * BLOCKS;
-      this.set(PACKET_RX_RING, [BLOCK_OCTETS, BLOCKS, FRAME_OCTETS, frames, RETIRE_MS, 0, 0], point.name);
-      mapping = libc.map(fd, BLOCK_OCTETS * BLOCKS);
+      const frames = (BLOCK_OCTETS / FRAME_OCTETS) * this.blocks;
+      const retireMs = options.retireMs ?? RETIRE_MS;
+      this.set(PACKET_RX_RING, [BLOCK_OCTETS, this.blocks, FRAME_OCTETS, frames, retireMs, 0, 0], point.name);
+      mapping = libc.map(fd, BLOCK_OCTETS * this.blocks);
       if (mapping === null) throw failure(libc, point.name, "its ring could not be mapped");
       this.mapping = mapping;
       const error = this.renewFilter();
@@ -152,7 +167,7 @@ export class PacketRing {
     vector.use(this.octets);
     this.walk(vector, take, block);
     Atomics.store(this.words, status, STATUS_KERNEL);
-    this.next = (this.next + 1) % BLOCKS;
+    this.next = (this.next + 1) % this.blocks;
     return true;
   }
 
@@ -260,11 +275,12 @@ function linkAddress(index: number, protocol: number): Uint8Array {
 }
 
 function failure(libc: Libc, name: string, what: string, code = libc.errorName()): OperationalError {
-  const advice =
-    code === "EPERM" || code === "EACCES"
-      ? "; capturing needs root or the capability CAP_NET_RAW"
-      : code === "ENOMEM" || code === "ENOBUFS"
-        ? `; ${(BLOCK_OCTETS * BLOCKS) / 2 ** 20} MiB of kernel memory are needed`
-        : "";
-  return new OperationalError("capture", `cannot capture on ${name}: ${what} (${code})${advice}`);
+  const forbidden = code === "EPERM" || code === "EACCES";
+  const advice = forbidden
+    ? "; capturing needs root or the capability CAP_NET_RAW"
+    : code === "ENOMEM" || code === "ENOBUFS"
+      ? "; there is not enough kernel memory for it"
+      : "";
+  const message = `cannot capture on ${name}: ${what} (${code})${advice}`;
+  return new OperationalError(forbidden ? "privilege" : "capture", message);
 }

@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
-import type { Capture, CapturePoint, Direction, FilterSource, TakeVector } from "./capture.ts";
+import type { Capture, CapturePoint, TakeVector } from "./capture.ts";
 import { type Libc, type Mapping, POLLERR, POLLFD_OCTETS, POLLIN } from "./libc.ts";
-import { PacketRing, RETIRE_MS } from "./packet-ring.ts";
+import { PacketRing, RETIRE_MS, type RingOptions } from "./packet-ring.ts";
 
-/** Interfaces at a time: each takes 16 MiB of ring. */
+/** Interfaces at a time: each takes a ring of kernel memory. */
 const MAX_INTERFACES = 64;
 /** Longest wait for packets, and so the longest time until `stop` is seen and interfaces are looked after. */
 const WAIT_MS = 250;
@@ -13,11 +13,8 @@ const WAIT_MS = 250;
 const RETRY_MS = 1000;
 
 /** What to capture through packet rings. */
-export interface RingCaptureOptions {
+export interface RingCaptureOptions extends RingOptions {
   readonly points: readonly CapturePoint[];
-  readonly direction: Direction;
-  readonly promiscuous: boolean;
-  readonly filter: FilterSource | null;
   /** Told when an interface disappears and when a new one of its name is captured on. */
   readonly onInterface: (name: string, event: "gone" | "back") => void;
 }
@@ -71,9 +68,10 @@ export class RingCapture implements Capture {
       while (!this.stopping) {
         if (!(await this.drain(vector, take))) await this.wait(WAIT_MS);
       }
-      // Packets that arrived before `stop` lie in blocks which the kernel has yet to hand over.
-      await this.wait(3 * RETIRE_MS, 0);
-      while (await this.drain(vector, take));
+      // Packets that arrived before `stop` lie in blocks which the kernel has yet to hand over: once round each ring.
+      await this.wait(3 * (this.options.retireMs ?? RETIRE_MS), 0);
+      const blocks = Math.max(...this.places.map(({ ring }) => ring?.blocks ?? 0));
+      for (let n = 0; n < blocks && (await this.drain(vector, take)); n++);
     } finally {
       vector.use(new Uint8Array(0));
       this.close();

@@ -14,9 +14,22 @@ const listen = z.strictObject({
     .array(z.enum(["ipv4", "ipv6"]))
     .default([])
     .describe("IP versions over which GRE itself, IP protocol 47, is received; needs root or CAP_NET_RAW"),
+  ring: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      "Interfaces on which GRE, and GRE-in-UDP at port 4754, are received by packet ring; sockets must not receive them, " +
+        "too: `udp: []`. Needs root or CAP_NET_RAW, and package koffi",
+    ),
+  ringDrop: z
+    .boolean()
+    .default(false)
+    .describe("Has nft drop all GRE, and UDP to port 4754, on the interfaces of `ring` behind the ring, while it runs"),
   receiveBufferMib: mebibytes
     .default(16)
-    .describe("Mebibytes that the kernel is asked to queue for each socket; net.core.rmem_max limits it"),
+    .describe(
+      "Mebibytes that the kernel is asked to queue for each socket, which net.core.rmem_max limits, and each ring",
+    ),
 });
 
 const agent = z.strictObject({
@@ -105,7 +118,17 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
   const faults: ConfigurationFault[] = [];
   const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
 
-  if (listen.udp.length + listen.gre.length === 0) fault(["listen"], "it listens nowhere; name a port in listen.udp");
+  const udp = listen.udp.map((at) => readListenAddress(`${at}`));
+  if (udp.length + listen.gre.length + listen.ring.length === 0) {
+    fault(["listen"], "it listens nowhere; name a port in listen.udp");
+  }
+  if (listen.ring.length > 0 && (listen.gre.length > 0 || udp.some((at) => at?.port === 4754))) {
+    fault(
+      ["listen", "ring"],
+      "a ring takes what a socket would take again: name all interfaces here, and no GRE (gre: []) or port 4754 (udp: [])",
+    );
+  }
+  if (listen.ringDrop && listen.ring.length === 0) fault(["listen", "ringDrop"], "there is no ring to drop behind");
   const known = new Map<string, string>();
   for (const [n, { name, addresses, key }] of agents.entries()) {
     if (addresses.length === 0 && key === null) fault(["agents", n], `neither addresses nor a key say who ${name} is`);
@@ -119,8 +142,7 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
     }
   }
   if (agents.length > 0 && anyAgent) fault(["anyAgent"], "agents are named, and everybody may send; leave one out");
-  const local =
-    listen.gre.length === 0 && listen.udp.every((at) => isLoopback(readListenAddress(`${at}`)?.host ?? null));
+  const local = listen.gre.length + listen.ring.length === 0 && udp.every((at) => isLoopback(at?.host ?? null));
   if (agents.length === 0 && !anyAgent && !local) {
     fault(
       ["agents"],

@@ -69,7 +69,7 @@ describe("options as configuration", () => {
     ];
     expect(parsed(...lines.join(" ").split(" "))).toEqual({
       name: "n",
-      listen: { udp: ["127.0.0.1:1", "2"], gre: ["ipv6"], receiveBufferMib: 4 },
+      listen: { udp: ["127.0.0.1:1", "2"], gre: ["ipv6"], ring: [], ringDrop: false, receiveBufferMib: 4 },
       agents: [
         { name: "a", addresses: [], key: 16 },
         { name: "b", addresses: ["192.0.2.1"], key: null },
@@ -115,6 +115,22 @@ describe("options as configuration", () => {
     const { listen } = parsed("--listen-gre", "--any-agent");
     expect([listen.udp, listen.gre]).toEqual([[], ["ipv4", "ipv6"]]);
   });
+
+  test("--listen-ring stands instead of the sockets, beside those of other ports", () => {
+    const alone = collectorConfig(
+      parsed("--listen-ring", "eth0", "--listen-ring", "eth1", "--ring-drop", "--any-agent"),
+    );
+    expect(alone).toMatchObject({ listenUdp: [], listenGre: [], listenRing: ["eth0", "eth1"], ringDrop: true });
+    const { listen } = parsed("--listen-ring", "eth0", "--listen-udp", "4789", "--any-agent");
+    expect(listen).toMatchObject({ udp: ["4789"], gre: [], ring: ["eth0"], ringDrop: false });
+  });
+
+  test.each([
+    [["--listen-ring", "eth0", "--listen-gre", "--any-agent"], /listen.ring: a ring takes what a socket would take/],
+    [["--listen-ring", "eth0", "--listen-udp", "127.0.0.1:4754", "--any-agent"], /listen.ring: a ring takes/],
+    [["--ring-drop", "--any-agent"], /listen.ringDrop: there is no ring/],
+    [["--listen-ring", "lo"], /nobody may send yet/],
+  ])("%j is refused", (options, line) => expect(() => parsed(...options)).toThrow(line));
 
   test.each([
     ["4754", { host: null, port: 4754, encapsulation: "gre-in-udp" }],

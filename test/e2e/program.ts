@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { type Network, type NodeProcess, stop } from "../lab/network.ts";
 
 /** The command line as it is installed: the build, not the sources. */
-const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
+export const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
 const PATIENCE_MS = 30_000;
 
 /** One line of a program's log. */
@@ -44,6 +44,11 @@ export class Program {
   async ended(): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "close");
     return this.child.exitCode;
+  }
+
+  /** Sends it a signal, whatever it does with that. */
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 
   /** Asks it to end (SIGTERM) and returns its exit status. */
