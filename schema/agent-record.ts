@@ -1,12 +1,32 @@
 import { z } from "zod";
+import { ENCAPSULATIONS } from "./encapsulation.ts";
 import { count, time } from "./values.ts";
 
 /** The record's `event.dataset`. */
 export const AGENT_DATASET = "rejoin.agent";
 
+/** What an agent says of itself; see docs/records.md. */
+const reported = z
+  .object({
+    at: time.describe("When the report came"),
+    started: time.describe("When the agent started, by its own clock: the same in all reports of one run"),
+    ended: z.boolean().describe("It was the run's last report"),
+    numbered: count.describe(
+      "Sequence numbers given so far, to copies and to reports. Less the numbers that came, this is what was lost",
+    ),
+    seen: count.describe("Packets that the agent read"),
+    selected: count.describe("Packets of MPTCP flows among them"),
+    sent: count.describe("Copies and reports that its kernel took"),
+    failed: count.describe("Those that its kernel refused"),
+    dropped: count.describe("Copies that its own queue had no room for; they have a number"),
+    cut: count.describe("Copies that were cut, to a snap length or the path"),
+    kernel_lost: count.describe("Packets that its kernel dropped before the agent saw them; they have no number"),
+  })
+  .describe("Counts since the agent's start, by its own report");
+
 /**
- * The loss ledger of one agent over one interval, `event.dataset` `rejoin.agent`, as it stands in JSON. Its numbers are
- * those of the interval from `event.start` to `event.end`, so a reader adds them up.
+ * The loss ledger of one agent's stream over one interval, `event.dataset` `rejoin.agent`, as it stands in JSON. Its numbers
+ * are those of the interval from `event.start` to `event.end`, so a reader adds them up; those of `reported` are not.
  */
 export const agentRecord = z
   .object({
@@ -36,7 +56,21 @@ export const agentRecord = z
         late: count.describe("Packets whose number came after a higher one"),
         duplicate: count.describe("Packets whose number was seen already"),
         restarted: count.describe("Times the numbering began anew"),
-        key: z.int().min(0).max(0xffffffff).nullable().describe("RFC 2890 key of its GRE headers; null without one"),
+        unheard: count
+          .optional()
+          .describe(
+            "Packets that the agent says it numbered before the first that came, as when no collector listened; this collector or another may have counted them before",
+          ),
+        refused: count.optional().describe("Of the packets, those over what is taken of one agent in a second"),
+        reports: count.optional().describe("Of the packets, the agent's reports of its own counts"),
+        encapsulation: z.enum(ENCAPSULATIONS).optional().describe("How the stream travels"),
+        reported: reported.nullable().optional().describe("The newest of its reports; null where none came"),
+        key: z
+          .int()
+          .min(0)
+          .max(0xffffffff)
+          .nullable()
+          .describe("Key of its GRE headers (RFC 2890), network identifier or ERSPAN session id; null without one"),
       }),
     }),
   })

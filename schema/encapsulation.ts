@@ -9,3 +9,11 @@ export const UDP_ENCAPSULATIONS = ["gre-in-udp", "vxlan", "vxlan-gpe", "geneve"]
 
 /** One of UDP_ENCAPSULATIONS. */
 export type UdpEncapsulation = (typeof UDP_ENCAPSULATIONS)[number];
+
+/** The UDP port that is assigned to each: RFC 8086 §1, RFC 7348 §5, draft-ietf-nvo3-vxlan-gpe-13 §3, RFC 8926 §3.3. */
+export const ASSIGNED_PORTS: Readonly<Record<UdpEncapsulation, number>> = {
+  "gre-in-udp": 4754,
+  vxlan: 4789,
+  "vxlan-gpe": 4790,
+  geneve: 6081,
+};

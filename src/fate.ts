@@ -54,6 +54,21 @@ export const FATES = [
   { stage: "decapsulate", reason: "tunnel-depth", meaning: "more nested delivery headers than the bound" },
   { stage: "decapsulate", reason: "agent-unknown", meaning: "sender and key are not on the allow-list of agents" },
   { stage: "decapsulate", reason: "agent-table-full", meaning: "a new sender, and the table of agents is full" },
+  {
+    stage: "decapsulate",
+    reason: "agent-over-rate",
+    meaning: "its agent sends more packets a second than are taken of one",
+  },
+  {
+    stage: "decapsulate",
+    reason: "agent-report",
+    meaning: "an agent's report of its own counts, which its ledger takes",
+  },
+  {
+    stage: "decapsulate",
+    reason: "agent-report-malformed",
+    meaning: "an agent's report that is cut, of another version, or contradicts itself",
+  },
   { stage: "decapsulate", reason: "not-tcp", meaning: "IP that carries neither TCP nor a known delivery header" },
   { stage: "decapsulate", reason: "tcp-truncated", meaning: "ends inside its TCP header" },
   { stage: "decapsulate", reason: "tcp-malformed", meaning: "a TCP data offset that cannot be" },

@@ -1,5 +1,7 @@
+import type { Encapsulation } from "../schema/encapsulation.ts";
 import type { FindingRecord } from "../schema/finding-record.ts";
 import type { SessionRecord } from "../schema/session-record.ts";
+import type { AgentReport } from "./wire/agent-report.ts";
 
 /** One side of a session: 0 is the initiator (who sent the MP_CAPABLE SYN), 1 the responder. */
 export type Side = 0 | 1;
@@ -15,13 +17,16 @@ export interface OctetSink {
   end?(sessionId: string): void;
 }
 
-/** Who may send copies: a sender matches when its address is `address` (any when null) and its GRE key is `key` (any when null). */
+/** Who may send copies. A stream of copies is a rule's when each list has what it shows, or is null or absent. */
 export interface AgentRule {
   readonly name: string;
-  /** IPv4 or IPv6 address as text. */
-  readonly address: string | null;
-  /** RFC 2890 key, 0 to 2^32 - 1. */
-  readonly key: number | null;
+  /** IPv4 or IPv6 addresses and networks as text: 192.0.2.1, 2001:db8::/48. */
+  readonly addresses: readonly string[] | null;
+  /** RFC 2890 keys, VXLAN's or Geneve's network identifiers, or ERSPAN's session ids: 0 to 2^32 - 1. */
+  readonly keys: readonly number[] | null;
+  readonly encapsulations?: readonly Encapsulation[] | null;
+  /** Packets a second that are taken of it, over all its streams; null or absent: as `PipelineOptions.agentPacketsPerSecond` says. */
+  readonly packetsPerSecond?: number | null;
 }
 
 /** How much a pipeline keeps at a time; what happens at each bound is in docs/bounds.md. */
@@ -50,6 +55,11 @@ export interface PipelineOptions {
   readonly observer: { readonly name: string; readonly version: string };
   /** Encapsulated packets of other senders are refused with the fate `decapsulate/agent-unknown`. Null: everybody may send. */
   readonly agents: readonly AgentRule[] | null;
+  /**
+   * Packets a second, in packet time, that are taken of one agent (where `agents` is null, of one address); what is more has
+   * the fate `decapsulate/agent-over-rate`. Absent or null: any number.
+   */
+  readonly agentPacketsPerSecond?: number | null;
   /** Also make records of sessions of which no handshake was seen, and of orphan joins. */
   readonly partial: boolean;
   /** Which records to make: `ended` only, or `all` (opened, updated, ended). */
@@ -79,15 +89,25 @@ export interface PipelineOptions {
   readonly hashSeed?: number;
 }
 
-/** What a sender's sequence numbers tell (RFC 2890 section 2.2), since the start. */
+/** What an agent's newest report says, and when it came. */
+export type ReportedCounts = Readonly<AgentReport> & { readonly atMicros: number };
+
+/** What the sequence numbers of an agent's stream tell (RFC 2890 section 2.2), since the start. */
 export interface AgentLedger {
   readonly name: string;
   /** The sender's outer address, null for a source that copies directly (a file, an interface). */
   readonly address: string | null;
   readonly key: number | null;
+  /** Null for a source that copies directly. */
+  readonly encapsulation: Encapsulation | null;
+  /** Everything that came of it. */
   readonly packets: number;
   readonly octets: number;
-  /** Sequence numbers skipped and not seen later. */
+  /** Of the packets, those over its agent's bound: counted here and refused. */
+  readonly refused: number;
+  /** Of the packets, its own reports. */
+  readonly reports: number;
+  /** Sequence numbers skipped and not seen later, up to the last that its agent says there is. */
   readonly lost: number;
   /** Packets whose number came after a higher one. */
   readonly late: number;
@@ -95,6 +115,10 @@ export interface AgentLedger {
   readonly duplicate: number;
   /** Times the numbering began anew. */
   readonly restarted: number;
+  /** Packets that its agent says it numbered before the first that came, as when no collector listened. */
+  readonly unheard: number;
+  /** Null where none came. */
+  readonly reported: ReportedCounts | null;
   readonly firstMicros: number;
   readonly lastMicros: number;
 }

@@ -12,7 +12,15 @@ import { SubflowStage } from "./subflow/subflow-stage.ts";
 import { type PacketVector, VECTOR_LENGTH } from "./vector.ts";
 import { LINKTYPE_RAW } from "./wire/link-type.ts";
 
-export type { AgentLedger, AgentRule, OctetSink, PipelineOptions, Side, Totals } from "./pipeline-contract.ts";
+export type {
+  AgentLedger,
+  AgentRule,
+  OctetSink,
+  PipelineOptions,
+  ReportedCounts,
+  Side,
+  Totals,
+} from "./pipeline-contract.ts";
 
 /** 262,144 sessions of 384 octets and 1,048,576 subflows of 256; memory is taken as they come. */
 const DEFAULT_BOUNDS: Bounds = {
@@ -44,7 +52,7 @@ export class Pipeline {
     const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     const seed = options.hashSeed ?? randomBytes(4).readUInt32LE();
     this.fault = options.fault ?? null;
-    this.agents = new Agents(options.agents);
+    this.agents = new Agents(options.agents, options.agentPacketsPerSecond ?? null);
     this.decapsulation = new Decapsulation(this.agents, this.fragments);
     this.subflows = new SubflowStage(bounds, seed);
     this.records = new SessionRecords(options, (agent) => this.agents.name(agent));

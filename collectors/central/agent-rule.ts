@@ -1,11 +1,10 @@
-import type { AgentRule } from "../../src/pipeline.ts";
-import { parseAddress } from "../../src/wire/address.ts";
+import { parseRange } from "../../src/wire/network.ts";
 import { OperationalError } from "../runtime/errors.ts";
 
 const FORM = "write --agent name=router1,address=192.0.2.1,key=7 (address, key or both)";
 
-/** Reads `name=router1,address=192.0.2.1,key=7`. Throws an `OperationalError` that says what is wrong with it. */
-export function parseAgentRule(text: string): AgentRule {
+/** Reads `name=router1,address=192.0.2.1,key=7`, where the address may be a network, as an agent of the configuration. Throws an `OperationalError` that says what is wrong with it. */
+export function parseAgentRule(text: string): { name: string; addresses: string[]; keys: number[] } {
   const wrong = (what: string) => new OperationalError("AGENT_RULE", `--agent ${text}: ${what}; ${FORM}`);
   const parts = new Map<string, string>();
   for (const part of text.split(",")) {
@@ -20,9 +19,13 @@ export function parseAgentRule(text: string): AgentRule {
   const key = parts.get("key");
   if (name === undefined) throw wrong("the name is missing");
   if (address === null && key === undefined) throw wrong("neither address nor key says who it is");
-  if (address !== null && parseAddress(address) === null) throw wrong(`${address} is not an IP address`);
+  if (address !== null && parseRange(address) === null) throw wrong(`${address} is not an IP address or network`);
   if (key !== undefined && !(/^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(key) && Number(key) <= 0xffffffff)) {
     throw wrong(`the key ${key} is not a number from 0 to 4294967295`);
   }
-  return { name, address, key: key === undefined ? null : Number(key) };
+  return {
+    name,
+    addresses: address === null ? [] : [address],
+    keys: key === undefined ? [] : [Number(key)],
+  };
 }

@@ -24,6 +24,8 @@ export interface CollectorConfig extends Listen {
   readonly name: string;
   /** Who may send; null: everybody. */
   readonly agents: readonly AgentRule[] | null;
+  /** Packets a second that are taken of one agent; null: any number. */
+  readonly agentPacketsPerSecond: number | null;
   readonly partial: boolean;
   readonly digest: boolean;
   /** Also publish the octets of streams, as chunks. */
@@ -49,6 +51,7 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   listenRing: [],
   ringDrop: false,
   agents: [],
+  agentPacketsPerSecond: null,
   partial: false,
   digest: false,
   streams: false,
@@ -132,6 +135,7 @@ export async function startCollector(
   const pipeline = new Pipeline({
     observer,
     agents: config.agents,
+    agentPacketsPerSecond: config.agentPacketsPerSecond,
     partial: config.partial,
     revisions: config.revisions,
     digest: config.digest,

@@ -1,11 +1,22 @@
 import { randomUUID } from "node:crypto";
 import type { AgentRecord } from "../../schema/agent-record.ts";
-import type { AgentLedger } from "../../src/pipeline.ts";
+import type { AgentLedger, ReportedCounts } from "../../src/pipeline.ts";
+import { timeText } from "../../src/record/time-text.ts";
 
-const COUNTS = ["packets", "octets", "lost", "late", "duplicate", "restarted"] as const;
+const COUNTS = [
+  "packets",
+  "octets",
+  "lost",
+  "late",
+  "duplicate",
+  "restarted",
+  "unheard",
+  "refused",
+  "reports",
+] as const;
 type Counts = Record<(typeof COUNTS)[number], number>;
 
-const NO_COUNTS: Counts = { packets: 0, octets: 0, lost: 0, late: 0, duplicate: 0, restarted: 0 };
+const NO_COUNTS = Object.fromEntries(COUNTS.map((name) => [name, 0])) as Counts;
 
 /**
  * Turns ledgers, which count since the start, into records of one interval each. `lost` of a ledger falls again when a
@@ -46,12 +57,19 @@ export class LedgerRecords {
         observer: this.observer,
         agent: { type: "rejoin", name: ledger.name },
         source: ledger.address === null ? null : { ip: ledger.address },
-        rejoin: { agent: { ...this.since(ledger), key: ledger.key } },
+        rejoin: {
+          agent: {
+            ...this.since(ledger),
+            key: ledger.key,
+            ...(ledger.encapsulation === null ? {} : { encapsulation: ledger.encapsulation }),
+            reported: ledger.reported === null ? null : reportedRecord(ledger.reported),
+          },
+        },
       }));
   }
 
   private since(ledger: AgentLedger): Counts {
-    const id = JSON.stringify([ledger.name, ledger.address, ledger.key]);
+    const id = JSON.stringify([ledger.name, ledger.address, ledger.key, ledger.encapsulation]);
     const told = { ...(this.told.get(id) ?? NO_COUNTS) };
     const fresh = { ...NO_COUNTS };
     for (const name of COUNTS) {
@@ -61,4 +79,15 @@ export class LedgerRecords {
     this.told.set(id, told);
     return fresh;
   }
+}
+
+function reportedRecord(reported: ReportedCounts): AgentRecord["rejoin"]["agent"]["reported"] {
+  const { numbered, seen, selected, sent, failed, dropped, cut } = reported;
+  return {
+    at: timeText(reported.atMicros),
+    started: timeText(reported.startedMicros),
+    ended: reported.isLast,
+    ...{ numbered, seen, selected, sent, failed, dropped, cut },
+    kernel_lost: reported.kernelLost,
+  };
 }

@@ -1,6 +1,5 @@
 import type { ListenAddress } from "../../schema/configuration/listen-address.ts";
-import { UDP_ENCAPSULATIONS } from "../../schema/encapsulation.ts";
-import { ASSIGNED_PORTS } from "../../src/decapsulate/delivery.ts";
+import { ASSIGNED_PORTS, UDP_ENCAPSULATIONS } from "../../schema/encapsulation.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { UdpListen } from "./source/udp-source.ts";
 

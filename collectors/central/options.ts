@@ -115,8 +115,7 @@ export function configurationOf(command: Command): Configuration<"collector"> {
 const append = (text: string, before: readonly string[]) => [...before, text];
 
 function appendAgent(text: string, before: readonly object[]): readonly object[] {
-  const { name, address, key } = parseAgentRule(text);
-  return [...before, { name, addresses: address === null ? [] : [address], key }];
+  return [...before, parseAgentRule(text)];
 }
 
 function whole(least: number): (text: string) => number {

@@ -15,9 +15,12 @@ const MIB = 1024 * 1024;
 /** What a collector does, out of what its operator wrote. */
 export function collectorConfig(configuration: CollectorConfiguration): CollectorConfig {
   const { listen, agents, anyAgent, records, sink, outbox, shutdown } = configuration;
-  const rules = agents.flatMap(({ name, addresses, key }) =>
-    (addresses.length > 0 ? addresses : [null]).map((address) => ({ name, address, key })),
-  );
+  const rules = agents.map(({ name, addresses, keys, encapsulations, packetsPerSecond }) => ({
+    ...{ name, packetsPerSecond },
+    addresses: listed(addresses),
+    keys: listed(keys),
+    encapsulations: listed(encapsulations),
+  }));
   return {
     name: configuration.name ?? hostname(),
     listenUdp: listen.udp.flatMap((at) => {
@@ -29,6 +32,7 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     ringDrop: listen.ringDrop,
     // Nobody is named: everybody may send, or it listens on loopback addresses only.
     agents: anyAgent || rules.length === 0 ? null : rules,
+    agentPacketsPerSecond: configuration.agentPacketsPerSecond,
     partial: records.partial,
     digest: records.digest,
     streams: records.streams,
@@ -40,6 +44,9 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     drainMs: shutdown.drainSeconds * 1000,
   };
 }
+
+/** An empty list says nothing. */
+const listed = <T>(list: readonly T[]): readonly T[] | null => (list.length > 0 ? list : null);
 
 /** The place for records that a configuration names, not opened yet. */
 export function sinkOf({ name, records, sink }: CollectorConfiguration, log: Logger): Sink {

@@ -72,7 +72,7 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
       ...COLLECTOR_DEFAULTS,
       name: "demo",
       listenUdp: [{ host: LOOPBACK, port: 0, encapsulation: "gre-in-udp" }],
-      agents: ROUTERS.map((name, i) => ({ name, address: LOOPBACK, key: i + 1 })),
+      agents: ROUTERS.map((name, i) => ({ name, addresses: [LOOPBACK], keys: [i + 1] })),
       digest: true,
       agentsIntervalS: 0,
       receiveOctets: RECEIVE_OCTETS,

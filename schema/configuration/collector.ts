@@ -1,6 +1,16 @@
 import { z } from "zod";
+import { ENCAPSULATIONS } from "../encapsulation.ts";
 import { isLoopback, readListenAddress } from "./listen-address.ts";
-import { type ConfigurationFault, greKey, ipAddress, listenAddress, log, mebibytes, seconds } from "./values.ts";
+import {
+  addressRange,
+  type ConfigurationFault,
+  greKey,
+  listenAddress,
+  log,
+  mebibytes,
+  packetsPerSecond,
+  seconds,
+} from "./values.ts";
 
 const listen = z.strictObject({
   udp: z
@@ -34,8 +44,24 @@ const listen = z.strictObject({
 
 const agent = z.strictObject({
   name: z.string().min(1).describe("Stands in records as the agent's name"),
-  addresses: z.array(ipAddress).default([]).describe("Addresses its copies come from; an empty list for any"),
-  key: greKey.nullable().default(null).describe("Key of its GRE headers (RFC 2890); null for any or none"),
+  addresses: z
+    .array(addressRange)
+    .default([])
+    .describe("Addresses and networks its copies come from; an empty list for any"),
+  keys: z
+    .array(greKey)
+    .default([])
+    .describe(
+      "Keys of its GRE headers (RFC 2890), network identifiers of VXLAN and Geneve, session ids of ERSPAN; an empty list for any or none",
+    ),
+  encapsulations: z
+    .array(z.enum(ENCAPSULATIONS))
+    .default([])
+    .describe("How its copies travel; an empty list for any way"),
+  packetsPerSecond: packetsPerSecond
+    .nullable()
+    .default(null)
+    .describe("Packets a second that are taken of it; null: as the collector's `agentPacketsPerSecond` says"),
 });
 
 const format = z.enum(["msgpack", "json"]).nullable().default(null);
@@ -99,6 +125,12 @@ export const collectorConfiguration = z.strictObject({
     .default([])
     .describe("Who may send. May be empty where it listens on loopback addresses only, or `anyAgent` is true"),
   anyAgent: z.boolean().default(false).describe("Lets everybody send; `agents` is empty then"),
+  agentPacketsPerSecond: packetsPerSecond
+    .nullable()
+    .default(200_000)
+    .describe(
+      "Packets a second that are taken of one agent, about half of what a collector can take; what is more is refused and counted. null: any number",
+    ),
   records: records.prefault({}).describe("Which records are made, and how they are written"),
   sink: sink.prefault({}).describe("Where records go"),
   outbox: outbox.prefault({}).describe("Records between pipeline and sink"),
@@ -130,15 +162,15 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
   }
   if (listen.ringDrop && listen.ring.length === 0) fault(["listen", "ringDrop"], "there is no ring to drop behind");
   const known = new Map<string, string>();
-  for (const [n, { name, addresses, key }] of agents.entries()) {
-    if (addresses.length === 0 && key === null) fault(["agents", n], `neither addresses nor a key say who ${name} is`);
-    for (const address of addresses.length > 0 ? addresses : [null]) {
-      const same = known.get(`${address} ${key}`);
+  for (const [n, { name, addresses, keys, encapsulations }] of agents.entries()) {
+    if (addresses.length + keys.length === 0) fault(["agents", n], `neither addresses nor keys say who ${name} is`);
+    for (const stream of streamsOf(addresses, keys, encapsulations)) {
+      const same = known.get(stream);
       if (same !== undefined) {
         const what = `${name} has the same address and key as ${same}, which would have all of its copies`;
         fault(["agents", n], `${what}; give each agent its own key`);
       }
-      known.set(`${address} ${key}`, name);
+      known.set(stream, name);
     }
   }
   if (agents.length > 0 && anyAgent) fault(["anyAgent"], "agents are named, and everybody may send; leave one out");
@@ -158,3 +190,10 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
   }
   return faults;
 }
+
+/** Every combination that an agent's lists name; an empty list is a word of its own. */
+const streamsOf = (...lists: readonly (readonly (string | number)[])[]): string[] =>
+  lists.reduce<string[]>(
+    (before, list) => before.flatMap((words) => (list.length > 0 ? list : [""]).map((word) => `${words} ${word}`)),
+    [""],
+  );

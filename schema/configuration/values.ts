@@ -19,8 +19,15 @@ export const mebibytes = z.int().min(1).max(1_048_576);
 /** A key of RFC 2890: 32 bits. */
 export const greKey = z.int().min(0).max(0xffffffff);
 
-/** An IP address as text. */
-export const ipAddress = z.string().refine((text) => isIP(text) !== 0, "this is not an IP address");
+/** An IP address as text, or a network: 192.0.2.0/24. */
+export const addressRange = z.string().refine((text) => {
+  const [, address = "", length = "0"] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(length) <= (family === 4 ? 32 : 128);
+}, "this is neither an IP address nor a network such as 192.0.2.0/24");
+
+/** Packets a second. */
+export const packetsPerSecond = z.int().min(1).max(100_000_000);
 
 /** Where a UDP socket is bound: a port, or address and port. */
 export const listenAddress = z

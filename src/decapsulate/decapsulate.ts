@@ -1,6 +1,7 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { emptyReport, GRE_AGENT_REPORT, readAgentReport } from "../wire/agent-report.ts";
 import { Cursor } from "../wire/cursor.ts";
 import { ETHERTYPE_IPV4, skipEthernet } from "../wire/ethernet.ts";
 import { GRE_ETHERNET } from "../wire/gre.ts";
@@ -12,6 +13,7 @@ import type { Agents } from "./agents.ts";
 import { Delivery, refusal } from "./delivery.ts";
 import type { Fragments, WholePacket } from "./fragments.ts";
 import { steadyDecoder } from "./steady-path.ts";
+import type { StreamLedger } from "./stream-ledger.ts";
 
 /** Delivery headers inside delivery headers: deeper nesting is refused. */
 const MAX_TUNNEL_DEPTH = 4;
@@ -20,6 +22,8 @@ const MAX_TUNNEL_DEPTH = 4;
 const UNKNOWN = -1;
 
 const FRAGMENT = fateOf("decapsulate/fragment");
+const OVER_RATE = fateOf("decapsulate/agent-over-rate");
+const REPORT = fateOf("decapsulate/agent-report");
 const TUNNEL_DEPTH = fateOf("decapsulate/tunnel-depth");
 const TCP_TRUNCATED = fateOf("decapsulate/tcp-truncated");
 const TCP_MALFORMED = fateOf("decapsulate/tcp-malformed");
@@ -32,6 +36,7 @@ export class Decapsulation {
   private readonly agents: Agents;
   private readonly cursor = new Cursor();
   private readonly delivery = new Delivery();
+  private readonly report = emptyReport();
   private readonly fragments: Fragments | null;
   private readonly steadyOf = forVector((vector) => steadyDecoder(vector, this.agents));
 
@@ -94,14 +99,26 @@ export class Decapsulation {
       // The outermost delivery header names the agent; what it copied may be a tunnel of somebody else.
       if (depth === 0) {
         const addressAt = family === 4 ? ipv4AddressAt(ipAt) : ipv6AddressAt(ipAt);
-        const { key, sequence } = this.delivery.fields;
-        agent = this.agents.ofSender(view, addressAt, family, key);
+        const { fields } = this.delivery;
+        agent = this.agents.ofSender(view, addressAt, family, fields);
         if (agent < 0) return -agent;
-        this.agents.count(agent, sequence, cursor.wireEnd - cursor.at, vector, i);
+        const stream = this.agents.stream(agent);
+        if (!stream.count(fields.sequence, cursor.wireEnd - cursor.at, vector, i)) return OVER_RATE;
+        if (cursor.protocol === GRE_AGENT_REPORT && fields.isGre) {
+          return this.takeReport(vector, i, fields.sequence, stream);
+        }
       }
       if (cursor.protocol === GRE_ETHERNET) fate = skipEthernet(view, cursor);
     }
     return fate;
+  }
+
+  private takeReport(vector: PacketVector, i: number, sequence: number, stream: StreamLedger): number {
+    const { report } = this;
+    const fate = readAgentReport(vector.view, this.cursor, sequence, report);
+    if (fate !== FATE_ALIVE) return fate;
+    stream.report(report, vector.atMicros[i]!);
+    return REPORT;
   }
 
   private decodeTcp(vector: PacketVector, i: number, ipAt: number, family: number): number {

@@ -1,7 +1,6 @@
-import type { UdpEncapsulation } from "../../schema/encapsulation.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "../wire/cursor.ts";
-import { DeliveryFields } from "../wire/delivery-fields.ts";
+import { DeliveryFields, encapsulationOf } from "../wire/delivery-fields.ts";
 import { GRE_ERSPAN_II, GRE_ERSPAN_III, skipErspan } from "../wire/erspan.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
 import { PORT_GENEVE, skipGeneve } from "../wire/geneve.ts";
@@ -17,20 +16,15 @@ const ETHERTYPE_MPLS_MULTICAST = 0x8848;
 const ETHERTYPE_PPPOE_DISCOVERY = 0x8863;
 const ETHERTYPE_PPPOE = 0x8864;
 
+const GRE = encapsulationOf("gre");
+const GRE_IN_UDP = encapsulationOf("gre-in-udp");
+
 const NOT_IP = fateOf("decapsulate/not-ip");
 const NOT_TCP = fateOf("decapsulate/not-tcp");
 const PROTOCOL = fateOf("decapsulate/delivery-protocol");
 const KEEPALIVE = fateOf("decapsulate/gre-keepalive");
 const MPLS = fateOf("decapsulate/mpls");
 const PPP = fateOf("decapsulate/ppp");
-
-/** The destination port that is assigned to each encapsulation, which says in a packet what follows. */
-export const ASSIGNED_PORTS: Readonly<Record<UdpEncapsulation, number>> = {
-  "gre-in-udp": PORT_GRE_IN_UDP,
-  vxlan: PORT_VXLAN,
-  "vxlan-gpe": PORT_VXLAN_GPE,
-  geneve: PORT_GENEVE,
-};
 
 /** Takes one delivery header off: GRE, in UDP or not, with ERSPAN or without, VXLAN, Geneve. */
 export class Delivery {
@@ -40,7 +34,7 @@ export class Delivery {
   /** Moves past what stands behind an IP header with this `protocol`; the next one is a GRE protocol type, or an EtherType. */
   skip(view: DataView, cursor: Cursor): number {
     if (cursor.protocol === PROTOCOL_UDP) return this.skipInUdp(view, cursor);
-    return cursor.protocol === PROTOCOL_GRE ? this.skipGre(view, cursor) : NOT_TCP;
+    return cursor.protocol === PROTOCOL_GRE ? this.skipGre(view, cursor, GRE) : NOT_TCP;
   }
 
   private skipInUdp(view: DataView, cursor: Cursor): number {
@@ -48,7 +42,7 @@ export class Delivery {
     if (fate !== FATE_ALIVE) return fate;
     switch (cursor.protocol) {
       case PORT_GRE_IN_UDP:
-        return this.skipGre(view, cursor);
+        return this.skipGre(view, cursor, GRE_IN_UDP);
       case PORT_VXLAN:
       case PORT_VXLAN_LINUX:
       case PORT_VXLAN_GPE:
@@ -60,7 +54,8 @@ export class Delivery {
     }
   }
 
-  private skipGre(view: DataView, cursor: Cursor): number {
+  private skipGre(view: DataView, cursor: Cursor, encapsulation: number): number {
+    this.fields.encapsulation = encapsulation;
     const fate = skipGre(view, cursor, this.fields);
     if (fate !== FATE_ALIVE) return fate;
     if (cursor.protocol !== GRE_ERSPAN_II && cursor.protocol !== GRE_ERSPAN_III) return FATE_ALIVE;

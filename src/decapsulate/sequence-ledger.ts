@@ -14,6 +14,10 @@ export class SequenceLedger {
   late = 0;
   duplicate = 0;
   restarted = 0;
+  /** Numbers that came, each once. */
+  received = 0;
+  /** What had come, and was lost, before the present numbering began. */
+  numbering = { received: 0, lost: 0 };
   private newest = -1;
   /** The newest duplicate's number, and how many consecutive ones came up to it without another packet between. */
   private again = -1;
@@ -26,18 +30,19 @@ export class SequenceLedger {
     // What nearly every packet is: the next one. As below, written out; 0 may be a beginning.
     if (sequence === this.newest + 1 && sequence !== 0) {
       this.run = 0;
+      this.received++;
       this.newest = sequence;
       this.mark(sequence);
       return;
     }
     if (this.newest < 0) {
-      this.begin(sequence);
+      this.begin(sequence, 1);
       return;
     }
     const ahead = (sequence - this.newest) | 0;
     if (ahead > MAX_LOSS || ahead <= -WINDOW) {
       this.restarted++;
-      this.begin(sequence);
+      this.begin(sequence, 1);
       return;
     }
     if (ahead <= 0 && this.isSeen(sequence)) {
@@ -45,6 +50,7 @@ export class SequenceLedger {
       return;
     }
     this.run = 0;
+    this.received++;
     if (ahead > 0) {
       this.lost += ahead - 1;
       if (ahead >= WINDOW) this.seen.fill(0);
@@ -58,6 +64,12 @@ export class SequenceLedger {
     }
   }
 
+  /** Numbers up to this one that would be lost if it were the next to come; none where it lies behind, or far ahead. */
+  missingUpTo(sequence: number): number {
+    const ahead = (sequence - this.newest) | 0;
+    return this.newest >= 0 && ahead > 0 && ahead <= MAX_LOSS ? ahead : 0;
+  }
+
   /** A duplicate; or a restart before the sender was WINDOW packets far, which begins at 0 or shows by its run. */
   private countAgain(sequence: number): void {
     this.run = sequence === (this.again + 1) >>> 0 ? this.run + 1 : 1;
@@ -69,11 +81,14 @@ export class SequenceLedger {
     // Those of the run were counted as duplicates, and were none.
     if (sequence !== 0) this.duplicate -= RESTART_RUN - 1;
     this.restarted++;
-    this.begin(sequence);
+    this.begin(sequence, sequence === 0 ? 1 : RESTART_RUN);
   }
 
-  private begin(sequence: number): void {
+  /** @param packets of the new numbering that have come, with this one */
+  private begin(sequence: number, packets: number): void {
     this.run = 0;
+    this.numbering = { received: this.received, lost: this.lost };
+    this.received += packets;
     // What came before the first number seen is not this stream's loss: mark it, so that it cannot become "late".
     this.seen.fill(0xffffffff);
     this.newest = sequence;

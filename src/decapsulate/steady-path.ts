@@ -1,5 +1,6 @@
-import { FATE_ALIVE } from "../fate.ts";
+import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
+import { encapsulationOf } from "../wire/delivery-fields.ts";
 import { ETHERTYPE_IPV4 } from "../wire/ethernet.ts";
 import { PROTOCOL_GRE, PROTOCOL_TCP, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { LINKTYPE_ETHERNET, LINKTYPE_IPV4 } from "../wire/link-type.ts";
@@ -11,6 +12,11 @@ import type { Agents } from "./agents.ts";
 const PLAIN_IPV4 = 0x45;
 /** GRE bits 2 and 3, key and sequence number (RFC 2890 §2), and no other, before IPv4. */
 const KEY_AND_SEQUENCE_IPV4 = 0x3000_0000 + ETHERTYPE_IPV4;
+
+const GRE = encapsulationOf("gre");
+const GRE_IN_UDP = encapsulationOf("gre-in-udp");
+
+const OVER_RATE = fateOf("decapsulate/agent-over-rate");
 
 /**
  * What `Decapsulation.decode` does, for the packets that make up most traffic: over Ethernet or nothing, IPv4 without
@@ -49,9 +55,13 @@ export function steadyDecoder(vector: PacketVector, agents: Agents): (from: numb
         if ((view.getUint16(payload + 6) & 0x3fff) !== 0 || view.getUint8(payload + 9) !== PROTOCOL_TCP) return i;
         const payloadTotal = view.getUint16(payload + 2);
         if (!isUsualTcp(view, payload + 20, Math.min(end, payload + payloadTotal), payload + payloadTotal)) return i;
-        agent = agents.ofUsualSender(view.getInt32(ip + 12), view.getInt32(gre + 4));
+        const encapsulation = protocol === PROTOCOL_UDP ? GRE_IN_UDP : GRE;
+        agent = agents.ofUsualSender(view.getInt32(ip + 12), view.getInt32(gre + 4), encapsulation);
         if (agent < 0) return i;
-        agents.count(agent, view.getUint32(gre + 8), ip + total - payload, vector, i);
+        if (!agents.stream(agent).count(view.getUint32(gre + 8), ip + total - payload, vector, i)) {
+          fate[i] = OVER_RATE;
+          continue;
+        }
         ip = payload;
         total = payloadTotal;
         end = Math.min(end, ip + total);

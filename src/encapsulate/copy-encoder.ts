@@ -1,4 +1,7 @@
 import type { PacketVector } from "../vector.ts";
+import { type AgentReport, GRE_AGENT_REPORT } from "../wire/agent-report.ts";
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
+import { encodeAgentReport } from "./agent-report.ts";
 import { encodeGreHeader, greHeaderLength } from "./gre-header.ts";
 
 /** Octets of an IP header before its source address, by version (RFC 791 §3.1, RFC 8200 §3). */
@@ -6,7 +9,7 @@ const IPV4_SOURCE_ADDRESS = 12;
 const IPV6_SOURCE_ADDRESS = 8;
 
 /**
- * Makes the copies of one agent: GRE header and payload packet, numbered from 0 (RFC 2890 §2.2). Every copy made takes a
+ * Makes the copies and reports of one agent: GRE header and payload packet, numbered from 0 (RFC 2890 §2.2). Every copy made takes a
  * number whether or not it can be sent, so that the collector sees a copy the agent had to drop as a gap.
  *
  * A copy longer than `room` is cut. The payload packet's own length fields stay as they were: they tell the collector
@@ -18,7 +21,8 @@ export class CopyEncoder {
   /** Copies that were cut to `room`. */
   cut = 0;
   private readonly key: number | null;
-  private readonly sequence = new Uint32Array(1);
+  /** Numbers given. In an array of its own: a number above 2^31 in a field would cost an allocation each time. */
+  private readonly given = new Float64Array(1);
 
   constructor(options: { readonly key: number | null; readonly room: number }) {
     this.key = options.key;
@@ -30,9 +34,9 @@ export class CopyEncoder {
     return greHeaderLength(this.key);
   }
 
-  /** The number that the next copy takes: copies made so far, modulo 2^32. */
-  get nextSequence(): number {
-    return this.sequence[0] ?? 0;
+  /** Numbers given so far, to copies and reports; the next one takes this, modulo 2^32. */
+  get numbered(): number {
+    return this.given[0] ?? 0;
   }
 
   /** Octets of the copy of packet i that `encode` would write, header included. Counts nothing. */
@@ -42,7 +46,7 @@ export class CopyEncoder {
 
   /** Takes the number of a copy that is not made, for want of a place to put it. */
   skip(): void {
-    this.sequence[0] = this.nextSequence + 1;
+    this.given[0] = this.numbered + 1;
   }
 
   /**
@@ -50,7 +54,8 @@ export class CopyEncoder {
    * in octets. `target` holds at least `headerLength + room` octets.
    */
   encode(vector: PacketVector, i: number, target: Uint8Array): number {
-    const header = encodeGreHeader(target, vector.family[i] ?? 4, this.key, this.nextSequence);
+    const protocol = vector.family[i] === 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
+    const header = encodeGreHeader(target, protocol, this.key, this.numbered >>> 0);
     this.skip();
     const present = presentLength(vector, i);
     const carried = Math.min(present, this.room);
@@ -59,6 +64,21 @@ export class CopyEncoder {
     // One small view per copy: `set` is faster than a loop at usual packet sizes, and sending costs more still.
     target.set(vector.block.subarray(start, start + carried), header);
     return header + carried;
+  }
+
+  /**
+   * Writes a report of the agent's own counts into `target` from octet 0 and returns its length in octets; it takes a number as
+   * a copy does. `following` more reports are sent with it. `target` holds REPORT_OCTETS behind the header.
+   */
+  encodeReport(
+    counts: Omit<AgentReport, "number" | "numbered" | "cut">,
+    following: number,
+    target: Uint8Array,
+  ): number {
+    const number = this.numbered;
+    const header = encodeGreHeader(target, GRE_AGENT_REPORT, this.key, number >>> 0);
+    this.skip();
+    return encodeAgentReport(target, header, { ...counts, number, numbered: number + 1 + following, cut: this.cut });
   }
 }
 

@@ -1,11 +1,9 @@
-import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
-
 /**
  * The GRE header an agent puts before each copy: version 0 (RFC 2784 §2.1) with the sequence number and, when the agent
  * has one, the key of RFC 2890 §2. No checksum: the payload packet has its own, and the collector doubts none for it.
  *
  *     octets 0..2   flags: K 0x2000 (key present), S 0x1000 (sequence number present)
- *     octets 2..4   protocol type of the payload packet, an EtherType
+ *     octets 2..4   protocol type of what follows: the payload packet's EtherType, or an agent's report
  *     octets 4..8   key, when K is set
  *     the next 4    sequence number
  */
@@ -18,13 +16,13 @@ export function greHeaderLength(key: number | null): number {
 }
 
 /**
- * Writes the GRE header of a copy into `target` from octet 0 and returns its length. `family` is 4 or 6, the payload
- * packet's IP version; `key` and `sequence` are 0 to 2^32 - 1. The caller has seen that `target` is long enough.
+ * Writes the GRE header of a copy into `target` from octet 0 and returns its length. `protocol` is its protocol type;
+ * `key` and `sequence` are 0 to 2^32 - 1. The caller has seen that `target` is long enough.
  */
-export function encodeGreHeader(target: Uint8Array, family: number, key: number | null, sequence: number): number {
+export function encodeGreHeader(target: Uint8Array, protocol: number, key: number | null, sequence: number): number {
   const flags = key === null ? FLAG_SEQUENCE : FLAG_SEQUENCE | FLAG_KEY;
   writeUint16(target, 0, flags);
-  writeUint16(target, 2, family === 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
+  writeUint16(target, 2, protocol);
   if (key !== null) writeUint32(target, 4, key);
   const length = greHeaderLength(key);
   writeUint32(target, length - 4, sequence);

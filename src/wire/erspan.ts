@@ -1,6 +1,6 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
-import type { DeliveryFields } from "./delivery-fields.ts";
+import { type DeliveryFields, encapsulationOf } from "./delivery-fields.ts";
 import { readIpVersion } from "./ip-version.ts";
 
 /** GRE protocol types of ERSPAN types I and II, and III (draft-foschiano-erspan-03 §4.1, §4.2, §4.3). */
@@ -14,8 +14,12 @@ const SESSION_ID = 2;
 const SESSION_ID_MASK = 0x03ff;
 /** Type III: the word with frame type, hardware id, direction, granularity and, in its lowest bit, "subheader follows". */
 const FRAME_WORD = 10;
+/** Direction: 0 as the packet came into the device, 1 as it left. */
+const EGRESS = 0x0008;
 const FRAME_ETHERNET = 0;
 const FRAME_IP = 2;
+
+const ERSPAN = encapsulationOf("erspan");
 
 const TRUNCATED = fateOf("decapsulate/erspan-truncated");
 const MALFORMED = fateOf("decapsulate/erspan-malformed");
@@ -28,6 +32,7 @@ const MALFORMED = fateOf("decapsulate/erspan-malformed");
 export function skipErspan(view: DataView, cursor: Cursor, fields: DeliveryFields, ethernet: number): number {
   const isTypeIII = cursor.protocol === GRE_ERSPAN_III;
   cursor.protocol = ethernet;
+  fields.encapsulation = ERSPAN;
   if (!isTypeIII && fields.sequence < 0) return FATE_ALIVE;
   const at = cursor.at;
   const octets = isTypeIII ? TYPE_III_OCTETS : TYPE_II_OCTETS;
@@ -37,6 +42,7 @@ export function skipErspan(view: DataView, cursor: Cursor, fields: DeliveryField
   cursor.at = at + octets;
   if (!isTypeIII) return FATE_ALIVE;
   const word = view.getUint16(at + FRAME_WORD);
+  fields.isEgress = (word & EGRESS) !== 0;
   if (word & 1) cursor.at += SUBHEADER_OCTETS;
   if (cursor.at > cursor.end) return TRUNCATED;
   const frame = (word >> 10) & 31;

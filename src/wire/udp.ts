@@ -1,8 +1,9 @@
+import { ASSIGNED_PORTS } from "../../schema/encapsulation.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
 
 /** Destination port of GRE-in-UDP (RFC 8086 §1). */
-export const PORT_GRE_IN_UDP = 4754;
+export const PORT_GRE_IN_UDP = ASSIGNED_PORTS["gre-in-udp"];
 
 const DESTINATION_PORT = 2;
 const HEADER_OCTETS = 8;

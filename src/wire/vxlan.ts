@@ -1,11 +1,12 @@
+import { ASSIGNED_PORTS } from "../../schema/encapsulation.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
-import type { DeliveryFields } from "./delivery-fields.ts";
+import { type DeliveryFields, encapsulationOf } from "./delivery-fields.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "./ethernet.ts";
 
 /** Destination ports of VXLAN (RFC 7348 §5) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe-13 §3). */
-export const PORT_VXLAN = 4789;
-export const PORT_VXLAN_GPE = 4790;
+export const PORT_VXLAN = ASSIGNED_PORTS.vxlan;
+export const PORT_VXLAN_GPE = ASSIGNED_PORTS["vxlan-gpe"];
 /** Where Linux sends VXLAN unless it is told otherwise (VXLAN_PORT in its drivers/net/vxlan): from before one was assigned. */
 export const PORT_VXLAN_LINUX = 8472;
 
@@ -22,6 +23,9 @@ const GPE_IPV4 = 1;
 const GPE_IPV6 = 2;
 const GPE_ETHERNET = 3;
 
+const VXLAN = encapsulationOf("vxlan");
+const GPE = encapsulationOf("vxlan-gpe");
+
 const TRUNCATED = fateOf("decapsulate/vxlan-truncated");
 const MALFORMED = fateOf("decapsulate/vxlan-malformed");
 const PROTOCOL = fateOf("decapsulate/delivery-protocol");
@@ -37,8 +41,10 @@ export function skipVxlan(view: DataView, cursor: Cursor, fields: DeliveryFields
   if ((flags & VNI_FLAG) === 0) return MALFORMED;
   fields.key = view.getUint32(at + VNI) >>> 8;
   fields.sequence = -1;
+  fields.isEgress = false;
   cursor.at = at + HEADER_OCTETS;
   const isGpe = cursor.protocol === PORT_VXLAN_GPE;
+  fields.encapsulation = isGpe ? GPE : VXLAN;
   cursor.protocol = ethernet;
   if (!isGpe) return FATE_ALIVE;
   if (flags & GPE_VERSION) return MALFORMED;

@@ -244,7 +244,7 @@ describe("collector", () => {
 
   test("who is not on the list is refused, by address and by key", async () => {
     const sink = new Kept();
-    const agents = [{ name: "router1", address: "127.0.0.1", key: 1 }];
+    const agents = [{ name: "router1", addresses: ["127.0.0.1"], keys: [1] }];
     const collector = await start(sink, { agents });
     await sendOverUdp(copies.slice(0, 200), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
     const { totals, agents: ledgers } = await collector.stop();

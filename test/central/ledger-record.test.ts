@@ -7,12 +7,17 @@ const ledger = (counts: Partial<AgentLedger>): AgentLedger => ({
   name: "router1",
   address: "192.0.2.1",
   key: 7,
+  encapsulation: "gre",
   packets: 0,
   octets: 0,
   lost: 0,
   late: 0,
   duplicate: 0,
   restarted: 0,
+  unheard: 0,
+  refused: 0,
+  reports: 0,
+  reported: null,
   firstMicros: 0,
   lastMicros: 0,
   ...counts,
@@ -51,4 +56,24 @@ test("senders that share a name are counted apart; sources that copy themselves 
     2,
   );
   expect(next.map((record) => record.rejoin.agent.packets)).toEqual([1, 2, 4]);
+});
+
+test("what the agent says of itself stands beside what came, as it says it", () => {
+  const records = new LedgerRecords({ name: "collector", version: "1" }, 0);
+  const report = { numbered: 900, number: 899, seen: 5000, selected: 898, sent: 890, failed: 3, dropped: 7, cut: 2 };
+  const reported = { ...report, startedMicros: 1e15, kernelLost: 11, isLast: true, atMicros: 1e15 + 6e7 };
+  const next = [100, 101].map((unheard) => {
+    const [record] = records.next([ledger({ packets: 799, reports: 2, unheard, refused: 4, reported })], 60_000);
+    return agentRecord.parse(record).rejoin.agent;
+  });
+  expect(next.map(({ unheard }) => unheard)).toEqual([100, 1]);
+  expect(next[0]).toMatchObject({ refused: 4, reports: 2, encapsulation: "gre" });
+  for (const { reported } of next) {
+    expect(reported).toEqual({
+      at: "2001-09-09T01:47:40.000000Z",
+      started: "2001-09-09T01:46:40.000000Z",
+      ended: true,
+      ...{ numbered: 900, seen: 5000, selected: 898, sent: 890, failed: 3, dropped: 7, cut: 2, kernel_lost: 11 },
+    });
+  }
 });

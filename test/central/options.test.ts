@@ -21,10 +21,11 @@ test("the help fits into 80 columns and says what the exit status means", () => 
 
 describe("--agent", () => {
   test.each([
-    ["name=r1,address=192.0.2.1,key=7", { name: "r1", address: "192.0.2.1", key: 7 }],
-    ["name=r1,key=0", { name: "r1", address: null, key: 0 }],
-    ["key=0xFFFFFFFF,name=r1", { name: "r1", address: null, key: 0xffffffff }],
-    ["name=r 1, address=2001:db8::1", { name: "r 1", address: "2001:db8::1", key: null }],
+    ["name=r1,address=192.0.2.1,key=7", { name: "r1", addresses: ["192.0.2.1"], keys: [7] }],
+    ["name=r1,key=0", { name: "r1", addresses: [], keys: [0] }],
+    ["key=0xFFFFFFFF,name=r1", { name: "r1", addresses: [], keys: [0xffffffff] }],
+    ["name=r 1, address=2001:db8::1", { name: "r 1", addresses: ["2001:db8::1"], keys: [] }],
+    ["name=r1,address=192.0.2.0/24", { name: "r1", addresses: ["192.0.2.0/24"], keys: [] }],
   ])("%s", (text, rule) => expect(parseAgentRule(text)).toEqual(rule));
 
   test.each([
@@ -36,6 +37,7 @@ describe("--agent", () => {
     ["name=r1,key=-1", /is not a number from 0/],
     ["name=r1,key=1e3", /is not a number from 0/],
     ["name=r1,address=router1.example", /is not an IP address/],
+    ["name=r1,address=192.0.2.1/33", /is not an IP address or network/],
     ["name=r1,port=1", /port is not known/],
     ["name=r1,key=1,key=2", /key stands there twice/],
   ])("%s is refused", (text, message) => {
@@ -71,10 +73,11 @@ describe("options as configuration", () => {
       name: "n",
       listen: { udp: ["127.0.0.1:1", "2"], gre: ["ipv6"], ring: [], ringDrop: false, receiveBufferMib: 4 },
       agents: [
-        { name: "a", addresses: [], key: 16 },
-        { name: "b", addresses: ["192.0.2.1"], key: null },
+        { name: "a", addresses: [], keys: [16], encapsulations: [], packetsPerSecond: null },
+        { name: "b", addresses: ["192.0.2.1"], keys: [], encapsulations: [], packetsPerSecond: null },
       ],
       anyAgent: false,
+      agentPacketsPerSecond: 200_000,
       records: {
         revisions: "ended",
         partial: true,
@@ -150,7 +153,7 @@ describe("options as configuration", () => {
     const file = join(folder, "c.yaml");
     writeFileSync(
       file,
-      "listen: {gre: [ipv4]}\nagents: [{name: a, key: 1}]\nsink: {kind: stdout}\noutbox: {maxRecords: 9}\n",
+      "listen: {gre: [ipv4]}\nagents: [{name: a, keys: [1]}]\nsink: {kind: stdout}\noutbox: {maxRecords: 9}\n",
     );
     const { listen, agents, anyAgent, sink, outbox } = parsed("--config", file, "--any-agent", "--outbox-records", "7");
     expect([listen.udp, listen.gre]).toEqual([["4754"], ["ipv4"]]);

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { Agents } from "../../src/decapsulate/agents.ts";
+import { DeliveryFields, encapsulationOf } from "../../src/wire/delivery-fields.ts";
 import { addressOctets } from "../support/packets.ts";
 
 const viewOf = (ip: string): DataView => new DataView(Uint8Array.from(addressOctets(ip)).buffer);
+
+const fields = (said: Partial<DeliveryFields>): DeliveryFields => Object.assign(new DeliveryFields(), said);
 
 describe("rules of agents", () => {
   it.each<[rule: string, sender: string, family: 4 | 6, isAllowed: boolean]>([
@@ -12,16 +15,56 @@ describe("rules of agents", () => {
     ["32.1.13.184", "2001:db8::", 6, false],
     ["2001:db8::", "32.1.13.184", 4, false],
     ["10.0.0.1", "10.0.0.2", 4, false],
+    ["10.0.0.0/30", "10.0.0.3", 4, true],
+    ["10.0.0.0/30", "10.0.0.4", 4, false],
+    ["0.0.0.0/0", "255.255.255.255", 4, true],
+    ["0.0.0.0/0", "::1", 6, false],
+    ["2001:db8:4::/46", "2001:db8:7:ffff::1", 6, true],
+    ["2001:db8:4::/46", "2001:db8:8::1", 6, false],
   ])("%s and the sender %s (IPv%i): %s", (address, sender, family, isAllowed) => {
-    const agents = new Agents([{ name: "tap", address, key: null }]);
-    expect(agents.ofSender(viewOf(sender), 0, family, 1) >= 0).toBe(isAllowed);
+    const agents = new Agents([{ name: "tap", addresses: [address], keys: null }]);
+    expect(agents.ofSender(viewOf(sender), 0, family, fields({ key: 1 })) >= 0).toBe(isAllowed);
   });
 
   it("who sends in one agent's name with ever other keys shuts no other out", () => {
-    const rules = ["10.0.0.1", "10.0.0.2"].map((address) => ({ name: address, address, key: null }));
+    const rules = ["10.0.0.1", "10.0.0.2"].map((address) => ({ name: address, addresses: [address], keys: null }));
     const agents = new Agents(rules);
-    const places = Array.from({ length: 2000 }, (_, key) => agents.ofSender(viewOf("10.0.0.1"), 0, 4, key));
+    const places = Array.from({ length: 2000 }, (_, key) => agents.ofSender(viewOf("10.0.0.1"), 0, 4, fields({ key })));
     expect(places.filter((agent) => agent >= 0)).toHaveLength(512);
-    expect(agents.ofSender(viewOf("10.0.0.2"), 0, 4, 7)).toBe(512);
+    expect(agents.ofSender(viewOf("10.0.0.2"), 0, 4, fields({ key: 7 }))).toBe(512);
+  });
+
+  it("a rule with keys and encapsulations takes no others, and the first that fits gives the name", () => {
+    const agents = new Agents([
+      { name: "switch", addresses: ["10.0.0.0/24"], keys: [7, 8], encapsulations: ["erspan", "vxlan"] },
+      { name: "rest", addresses: ["10.0.0.0/24"], keys: [8], encapsulations: null },
+    ]);
+    const nameOf = (key: number, encapsulation: "erspan" | "vxlan" | "gre"): string | null => {
+      const said = fields({ key, encapsulation: encapsulationOf(encapsulation) });
+      const agent = agents.ofSender(viewOf("10.0.0.9"), 0, 4, said);
+      return agent < 0 ? null : agents.name(agent);
+    };
+    expect(nameOf(7, "erspan")).toBe("switch");
+    expect(nameOf(8, "vxlan")).toBe("switch");
+    expect(nameOf(8, "gre")).toBe("rest");
+    expect(nameOf(7, "gre")).toBeNull();
+    expect(nameOf(-1, "erspan")).toBeNull();
+  });
+
+  it("streams of one sender that differ in key or encapsulation have a ledger each, directions of ERSPAN one", () => {
+    const agents = new Agents(null);
+    const agentOf = (said: Partial<DeliveryFields>): number =>
+      agents.ofSender(viewOf("10.0.0.1"), 0, 4, fields({ key: 1, ...said }));
+    const erspan = encapsulationOf("erspan");
+    const [gre, inUdp, inward, outward] = [
+      agentOf({}),
+      agentOf({ encapsulation: encapsulationOf("gre-in-udp") }),
+      agentOf({ encapsulation: erspan }),
+      agentOf({ encapsulation: erspan, isEgress: true }),
+    ];
+    expect(new Set([gre, inUdp, inward, outward]).size).toBe(4);
+    expect(agents.stream(outward)).toBe(agents.stream(inward));
+    expect(agents.stream(inUdp)).not.toBe(agents.stream(gre));
+    expect([agents.name(inward), agents.name(outward)]).toEqual(["10.0.0.1#1", "10.0.0.1#1/egress"]);
   });
 });

@@ -77,12 +77,12 @@ describe("a copy's octets", () => {
     const encoder = new CopyEncoder({ key: null, room: 1500 });
     encoder.skip();
     expect(hex(encoded(encoder, decapsulated(octets(IPV4), LINKTYPE_RAW)).subarray(0, 8))).toBe("1000080000000001");
-    expect(encoder.nextSequence).toBe(2);
+    expect(encoder.numbered).toBe(2);
   });
 
   it("hold every key and number of 32 bits", () => {
     const target = new Uint8Array(12);
-    expect(encodeGreHeader(target, 4, 0xffffffff, 0xfffffffe)).toBe(12);
+    expect(encodeGreHeader(target, 0x0800, 0xffffffff, 0xfffffffe)).toBe(12);
     expect(hex(target)).toBe("30000800fffffffffffffffe");
   });
 });

@@ -53,6 +53,13 @@ const withDataOffset = (words: number): Uint8Array => {
   return ip(6, A.ip, B.ip, octets);
 };
 
+/** An agent's report with the number 7, 8 given. */
+const REPORT = `
+  726a6e01 00000000 | "rjn" 1, not the last
+  000644a5c8ed4000  | started
+  0000000000000007 0000000000000008 | its number; numbered
+  ${"0000000000000000".repeat(7)}`;
+
 const ONE_EACH = { sessions: 1, subflows: 64 };
 
 /** Throws, as it must not. */
@@ -99,7 +106,7 @@ const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options
   [
     "decapsulate/agent-unknown",
     () => [gre(Buffer.concat([hex("0000 0800"), plain]))],
-    { agents: [{ name: "other", address: "10.9.0.2", key: null }] },
+    { agents: [{ name: "other", addresses: ["10.9.0.2"], keys: null }] },
   ],
   [
     "decapsulate/agent-table-full",
@@ -110,6 +117,13 @@ const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options
         return gre(Buffer.concat([header, plain]));
       }),
   ],
+  [
+    "decapsulate/agent-over-rate",
+    () => Array.from({ length: 7 }, () => gre("0000 0000")),
+    { agentPacketsPerSecond: 5 },
+  ],
+  ["decapsulate/agent-report", () => [gre(`1000 88b6 00000007 | GRE\n ${REPORT}`)]],
+  ["decapsulate/agent-report-malformed", () => [gre(`1000 88b6 00000008 | another number\n ${REPORT}`)]],
   ["decapsulate/not-tcp", () => [packet(ip(1, A.ip, B.ip, hex("0800 0000")))]],
   ["decapsulate/tcp-truncated", () => [packet(plain.subarray(0, 39))]],
   ["decapsulate/tcp-malformed", () => [packet(withDataOffset(4))]],

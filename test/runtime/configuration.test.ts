@@ -130,7 +130,11 @@ describe("is refused, with file, line and key:", () => {
       "listen:\n  udp:\n    - 4754\n    - nowhere",
       /^collector\.yaml:5: listen\.udp\[1\]: write a port, or address and port: 4754, .* vxlan=8472$/,
     ],
-    ["a key that is missing", "agents:\n  - key: 1", "collector.yaml:3: agents[0].name: is missing; it must be text"],
+    [
+      "a key that is missing",
+      "agents:\n  - keys: [1]",
+      "collector.yaml:3: agents[0].name: is missing; it must be text",
+    ],
     [
       "an empty section",
       "sink:",

@@ -124,7 +124,7 @@ describe("captures delivered by GRE", () => {
   }
 
   it("an agent of the allow-list goes by its name, and others are refused", async () => {
-    const agents = [{ name: "edge-1", address: "10.99.0.1", key: 1 }];
+    const agents = [{ name: "edge-1", addresses: ["10.99.0.1"], keys: [1] }];
     const deliver = DELIVERIES[0]?.[1] ?? ipv4.bind(null, GRE);
     const found = await delivered("join-client", deliver, { agents });
     expect(found.ledgers.map(({ name }) => name)).toEqual(["edge-1"]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type FateName, fateOf } from "../../src/fate.ts";
-import { DeliveryFields } from "../../src/wire/delivery-fields.ts";
+import { DeliveryFields, encapsulationOf } from "../../src/wire/delivery-fields.ts";
 import { GRE_ERSPAN_II, GRE_ERSPAN_III, skipErspan } from "../../src/wire/erspan.ts";
 import { GRE_ETHERNET } from "../../src/wire/gre.ts";
 import { hex } from "../support/pcap.ts";
@@ -31,7 +31,7 @@ describe("ERSPAN (draft-foschiano-erspan-03)", () => {
     const said = fields(sequence);
     expect(skipErspan(view, cursor, said, GRE_ETHERNET)).toBe(0);
     expect(cursor).toMatchObject({ at, protocol });
-    expect(said).toEqual({ key, sequence });
+    expect(said).toMatchObject({ key, sequence, encapsulation: encapsulationOf("erspan"), isEgress: false });
   });
 
   it("a key of GRE names the stream, rather than the session id", () => {
@@ -39,6 +39,13 @@ describe("ERSPAN (draft-foschiano-erspan-03)", () => {
     const said = fields(5, 7);
     skipErspan(view, cursor, said, GRE_ETHERNET);
     expect(said.key).toBe(7);
+  });
+
+  it("type III says whether the packet was mirrored as it left the device", () => {
+    const { view, cursor } = over(hex("2003 0011 00000001 0000 8008"), undefined, GRE_ERSPAN_III);
+    const said = fields(5);
+    expect(skipErspan(view, cursor, said, GRE_ETHERNET)).toBe(0);
+    expect(said.isEgress).toBe(true);
   });
 
   it.each<[name: string, type: number, dump: string, fate: FateName]>([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type FateName, fateOf } from "../../src/fate.ts";
-import { DeliveryFields } from "../../src/wire/delivery-fields.ts";
+import { DeliveryFields, encapsulationOf } from "../../src/wire/delivery-fields.ts";
 import { skipGeneve } from "../../src/wire/geneve.ts";
 import { hex } from "../support/pcap.ts";
 import { over } from "./cursor.ts";
@@ -15,7 +15,7 @@ describe("Geneve (RFC 8926)", () => {
     const said = Object.assign(new DeliveryFields(), { key: 1, sequence: 2 });
     expect(skipGeneve(view, cursor, said)).toBe(0);
     expect(cursor).toMatchObject({ at, protocol });
-    expect(said).toEqual({ key, sequence: -1 });
+    expect(said).toMatchObject({ key, sequence: -1, encapsulation: encapsulationOf("geneve") });
   });
 
   it.each<[name: string, dump: string, fate: FateName]>([

@@ -19,7 +19,7 @@ describe("GRE (RFC 2784, RFC 2890)", () => {
     const fields = new DeliveryFields();
     expect(skipGre(view, cursor, fields)).toBe(0);
     expect(cursor).toMatchObject({ at, protocol });
-    expect(fields).toEqual({ key, sequence });
+    expect(fields).toMatchObject({ key, sequence });
   });
 
   it("a checksum over a cut copy is not doubted", () => {

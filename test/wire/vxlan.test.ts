@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type FateName, fateOf } from "../../src/fate.ts";
-import { DeliveryFields } from "../../src/wire/delivery-fields.ts";
+import { DeliveryFields, encapsulationOf } from "../../src/wire/delivery-fields.ts";
 import { GRE_ETHERNET } from "../../src/wire/gre.ts";
 import { PORT_VXLAN, PORT_VXLAN_GPE, skipVxlan } from "../../src/wire/vxlan.ts";
 import { hex } from "../support/pcap.ts";
@@ -19,7 +19,11 @@ describe("VXLAN (RFC 7348) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe-13)", () => 
     const said = Object.assign(new DeliveryFields(), { key: 1, sequence: 2 });
     expect(skipVxlan(view, cursor, said, GRE_ETHERNET)).toBe(0);
     expect(cursor).toMatchObject({ at: 8, protocol });
-    expect(said).toEqual({ key, sequence: -1 });
+    expect(said).toMatchObject({
+      key,
+      sequence: -1,
+      encapsulation: encapsulationOf(port === PORT_VXLAN ? "vxlan" : "vxlan-gpe"),
+    });
   });
 
   it.each<[name: string, port: number, dump: string, fate: FateName]>([

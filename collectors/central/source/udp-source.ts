@@ -1,7 +1,6 @@
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
-import type { UdpEncapsulation } from "../../../schema/encapsulation.ts";
-import { ASSIGNED_PORTS } from "../../../src/decapsulate/delivery.ts";
+import { ASSIGNED_PORTS, type UdpEncapsulation } from "../../../schema/encapsulation.ts";
 import type { Libc } from "../../linux/libc.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import type { TakeVector } from "./arrivals.ts";

@@ -58,7 +58,7 @@ describe.skipIf(reason)(titled("raw GRE source", reason), () => {
     await source.start();
     const packets = [100, 4096, 9000, 60_000].map((length, i) => {
       const octets = Buffer.alloc(length, i + 1);
-      encodeGreHeader(octets, 4, KEY, i);
+      encodeGreHeader(octets, 0x0800, KEY, i);
       return octets;
     });
     await send(version, packets);
@@ -80,7 +80,7 @@ describe.skipIf(reason)(titled("raw GRE source", reason), () => {
     const { socket } = source as unknown as { socket: { pauseRecv(): void; resumeRecv(): void } };
     socket.pauseRecv();
     const packet = Buffer.alloc(2000);
-    encodeGreHeader(packet, 4, KEY, 0);
+    encodeGreHeader(packet, 0x0800, KEY, 0);
     await send(4, Array<Buffer>(100).fill(packet));
     const drops = source.counters().kernelDrops ?? 0;
     expect(drops).toBeGreaterThan(50);

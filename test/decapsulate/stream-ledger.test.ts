@@ -1,0 +1,151 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { RateBound } from "../../src/decapsulate/rate-bound.ts";
+import { StreamLedger } from "../../src/decapsulate/stream-ledger.ts";
+import { PacketVector } from "../../src/vector.ts";
+import { emptyReport } from "../../src/wire/agent-report.ts";
+
+const NAMES = { name: "router1", address: "192.0.2.1", key: 7, encapsulation: "gre" } as const;
+
+/** A stream's ledger, fed packet by packet. */
+class Fed {
+  readonly ledger: StreamLedger;
+  private readonly vector = new PacketVector();
+  private atMicros = 1e15;
+
+  constructor(bound: RateBound | null = null) {
+    this.ledger = new StreamLedger(NAMES, bound);
+    this.vector.use(new Uint8Array(1));
+  }
+
+  packet(number: number, afterMicros = 1000): boolean {
+    this.atMicros += afterMicros;
+    this.vector.clear();
+    this.vector.add(0, 1, 1, this.atMicros, 101, 0);
+    return this.ledger.count(number % 2 ** 32, 100, this.vector, 0);
+  }
+
+  report(number: number, numbered = number + 1, run = 1): void {
+    this.packet(number);
+    const report = { ...emptyReport(), startedMicros: run, number, numbered, isLast: numbered > number + 1 };
+    this.ledger.report(report, this.atMicros);
+  }
+
+  get told() {
+    const { lost = 0, unheard = 0, packets = 0, duplicate = 0 } = this.ledger.ledger() ?? {};
+    return { lost, unheard, came: packets - duplicate };
+  }
+}
+
+describe("what an agent says it sent, against what came", () => {
+  it("packets before the first that came are unheard, once a report says so", () => {
+    const fed = new Fed();
+    for (const number of [1000, 1001, 1003]) fed.packet(number);
+    expect(fed.told).toEqual({ lost: 1, unheard: 0, came: 3 });
+    fed.report(1004);
+    expect(fed.told).toEqual({ lost: 1, unheard: 1000, came: 4 });
+    fed.report(1006);
+    expect(fed.told).toEqual({ lost: 2, unheard: 1000, came: 5 });
+  });
+
+  it("what is missing behind the last report is lost until it comes", () => {
+    const fed = new Fed();
+    fed.packet(0);
+    fed.report(2, 5);
+    expect(fed.told).toEqual({ lost: 3, unheard: 0, came: 2 });
+    fed.report(4, 5);
+    expect(fed.told).toEqual({ lost: 2, unheard: 0, came: 3 });
+    fed.report(3, 5);
+    expect(fed.told).toEqual({ lost: 1, unheard: 0, came: 4 });
+  });
+
+  it("a run that follows another has its own beginning", () => {
+    const fed = new Fed();
+    for (let number = 0; number < 2000; number++) fed.packet(number);
+    fed.report(2000);
+    fed.packet(5);
+    fed.report(7, 8, 2);
+    expect(fed.told).toEqual({ lost: 1, unheard: 5, came: 2003 });
+  });
+
+  it("beyond 2^32 numbers", () => {
+    const fed = new Fed();
+    const first = 3 * 2 ** 32 - 2;
+    for (const step of [0, 1, 3]) fed.packet(first + step);
+    fed.report(first + 4);
+    expect(fed.told).toEqual({ lost: 1, unheard: first, came: 4 });
+  });
+
+  it("adds up to the number of numbers given, whatever was lost, doubled, late, and when the collector began", () => {
+    const fates = fc.array(fc.constantFrom("comes", "lost", "twice", "late"), { maxLength: 50 });
+    fc.assert(
+      fc.property(fc.array(fates, { minLength: 1, maxLength: 3 }), fc.nat(900), (runs, begin) => {
+        const fed = new Fed();
+        // So many that a new run's first numbers lie far behind.
+        const length = 1200;
+        for (const [run, plan] of runs.entries()) {
+          const heard = run === 0 ? begin : 0;
+          let late: number | null = null;
+          for (let number = heard; number < length; number++) {
+            // A first packet that comes late would be a run of its own.
+            const fate = number < heard + 2 ? "comes" : (plan[number % (plan.length + 1)] ?? "comes");
+            if (fate === "lost") continue;
+            if (fate === "late" && late === null) {
+              late = number;
+              continue;
+            }
+            if (number % 100 === 99) fed.report(number, number + 1, run + 1);
+            else fed.packet(number);
+            if (fate === "twice") fed.packet(number);
+            if (late !== null) fed.packet(late);
+            late = null;
+          }
+          if (late !== null) fed.packet(late);
+          fed.report(length, length + 1, run + 1);
+        }
+        const { lost, unheard, came } = fed.told;
+        expect(came + lost + unheard).toBe(runs.length * (length + 1));
+      }),
+    );
+  });
+});
+
+describe("copies lost from one moment to another", () => {
+  it("are those whose gap was found in that time, less those that came late", () => {
+    const fed = new Fed();
+    for (const number of [0, 1, 3, 5, 4]) fed.packet(number, 1e6);
+    const lost = (from: number, to: number): number => fed.ledger.lostBetween(1e15 + from * 1e6, 1e15 + to * 1e6);
+    expect([lost(0, 2), lost(0, 3), lost(3, 3), lost(3, 4), lost(4, 9), lost(5, 9), lost(0, 9)]).toEqual([
+      0, 1, 1, 2, 0, 0, 1,
+    ]);
+  });
+
+  it("are all there when there were more moments than are kept", () => {
+    const fed = new Fed();
+    for (let number = 0; number < 20_000; number += 2) fed.packet(number, 1e6);
+    expect(fed.ledger.lostBetween(0, 2e15)).toBe(9999);
+    expect(fed.ledger.lostBetween(1e15 + 9900e6, 2e15)).toBe(101);
+  });
+});
+
+describe("packets a second taken of one agent", () => {
+  it("a second's worth at once, then the rate, over all of its streams", () => {
+    const bound = new RateBound(100);
+    const [one, other] = [new Fed(bound), new Fed(bound)];
+    const taken = [one, other].map(
+      (fed) => Array.from({ length: 100 }, (_, n) => fed.packet(n, 0)).filter(Boolean).length,
+    );
+    expect(taken).toEqual([100, 1]);
+    const later = Array.from({ length: 200 }, (_, n) => one.packet(100 + n, 5000)).filter(Boolean).length;
+    expect(later).toBe(100);
+    // They came: nothing is lost.
+    expect(one.ledger.ledger()).toMatchObject({ packets: 300, lost: 0, refused: 100 });
+  });
+
+  it("packet time that steps back refuses nobody for long", () => {
+    const fed = new Fed(new RateBound(100));
+    fed.packet(0);
+    expect(fed.packet(1, -3_600e6)).toBe(true);
+    expect(fed.packet(2, 1000)).toBe(true);
+  });
+});
