@@ -2,15 +2,13 @@ import { type Exclusions, maskOf, type Prefix } from "../../src/encapsulate/excl
 import { type FlowSieve, SIEVE_BITS } from "../../src/encapsulate/flow-sieve.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../src/wire/ethernet.ts";
 import { PROTOCOL_TCP } from "../../src/wire/ipv4.ts";
-import { FIN, OPTION_MPTCP, RST, SYN } from "../../src/wire/tcp.ts";
+import { FIN, OPTION_MPTCP, RST, SYN, USUAL_OPTIONS } from "../../src/wire/tcp.ts";
 import * as bpf from "./classic-bpf.ts";
 
 const ETHERTYPE_VLAN = 0x8100;
 const ETHERTYPE_PROVIDER_VLAN = 0x88a8;
 /** IPv6 headers that stand before others (RFC 8200 §4.1): hop-by-hop, routing, authentication, destination, mobility. */
 const EXTENSION_HEADERS: readonly number[] = [0, 43, 51, 60, 135];
-/** NOP, NOP, Timestamps: how most segments' options begin, 12 octets. */
-const USUAL_OPTIONS = 0x0101080a;
 /** Options looked at, NOPs included. Who has more in front of an MPTCP one is let pass: user space sees for itself. */
 const MAX_OPTIONS = 12;
 /** Scratch memory: folded addresses, an interim result, X while it is needed, where the options end. */

@@ -35,7 +35,9 @@ export class PcapDecoder implements CaptureDecoder {
     if (this.fault !== null) return at;
     const { view } = vector;
     const { little, perMicro, linkType, source } = this;
-    while (vector.length < VECTOR_LENGTH && end - at >= PCAP_RECORD_HEADER) {
+    const { at: begin, captured: present, wire: whole, atMicros, linkType: linkTypes, source: sources } = vector;
+    let i = vector.length;
+    for (; i < VECTOR_LENGTH && end - at >= PCAP_RECORD_HEADER; i++) {
       const captured = view.getUint32(at + 8, little);
       if (captured > MAX_PACKET_OCTETS) {
         this.fault = {
@@ -47,11 +49,16 @@ export class PcapDecoder implements CaptureDecoder {
       }
       const next = at + PCAP_RECORD_HEADER + captured;
       if (next > end) break;
-      const wire = view.getUint32(at + 12, little);
-      const atMicros = view.getUint32(at, little) * 1e6 + view.getUint32(at + 4, little) / perMicro;
-      vector.add(at + PCAP_RECORD_HEADER, captured, Math.max(wire, captured), atMicros, linkType, source);
+      // As `vector.add`, written out.
+      begin[i] = at + PCAP_RECORD_HEADER;
+      present[i] = captured;
+      whole[i] = Math.max(view.getUint32(at + 12, little), captured);
+      atMicros[i] = view.getUint32(at, little) * 1e6 + view.getUint32(at + 4, little) / perMicro;
+      linkTypes[i] = linkType;
+      sources[i] = source;
       at = next;
     }
+    vector.length = i;
     this.offset += at - from;
     return at;
   }

@@ -9,7 +9,10 @@ import type { Sessions } from "./sessions.ts";
  */
 export const MAX_AHEAD = 2 ** 32;
 
-/** Cut segments whose places a record lists: where every segment is cut, the list would tell nothing. */
+/**
+ * Cut segments whose places a record lists, in up to NEAR_RANGES ranges: where every segment is cut, a longer list would tell
+ * nothing.
+ */
 const LISTED_CUTS = 8;
 
 /** Takes octets of a stream the first time they are seen; `length` octets of `block` from `at`. Valid during the call. */
@@ -151,6 +154,6 @@ export class Placement {
     const listed = words[at]!;
     const ranges = this.sessions.cuts.add(session * 2 + side, listed & 0xff, from, to);
     words[at] = ((listed & ~0xff) + 0x100) | (ranges < 0 ? listed & 0xff : ranges);
-    if (words[at]! >>> 8 === LISTED_CUTS) words[path]! |= table.ALL_CUTS_LISTED;
+    if (ranges < 0 || words[at]! >>> 8 === LISTED_CUTS) words[path]! |= table.ALL_CUTS_LISTED;
   }
 }

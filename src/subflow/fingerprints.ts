@@ -1,7 +1,7 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
-import { timestampValue } from "../wire/tcp.ts";
+import { TCP_MIN_OCTETS, timestampValue, USUAL_OPTIONS } from "../wire/tcp.ts";
 import { optionSum } from "./option-sum.ts";
 
 /** In `second`: the sum of the MPTCP options (option-sum.ts). */
@@ -44,7 +44,11 @@ export class Fingerprints {
         let a = Math.imul(seed ^ hashes[i]! ^ number, 0x9e3779b1);
         a = Math.imul(a ^ (a >>> 15) ^ acknowledged, 0x85ebca6b);
         a = Math.imul(a ^ (a >>> 13) ^ ((ipId[i]! << 8) | flags[i]!), 0xc2b2ae35);
-        let b = Math.imul(number ^ timestampValue(view, tcpAt[i]!, optionsEnd[i]!), 0x27d4eb2f);
+        // As `timestampValue`, of what most segments begin with.
+        const options = tcpAt[i]! + TCP_MIN_OCTETS;
+        const isUsual = options + 8 <= optionsEnd[i]! && view.getUint32(options) === USUAL_OPTIONS;
+        const stamp = isUsual ? view.getUint32(options + 4) : timestampValue(view, tcpAt[i]!, optionsEnd[i]!);
+        let b = Math.imul(number ^ stamp, 0x27d4eb2f);
         b = Math.imul(b ^ (b >>> 15) ^ payloadLength[i]! ^ ports[i]!, 0x9e3779b1) ^ acknowledged;
         b = Math.imul(b ^ (b >>> 13), 0x27d4eb2f);
         first[i] = (a ^ (a >>> 16) ^ b) >>> 0;

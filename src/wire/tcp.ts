@@ -19,7 +19,7 @@ const OPTION_TIMESTAMPS = 8;
 export const OPTION_MPTCP = 30;
 
 /** NOP, NOP, Timestamps: how most stacks begin the options of a segment that is not a SYN. */
-const USUAL_BEGINNING = 0x0101080a;
+export const USUAL_OPTIONS = 0x0101080a;
 
 /**
  * Finds the first option of a kind among the options from `at` to `end`; 0 when there is none. An option with an
@@ -27,7 +27,7 @@ const USUAL_BEGINNING = 0x0101080a;
  */
 export function findOption(view: DataView, at: number, end: number, kind: number): number {
   let i = at;
-  if (kind === OPTION_MPTCP && i + 12 < end && view.getUint32(i) === USUAL_BEGINNING) {
+  if (kind === OPTION_MPTCP && i + 12 < end && view.getUint32(i) === USUAL_OPTIONS) {
     i += 12;
     if (view.getUint8(i) === OPTION_MPTCP) return i;
   }
@@ -49,7 +49,7 @@ export function findOption(view: DataView, at: number, end: number, kind: number
 /** The sender's timestamp (RFC 7323 §3) of the TCP header at `at` whose captured options end at `end`; 0 when there is none. */
 export function timestampValue(view: DataView, at: number, end: number): number {
   const options = at + TCP_MIN_OCTETS;
-  if (options + 8 <= end && view.getUint32(options) === USUAL_BEGINNING) return view.getUint32(options + 4);
+  if (options + 8 <= end && view.getUint32(options) === USUAL_OPTIONS) return view.getUint32(options + 4);
   const found = findOption(view, options, end, OPTION_TIMESTAMPS);
   return found !== 0 && found + 6 <= end ? view.getUint32(found + 2) : 0;
 }
