@@ -24,6 +24,7 @@ export const FINDINGS = {
   "mark-rewritten": 1,
   "mapping-not-seen": 1,
   "path-not-monitored": 1,
+  "copies-lost": 1,
   "bound-met": 1,
 } as const;
 

@@ -167,6 +167,12 @@ const shape = z.object({
       .max(MAX_REWRITTEN)
       .optional()
       .describe("What was rewritten on the way, in the order in which it was first seen; absent or empty: nothing"),
+    copies_lost: z
+      .array(z.object({ agent: z.string(), copies: z.int().positive() }))
+      .optional()
+      .describe(
+        "Copies that the session's agents lost while it was open, by gaps in their sequence numbers: its own may be among them, and what it lacks may be in these. Absent when none were",
+      ),
   }),
   rejoin: z
     .object({

@@ -55,7 +55,7 @@ export class Pipeline {
     this.agents = new Agents(options.agents, options.agentPacketsPerSecond ?? null);
     this.decapsulation = new Decapsulation(this.agents, this.fragments);
     this.subflows = new SubflowStage(bounds, seed);
-    this.records = new SessionRecords(options, (agent) => this.agents.name(agent));
+    this.records = new SessionRecords(options, this.agents);
     this.sessions = new SessionStage(bounds, this.subflows, seed, this.records);
     this.records.watch(this.sessions.sessions);
   }

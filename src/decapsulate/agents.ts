@@ -121,9 +121,17 @@ export class Agents {
     return this.agents[agent]?.name ?? "unknown";
   }
 
-  /** Copies of an agent's stream found to be lost from one moment of packet time to another. */
-  lostBetween(agent: number, fromMicros: number, toMicros: number): number {
-    return this.agents[agent]?.stream.lostBetween(fromMicros, toMicros) ?? 0;
+  /**
+   * Copies of these agents' streams found to be lost from one moment of packet time to another, by name; those that lost none
+   * are left out.
+   */
+  lostBetween(agents: readonly number[], fromMicros: number, toMicros: number): Map<string, number> {
+    const lost = new Map<string, number>();
+    for (const stream of new Set(agents.map((agent) => this.stream(agent)))) {
+      const copies = stream.lostBetween(fromMicros, toMicros);
+      if (copies > 0) lost.set(stream.names.name, (lost.get(stream.names.name) ?? 0) + copies);
+    }
+    return lost;
   }
 
   /** Each stream's ledger since the start; those of which nothing came are left out. */

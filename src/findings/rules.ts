@@ -2,6 +2,7 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { addressHmacFailed } from "./address-hmac-failed.ts";
 import { boundMet } from "./bound-met.ts";
 import { checksumFailed } from "./checksum-failed.ts";
+import { copiesLost } from "./copies-lost.ts";
 import { fastcloseKeyWrong } from "./fastclose-key-wrong.ts";
 import type { Finding, Rule } from "./finding.ts";
 import { handshakeContradicted } from "./handshake-contradicted.ts";
@@ -36,6 +37,7 @@ const RULES: readonly Rule[] = [
   markRewritten,
   mappingNotSeen,
   pathNotMonitored,
+  copiesLost,
   boundMet,
 ];
 

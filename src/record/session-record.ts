@@ -28,8 +28,18 @@ export interface RecordContext {
   readonly close: Close | null;
   /** The initiator's and the responder's digest; null where none was asked for. */
   readonly digests: readonly [StreamDigest | null, StreamDigest | null];
-  readonly agentName: (agent: number) => string;
+  readonly agents: Copiers;
 }
+
+/** Who copied packets, as far as records tell of them. */
+export interface Copiers {
+  name(agent: number): string;
+  /** Copies that these agents' streams lost from one moment of packet time to another, by name; those that lost none are left out. */
+  lostBetween(agents: readonly number[], fromMicros: number, toMicros: number): ReadonlyMap<string, number>;
+}
+
+/** A copy that was lost is told by the next of its stream; so long before a session's first packet one may be its own. */
+const LOSS_BEFORE_MICROS = 1_000_000;
 
 /** `event.reason`: the end in words. */
 const CLOSE_WORDS: Record<CloseReason, string> = {
@@ -51,7 +61,8 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
   const members = sessions.subflowsOf(session);
   const first = firstSubflow(sessions, session);
   const sums = payloadOfSides(sessions, session);
-  const subflows = members.map((subflow, id) => subflowRecord(sessions, session, subflow, id, sums, context.agentName));
+  const agentName = (agent: number): string => context.agents.name(agent);
+  const subflows = members.map((subflow, id) => subflowRecord(sessions, session, subflow, id, sums, agentName));
   const source = total(sessions, subflows, first, "initiator");
   const destination = total(sessions, subflows, first, "responder");
   const start = floats[(base + table.SESSION_START) >> 1]!;
@@ -104,13 +115,26 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       fallback: fallbackRecord(sessions, session, members),
       ...rareRecord(sessions, session, members),
       close: context.close,
-      stream: sides((side) => streamRecord(sessions, session, side, context.digests[side], context.agentName)),
+      stream: sides((side) => streamRecord(sessions, session, side, context.digests[side], agentName)),
       addresses: (sessions.rare.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
       subflows,
-      rewritten: rewrittenRecord(sessions, members, context.agentName),
+      rewritten: rewrittenRecord(sessions, members, agentName),
+      ...copiesLost(sessions, members, start, context),
     },
     ...(shed === null ? {} : { rejoin: { shed } }),
   };
+}
+
+/** Copies of its agents that were lost while the session was open: what it shows to be missing may be in them. */
+function copiesLost(
+  sessions: Sessions,
+  members: readonly number[],
+  start: number,
+  { agents, atMicros }: RecordContext,
+): Pick<SessionRecord["mptcp"], "copies_lost"> {
+  const copiers = new Set(members.flatMap((subflow) => sessions.subflows.agents.of(subflow)));
+  const lost = agents.lostBetween([...copiers], start - LOSS_BEFORE_MICROS, atMicros);
+  return lost.size === 0 ? {} : { copies_lost: [...lost].map(([agent, copies]) => ({ agent, copies })) };
 }
 
 /** Addresses and port of the first subflow, counts over all. */

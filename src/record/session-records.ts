@@ -8,7 +8,7 @@ import type { SessionObserver } from "../session/session-observer.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { PAST_IDS, SessionIds } from "./session-ids.ts";
-import { evidenceOf, sessionRecord } from "./session-record.ts";
+import { type Copiers, evidenceOf, sessionRecord } from "./session-record.ts";
 import { SessionTotals } from "./session-totals.ts";
 import { UpdateBudget } from "./update-budget.ts";
 
@@ -20,7 +20,7 @@ export class SessionRecords implements SessionObserver {
   readonly octets: NewOctets | null;
   readonly partial: boolean;
   private readonly options: PipelineOptions;
-  private readonly agentName: (agent: number) => string;
+  private readonly agents: Copiers;
   private sessions: Sessions | null = null;
   /** Of sessions whose octets or records were asked for. */
   private readonly ids = new SessionIds(PAST_IDS);
@@ -33,10 +33,10 @@ export class SessionRecords implements SessionObserver {
   private readonly updates = new UpdateBudget();
   private updatesLeftOut = 0;
 
-  constructor(options: PipelineOptions, agentName: (agent: number) => string) {
+  constructor(options: PipelineOptions, agents: Copiers) {
     this.options = options;
     this.partial = options.partial;
-    this.agentName = agentName;
+    this.agents = agents;
     const { octets: sink, digest } = options;
     this.octets =
       sink === null && !digest
@@ -123,7 +123,7 @@ export class SessionRecords implements SessionObserver {
       atMicros: Math.max(atMicros, sessions.lastMicros(session)),
       close,
       digests: this.options.digest ? [this.digestOf(session, 0), this.digestOf(session, 1)] : NO_DIGESTS,
-      agentName: this.agentName,
+      agents: this.agents,
     });
     this.options.record(record);
     if (this.options.finding !== undefined) this.findings.take(record, this.options.finding);

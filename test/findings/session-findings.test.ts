@@ -248,6 +248,30 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     null,
   ],
   [
+    "octets that are missing while an agent lost copies",
+    ({ mptcp }) => {
+      Object.assign(mptcp.stream.responder, { missing_octets: 1380, complete: false });
+      mptcp.copies_lost = [
+        { agent: "router1", copies: 2 },
+        { agent: "router2", copies: 1 },
+      ];
+    },
+    {
+      action: "copies-lost",
+      severity: 1,
+      side: "responder",
+      message: "1,380 octets of the responder missing; router1, router2 lost 3 copies meanwhile",
+    },
+  ],
+  [
+    "copies that were lost and left no hole",
+    ({ mptcp }) => {
+      mptcp.copies_lost = [{ agent: "router1", copies: 2 }];
+      for (const stream of Object.values(mptcp.stream)) Object.assign(stream, { missing_octets: 0, unseen_octets: 0 });
+    },
+    null,
+  ],
+  [
     "what an agent loses now and then",
     ({ mptcp }) =>
       Object.assign(mptcp.stream.responder, { acknowledged: 1e6, unseen_octets: 4000, unseen_share: 0.004 }),

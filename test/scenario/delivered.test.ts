@@ -140,6 +140,8 @@ describe("captures delivered by GRE", () => {
     expect(found.ledgers.reduce((sum, { lost }) => sum + lost, 0)).toBe(1);
     expect(found.totals.packetsIn).toBe(whole.totals.packetsIn - 1);
     expect(found.totals.octets.missing).toBeGreaterThan(0);
+    expect(whole.records[0]?.mptcp).not.toHaveProperty("copies_lost");
+    expect(found.records[0]?.mptcp.copies_lost).toEqual([{ agent: expect.any(String), copies: 1 }]);
     expect(found.records[0]?.mptcp.session.id).toBe(whole.records[0]?.mptcp.session.id);
   });
 
