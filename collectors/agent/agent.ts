@@ -1,24 +1,23 @@
 import { randomInt } from "node:crypto";
 import type { Logger } from "pino";
-import type { Destination, Encapsulation } from "../../schema/configuration/destination.ts";
-import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
+import type { Destination } from "../../schema/configuration/destination.ts";
+import { Bandwidth } from "../../src/encapsulate/bandwidth.ts";
 import { type Exclusions, NO_EXCLUSIONS } from "../../src/encapsulate/exclusions.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
 import { FlowSieve } from "../../src/encapsulate/flow-sieve.ts";
+import { SessionTokens } from "../../src/encapsulate/session-tokens.ts";
 import type { Capture, Direction } from "../linux/capture.ts";
 import { loadLibc } from "../linux/libc.ts";
-import { libcForBatches } from "../linux/message-headers.ts";
 import { openCapture } from "../linux/open-capture.ts";
 import { Interval } from "../runtime/interval.ts";
 import { Copier } from "./copier.ts";
-import { resolveDestination, type Target } from "./destination.ts";
-import { openGreSocket } from "./gre-socket.ts";
 import { KernelFilter } from "./kernel-filter.ts";
-import { largestRoom, pathRoom } from "./path-room.ts";
+import { ownTraffic } from "./own-traffic.ts";
+import { ProcessorShare } from "./processor-share.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
-import { logCounters, warnOfLosses } from "./report-log.ts";
-import { QueuedTransmitter, type Transmitter } from "./transmitter.ts";
-import { openUdpSocket } from "./udp-socket.ts";
+import { logCounters, warnOfLosses, warnOfTunnel } from "./report-log.ts";
+import { Tunnel, type TunnelCounters, type TunnelOptions } from "./tunnel.ts";
+import { Tunnels } from "./tunnels.ts";
 
 /** A selected flow without a packet for so long has ended. */
 const IDLE_MS = 600_000;
@@ -26,9 +25,25 @@ const IDLE_MS = 600_000;
 const LINGER_MS = 2000;
 /** Octets of a packet that the kernel is to hand over: all of the longest that offload makes. */
 const LONGEST_FRAME = 262_144;
+/** What stands before a payload packet: Ethernet and two tags. */
+const LONGEST_LINK_HEADER = 22;
+/** Time between two looks at the ways to collectors. */
+const LOOK_MS = 1000;
+
+/** What an agent may be told while it runs. */
+export interface AgentPolicy {
+  /** Flows that are never copied. */
+  readonly exclusions: Exclusions;
+  /** Share of sessions that are copied, 0 to 1. */
+  readonly sample: number;
+  /** 10^6 bits a second that copies may take, headers included; null for no bound. */
+  readonly mbitPerSecond: number | null;
+  /** Share of one processor that the agent may take, percent; null for no bound. */
+  readonly processorPercent: number | null;
+}
 
 /** What an agent copies, how, and where to. */
-export interface AgentConfig {
+export interface AgentConfig extends AgentPolicy, TunnelOptions {
   /** Stands in log lines. */
   readonly name: string;
   readonly input:
@@ -46,16 +61,8 @@ export interface AgentConfig {
         /** Waits until more may be sent, for a reason outside the agent; absent where there is none. */
         readonly hold?: () => Promise<void>;
       } & Pick<ReplayOptions, "files" | "speed" | "begin">);
-  readonly collector: Destination;
-  readonly encapsulation: Encapsulation;
-  /** RFC 2890 key, 0 to 2^32 - 1; null for none. */
-  readonly key: number | null;
-  /** Most octets of a payload packet in a copy; null for all that the path takes. */
-  readonly snap: number | null;
-  /** Send copies that are longer than the path MTU whole, in fragments. */
-  readonly fragment: boolean;
-  /** Flows that are never copied. */
-  readonly exclusions: Exclusions;
+  /** At least one; a session's copies go to one of them. */
+  readonly collectors: readonly Destination[];
   /** Flows selected at a time. */
   readonly maxFlows: number;
   /** Time between two lines of counts in the log. */
@@ -67,15 +74,21 @@ export const AGENT_DEFAULTS = {
   encapsulation: "udp",
   key: null,
   snap: null,
+  headersOnly: false,
   fragment: false,
+  dscp: null,
   exclusions: NO_EXCLUSIONS,
+  sample: 1,
+  mbitPerSecond: null,
+  processorPercent: null,
   maxFlows: 131_072,
   reportMs: 60_000,
 } as const satisfies Partial<AgentConfig>;
 
-/** What an agent did with packets since its start. `selected = sent + failed + dropped`, once it has ended. */
+/** What an agent did with packets since its start. `selected = sent + failed + dropped + limited`, once it has ended. */
 export interface AgentCounters {
   readonly seen: number;
+  /** Copies that were due: one of each packet of a selected flow, or of each segment that a super-packet stands for. */
   readonly selected: number;
   readonly sent: number;
   /** Copies that were cut to the snap length or the path. */
@@ -84,11 +97,23 @@ export interface AgentCounters {
   readonly failed: number;
   /** Times the collector's host said that nobody listens there; each tells of one lost copy at least. */
   readonly refused: number;
+  /** Times a router on the way said that a copy was too long for it; each tells of one lost copy. */
+  readonly tooLong: number;
   /** Copies not made because the send queue was full. */
   readonly dropped: number;
+  /** Copies not made because of the bound on their bandwidth. */
+  readonly limited: number;
+  /** Milliseconds that packets waited because of the bound on the processor's time. */
+  readonly pausedMs: number;
   /** Packets that the kernel had no room for before the agent saw them. */
   readonly lost: number;
-  readonly flows: { readonly live: number; readonly opened: number; readonly evicted: number };
+  /** `leftOut`: flows of sessions that are not sampled. */
+  readonly flows: {
+    readonly live: number;
+    readonly opened: number;
+    readonly evicted: number;
+    readonly leftOut: number;
+  };
 }
 
 /** A running agent. */
@@ -98,6 +123,8 @@ export interface Agent {
   /** Files of a replay that were cut short or damaged, one line each; complete when the agent has ended. */
   readonly damage: readonly string[];
   counters(): AgentCounters;
+  /** Obeys another policy, and other collectors, from now on. Rejects with an OperationalError, and all is as it was. */
+  change(policy: AgentPolicy, collectors: readonly Destination[]): Promise<void>;
   /** Changes the time between two lines of counts in the log. */
   reportEvery(reportMs: number): void;
   /** Ends the agent: what was captured is still sent. Resolves as `ended` does. */
@@ -105,147 +132,172 @@ export interface Agent {
 }
 
 /**
- * Starts an agent: from interfaces or files, through flow selection, to the collector. Rejects with an OperationalError
- * when the input or the way to the collector cannot be had; nothing is left open then. `load` has the C library for
+ * Starts an agent: from interfaces or files, through flow selection, to the collectors. Rejects with an OperationalError
+ * when the input or the way to a collector cannot be had; nothing is left open then. `load` has the C library for
  * copies in batches; where it has none, they are sent one at a time.
  */
 export async function startAgent(config: AgentConfig, log: Logger, load: typeof loadLibc = loadLibc): Promise<Agent> {
-  const target = await resolveDestination(config.collector);
-  const encoder = new CopyEncoder({ key: config.key, room: 0 });
-  encoder.room = await roomOnPath(config, target, encoder);
-  const batches = () => libcForBatches(load, (line) => log.warn(line), "copies are sent one at a time");
-  const socket = config.encapsulation === "gre" ? openGreSocket(target) : await openUdpSocket(target, await batches());
-  const transmitter = new QueuedTransmitter(socket, encoder.headerLength + encoder.room);
-  const sieve = new FlowSieve(randomInt(2 ** 32));
-  const filter = new KernelFilter(sieve, config.exclusions, LONGEST_FRAME);
+  const open = (to: Destination) => Tunnel.open(to, config, log, load);
+  const tunnels = await Tunnels.open(config.collectors, open);
   try {
-    const capture = await openInput(config, transmitter, filter, log);
-    log.info(
-      { input: capture.kind, collector: target.address, port: target.port, room_octets: encoder.room },
-      `agent ${config.name} started`,
-    );
-    return new RunningAgent(config, target, capture, encoder, transmitter, filter, log);
+    const exclusions = await withOwnTraffic(config.exclusions, tunnels);
+    const filter = new KernelFilter(new FlowSieve(randomInt(2 ** 32)), exclusions, kernelSnap(config));
+    const share = new ProcessorShare();
+    const capture = await openInput(config, tunnels, filter, share, log);
+    for (const { target, encoder } of tunnels.all) {
+      log.info(
+        { input: capture.kind, collector: target.address, port: target.port, room_octets: encoder.room },
+        `agent ${config.name} started`,
+      );
+    }
+    return new RunningAgent(config, { tunnels, filter, share, capture, open }, log);
   } catch (error) {
-    await transmitter.close();
+    await tunnels.close();
     throw error;
   }
 }
 
-async function roomOnPath(config: AgentConfig, target: Target, encoder: CopyEncoder): Promise<number> {
-  const { headerLength } = encoder;
-  const room = config.fragment ? largestRoom(target, headerLength) : await pathRoom(target, headerLength);
-  return Math.min(room, config.snap ?? room);
+/** Octets of a frame that a copy can need; with the longest header of IPv4 and of TCP, or some of IPv6 before TCP's. */
+function kernelSnap({ snap, headersOnly }: AgentConfig): number {
+  if (headersOnly) return LONGEST_LINK_HEADER + 256;
+  return snap === null ? LONGEST_FRAME : LONGEST_LINK_HEADER + snap;
+}
+
+async function withOwnTraffic(exclusions: Exclusions, tunnels: Tunnels): Promise<Exclusions> {
+  const own = await Promise.all(tunnels.all.map(({ target }) => ownTraffic(target)));
+  return { ...exclusions, pairs: own.filter((pair) => pair !== null) };
 }
 
 function openInput(
   { input }: AgentConfig,
-  transmitter: Transmitter,
+  tunnels: Tunnels,
   filter: KernelFilter,
+  share: ProcessorShare,
   log: Logger,
 ): Promise<Capture> {
   if (input.kind === "replay") {
     const room = async () => {
-      await transmitter.room();
+      await tunnels.room();
       await input.hold?.();
     };
     return Replay.open({ ...input, room });
   }
   const points = input.names.map((name, source) => ({ name, source }));
   const source = input.filtered ? filter.source : null;
-  return openCapture({ ...input, points, filter: source, warn: (line) => log.warn(line) });
+  const warn = (line: string) => log.warn(line);
+  return openCapture({ ...input, points, filter: source, turn: () => share.turn(), warn });
+}
+
+/** What a running agent is made of. */
+interface Parts {
+  readonly tunnels: Tunnels;
+  readonly filter: KernelFilter;
+  readonly share: ProcessorShare;
+  readonly capture: Capture;
+  readonly open: (to: Destination) => Promise<Tunnel>;
 }
 
 class RunningAgent implements Agent {
   readonly ended: Promise<AgentCounters>;
   private readonly config: AgentConfig;
-  private readonly target: Target;
-  private readonly capture: Capture;
-  private readonly encoder: CopyEncoder;
-  private readonly transmitter: Transmitter;
-  private readonly filter: KernelFilter;
+  private readonly parts: Parts;
   private readonly log: Logger;
+  private readonly bandwidth = new Bandwidth();
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
-  private readonly looking: Interval;
+  private readonly reports: Interval;
+  /** What was counted when the log was last told. */
   private warned: AgentCounters | null = null;
+  private readonly told = new WeakMap<Tunnel, TunnelCounters>();
 
-  constructor(
-    config: AgentConfig,
-    target: Target,
-    capture: Capture,
-    encoder: CopyEncoder,
-    transmitter: Transmitter,
-    filter: KernelFilter,
-    log: Logger,
-  ) {
+  constructor(config: AgentConfig, parts: Parts, log: Logger) {
     this.config = config;
-    this.target = target;
-    this.capture = capture;
-    this.encoder = encoder;
-    this.transmitter = transmitter;
-    this.filter = filter;
+    this.parts = parts;
     this.log = log;
+    const { filter, tunnels } = parts;
     this.selection = new FlowSelection({
       maxFlows: config.maxFlows,
       idleMs: IDLE_MS,
       lingerMs: LINGER_MS,
       seed: randomInt(2 ** 32),
-      exclusions: config.exclusions,
+      exclusions: filter.exclusions,
       sieve: filter.sieve,
+      tokens: new SessionTokens(),
     });
-    this.copier = new Copier(this.selection, encoder, transmitter);
-    this.looking = new Interval(() => void this.look(), config.reportMs);
+    this.copier = new Copier(this.selection, tunnels, this.bandwidth);
+    this.obey(config);
+    this.reports = new Interval(() => this.report("so far"), config.reportMs);
     this.ended = this.run();
   }
 
   get damage(): readonly string[] {
-    return this.capture instanceof Replay ? this.capture.damage : [];
+    const { capture } = this.parts;
+    return capture instanceof Replay ? capture.damage : [];
   }
 
   counters(): AgentCounters {
-    const { seen, selected, dropped } = this.copier;
-    const { sent, failed, refused } = this.transmitter.counters;
-    const { live, opened, evicted } = this.selection;
-    const { cut } = this.encoder;
-    const lost = this.capture.lost();
-    return { seen, selected, sent, cut, failed, refused, dropped, lost, flows: { live, opened, evicted } };
+    const { seen, selected, limited } = this.copier;
+    const { live, opened, evicted, leftOut } = this.selection;
+    const { tunnels, capture, share } = this.parts;
+    return {
+      ...{ seen, selected, ...tunnels.counters(), limited },
+      ...{ pausedMs: Math.round(share.pausedMs), lost: capture.lost() },
+      flows: { live, opened, evicted, leftOut },
+    };
+  }
+
+  async change(policy: AgentPolicy, collectors: readonly Destination[]): Promise<void> {
+    const { tunnels, filter, capture, open } = this.parts;
+    await tunnels.change(collectors, open);
+    const exclusions = await withOwnTraffic(policy.exclusions, tunnels);
+    filter.exclusions = exclusions;
+    this.selection.exclude(exclusions);
+    filter.renew(capture);
+    this.obey(policy);
   }
 
   reportEvery(reportMs: number): void {
-    this.looking.every(reportMs);
+    this.reports.every(reportMs);
   }
 
   async stop(): Promise<AgentCounters> {
-    this.capture.stop();
+    this.parts.capture.stop();
     return this.ended;
   }
 
+  private obey({ sample, mbitPerSecond, processorPercent }: AgentPolicy): void {
+    this.selection.share = sample;
+    this.bandwidth.limit(mbitPerSecond);
+    this.parts.share.limit(processorPercent);
+  }
+
   private async run(): Promise<AgentCounters> {
+    const { capture, filter, tunnels } = this.parts;
+    const looks = setInterval(() => void tunnels.look(performance.now()), LOOK_MS);
     try {
-      await this.capture.run((vector) => {
+      await capture.run((vector) => {
         this.copier.take(vector);
-        this.filter.follow(this.capture);
+        filter.follow(capture);
       });
     } finally {
-      this.looking.stop();
-      this.filter.close();
-      await this.transmitter.close();
+      clearInterval(looks);
+      this.reports.stop();
+      filter.close();
+      await tunnels.close();
       this.report("ended");
     }
     return this.counters();
   }
 
-  private async look(): Promise<void> {
-    this.report("so far");
-    // Routes change, and routers on the way report smaller MTUs; places in the send queue stay as long as they were.
-    const room = this.transmitter.capacity - this.encoder.headerLength;
-    this.encoder.room = Math.min(room, await roomOnPath(this.config, this.target, this.encoder));
-  }
-
   private report(moment: "so far" | "ended"): void {
     const counters = this.counters();
-    const { lastError } = this.transmitter.counters;
-    warnOfLosses(this.log, counters, this.warned, { ...this.target, lastError });
+    for (const tunnel of this.parts.tunnels.all) {
+      const now = tunnel.counters();
+      const { lastError } = tunnel.transmitter.counters;
+      warnOfTunnel(this.log, { ...tunnel.target, lastError }, now, this.told.get(tunnel) ?? null);
+      this.told.set(tunnel, now);
+    }
+    warnOfLosses(this.log, counters, this.warned);
     logCounters(this.log, counters, `agent ${this.config.name} ${moment}`);
     this.warned = counters;
   }

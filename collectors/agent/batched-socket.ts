@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { FAILED, type Libc, type Mapping } from "../linux/libc.ts";
 import { type Halves, halvesOf, MessageHeaders, mapped } from "../linux/message-headers.ts";
 import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socketAddress } from "../linux/socket-address.ts";
@@ -7,6 +8,8 @@ import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SO_SNDBUF = 7;
+/** Level and name of the socket option that sets differentiated services (RFC 2474), the upper six bits of an octet. */
+export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
 /** Copies that the kernel has no room for are tried again after so long; its queue is longer than that at any rate. */
 const RETRY_MS = 1;
 
@@ -25,6 +28,7 @@ class BatchedSocket implements SendSocket {
   private first = 0;
   private pending = 0;
   private errors = 0;
+  private lengthErrors = 0;
   private retry: NodeJS.Timeout | null = null;
   private closed = false;
 
@@ -40,6 +44,11 @@ class BatchedSocket implements SendSocket {
   get refused(): number {
     this.takeError();
     return this.errors;
+  }
+
+  get tooLong(): number {
+    this.takeError();
+    return this.lengthErrors;
   }
 
   send(at: number, length: number, done: Done): void {
@@ -99,14 +108,16 @@ class BatchedSocket implements SendSocket {
     }, RETRY_MS);
   }
 
-  /** An error here answers a copy sent earlier, as that nobody listens. */
+  /** An error here answers a copy sent earlier, as that nobody listens, or that it was too long for a router on the way. */
   private takeError(): void {
     if (this.closed) return;
     this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, ERROR, ERROR_LENGTH);
-    if ((ERROR_NUMBER[0] ?? 0) !== 0) this.errors++;
+    if (ERROR_NUMBER[0] === EMSGSIZE) this.lengthErrors++;
+    else if (ERROR_NUMBER[0] !== 0) this.errors++;
   }
 }
 
+const EMSGSIZE = constants.errno.EMSGSIZE;
 const ERROR_NUMBER = new Int32Array(1);
 const ERROR = new Uint8Array(ERROR_NUMBER.buffer);
 const ERROR_LENGTH = Uint32Array.of(4);
@@ -115,7 +126,7 @@ const ERROR_LENGTH = Uint32Array.of(4);
  * A UDP socket connected to the target that sends copies in batches. Throws an Error with the name of the system's when
  * there is no way to it, and an OperationalError when there is no memory.
  */
-export function openBatchedSocket(libc: Libc, target: Target, sendOctets: number): SendSocket {
+export function openBatchedSocket(libc: Libc, target: Target, sendOctets: number, dscp: number | null): SendSocket {
   const { port } = target;
   const address = socketAddress(libc, target.address, port ?? 0);
   if (address === null) throw new Error(`connect EINVAL ${target.address}`);
@@ -125,6 +136,12 @@ export function openBatchedSocket(libc: Libc, target: Target, sendOctets: number
   try {
     if (libc.connect(fd, address, address.length) === FAILED) {
       throw new Error(`connect ${libc.errorName()} ${target.address}:${port}`);
+    }
+    if (dscp !== null) {
+      const [level, name] = DSCP_OPTIONS[target.family];
+      if (libc.setsockopt(fd, level, name, new Uint8Array(Int32Array.of(dscp << 2).buffer), 4) === FAILED) {
+        throw new Error(`setsockopt ${libc.errorName()}`);
+      }
     }
     libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Uint8Array(Int32Array.of(sendOctets).buffer), 4);
     memory = mapped(libc, ARENA_OCTETS);

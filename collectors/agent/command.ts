@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
 import { reloadOnHangup } from "../runtime/reload.ts";
 import { grouped, printable } from "../terminal/text.ts";
 import { type AgentCounters, startAgent } from "./agent.ts";
 import { addOptions, configurationOf } from "./options.ts";
-import { agentConfig } from "./setup.ts";
+import { agentConfig, agentPolicy, collectorsOf } from "./setup.ts";
 
 const HELP = `
 Capturing needs root or CAP_NET_RAW; so does --encapsulation gre. A replay over
@@ -74,6 +75,10 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
   const apply = (changed: AgentConfiguration): void => {
     log.level = changed.log.level;
     agent.reportEvery(changed.log.reportSeconds * 1000);
+    agent.change(agentPolicy(changed), collectorsOf(changed)).catch((error: unknown) => {
+      if (!(error instanceof OperationalError)) throw error;
+      log.error(`SIGHUP: the collectors stay as they were: ${error.message}`);
+    });
   };
   if (reread !== null) reloadOnHangup("agent", configuration, reread, apply, log);
   const signal = await Promise.race([endSignal(), agent.ended.then(() => null)]);
@@ -90,10 +95,10 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
 }
 
 /** One line about copies that the collector cannot have got; null when there are none that the agent knows of. */
-function lostCopies({ selected, failed, dropped, refused }: AgentCounters): string | null {
-  if (failed + dropped + refused === 0) return null;
+function lostCopies({ selected, failed, dropped, limited, refused, tooLong }: AgentCounters): string | null {
+  if (failed + dropped + limited + refused + tooLong === 0) return null;
   return (
     `not every one of ${grouped(selected)} copies went out: ${grouped(failed)} failed to be sent, ` +
-    `${grouped(dropped)} dropped, at least ${grouped(refused)} refused; check --collector and that it runs`
+    `${grouped(dropped + limited)} dropped, at least ${grouped(refused + tooLong)} refused; check --collector and that it runs`
   );
 }

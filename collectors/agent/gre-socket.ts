@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { OperationalError } from "../runtime/errors.ts";
+import { DSCP_OPTIONS } from "./batched-socket.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
 
@@ -13,15 +14,16 @@ interface RawSocketModule {
 interface RawSocket {
   send(buffer: Buffer, at: number, length: number, address: string, done: (error: Error | null) => void): void;
   pauseRecv(): void;
+  setOption(level: number, option: number, value: number): void;
   on(event: "error", listener: (error: Error) => void): void;
   close(): void;
 }
 
 /**
  * A raw socket of IP protocol 47 (RFC 2784); the kernel writes the delivery header. Throws an OperationalError where
- * package raw-socket was not built or the privilege is missing.
+ * package raw-socket was not built or the privilege is missing. `dscp`, 0 to 63, marks copies.
  */
-export function openGreSocket(target: Target): SendSocket {
+export function openGreSocket(target: Target, dscp: number | null = null): SendSocket {
   const module = loadModule();
   let socket: RawSocket;
   try {
@@ -36,12 +38,17 @@ export function openGreSocket(target: Target): SendSocket {
   }
   // This socket only sends: GRE that others send to this host is not for it.
   socket.pauseRecv();
+  if (dscp !== null) {
+    const [level, option] = DSCP_OPTIONS[target.family];
+    socket.setOption(level, option, dscp << 2);
+  }
   let broken: string | null = null;
   socket.on("error", (error) => {
     broken = error.message;
   });
   const arena = Buffer.from(new ArrayBuffer(ARENA_OCTETS));
   return {
+    tooLong: 0,
     refused: 0, // a raw socket that is not connected is told of nothing
     arena,
     send(at, length, done) {

@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
-import { readDestination } from "../../schema/configuration/destination.ts";
+import { type Destination, readDestination } from "../../schema/configuration/destination.ts";
 import { type Exclusions, parsePortRange, parsePrefix } from "../../src/encapsulate/exclusions.ts";
 import { OperationalError } from "../runtime/errors.ts";
-import type { AgentConfig } from "./agent.ts";
+import type { AgentConfig, AgentPolicy } from "./agent.ts";
 import { interfaceNames } from "./interface-names.ts";
 
 /** Where Linux lists its interfaces. */
@@ -12,21 +12,31 @@ const INTERFACES = "/sys/class/net";
 
 /** What an agent does, out of what its operator wrote. Throws an OperationalError for a collector that is none. */
 export function agentConfig(configuration: AgentConfiguration): AgentConfig {
-  const { encapsulation, key, snap, fragment, maxFlows, log } = configuration;
-  const collector = readDestination(configuration.collector ?? "", encapsulation);
-  if (typeof collector === "string") throw new OperationalError("usage", `collector: ${collector}`);
+  const { encapsulation, key, snap, headersOnly, fragment, dscp, maxFlows, log } = configuration;
   return {
+    ...agentPolicy(configuration),
     name: configuration.name ?? hostname(),
     input: inputOf(configuration),
-    collector,
-    encapsulation,
-    key,
-    snap,
-    fragment,
-    exclusions: exclusionsOf(configuration),
+    collectors: collectorsOf(configuration),
+    ...{ encapsulation, key, snap, headersOnly, fragment, dscp },
     maxFlows,
     reportMs: log.reportSeconds * 1000,
   };
+}
+
+/** What an agent can be told while it runs, out of what its operator wrote. Throws as `agentConfig` does. */
+export function agentPolicy(configuration: AgentConfiguration): AgentPolicy {
+  const { sample, limits } = configuration;
+  return { exclusions: exclusionsOf(configuration), sample, ...limits };
+}
+
+/** The collectors that a configuration names. Throws an OperationalError for one that is none. */
+export function collectorsOf({ collector, collectors, encapsulation }: AgentConfiguration): Destination[] {
+  return (collector === null ? collectors : [collector]).map((text) => {
+    const destination = readDestination(text, encapsulation);
+    if (typeof destination === "string") throw new OperationalError("usage", `collector ${text}: ${destination}`);
+    return destination;
+  });
 }
 
 /** What a configuration says is never copied. Throws an OperationalError for what is no address and no port. */

@@ -14,6 +14,8 @@ export interface TransmitterCounters {
   readonly failed: number;
   /** Errors that came back for copies sent before: nobody listens there (ICMP port unreachable). Each tells of one copy at least. */
   readonly refused: number;
+  /** Errors that came back because a router on the way has a smaller MTU than was known (ICMP); each is of one lost copy. */
+  readonly tooLong: number;
   /** Name of the error of the latest copy that failed; null when there was none. */
   readonly lastError: string | null;
 }
@@ -37,8 +39,10 @@ export interface Transmitter {
 
 /** A socket that sends octets of its arena and says with `done` how it went: null, or the name of the error. */
 export interface SendSocket {
-  /** Errors that came back for copies sent before. */
+  /** Errors that came back for copies sent before: nobody there takes them. */
   readonly refused: number;
+  /** The same because they were too long for the path. */
+  readonly tooLong: number;
   /** ARENA_OCTETS from which copies are sent, good until `close`. */
   readonly arena: Uint8Array;
   /** Sends `length` octets from `at`, at once or at the next `flush`; at most MAX_PLACES of them are under way. */
@@ -81,7 +85,7 @@ export class QueuedTransmitter implements Transmitter {
 
   get counters(): TransmitterCounters {
     const { sent, sentOctets, failed, lastError } = this;
-    return { sent, sentOctets, failed, refused: this.socket.refused, lastError };
+    return { sent, sentOctets, failed, refused: this.socket.refused, tooLong: this.socket.tooLong, lastError };
   }
 
   reserve(): Uint8Array | null {

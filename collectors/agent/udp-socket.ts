@@ -13,11 +13,21 @@ const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
  * A UDP socket connected to the collector (RFC 8086 §3). One source port for all copies keeps them in order on the way,
  * which the collector's ledger of sequence numbers relies on; it leaves the source port's entropy unused. Copies go in
  * batches through `libc`, and one at a time through a socket of Node's where that is null. Rejects with an
- * OperationalError where there is no way to the collector.
+ * OperationalError where there is no way to the collector. `dscp`, 0 to 63, marks copies; only through `libc`.
  */
-export async function openUdpSocket(target: Target, libc: Libc | null): Promise<SendSocket> {
+export async function openUdpSocket(
+  target: Target,
+  libc: Libc | null,
+  dscp: number | null = null,
+): Promise<SendSocket> {
+  if (libc === null && dscp !== null) {
+    throw new OperationalError(
+      "no-koffi",
+      "dscp needs package koffi for copies over UDP; install it, or leave dscp out",
+    );
+  }
   try {
-    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, SEND_BUFFER_OCTETS);
+    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, SEND_BUFFER_OCTETS, dscp);
   } catch (cause) {
     if (cause instanceof OperationalError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -43,12 +53,19 @@ async function openSingleSocket(target: Target): Promise<SendSocket> {
   }
   socket.setSendBufferSize(SEND_BUFFER_OCTETS);
   let refused = 0;
+  let tooLong = 0;
   // An error here answers a datagram sent earlier. It would come with the next send if nobody read the socket.
-  socket.on("error", () => refused++);
+  socket.on("error", (error) => {
+    if (errorName(error) === "EMSGSIZE") tooLong++;
+    else refused++;
+  });
   const arena = new Uint8Array(ARENA_OCTETS);
   return {
     get refused() {
       return refused;
+    },
+    get tooLong() {
+      return tooLong;
     },
     arena,
     send(at, length, done) {

@@ -101,7 +101,7 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
         ...AGENT_DEFAULTS,
         name,
         input: { kind: "replay" as const, files: [files[i] ?? ""], speed, begin, hold },
-        collector: { host: LOOPBACK, port: collector.udpPorts[0] ?? 0 },
+        collectors: [{ host: LOOPBACK, port: collector.udpPorts[0] ?? 0 }],
         key: i + 1,
         // Loopback takes packets of any length, but without koffi nobody knows: copies would be cut to 1500.
         fragment: true,

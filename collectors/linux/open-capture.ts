@@ -13,6 +13,8 @@ export interface CaptureOptions {
   readonly by: "auto" | "ring" | "tcpdump";
   /** What the kernel lets pass; null for all. tcpdump's pipe has none. */
   readonly filter: FilterSource | null;
+  /** The event loop's turn between two blocks of a ring; may take longer, and packets wait in the ring. */
+  readonly turn?: () => Promise<unknown>;
   /** Told one line when tcpdump stands in for the ring, and when an interface goes or comes back. */
   readonly warn: (line: string) => void;
 }

@@ -15,6 +15,8 @@ const RETRY_MS = 1000;
 /** What to capture through packet rings. */
 export interface RingCaptureOptions extends RingOptions {
   readonly points: readonly CapturePoint[];
+  /** The event loop's turn between two blocks. */
+  readonly turn?: () => Promise<unknown>;
   /** Told when an interface disappears and when a new one of its name is captured on. */
   readonly onInterface: (name: string, event: "gone" | "back") => void;
 }
@@ -96,7 +98,7 @@ export class RingCapture implements Capture {
     for (const { ring } of this.places) {
       if (ring === null || !ring.drain(vector, take)) continue;
       any = true;
-      await setImmediate();
+      await (this.options.turn ?? setImmediate)();
     }
     return any;
   }

@@ -40,6 +40,24 @@ const exclude = z.strictObject({
     .describe("Interfaces that are not captured on, where a pattern names them"),
 });
 
+const limits = z.strictObject({
+  mbitPerSecond: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("10^6 bits a second that copies may take; those beyond are not made, and counted; null for no bound"),
+  processorPercent: z
+    .number()
+    .min(1)
+    .max(100)
+    .nullable()
+    .default(null)
+    .describe(
+      "Percent of one processor that the agent may take; beyond it packets wait, and the kernel drops; null for no bound",
+    ),
+});
+
 const replay = z.strictObject({
   files: z
     .array(z.string().min(1))
@@ -58,6 +76,11 @@ export const agentConfiguration = z.strictObject({
   exclude: exclude.prefault({}).describe("What is never copied"),
   replay: replay.prefault({}).describe("Capture files in place of interfaces"),
   collector: z.string().min(1).nullable().default(null).describe("Where copies go: HOST, HOST:PORT or [ADDRESS6]:PORT"),
+  collectors: z
+    .array(z.string().min(1))
+    .max(16)
+    .default([])
+    .describe("Several in place of one: each session's copies go to one of them, in every agent the same"),
   encapsulation: z.enum(ENCAPSULATIONS).default("udp").describe("udp: GRE in UDP (RFC 8086); gre: IP protocol 47"),
   key: greKey.nullable().default(null).describe("GRE key (RFC 2890) in every copy; null for none"),
   snap: z
@@ -68,7 +91,22 @@ export const agentConfiguration = z.strictObject({
     .nullable()
     .default(null)
     .describe("Octets that longer packets are cut to; null: to what the path takes unfragmented"),
+  headersOnly: z.boolean().default(false).describe("Copies end with the TCP header"),
   fragment: z.boolean().default(false).describe("Sends copies that are too long for the path whole, in IP fragments"),
+  dscp: z
+    .int()
+    .min(0)
+    .max(63)
+    .nullable()
+    .default(null)
+    .describe("Differentiated services code point of copies (RFC 2474); null: the kernel's, 0"),
+  sample: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe("Share of sessions that are copied, whole; every agent with the same share copies the same ones"),
+  limits: limits.prefault({}).describe("What the agent may take of its host"),
   maxFlows: z
     .int()
     .min(1)
@@ -82,7 +120,8 @@ export const agentConfiguration = z.strictObject({
 export type AgentConfiguration = z.output<typeof agentConfiguration>;
 
 /** What in an agent's configuration contradicts itself. */
-export function agentFaults({ capture, replay, collector, encapsulation }: AgentConfiguration): ConfigurationFault[] {
+export function agentFaults(configuration: AgentConfiguration): ConfigurationFault[] {
+  const { capture, replay, collector, collectors, encapsulation } = configuration;
   const faults: ConfigurationFault[] = [];
   const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
   if (capture.interfaces.length > 0 && replay.files.length > 0) {
@@ -91,14 +130,18 @@ export function agentFaults({ capture, replay, collector, encapsulation }: Agent
   if (capture.interfaces.length + replay.files.length === 0) {
     fault(["capture", "interfaces"], "say where packets come from: --interface NAME, or --replay FILE");
   }
-  if (collector === null) {
+  if (collector !== null && collectors.length > 0) fault(["collectors"], "collector and collectors exclude each other");
+  if (collector === null && collectors.length === 0) {
     fault(["collector"], "say where the copies go: --collector HOST");
-    return faults;
   }
-  const destination = readDestination(collector, encapsulation);
-  if (typeof destination === "string") {
+  for (const [path, text] of [
+    [["collector"], collector] as const,
+    ...collectors.map((one, i) => [["collectors", i], one] as const),
+  ]) {
+    const destination = text === null ? null : readDestination(text, encapsulation);
+    if (typeof destination !== "string") continue;
     const form = "write HOST or HOST:PORT, and an IPv6 address as [2001:db8::1]:4754";
-    fault(["collector"], `${collector}: ${destination}; ${form}`);
+    fault(path, `${text}: ${destination}; ${form}`);
   }
   return faults;
 }

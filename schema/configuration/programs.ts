@@ -8,7 +8,11 @@ import { collectorConfiguration, collectorFaults } from "./collector.ts";
  */
 export const PROGRAMS = {
   collector: { schema: collectorConfiguration, faults: collectorFaults, changeable: ["log"] },
-  agent: { schema: agentConfiguration, faults: agentFaults, changeable: ["log"] },
+  agent: {
+    schema: agentConfiguration,
+    faults: agentFaults,
+    changeable: ["log", "exclude.addresses", "exclude.ports", "sample", "limits", "collector", "collectors"],
+  },
 } as const;
 
 /** A program that has a configuration. */

@@ -29,6 +29,8 @@ const STATE_CLOSING = 8;
 const STATE_ISN_KNOWN = 16;
 const STATE_NAMED = 32;
 const STATE_LEFT_OUT = 64;
+/** A packet behind the SYNs was read for tokens: the third ACK, which has both keys. */
+const STATE_READ = 128;
 const BOTH_FINS = STATE_FIN_LOWER | STATE_FIN_UPPER;
 
 /** Slots looked at per vector for flows that have ended: a few hundred octets of memory traffic per packet at most. */
@@ -192,21 +194,26 @@ export class FlowSelection {
   /** Gives the flow at `at` to its session if it has none yet, and tells packet i's. */
   private name(vector: PacketVector, i: number, at: number, tokens: SessionTokens): void {
     const { words } = this;
-    const state = words[at + STATE] ?? 0;
-    if ((state & STATE_NAMED) === 0) {
+    let state = words[at + STATE] ?? 0;
+    const isBehindSyn = ((vector.flags[i] ?? 0) & SYN) === 0;
+    if ((state & STATE_NAMED) === 0 || (isBehindSyn && (state & STATE_READ) === 0)) {
       const token = tokens.read(vector, i);
+      if (isBehindSyn) state |= STATE_READ;
       if (token === OPENS_SESSION) {
         this.isNamed[i] = 0;
         return;
       }
-      const session = token === NO_TOKEN ? this.addressHash(at) : token;
-      words[at + SESSION] = session;
-      words[at + STATE] = state | STATE_NAMED;
-      if (!isSampled(session, this.share)) {
-        words[at + STATE] = state | STATE_NAMED | STATE_LEFT_OUT;
-        this.leftOut++;
-        this.sieve?.remove(words, at + KEY);
+      if ((state & STATE_NAMED) === 0) {
+        state |= STATE_NAMED;
+        const session = token === NO_TOKEN ? this.addressHash(at) : token;
+        words[at + SESSION] = session;
+        if (!isSampled(session, this.share)) {
+          state |= STATE_LEFT_OUT;
+          this.leftOut++;
+          this.sieve?.remove(words, at + KEY);
+        }
       }
+      words[at + STATE] = state;
     }
     this.session[i] = words[at + SESSION] ?? 0;
     this.isNamed[i] = 1;

@@ -25,7 +25,14 @@ it.skipIf(reason)(
       await setTimeout(1);
     }
     await transmitter.close();
-    expect(transmitter.counters).toEqual({ sent: 1000, sentOctets: 8000, failed: 0, refused: 0, lastError: null });
+    expect(transmitter.counters).toEqual({
+      sent: 1000,
+      sentOctets: 8000,
+      failed: 0,
+      refused: 0,
+      tooLong: 0,
+      lastError: null,
+    });
   },
 );
 

@@ -38,7 +38,7 @@ function config(files: readonly string[], changes: Partial<AgentConfig> = {}): A
     ...AGENT_DEFAULTS,
     name: "test",
     input: { kind: "replay", files, speed: Number.POSITIVE_INFINITY, begin: null },
-    collector: { host: "127.0.0.1", port: receiver.port },
+    collectors: [{ host: "127.0.0.1", port: receiver.port }],
     maxFlows: 1024,
     ...changes,
   };
@@ -65,9 +65,12 @@ describe("an agent that replays files", () => {
       cut: 0,
       failed: 0,
       refused: 0,
+      tooLong: 0,
       dropped: 0,
+      limited: 0,
+      pausedMs: 0,
       lost: 0,
-      flows: { live: 2, opened: 2, evicted: 0 },
+      flows: { live: 2, opened: 2, evicted: 0, leftOut: 0 },
     });
   });
 
@@ -155,7 +158,7 @@ describe("an agent that replays files", () => {
       packetOf({ atMicros: BEGIN + n * 10_000, flags: n === 19 ? RST : ACK, option: true }),
     );
     const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 1, begin: null } as const;
-    const agent = await startAgent(config([], { input, collector: { host: "127.0.0.1", port } }), silent);
+    const agent = await startAgent(config([], { input, collectors: [{ host: "127.0.0.1", port }] }), silent);
     const counters = await agent.ended;
     expect(counters.refused).toBeGreaterThan(0);
     expect(counters.sent + counters.failed).toBe(20);

@@ -1,21 +1,31 @@
 import { describe, expect, it } from "vitest";
 import type { AgentCounters } from "../../collectors/agent/agent.ts";
-import { logCounters, warnOfLosses } from "../../collectors/agent/report-log.ts";
+import { logCounters, warnOfLosses, warnOfTunnel } from "../../collectors/agent/report-log.ts";
 
 const NONE: AgentCounters = {
-  ...{ seen: 9, selected: 5, sent: 5, cut: 0, failed: 0, refused: 0, dropped: 0, lost: 0 },
-  flows: { live: 1, opened: 1, evicted: 0 },
+  ...{
+    seen: 9,
+    selected: 5,
+    sent: 5,
+    cut: 0,
+    failed: 0,
+    refused: 0,
+    tooLong: 0,
+    dropped: 0,
+    limited: 0,
+    pausedMs: 0,
+    lost: 0,
+  },
+  flows: { live: 1, opened: 1, evicted: 0, leftOut: 0 },
 };
 
 function warnings(counters: Partial<AgentCounters>, before: Partial<AgentCounters> | null): string[] {
   const lines: string[] = [];
+  const log = { warn: (line: unknown) => void lines.push(String(line)) };
   const state = { address: "192.0.2.9", port: 4754, lastError: "ENOBUFS" };
-  warnOfLosses(
-    { warn: (line: unknown) => void lines.push(String(line)) },
-    { ...NONE, ...counters },
-    before === null ? null : { ...NONE, ...before },
-    state,
-  );
+  const [now, then] = [{ ...NONE, ...counters }, before === null ? null : { ...NONE, ...before }];
+  warnOfTunnel(log, state, now, then);
+  warnOfLosses(log, now, then);
   return lines;
 }
 
@@ -37,6 +47,12 @@ describe("an agent's log", () => {
     ]);
     expect(warnings({ lost: 4 }, { lost: 3 })).toEqual([expect.stringMatching(/ dropped 1 packet before/)]);
     expect(warnings({ lost: 4 }, { lost: 4 })).toEqual([]);
+  });
+
+  it("warns of copies that were one too many for the bound", () => {
+    expect(warnings({ limited: 4 }, { limited: 3 })).toEqual([
+      "1 copy not made: they would have taken more than limits.mbitPerSecond",
+    ]);
   });
 
   it("warns of copies that failed, and that nobody listens, since the last time", () => {

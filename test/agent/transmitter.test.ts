@@ -1,6 +1,10 @@
 import { expect, it } from "vitest";
+import { AGENT_DEFAULTS } from "../../collectors/agent/agent.ts";
 import { Copier } from "../../collectors/agent/copier.ts";
 import { ARENA_OCTETS, QueuedTransmitter, type SendSocket } from "../../collectors/agent/transmitter.ts";
+import { Tunnel } from "../../collectors/agent/tunnel.ts";
+import { Tunnels } from "../../collectors/agent/tunnels.ts";
+import { Bandwidth } from "../../src/encapsulate/bandwidth.ts";
 import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
 import { PacketVector } from "../../src/vector.ts";
@@ -12,6 +16,7 @@ import { packetOf } from "./frames.ts";
 class HeldSocket implements SendSocket {
   readonly under: { readonly octets: Uint8Array; readonly done: (error: string | null) => void }[] = [];
   readonly refused = 0;
+  readonly tooLong = 0;
   readonly arena = new Uint8Array(ARENA_OCTETS);
   closed = false;
   flushes = 0;
@@ -36,11 +41,12 @@ const PLACES = 128;
 it("has a bound: copies beyond it are dropped and counted, and leave a gap in the numbers", () => {
   const socket = new HeldSocket();
   const transmitter = new QueuedTransmitter(socket, CAPACITY);
-  const encoder = new CopyEncoder({ key: null, room: 1500 });
+  const target = { address: "192.0.2.9", family: 4, port: 4754 } as const;
+  const tunnel = new Tunnel("c", target, new CopyEncoder({ key: null, room: 1500 }), transmitter, AGENT_DEFAULTS);
   const copier = new Copier(
     new FlowSelection({ maxFlows: 64, idleMs: 1000, lingerMs: 1000, seed: 1 }),
-    encoder,
-    transmitter,
+    new Tunnels([tunnel]),
+    new Bandwidth(),
   );
   const { octets } = packetOf({ atMicros: 1, flags: ACK, option: true, payload: 9 });
   const vector = new PacketVector();
@@ -50,7 +56,7 @@ it("has a bound: copies beyond it are dropped and counted, and leave a gap in th
     copier.take(vector);
   };
   for (let n = 0; n < PLACES + 3; n++) copyOnce();
-  expect([copier.selected, copier.dropped, socket.under.length]).toEqual([PLACES + 3, 3, PLACES]);
+  expect([copier.selected, tunnel.dropped, socket.under.length]).toEqual([PLACES + 3, 3, PLACES]);
 
   socket.under[5]?.done(null);
   copyOnce();
@@ -85,7 +91,14 @@ it("counts what was sent and what was refused, and remembers why", () => {
     transmitter.send(100);
     socket.under.at(-1)?.done(error);
   }
-  expect(transmitter.counters).toEqual({ sent: 2, sentOctets: 200, failed: 1, refused: 0, lastError: "ENOBUFS" });
+  expect(transmitter.counters).toEqual({
+    sent: 2,
+    sentOctets: 200,
+    failed: 1,
+    refused: 0,
+    tooLong: 0,
+    lastError: "ENOBUFS",
+  });
 });
 
 it("lets a sender that can wait do so until half of the places are free", async () => {

@@ -81,7 +81,14 @@ describe.each([
         expect(new Set(got.map((one) => one.port)).size).toBeLessThanOrEqual(1);
         sent += flat.length;
         octets += flat.reduce((sum, { length }) => sum + length, 0);
-        expect(transmitter.counters).toEqual({ sent, sentOctets: octets, failed: 0, refused: 0, lastError: null });
+        expect(transmitter.counters).toEqual({
+          sent,
+          sentOctets: octets,
+          failed: 0,
+          refused: 0,
+          tooLong: 0,
+          lastError: null,
+        });
       });
       await fc.assert(property, {
         numRuns: 6,
@@ -108,7 +115,14 @@ describe.each([
     await until(() => got.length >= 4);
     expect(got.map(({ datagram }) => datagram.length)).toEqual([10, 20, 30, 40]);
     await transmitter.close();
-    expect(transmitter.counters).toEqual({ sent: 4, sentOctets: 100, failed: 3, refused: 0, lastError: "EMSGSIZE" });
+    expect(transmitter.counters).toEqual({
+      sent: 4,
+      sentOctets: 100,
+      failed: 3,
+      refused: 0,
+      tooLong: 0,
+      lastError: "EMSGSIZE",
+    });
   });
 
   each("that nobody listens there is told, and every copy is counted", async () => {
@@ -194,7 +208,13 @@ describe("a kernel that does not take a batch", () => {
     await until(() => got.length >= 3);
     expect(texts(got)).toEqual(["0", "3", "4"]);
     await transmitter.close();
-    expect(transmitter.counters).toMatchObject({ sent: 3, failed: 2, refused: 0, lastError: "ECONNREFUSED" });
+    expect(transmitter.counters).toMatchObject({
+      sent: 3,
+      failed: 2,
+      refused: 0,
+      tooLong: 0,
+      lastError: "ECONNREFUSED",
+    });
   });
 
   test.skipIf(reason)(

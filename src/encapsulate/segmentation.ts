@@ -1,0 +1,81 @@
+import { sumOctets } from "../subflow/dss-checksum.ts";
+import { OFFLOAD_CHECKSUM, type PacketVector } from "../vector.ts";
+import { PROTOCOL_TCP } from "../wire/ipv4.ts";
+import { FIN } from "../wire/tcp.ts";
+
+const PSH = 0x08;
+const CWR = 0x80;
+/** Where fields stand: IPv4's length, identification and checksum, IPv6's payload length, TCP's flags and checksum. */
+const IPV4_LENGTH = 2;
+const IPV4_ID = 4;
+const IPV4_CHECKSUM = 10;
+const IPV6_LENGTH = 4;
+const IPV6_OCTETS = 40;
+const TCP_SEQUENCE = 4;
+const TCP_FLAGS = 13;
+const TCP_CHECKSUM = 16;
+
+/** Where a segment has its payload, relative to that of its super-packet, and how long that is on the wire. */
+export interface Segment {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Packets on the wire that packet i stands for: 1, or more for a super-packet that offload made of a run of segments. */
+export function segmentsOf(vector: PacketVector, i: number): number {
+  const size = (vector.offload[i] ?? 0) & 0xffff;
+  const payload = vector.payloadLength[i] ?? 0;
+  return size === 0 || payload <= size || vector.hasCutOptions(i) ? 1 : Math.ceil(payload / size);
+}
+
+/** Segment `n` of packet i. */
+export function segmentAt(vector: PacketVector, i: number, n: number): Segment {
+  const size = (vector.offload[i] ?? 0) & 0xffff;
+  const offset = n * size;
+  return { offset, length: Math.min(size, (vector.payloadLength[i] ?? 0) - offset) };
+}
+
+/**
+ * Makes a copy of a super-packet's headers those of one segment, as the network card that sends it would (and as the one
+ * that received it found them, but for the identification of IPv4, which is counted on). The packet begins at `ip`, its TCP
+ * header at `tcp`; `segment` is number `n` of `count`.
+ */
+export function rewriteSegment(
+  view: DataView,
+  ip: number,
+  tcp: number,
+  segment: Segment,
+  n: number,
+  count: number,
+): void {
+  const headers = ((view.getUint8(tcp + 12) >> 4) << 2) + tcp - ip;
+  const isIpv4 = view.getUint8(ip) >> 4 === 4;
+  const length = headers + segment.length;
+  if (isIpv4) {
+    view.setUint16(ip + IPV4_LENGTH, length);
+    view.setUint16(ip + IPV4_ID, view.getUint16(ip + IPV4_ID) + n);
+    view.setUint16(ip + IPV4_CHECKSUM, 0);
+    view.setUint16(ip + IPV4_CHECKSUM, ~sumOctets(view, ip, (view.getUint8(ip) & 0x0f) * 4));
+  } else view.setUint16(ip + IPV6_LENGTH, length - IPV6_OCTETS);
+  view.setUint32(tcp + TCP_SEQUENCE, view.getUint32(tcp + TCP_SEQUENCE) + segment.offset);
+  let flags = view.getUint8(tcp + TCP_FLAGS);
+  if (n > 0) flags &= ~CWR;
+  if (n < count - 1) flags &= ~(FIN | PSH);
+  view.setUint8(tcp + TCP_FLAGS, flags);
+}
+
+/** Whether the copies of packet i need their TCP checksum made: the kernel left it to a network card. */
+export function isUnfinished(vector: PacketVector, i: number): boolean {
+  const offload = vector.offload[i] ?? 0;
+  return (offload & OFFLOAD_CHECKSUM) !== 0 || segmentsOf(vector, i) > 1;
+}
+
+/** Makes the TCP checksum (RFC 9293 §3.1) of a packet that is all there: it begins at `ip`, TCP at `tcp`, and ends at `end`. */
+export function finishChecksum(view: DataView, ip: number, tcp: number, end: number): void {
+  const isIpv4 = view.getUint8(ip) >> 4 === 4;
+  const addresses = isIpv4 ? sumOctets(view, ip + 12, 8) : sumOctets(view, ip + 8, 32);
+  view.setUint16(tcp + TCP_CHECKSUM, 0);
+  let sum = addresses + PROTOCOL_TCP + (end - tcp) + sumOctets(view, tcp, end - tcp);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  view.setUint16(tcp + TCP_CHECKSUM, ~sum);
+}
