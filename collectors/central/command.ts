@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -7,6 +8,7 @@ import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
 import { reloadOnHangup } from "../runtime/reload.ts";
 import { counted } from "../terminal/text.ts";
+import type { AdminView } from "./admin.ts";
 import { type CollectorReport, startCollector } from "./collector.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { logReport, recordsLine, refusedIn, shedIn, warnOfLosses } from "./report-log.ts";
@@ -79,9 +81,33 @@ async function run(
   reread: (() => CollectorConfiguration) | null,
 ): Promise<void> {
   const log = createLog("collect", configuration.log.level);
+  const view: AdminView = { phase: "starting", report: null };
+  const admin = await openAdmin(configuration, view, log);
+  try {
+    await receive(configuration, reread, view, log);
+  } finally {
+    admin?.close();
+  }
+}
+
+/** The admin server, where one is asked for; what it takes to load costs others nothing. */
+async function openAdmin(configuration: CollectorConfiguration, view: AdminView, log: Logger) {
+  const { listen } = configuration.admin;
+  if (listen === null) return null;
+  const { startAdmin } = await import("./admin.ts");
+  const admin = await startAdmin(listen, configuration, collectorConfig(configuration).outbox, view);
+  log.info(`metrics and health at ${admin.address}`);
+  return admin;
+}
+
+async function receive(
+  configuration: CollectorConfiguration,
+  reread: (() => CollectorConfiguration) | null,
+  view: AdminView,
+  log: Logger,
+): Promise<void> {
   const collector = await startCollector(collectorConfig(configuration), sinkOf(configuration, log), log);
   const ended = endSignal();
-  log.info(`listening on ${collector.listening.join(", ")}; records go to ${sinkName(configuration)}`);
   let reported: CollectorReport | null = null;
   const tell = (report: CollectorReport, message: string): void => {
     logReport(log, report, message);
@@ -93,9 +119,13 @@ async function run(
     log.level = changed.log.level;
     reporting.every(changed.log.reportSeconds * 1000);
   };
+  // Before anybody can know that it runs: a SIGHUP that nobody waits for ends a process.
   if (reread !== null) reloadOnHangup("collector", configuration, reread, apply, log);
-
+  view.report = collector.report;
+  view.phase = "receiving";
+  log.info(`listening on ${collector.listening.join(", ")}; records go to ${sinkName(configuration)}`);
   const cause = await Promise.race([ended, collector.sinkFailure]);
+  view.phase = "draining";
   if (typeof cause === "string") log.info(`${cause}: draining`);
   reporting.stop();
   const lostUntilNow = lostIn(collector.report().records);

@@ -3,6 +3,7 @@ import { ENCAPSULATIONS } from "../encapsulation.ts";
 import { isLoopback, readListenAddress } from "./listen-address.ts";
 import {
   addressRange,
+  adminAddress,
   type ConfigurationFault,
   greKey,
   listenAddress,
@@ -10,6 +11,7 @@ import {
   mebibytes,
   packetsPerSecond,
   seconds,
+  secret,
 } from "./values.ts";
 
 const listen = z.strictObject({
@@ -111,6 +113,14 @@ const outbox = z.strictObject({
   maxMib: mebibytes.default(256).describe("Mebibytes of records held while the sink is away"),
 });
 
+const admin = z.strictObject({
+  listen: adminAddress
+    .nullable()
+    .default(null)
+    .describe("Where it is asked: a port of 127.0.0.1, or address and port; null: nowhere"),
+  token: secret.meta({ writeOnly: true }).describe("Bearer token for `/metrics`; null: whoever reaches it may read it"),
+});
+
 /** All that can be said to `rejoin collect`. A key that is absent has its default. */
 export const collectorConfiguration = z.strictObject({
   name: z
@@ -138,6 +148,7 @@ export const collectorConfiguration = z.strictObject({
     .strictObject({ drainSeconds: seconds.default(10).describe("Longest time for draining, in seconds") })
     .prefault({})
     .describe("What happens on SIGTERM and SIGINT"),
+  admin: admin.prefault({}).describe("Metrics and health, over HTTP: `/metrics`, `/livez`, `/readyz`, `/startupz`"),
   log: log.prefault({}).describe("The log on standard error"),
 });
 

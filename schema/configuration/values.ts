@@ -34,6 +34,17 @@ export const listenAddress = z
   .union([z.int().min(0).max(65_535), z.string()])
   .refine((value) => readListenAddress(String(value)) !== null, LISTEN_FORM);
 
+/** Something that is never printed, out of a file or the environment by reference. */
+export const secret = z.string().min(1).nullable().default(null);
+
+/** Where an admin server listens: a port of loopback, or address and port. */
+export const adminAddress = z
+  .union([z.int().min(0).max(65_535), z.string()])
+  .refine(
+    (value) => readListenAddress(String(value))?.encapsulation === null,
+    "write a port, which is one of 127.0.0.1, or address and port: 9464, 0.0.0.0:9464 or [::]:9464",
+  );
+
 /** What is logged, and how often counts are. */
 export const log = z.strictObject({
   level: z

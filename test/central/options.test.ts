@@ -70,8 +70,9 @@ describe("options as configuration", () => {
       "--receive-buffer-mib 4 --outbox-records 5 --drain-seconds 6",
     ];
     expect(parsed(...lines.join(" ").split(" "))).toEqual({
+      ...defaults,
       name: "n",
-      listen: { udp: ["127.0.0.1:1", "2"], gre: ["ipv6"], ring: [], ringDrop: false, receiveBufferMib: 4 },
+      listen: { ...defaults.listen, udp: ["127.0.0.1:1", "2"], gre: ["ipv6"], receiveBufferMib: 4 },
       agents: [
         { name: "a", addresses: [], keys: [16], encapsulations: [], packetsPerSecond: null },
         { name: "b", addresses: ["192.0.2.1"], keys: [], encapsulations: [], packetsPerSecond: null },
@@ -79,22 +80,21 @@ describe("options as configuration", () => {
       anyAgent: false,
       agentPacketsPerSecond: 200_000,
       records: {
+        ...defaults.records,
         revisions: "ended",
         partial: true,
         digest: true,
         streams: true,
         format: "json",
-        formats: defaults.records.formats,
         agentsIntervalSeconds: 0,
       },
       sink: {
         kind: "kafka",
-        kafka: { brokers: ["a:1", "b:2"], compression: "none" },
+        kafka: { ...defaults.sink.kafka, brokers: ["a:1", "b:2"], compression: "none" },
         files: { directory: "d", rotateMib: 1, rotateMinutes: 2, keep: 3 },
       },
       outbox: { ...defaults.outbox, maxRecords: 5 },
       shutdown: { drainSeconds: 6 },
-      log: defaults.log,
     });
   });
 

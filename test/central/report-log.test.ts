@@ -1,24 +1,18 @@
 import { describe, expect, it } from "vitest";
 import type { CollectorReport } from "../../collectors/central/collector.ts";
 import { warnOfLosses } from "../../collectors/central/report-log.ts";
-import { Pipeline } from "../../src/pipeline.ts";
-import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
+import { emptyReport } from "../support/collector-report.ts";
 
 /** A report of so many packets that found no room for their session, octets left in a socket, and drops of its kernel. */
 function reportOf(full: number, unreadOctets: number | null, ...drops: (number | null)[]): CollectorReport {
-  const totals = new Pipeline(keeping([], new CollectedStreams())).totals();
+  const report = emptyReport();
   return {
-    totals: { ...totals, packets: full === 0 ? {} : { "session/table-full": full } },
+    ...report,
+    totals: { ...report.totals, packets: full === 0 ? {} : { "session/table-full": full } },
     sources: [0, ...drops].map((kernelDrops, n) => ({
       ...{ name: `udp ${4754 + n}`, packets: 0, octets: 0, kernelDrops },
       unreadOctets: n === 0 ? unreadOctets : 0,
     })),
-    agents: [],
-    records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, shed: {} },
-    streams: null,
-    stranger: null,
-    faultPackets: 0,
-    untold: 0,
   };
 }
 

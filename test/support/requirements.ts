@@ -47,6 +47,7 @@ const PROGRAMS = [
   "nstat",
   "openssl",
   "prlimit",
+  "promtool",
   "python3",
   "ss",
   "tcpdump",

@@ -1,0 +1,36 @@
+import type { OutboxStats } from "../outbox/outbox.ts";
+
+/** A collector is not ready when more than this part of its outbox is taken: it would soon shed records. */
+const MARK = 0.8;
+
+/** What a collector's outbox takes at most. */
+export interface OutboxRoom {
+  readonly maxRecords: number;
+  readonly maxOctets: number;
+}
+
+/** An answer to "are you?": yes or no, and a line for each reason. */
+export interface Health {
+  readonly well: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** What a collector is doing: it opens sockets and sink, then receives, then drains. */
+export type Phase = "starting" | "receiving" | "draining";
+
+/** Whether a collector has started. */
+export function startedHealth(phase: Phase): Health {
+  return phase === "starting"
+    ? { well: false, reasons: ["sockets and sink are being opened"] }
+    : { well: true, reasons: ["sockets and sink were opened"] };
+}
+
+/** Whether copies should be sent to a collector: its sockets are open, and its outbox has room. */
+export function readyHealth(phase: Phase, records: OutboxStats | null, room: OutboxRoom): Health {
+  if (phase === "starting" || records === null) return startedHealth("starting");
+  if (phase === "draining") return { well: false, reasons: ["it drains, and takes no more copies"] };
+  const share = Math.max(records.stored / room.maxRecords, records.storedOctets / room.maxOctets);
+  const outbox = `${Math.floor(share * 100)} % of the outbox is taken`;
+  if (share <= MARK) return { well: true, reasons: ["sockets are open", outbox] };
+  return { well: false, reasons: [`${outbox}, more than ${MARK * 100} %: the sink is away or slow`] };
+}

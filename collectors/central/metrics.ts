@@ -1,0 +1,205 @@
+import { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
+import { FATES } from "../../src/fate.ts";
+import type { AgentLedger } from "../../src/pipeline.ts";
+import type { CollectorReport } from "./collector.ts";
+
+/** Values of labels, and the number that stands for them. */
+export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/** A metric, and how it comes out of a report. Samples with the same labels add up. */
+export interface Metric {
+  readonly name: string;
+  /** A counter only grows while the process lives. */
+  readonly type: "counter" | "gauge";
+  /** One line for people, without a full stop. */
+  readonly help: string;
+  readonly labels: readonly string[];
+  samples(report: CollectorReport, label: AgentLabel): Iterable<Sample>;
+}
+
+/** Label of all senders that the configuration does not name: how many there are is not the collector's to say. */
+const UNNAMED = "(unnamed)";
+
+/** The value of label `agent` for a ledger. */
+export type AgentLabel = (ledger: Pick<AgentLedger, "name" | "address">) => string;
+
+/**
+ * Labels of agents: the names in the configuration and those of the collector's own sockets, and one for all others, so that
+ * no sender can make a time series.
+ */
+export function agentLabels(names: Iterable<string>): AgentLabel {
+  const known = new Set(names);
+  return ({ name, address }) => {
+    // Without an address it is a socket of our own.
+    return address === null || known.has(name) ? name : UNNAMED;
+  };
+}
+
+const counter = (name: string, help: string, labels: readonly string[], samples: Metric["samples"]): Metric => ({
+  name,
+  type: "counter",
+  help,
+  labels,
+  samples,
+});
+
+const gauge = (name: string, help: string, labels: readonly string[], samples: Metric["samples"]): Metric => ({
+  name,
+  type: "gauge",
+  help,
+  labels,
+  samples,
+});
+
+/** A counter that is one number of the report. */
+const one = (name: string, help: string, value: (report: CollectorReport) => number): Metric =>
+  counter(name, help, [], (report) => [[{}, value(report)]]);
+
+type LedgerCount = "packets" | "octets" | "refused" | "late" | "duplicate" | "restarted" | "unheard";
+
+const ofAgents = (name: string, help: string, count: LedgerCount): Metric =>
+  counter(name, help, ["agent"], ({ agents }, label) =>
+    agents.map((ledger) => [{ agent: label(ledger) }, ledger[count]]),
+  );
+
+const ofSources = (name: string, help: string, count: "packets" | "octets" | "kernelDrops"): Metric =>
+  counter(name, help, ["source"], ({ sources }) =>
+    sources.map((source) => [{ source: source.name }, source[count] ?? 0]),
+  );
+
+/** What agents report of themselves: label and field. */
+const REPORTED = [
+  ["seen", "seen"],
+  ["selected", "selected"],
+  ["sent", "sent"],
+  ["failed", "failed"],
+  ["dropped", "dropped"],
+  ["cut", "cut"],
+  ["kernel-lost", "kernelLost"],
+] as const;
+
+/** One sample for each entry of a record of counts. */
+function entries(label: string, counts: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
+}
+
+/** All that a collector tells of its work, in the order in which packets meet it. */
+export const METRICS: readonly Metric[] = [
+  ofSources("rejoin_source_packets_total", "Packets taken from a socket", "packets"),
+  ofSources("rejoin_source_octets_total", "Octets of packets taken from a socket", "octets"),
+  ofSources(
+    "rejoin_source_kernel_drops_total",
+    "Packets this host's kernel dropped: the socket's queue was full",
+    "kernelDrops",
+  ),
+  ofAgents("rejoin_agent_packets_total", "Copies received from an agent", "packets"),
+  ofAgents("rejoin_agent_octets_total", "Octets of copies, from the delivery header on", "octets"),
+  ofAgents("rejoin_agent_refused_total", "Copies refused because an agent sent more than its bound", "refused"),
+  ofAgents("rejoin_agent_unheard_total", "Copies an agent says it sent before the first that came", "unheard"),
+  counter(
+    "rejoin_agent_reported_packets_total",
+    "Packets by an agent's own count since its start, as its newest report says",
+    ["agent", "count"],
+    ({ agents }, label) =>
+      agents.flatMap((ledger) =>
+        REPORTED.map(([count, field]): Sample => [{ agent: label(ledger), count }, ledger.reported?.[field] ?? 0]),
+      ),
+  ),
+  // A late copy takes its number back, so this is no counter.
+  gauge(
+    "rejoin_agent_lost_packets",
+    "Sequence numbers that an agent used and no copy has brought",
+    ["agent"],
+    ({ agents }, label) => agents.map((ledger) => [{ agent: label(ledger) }, ledger.lost]),
+  ),
+  ofAgents("rejoin_agent_late_total", "Copies whose number came after a higher one", "late"),
+  ofAgents("rejoin_agent_duplicate_total", "Copies whose number was seen already", "duplicate"),
+  ofAgents("rejoin_agent_restarts_total", "Times an agent's numbering began anew", "restarted"),
+  counter(
+    "rejoin_packets_total",
+    "Packets by what became of them: the sum is all that came in",
+    ["stage", "reason"],
+    (report) =>
+      FATES.filter(({ reason }) => reason !== "alive").map(({ stage, reason }) => [
+        { stage, reason },
+        report.totals.packets[`${stage}/${reason}`] ?? 0,
+      ]),
+  ),
+  gauge("rejoin_sessions", "Sessions that are open", [], ({ totals }) => [[{}, totals.sessions.live]]),
+  one("rejoin_sessions_opened_total", "Sessions that began", ({ totals }) => totals.sessions.opened),
+  counter("rejoin_sessions_ended_total", "Sessions that ended, by reason", ["reason"], ({ totals }) => [
+    ...CLOSE_REASONS.map((reason): Sample => [{ reason }, 0]),
+    ...entries("reason", totals.endedBy),
+  ]),
+  one(
+    "rejoin_sessions_half_open_total",
+    "Connections that asked for MPTCP and were never answered; no record is made of them",
+    ({ totals }) => totals.sessions.halfOpen,
+  ),
+  one(
+    "rejoin_sessions_partial_total",
+    "Ended sessions of which no handshake was seen",
+    ({ totals }) => totals.sessions.partial,
+  ),
+  counter("rejoin_subflows_total", "Subflows of ended sessions by how they stand to them", ["kind"], ({ totals }) =>
+    entries("kind", totals.subflows),
+  ),
+  counter(
+    "rejoin_stream_octets_total",
+    "Data-level octets of ended sessions by sender, each counted once",
+    ["side"],
+    ({ totals }) => [
+      [{ side: "initiator" }, totals.octets.initiator],
+      [{ side: "responder" }, totals.octets.responder],
+    ],
+  ),
+  one(
+    "rejoin_stream_missing_octets_total",
+    "Data-level octets of ended sessions that no copy brought",
+    ({ totals }) => totals.octets.missing,
+  ),
+  counter("rejoin_verdicts_total", "Checks of ended sessions by their verdict", ["check", "verdict"], ({ totals }) =>
+    Object.entries(totals.verdicts).flatMap(([check, verdicts]) =>
+      Object.entries(verdicts).map(([verdict, count]): Sample => [{ check, verdict }, count]),
+    ),
+  ),
+  counter("rejoin_findings_total", "Findings by kind", ["kind"], ({ totals }) => entries("kind", totals.findings)),
+  counter("rejoin_shed_total", "What bounds of the pipeline left out, by kind", ["kind"], ({ totals }) =>
+    entries("kind", totals.shed),
+  ),
+  one(
+    "rejoin_updates_left_out_total",
+    "Changes of sessions that made no record of their own, because there were too many at once",
+    ({ totals }) => totals.updatesLeftOut,
+  ),
+  one(
+    "rejoin_chunks_late_octets_total",
+    "Octets of streams that came after their hole was given up",
+    ({ streams }) => streams?.lateOctets ?? 0,
+  ),
+  one(
+    "rejoin_chunks_shed_holes_total",
+    "Holes of streams that were given up because a bound was met",
+    ({ streams }) => streams?.shedHoles ?? 0,
+  ),
+  one("rejoin_records_made_total", "Records made = acknowledged + stored + shed", ({ records }) => records.made),
+  one(
+    "rejoin_records_acknowledged_total",
+    "Records that the sink has acknowledged",
+    ({ records }) => records.acknowledged,
+  ),
+  counter(
+    "rejoin_records_shed_total",
+    "Records that were given up, by reason and class",
+    ["reason", "class"],
+    ({ records }) =>
+      Object.entries(records.shed).map(([what, count]): Sample => {
+        const [reason = "", recordClass = ""] = what.split("/");
+        return [{ reason, class: recordClass }, count];
+      }),
+  ),
+  gauge("rejoin_outbox_records", "Records that wait for the sink", [], ({ records }) => [[{}, records.stored]]),
+  gauge("rejoin_outbox_octets", "Octets of records that wait for the sink", [], ({ records }) => [
+    [{}, records.storedOctets],
+  ]),
+];

@@ -1,0 +1,94 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { OperationalError } from "./errors.ts";
+
+/** What a page of the admin server says. */
+export interface Page {
+  /** 200, or 503 for a page about something that is not well. */
+  readonly status: 200 | 503;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** A path of the admin server. */
+export interface Route {
+  /** Who asks must have the token, where there is one. */
+  readonly guarded: boolean;
+  page(): Page | Promise<Page>;
+}
+
+/** Connections at a time; a further one is closed at once. */
+const MAX_CONNECTIONS = 32;
+/** Time for a request to come in whole. */
+const REQUEST_MS = 5000;
+
+/** Answers GET on an address of its own, for people and programs that look after a collector. */
+export class AdminServer {
+  private readonly server: Server;
+  private readonly routes: ReadonlyMap<string, Route>;
+  private readonly token: string | null;
+
+  /** `token` is asked for as `Authorization: Bearer ...` on guarded routes; null: they are open. */
+  constructor(routes: Readonly<Record<string, Route>>, token: string | null) {
+    this.routes = new Map(Object.entries(routes));
+    this.token = token;
+    this.server = createServer((request, response) => void this.answer(request, response));
+    this.server.maxConnections = MAX_CONNECTIONS;
+    this.server.requestTimeout = REQUEST_MS;
+    this.server.headersTimeout = REQUEST_MS;
+  }
+
+  /** Begins to answer; returns the port. Rejects with an OperationalError when the address cannot be had. */
+  async listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", (cause) => {
+        const message = `the admin address ${host}:${port} cannot be had: ${cause.message}; say another as admin.listen`;
+        reject(new OperationalError("ADMIN", message, { cause }));
+      });
+      this.server.listen(port, host, () => {
+        const address = this.server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Answers no more, and ends what is under way. */
+  close(): void {
+    this.server.close();
+    this.server.closeAllConnections();
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const say = (status: number, type: string, body: string, headers: Record<string, string> = {}): void => {
+      response.writeHead(status, { "content-type": type, "cache-control": "no-store", ...headers });
+      response.end(request.method === "HEAD" ? undefined : body);
+    };
+    const plain = "text/plain; charset=utf-8";
+    const [path = ""] = (request.url ?? "").split("?");
+    const route = this.routes.get(path);
+    if (request.method !== "GET" && request.method !== "HEAD")
+      return say(405, plain, "only GET\n", { allow: "GET, HEAD" });
+    if (route === undefined) return say(404, plain, `${[...this.routes.keys()].join("\n")}\n`);
+    if (route.guarded && !this.knows(request)) {
+      return say(401, plain, "a bearer token is asked for\n", { "www-authenticate": "Bearer" });
+    }
+    try {
+      const { status, type, body } = await route.page();
+      say(status, type, body);
+    } catch {
+      // Our own fault; whoever asks is told no more of it than that.
+      say(500, plain, "a fault of rejoin itself\n");
+    }
+  }
+
+  private knows(request: IncomingMessage): boolean {
+    if (this.token === null) return true;
+    const [, said] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "") ?? [];
+    return said !== undefined && timingSafeEqual(digest(said), digest(this.token));
+  }
+}
+
+/** Digests are of one length, and how alike they are says nothing of the token. */
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,25 @@
+import { expect, it } from "vitest";
+import { readyHealth, startedHealth } from "../../collectors/central/health.ts";
+
+const ROOM = { maxRecords: 100, maxOctets: 1000 };
+const stored = (records: number, octets: number) => ({
+  ...{ made: records, acknowledged: 0, stored: records, storedOctets: octets, shed: {} },
+});
+
+it("a collector has started once its sockets and its sink are open, and stays so", () => {
+  expect(startedHealth("starting")).toEqual({ well: false, reasons: ["sockets and sink are being opened"] });
+  expect([startedHealth("receiving").well, startedHealth("draining").well]).toEqual([true, true]);
+});
+
+it.each([
+  ["starting", null, false, /being opened/],
+  ["receiving", stored(0, 0), true, /^0 % of the outbox/],
+  ["receiving", stored(80, 0), true, /^80 % of the outbox/],
+  ["receiving", stored(81, 0), false, /^81 % of the outbox is taken, more than 80 %: the sink is away or slow$/],
+  ["receiving", stored(1, 900), false, /^90 % of the outbox/],
+  ["draining", stored(0, 0), false, /drains/],
+] as const)("%s with %o in the outbox: ready %s", (phase, records, well, reason) => {
+  const health = readyHealth(phase, records, ROOM);
+  expect(health.well).toBe(well);
+  expect(health.reasons.at(-1)).toMatch(reason);
+});

@@ -1,0 +1,94 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { AdminServer, type Page } from "../../collectors/runtime/admin-server.ts";
+
+const page = (status: Page["status"], body: string) => () => ({ status, type: "text/plain", body });
+let server: AdminServer | null = null;
+let base = "";
+afterEach(() => server?.close());
+
+async function serve(token: string | null): Promise<(path: string, init?: RequestInit) => Promise<[number, string]>> {
+  server = new AdminServer(
+    {
+      "/open": { guarded: false, page: page(200, "o") },
+      "/guarded": { guarded: true, page: page(200, "g") },
+      "/unwell": { guarded: false, page: page(503, "u") },
+      "/fault": {
+        guarded: false,
+        page: () => {
+          throw new Error("hidden");
+        },
+      },
+    },
+    token,
+  );
+  base = `http://127.0.0.1:${await server.listen("127.0.0.1", 0)}`;
+  return async (path, init) => {
+    const response = await fetch(`${base}${path}`, init);
+    return [response.status, await response.text()];
+  };
+}
+
+const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } });
+
+describe("an admin server", () => {
+  it("answers on its paths, and elsewhere with their list", async () => {
+    const get = await serve(null);
+    expect(await get("/open?x=1")).toEqual([200, "o"]);
+    expect(await get("/unwell")).toEqual([503, "u"]);
+    expect(await get("/")).toEqual([404, "/open\n/guarded\n/unwell\n/fault\n"]);
+    expect(await get("/open", { method: "HEAD" })).toEqual([200, ""]);
+  });
+
+  it("only lets itself be asked", async () => {
+    const get = await serve(null);
+    expect((await get("/open", { method: "POST", body: "x" }))[0]).toBe(405);
+  });
+
+  it("asks for its token where it has one, on guarded paths", async () => {
+    const get = await serve("right");
+    expect((await get("/guarded"))[0]).toBe(401);
+    expect((await get("/guarded", bearer("wrong")))[0]).toBe(401);
+    expect((await get("/guarded", { headers: { authorization: "Basic cmlnaHQ=" } }))[0]).toBe(401);
+    expect(await get("/guarded", bearer("right"))).toEqual([200, "g"]);
+    expect((await get("/open"))[0]).toBe(200);
+  });
+
+  it("asks for none where it has none", async () => {
+    expect(await (await serve(null))("/guarded")).toEqual([200, "g"]);
+  });
+
+  it("says no more of a fault of its own than that it is one", async () => {
+    expect(await (await serve(null))("/fault")).toEqual([500, "a fault of rejoin itself\n"]);
+  });
+
+  it("closes a 33rd connection at once, and answers again when others go", async () => {
+    const get = await serve(null);
+    const port = Number(new URL(base).port);
+    const sockets: Socket[] = [];
+    for (let n = 0; n < 32; n++) {
+      const socket = connect(port, "127.0.0.1");
+      sockets.push(socket);
+      await once(socket, "connect");
+    }
+    const refused = connect(port, "127.0.0.1");
+    await once(refused, "close");
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await get("/open"))[0]).toBe(200);
+  });
+
+  it("is refused an address that somebody has, in one line", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as { port: number };
+    server = new AdminServer({}, null);
+    await expect(server.listen("127.0.0.1", port)).rejects.toThrow(
+      new RegExp(
+        `^the admin address 127\\.0\\.0\\.1:${port} cannot be had: .*EADDRINUSE.*; say another as admin\\.listen$`,
+      ),
+    );
+    other.close();
+  });
+});
