@@ -178,6 +178,11 @@ export class Pipeline {
     return this.agents.stranger;
   }
 
+  /** Takes other rules of who may send, for every packet from now on. Throws a RangeError as the constructor does. */
+  changeAgents(rules: PipelineOptions["agents"], packetsPerSecond: number | null): void {
+    this.agents.changeRules(rules, packetsPerSecond);
+  }
+
   /** Each sender's loss ledger since the start. */
   ledgers(): AgentLedger[] {
     return this.agents.ledgers();

@@ -11,6 +11,8 @@ export interface AdminView {
   phase: Phase;
   /** Null while it starts. */
   report: (() => CollectorReport) | null;
+  /** Names of the agents that may send. */
+  agents: readonly string[];
 }
 
 /** A port alone is one of this. */
@@ -22,17 +24,21 @@ const LOOPBACK = "127.0.0.1";
  */
 export async function startAdmin(
   listen: string | number,
-  { admin, agents }: CollectorConfiguration,
+  { admin }: CollectorConfiguration,
   room: OutboxRoom,
   view: Readonly<AdminView>,
 ): Promise<{ readonly address: string; readonly close: () => void }> {
   const at = readListenAddress(String(listen));
   const host = at?.host ?? LOOPBACK;
-  const exposition = new Exposition(agentLabels(agents.map(({ name }) => name)));
+  const exposition = new Exposition();
   const metrics = async (): Promise<Page> => {
     const { report } = view;
     if (report === null) return healthPage(startedHealth("starting"));
-    return { status: 200, type: exposition.contentType, body: await exposition.text(report()) };
+    return {
+      status: 200,
+      type: exposition.contentType,
+      body: await exposition.text(report(), agentLabels(view.agents)),
+    };
   };
   const ready = (): Health => readyHealth(view.phase, view.report?.().records ?? null, room);
   const server = new AdminServer(

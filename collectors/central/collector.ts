@@ -40,6 +40,9 @@ export interface CollectorConfig extends Listen {
   readonly drainMs: number;
 }
 
+/** What of a collector may change while it runs. */
+export type ChangeableConfig = Pick<CollectorConfig, "agents" | "agentPacketsPerSecond" | "drainMs">;
+
 /**
  * Listens nowhere yet, and lets nobody send. The receive buffer holds a tenth of a second at a gigabit; the outbox
  * holds some minutes of records through an outage of the sink.
@@ -88,6 +91,8 @@ export interface Collector {
   /** Resolves with the error when the sink will take no more; the collector still wants to be stopped. */
   readonly sinkFailure: Promise<unknown>;
   report(): CollectorReport;
+  /** Takes over what may change while it runs. */
+  change(config: ChangeableConfig): void;
   /** Drains: sockets, then sessions, then records, within `drainMs`. A second call waits for the first. */
   stop(): Promise<CollectorReport>;
 }
@@ -215,12 +220,13 @@ export async function startCollector(
     }
     untold = pipeline.untold();
   };
+  let { drainMs } = config;
   const drain = async (): Promise<CollectorReport> => {
-    const endMs = Date.now() + config.drainMs;
+    const endMs = Date.now() + drainMs;
     // Half of the time is the records'.
-    await Promise.all(sources.map((source) => source.stop(config.drainMs / 2)));
+    await Promise.all(sources.map((source) => source.stop(drainMs / 2)));
     for (const timer of timers) clearInterval(timer);
-    await endSessions(endMs - config.drainMs / 4);
+    await endSessions(endMs - drainMs / 4);
     keepLedgers();
     await pump.stop(Math.max(0, endMs - Date.now()));
     await sink.close();
@@ -232,6 +238,10 @@ export async function startCollector(
     udpPorts,
     sinkFailure,
     report,
+    change: (changed) => {
+      pipeline.changeAgents(changed.agents, changed.agentPacketsPerSecond);
+      drainMs = changed.drainMs;
+    },
     stop: () => {
       stopped ??= drain();
       return stopped;

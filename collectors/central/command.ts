@@ -81,7 +81,7 @@ async function run(
   reread: (() => CollectorConfiguration) | null,
 ): Promise<void> {
   const log = createLog("collect", configuration.log.level);
-  const view: AdminView = { phase: "starting", report: null };
+  const view: AdminView = { phase: "starting", report: null, agents: namesOf(configuration) };
   const admin = await openAdmin(configuration, view, log);
   try {
     await receive(configuration, reread, view, log);
@@ -117,6 +117,8 @@ async function receive(
   const reporting = new Interval(() => tell(collector.report(), "totals"), configuration.log.reportSeconds * 1000);
   const apply = (changed: CollectorConfiguration): void => {
     log.level = changed.log.level;
+    collector.change(collectorConfig(changed));
+    view.agents = namesOf(changed);
     reporting.every(changed.log.reportSeconds * 1000);
   };
   // Before anybody can know that it runs: a SIGHUP that nobody waits for ends a process.
@@ -150,6 +152,8 @@ async function receive(
     );
   }
 }
+
+const namesOf = ({ agents }: CollectorConfiguration): string[] => agents.map(({ name }) => name);
 
 /** Records that more time would have brought to their sink; a refused one it would not. */
 const lostIn = (records: OutboxStats): number => shedIn(records) - refusedIn(records);

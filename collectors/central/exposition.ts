@@ -14,12 +14,9 @@ export class Exposition {
   readonly contentType: string;
   private readonly registry = new Registry();
   private readonly shown: readonly { readonly metric: Metric; readonly as: Counter | Gauge }[];
-  private readonly label: AgentLabel;
 
-  /** `label` is what `agentLabels` makes of the configuration. */
-  constructor(label: AgentLabel) {
+  constructor() {
     this.contentType = this.registry.contentType;
-    this.label = label;
     const registers = [this.registry];
     this.shown = METRICS.map((metric) => {
       const { name, help, labels, type } = metric;
@@ -37,12 +34,12 @@ export class Exposition {
     for (const name of LEFT_OUT) this.registry.removeSingleMetric(name);
   }
 
-  /** The report as text that Prometheus reads. */
-  async text(report: CollectorReport): Promise<string> {
+  /** The report as text that Prometheus reads; `label` is what `agentLabels` makes of the configuration. */
+  async text(report: CollectorReport, label: AgentLabel): Promise<string> {
     for (const { metric, as } of this.shown) {
       // The report counts since the start, and so do its counters: each is set anew.
       as.reset();
-      for (const [labels, value] of metric.samples(report, this.label)) as.inc({ ...labels }, value);
+      for (const [labels, value] of metric.samples(report, label)) as.inc({ ...labels }, value);
     }
     return this.registry.metrics();
   }

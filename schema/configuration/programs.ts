@@ -7,7 +7,11 @@ import { collectorConfiguration, collectorFaults } from "./collector.ts";
  * that a running program takes over on SIGHUP.
  */
 export const PROGRAMS = {
-  collector: { schema: collectorConfiguration, faults: collectorFaults, changeable: ["log"] },
+  collector: {
+    schema: collectorConfiguration,
+    faults: collectorFaults,
+    changeable: ["agents", "anyAgent", "agentPacketsPerSecond", "shutdown", "log"],
+  },
   agent: {
     schema: agentConfiguration,
     faults: agentFaults,

@@ -33,8 +33,8 @@ interface Agent {
  * found by a direct-mapped table of the last look-ups, else among the agents.
  */
 export class Agents {
-  private readonly rules: readonly Rule[] | null;
-  private readonly packetsPerSecond: number | null;
+  private rules: readonly Rule[] | null;
+  private packetsPerSecond: number | null;
   private readonly agents: Agent[] = [];
   private readonly ofSources: number[] = [];
   /** Bounds of addresses that no rule names; at most one for each agent. */
@@ -54,6 +54,24 @@ export class Agents {
   constructor(rules: readonly AgentRule[] | null, packetsPerSecond: number | null = null) {
     this.rules = rules === null ? null : prepareRules(rules, packetsPerSecond);
     this.packetsPerSecond = packetsPerSecond;
+  }
+
+  /**
+   * Takes other rules, for every packet from now on. Ledgers go on where a stream keeps its name, and stand still where no
+   * rule lets it in any more. Throws as the constructor does, and changes nothing then.
+   */
+  changeRules(rules: readonly AgentRule[] | null, packetsPerSecond: number | null): void {
+    const prepared = rules === null ? null : prepareRules(rules, packetsPerSecond);
+    for (const rule of prepared ?? []) {
+      rule.streams = this.agents.filter(
+        ({ name, stream }) => name === rule.name && stream.names.address !== null,
+      ).length;
+    }
+    this.rules = prepared;
+    this.packetsPerSecond = packetsPerSecond;
+    this.bounds.clear();
+    this.lookup.fill(0);
+    this.usual.fill(0);
   }
 
   /** Adds an input that copies packets itself; returns its number. */
@@ -153,17 +171,22 @@ export class Agents {
       return -UNKNOWN;
     }
     const kind = ENCAPSULATIONS[encapsulation] ?? "gre";
+    const name = rule?.name ?? (key === null ? address : `${address}#${key}`);
     const known = this.agents.findIndex(({ stream: { names } }) => {
-      return names.address === address && names.key === key && names.encapsulation === kind;
+      return names.address === address && names.key === key && names.encapsulation === kind && names.name === name;
     });
-    if (known >= 0) return known;
+    const stream = this.agents[known]?.stream;
+    if (stream !== undefined) {
+      // Another one where rules have changed.
+      stream.bound = rule === undefined ? this.boundOf(address) : rule.bound;
+      return known;
+    }
     if (this.agents.length >= MAX_AGENTS) return -TABLE_FULL;
     if (rule !== undefined) {
       const share = Math.max(1, Math.floor(MAX_AGENTS / (this.rules?.length ?? 1)));
       if (rule.streams >= share) return -TABLE_FULL;
       rule.streams++;
     }
-    const name = rule?.name ?? (key === null ? address : `${address}#${key}`);
     const bound = rule === undefined ? this.boundOf(address) : rule.bound;
     return this.add(name, new StreamLedger({ name, address, key, encapsulation: kind }, bound));
   }

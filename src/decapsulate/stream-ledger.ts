@@ -11,7 +11,8 @@ export type StreamName = Pick<AgentLedger, "name" | "address" | "key" | "encapsu
 /** What came of one agent's stream, what did not, and what the agent says of both. */
 export class StreamLedger {
   readonly names: StreamName;
-  private readonly bound: RateBound | null;
+  /** On the packets of its agent, which may have further streams; null: none. */
+  bound: RateBound | null;
   private readonly sequence = new SequenceLedger();
   private readonly losses = new LossTimes();
   private packets = 0;
@@ -27,7 +28,6 @@ export class StreamLedger {
   private unheardEarlier = 0;
   private unheard = 0;
 
-  /** @param bound on the packets of its agent, which may have further streams; null: none */
   constructor(names: StreamName, bound: RateBound | null) {
     this.names = names;
     this.bound = bound;

@@ -68,3 +68,62 @@ describe("rules of agents", () => {
     expect([agents.name(inward), agents.name(outward)]).toEqual(["10.0.0.1#1", "10.0.0.1#1/egress"]);
   });
 });
+
+describe("rules that change while packets come", () => {
+  const rule = (name: string, address: string, packetsPerSecond: number | null = null) => ({
+    ...{ name, addresses: [address], keys: null, packetsPerSecond },
+  });
+  const sender = (agents: Agents, address: string, key = 7) =>
+    agents.ofSender(viewOf(address), 0, 4, fields({ key }));
+  const usual = (agents: Agents, address: string) => agents.ofUsualSender(viewOf(address).getInt32(0), 7, 0);
+
+  it("refuse who is named no more, also where it was just looked up, and let in who is named now", () => {
+    const agents = new Agents([rule("a", "10.0.0.1")]);
+    const a = sender(agents, "10.0.0.1");
+    expect([a, sender(agents, "10.0.0.1"), usual(agents, "10.0.0.1"), sender(agents, "10.0.0.2") < 0]).toEqual([
+      ...[a, a, a],
+      true,
+    ]);
+    agents.changeRules([rule("b", "10.0.0.2")], null);
+    expect([usual(agents, "10.0.0.1"), sender(agents, "10.0.0.1") < 0]).toEqual([-1, true]);
+    expect(agents.name(sender(agents, "10.0.0.2"))).toBe("b");
+    agents.changeRules(null, null);
+    expect(agents.name(sender(agents, "10.0.0.3"))).toBe("10.0.0.3#7");
+  });
+
+  it("go on with a ledger where a stream keeps its name, and begin another under another", () => {
+    const agents = new Agents([rule("a", "10.0.0.1")]);
+    const a = sender(agents, "10.0.0.1");
+    agents.changeRules([rule("a", "10.0.0.0/8")], null);
+    expect(sender(agents, "10.0.0.1")).toBe(a);
+    agents.changeRules([rule("b", "10.0.0.1")], null);
+    const b = sender(agents, "10.0.0.1");
+    expect([b === a, agents.name(b), agents.name(a)]).toEqual([false, "b", "a"]);
+    agents.changeRules([rule("a", "10.0.0.1")], null);
+    expect(sender(agents, "10.0.0.1")).toBe(a);
+  });
+
+  it("bound streams that were known before", () => {
+    const agents = new Agents([rule("a", "10.0.0.1")]);
+    const a = sender(agents, "10.0.0.1");
+    expect(agents.stream(a).bound).toBeNull();
+    agents.changeRules([rule("a", "10.0.0.1", 5)], null);
+    sender(agents, "10.0.0.1");
+    expect(agents.stream(a).bound).not.toBeNull();
+  });
+
+  it("count streams of before to their rule's share", () => {
+    const rules = [rule("a", "10.0.0.1"), rule("b", "10.0.0.2")];
+    const agents = new Agents(rules);
+    for (let key = 0; key < 500; key++) sender(agents, "10.0.0.1", key);
+    agents.changeRules(rules, null);
+    const places = Array.from({ length: 100 }, (_, n) => sender(agents, "10.0.0.1", 1000 + n));
+    expect(places.filter((place) => place >= 0)).toHaveLength(12);
+  });
+
+  it("stay as they were where another is no rule", () => {
+    const agents = new Agents([rule("a", "10.0.0.1")]);
+    expect(() => agents.changeRules([rule("b", "nowhere")], null)).toThrow(RangeError);
+    expect(agents.name(sender(agents, "10.0.0.1"))).toBe("a");
+  });
+});

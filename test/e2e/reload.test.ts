@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Collect } from "./collect.ts";
+import { capturePath, copiesOf } from "../support/copies.ts";
+import { Collect, send } from "./collect.ts";
 
 test("on SIGHUP a collector reads its file anew, says what it takes over, and goes on", async () => {
   const folder = mkdtempSync(join(tmpdir(), "rejoin-reload-"));
@@ -22,6 +23,18 @@ test("on SIGHUP a collector reads its file anew, says what it takes over, and go
   await collect.says(/SIGHUP: taken over: log\.reportSeconds"/);
   await collect.says(/SIGHUP: changes at the next start only: sink\.kind"/);
   await collect.says(/"msg":"totals"/);
+
+  const copies = (await copiesOf([capturePath("join-client/router1.pcap.gz")])).slice(0, 40);
+  await send(copies, await collect.port());
+  writeFileSync(
+    file,
+    "sink: {kind: stdout}\nlog: {reportSeconds: 1}\nagents: [{name: elsewhere, addresses: [192.0.2.1]}]\n",
+  );
+  collect.kill("SIGHUP");
+  await collect.says(/SIGHUP: taken over: agents"/);
+  expect(collect.errors).not.toContain("senders that no --agent names");
+  await send(copies, await collect.port());
+  await collect.says(/packets of senders that no --agent names: refused/);
 
   collect.kill("SIGTERM");
   expect(await collect.ended()).toBe(0);
