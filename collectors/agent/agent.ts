@@ -2,21 +2,22 @@ import { randomInt } from "node:crypto";
 import type { Logger } from "pino";
 import type { Destination } from "../../schema/configuration/destination.ts";
 import { Bandwidth } from "../../src/encapsulate/bandwidth.ts";
-import { type Exclusions, NO_EXCLUSIONS } from "../../src/encapsulate/exclusions.ts";
+import type { Exclusions } from "../../src/encapsulate/exclusions.ts";
 import { FlowSelection } from "../../src/encapsulate/flow-selection.ts";
 import { FlowSieve } from "../../src/encapsulate/flow-sieve.ts";
 import { SessionTokens } from "../../src/encapsulate/session-tokens.ts";
-import type { Capture, Direction } from "../linux/capture.ts";
+import type { Capture } from "../linux/capture.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { openCapture } from "../linux/open-capture.ts";
 import { Interval } from "../runtime/interval.ts";
+import type { Agent, AgentConfig, AgentCounters, AgentPolicy, AgentStatus } from "./agent-contract.ts";
 import { Copier } from "./copier.ts";
 import { KernelFilter } from "./kernel-filter.ts";
 import { ownTraffic } from "./own-traffic.ts";
 import { ProcessorShare } from "./processor-share.ts";
-import { Replay, type ReplayOptions } from "./replay.ts";
+import { Replay } from "./replay.ts";
 import { logCounters, warnOfLosses, warnOfTunnel } from "./report-log.ts";
-import { Tunnel, type TunnelCounters, type TunnelOptions } from "./tunnel.ts";
+import { Tunnel, type TunnelCounters } from "./tunnel.ts";
 import { Tunnels } from "./tunnels.ts";
 
 /** A selected flow without a packet for so long has ended. */
@@ -29,107 +30,6 @@ const LONGEST_FRAME = 262_144;
 const LONGEST_LINK_HEADER = 22;
 /** Time between two looks at the ways to collectors. */
 const LOOK_MS = 1000;
-
-/** What an agent may be told while it runs. */
-export interface AgentPolicy {
-  /** Flows that are never copied. */
-  readonly exclusions: Exclusions;
-  /** Share of sessions that are copied, 0 to 1. */
-  readonly sample: number;
-  /** 10^6 bits a second that copies may take, headers included; null for no bound. */
-  readonly mbitPerSecond: number | null;
-  /** Share of one processor that the agent may take, percent; null for no bound. */
-  readonly processorPercent: number | null;
-}
-
-/** What an agent copies, how, and where to. */
-export interface AgentConfig extends AgentPolicy, TunnelOptions {
-  /** Stands in log lines. */
-  readonly name: string;
-  readonly input:
-    | {
-        readonly kind: "interfaces";
-        readonly names: readonly string[];
-        readonly direction: Direction;
-        readonly promiscuous: boolean;
-        readonly by: "auto" | "ring" | "tcpdump";
-        /** Whether the kernel keeps back what cannot belong to a selected flow; a packet ring only. */
-        readonly filtered: boolean;
-      }
-    | ({
-        readonly kind: "replay";
-        /** Waits until more may be sent, for a reason outside the agent; absent where there is none. */
-        readonly hold?: () => Promise<void>;
-      } & Pick<ReplayOptions, "files" | "speed" | "begin">);
-  /** At least one; a session's copies go to one of them. */
-  readonly collectors: readonly Destination[];
-  /** Flows selected at a time. */
-  readonly maxFlows: number;
-  /** Time between two lines of counts in the log. */
-  readonly reportMs: number;
-}
-
-/** What most agents do, apart from where packets come from and go to. */
-export const AGENT_DEFAULTS = {
-  encapsulation: "udp",
-  key: null,
-  snap: null,
-  headersOnly: false,
-  fragment: false,
-  dscp: null,
-  exclusions: NO_EXCLUSIONS,
-  sample: 1,
-  mbitPerSecond: null,
-  processorPercent: null,
-  maxFlows: 131_072,
-  reportMs: 60_000,
-} as const satisfies Partial<AgentConfig>;
-
-/** What an agent did with packets since its start. `selected = sent + failed + dropped + limited`, once it has ended. */
-export interface AgentCounters {
-  readonly seen: number;
-  /** Copies that were due: one of each packet of a selected flow, or of each segment that a super-packet stands for. */
-  readonly selected: number;
-  readonly sent: number;
-  /** Copies that were cut to the snap length or the path. */
-  readonly cut: number;
-  /** Copies that the kernel refused to send. */
-  readonly failed: number;
-  /** Times the collector's host said that nobody listens there; each tells of one lost copy at least. */
-  readonly refused: number;
-  /** Times a router on the way said that a copy was too long for it; each tells of one lost copy. */
-  readonly tooLong: number;
-  /** Copies not made because the send queue was full. */
-  readonly dropped: number;
-  /** Copies not made because of the bound on their bandwidth. */
-  readonly limited: number;
-  /** Milliseconds that packets waited because of the bound on the processor's time. */
-  readonly pausedMs: number;
-  /** Packets that the kernel had no room for before the agent saw them. */
-  readonly lost: number;
-  /** `leftOut`: flows of sessions that are not sampled. */
-  readonly flows: {
-    readonly live: number;
-    readonly opened: number;
-    readonly evicted: number;
-    readonly leftOut: number;
-  };
-}
-
-/** A running agent. */
-export interface Agent {
-  /** Resolves with the last counts when the agent has ended: stopped, or its files read. Rejects with an OperationalError. */
-  readonly ended: Promise<AgentCounters>;
-  /** Files of a replay that were cut short or damaged, one line each; complete when the agent has ended. */
-  readonly damage: readonly string[];
-  counters(): AgentCounters;
-  /** Obeys another policy, and other collectors, from now on. Rejects with an OperationalError, and all is as it was. */
-  change(policy: AgentPolicy, collectors: readonly Destination[]): Promise<void>;
-  /** Changes the time between two lines of counts in the log. */
-  reportEvery(reportMs: number): void;
-  /** Ends the agent: what was captured is still sent. Resolves as `ended` does. */
-  stop(): Promise<AgentCounters>;
-}
 
 /**
  * Starts an agent: from interfaces or files, through flow selection, to the collectors. Rejects with an OperationalError
@@ -243,6 +143,29 @@ class RunningAgent implements Agent {
       ...{ seen, selected, ...tunnels.counters(), limited },
       ...{ pausedMs: Math.round(share.pausedMs), lost: capture.lost() },
       flows: { live, opened, evicted, leftOut },
+    };
+  }
+
+  status(): AgentStatus {
+    const { tunnels, capture, filter } = this.parts;
+    const now = performance.now();
+    const collectors = tunnels.all.map((tunnel) => ({
+      name: tunnel.name,
+      address: tunnel.target.address,
+      reachable: tunnel.isOpen(now),
+      room: tunnel.encoder.room,
+      counters: tunnel.counters(),
+    }));
+    const { share: sample } = this.selection;
+    const counters = this.counters();
+    return {
+      name: this.config.name,
+      pid: process.pid,
+      input: capture.kind,
+      collectors,
+      sample,
+      filterRenewals: filter.renewals,
+      counters,
     };
   }
 

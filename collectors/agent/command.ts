@@ -1,13 +1,17 @@
 import { Command } from "commander";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
+import { loadLibc } from "../linux/libc.ts";
+import { becomeUser, CAP_NET_RAW } from "../linux/privileges.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
 import { reloadOnHangup } from "../runtime/reload.ts";
 import { grouped, printable } from "../terminal/text.ts";
-import { type AgentCounters, startAgent } from "./agent.ts";
+import { startAgent } from "./agent.ts";
+import type { Agent, AgentCounters } from "./agent-contract.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { agentConfig, agentPolicy, collectorsOf } from "./setup.ts";
+import { askStatus, serveStatus } from "./status.ts";
 
 const HELP = `
 Capturing needs root or CAP_NET_RAW; so does --encapsulation gre. A replay over
@@ -60,11 +64,28 @@ export function command(): Command {
     "Copies the packets of Multipath TCP flows and sends the copies, GRE-encapsulated, to a collector.\nA flow is copied whole, both directions, from its first packet that carries an MPTCP option.",
   );
   return addOptions(agent)
+    .option(
+      "--status [socket]",
+      "print what a running agent says of itself, as JSON, and end; its socket: status.socket",
+    )
     .addHelpText("after", HELP)
-    .action(({ config }: { config?: string }, command: Command) => {
+    .action(async ({ config, status }: { config?: string; status?: string | true }, command: Command) => {
       const read = () => configurationOf(command).values;
+      if (status !== undefined) return printStatus(status === true ? read().status.socket : status);
       return run(read(), config === undefined ? null : read);
     });
+}
+
+async function printStatus(socket: string | null): Promise<void> {
+  if (socket === null)
+    throw new OperationalError("usage", "say whom to ask: --status SOCKET, or status.socket in --config");
+  process.stdout.write(`${JSON.stringify(JSON.parse(await askStatus(socket)), null, 2)}\n`);
+}
+
+/** What is done once everything is open that needs root: an answer for who asks, and another user. */
+async function settle(agent: Agent, { status, user, capture }: AgentConfiguration): Promise<void> {
+  if (status.socket !== null) await serveStatus(status.socket, () => agent.status());
+  if (user !== null) becomeUser(await loadLibc(), user, capture.interfaces.length > 0 ? [CAP_NET_RAW] : []);
 }
 
 /** `reread` gives the configuration as it stands in its file by now; null where there is none. */
@@ -72,6 +93,12 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
   const config = agentConfig(configuration);
   const log = createLog("agent", configuration.log.level);
   const agent = await startAgent(config, log);
+  try {
+    await settle(agent, configuration);
+  } catch (error) {
+    await agent.stop();
+    throw error;
+  }
   const apply = (changed: AgentConfiguration): void => {
     log.level = changed.log.level;
     agent.reportEvery(changed.log.reportSeconds * 1000);

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { counted } from "../terminal/text.ts";
-import type { AgentCounters } from "./agent.ts";
+import type { AgentCounters } from "./agent-contract.ts";
 import type { TunnelCounters } from "./tunnel.ts";
 
 /**

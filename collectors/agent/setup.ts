@@ -4,7 +4,7 @@ import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
 import { type Destination, readDestination } from "../../schema/configuration/destination.ts";
 import { type Exclusions, parsePortRange, parsePrefix } from "../../src/encapsulate/exclusions.ts";
 import { OperationalError } from "../runtime/errors.ts";
-import type { AgentConfig, AgentPolicy } from "./agent.ts";
+import type { AgentConfig, AgentPolicy } from "./agent-contract.ts";
 import { interfaceNames } from "./interface-names.ts";
 
 /** Where Linux lists its interfaces. */

@@ -32,6 +32,10 @@ export interface Libc {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array): number;
   close(fd: number): number;
+  /** prctl(2) with one argument. */
+  prctl(option: number, argument: number): number;
+  /** Sets the calling thread's capabilities: `struct __user_cap_header_struct` and two of `__user_cap_data_struct`. */
+  capset(header: Uint8Array, data: Uint8Array): number;
   /** Number of an interface, 0 when there is none of the name. */
   interfaceIndex(name: string): number;
   /** Maps a descriptor's ring, or anonymous memory where `fd` is null. Null on failure. */
@@ -63,6 +67,7 @@ interface Koffi {
 
 type Mmap = (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint;
 type Munmap = (address: bigint, length: number) => number;
+type Prctl = (option: number, ...argument: readonly [number, number, number, number]) => number;
 type Poll = { async(fds: bigint, count: number, timeoutMs: number, done: () => void): void };
 type EpollWait = { async(epoll: number, events: bigint, count: number, timeoutMs: number, done: () => void): void };
 type Recvmmsg = (fd: number, address: bigint, count: number, flags: number, timeout: null) => number;
@@ -87,6 +92,7 @@ async function bindLibc(): Promise<Libc> {
       "void *mmap(void *address, size_t length, int prot, int flags, int fd, int64_t offset)",
     );
     const munmap = library.func<Munmap>("int munmap(void *address, size_t length)");
+    const prctl = library.func<Prctl>("int prctl(int option, ulong a, ulong b, ulong c, ulong d)");
     const poll = library.func<Poll>("int poll(void *fds, ulong count, int timeout)");
     const epollWait = library.func<EpollWait>("int epoll_wait(int epoll, void *events, int count, int timeout)");
     const recvmmsg = library.func<Recvmmsg>(
@@ -101,6 +107,8 @@ async function bindLibc(): Promise<Libc> {
       setsockopt: library.func("int setsockopt(int fd, int level, int name, void *value, uint length)"),
       getsockopt: library.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
       close: library.func("int close(int fd)"),
+      prctl: (option, argument) => prctl(option, argument, 0, 0, 0),
+      capset: library.func("int capset(void *header, void *data)"),
       interfaceIndex: library.func("uint if_nametoindex(str name)"),
       map(fd, length) {
         const flags = fd === null ? MAP_PRIVATE_ANONYMOUS : MAP_SHARED;

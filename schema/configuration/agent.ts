@@ -58,6 +58,16 @@ const limits = z.strictObject({
     ),
 });
 
+const status = z.strictObject({
+  socket: z
+    .string()
+    .min(1)
+    .max(107)
+    .nullable()
+    .default(null)
+    .describe("Path of a Unix socket that answers with what the agent has done so far, as JSON; null for none"),
+});
+
 const replay = z.strictObject({
   files: z
     .array(z.string().min(1))
@@ -113,6 +123,13 @@ export const agentConfiguration = z.strictObject({
     .max(2 ** 20)
     .default(131_072)
     .describe("Flows copied at a time; the longest idle one gives way"),
+  user: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Who the agent becomes once all is open, keeping CAP_NET_RAW alone; null: who it is"),
+  status: status.prefault({}).describe("What `rejoin agent --status` asks"),
   log: log.prefault({}).describe("The log on standard error"),
 });
 

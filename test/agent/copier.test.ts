@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { AGENT_DEFAULTS } from "../../collectors/agent/agent.ts";
+import { AGENT_DEFAULTS } from "../../collectors/agent/agent-contract.ts";
 import { Copier } from "../../collectors/agent/copier.ts";
 import type { Transmitter } from "../../collectors/agent/transmitter.ts";
 import { Tunnel } from "../../collectors/agent/tunnel.ts";

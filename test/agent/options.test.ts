@@ -37,6 +37,8 @@ describe("options as configuration", () => {
       sample: 1,
       limits: { mbitPerSecond: null, processorPercent: null },
       maxFlows: 7,
+      user: null,
+      status: { socket: null },
       log: { level: "info", reportSeconds: 60 },
     });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AgentCounters } from "../../collectors/agent/agent.ts";
+import type { AgentCounters } from "../../collectors/agent/agent-contract.ts";
 import { logCounters, warnOfLosses, warnOfTunnel } from "../../collectors/agent/report-log.ts";
 
 const NONE: AgentCounters = {
