@@ -20,6 +20,7 @@ const PROGRAMS = {
   iptables: "iptables",
   sysctl: "procps",
   zstd: "zstd",
+  jq: "jq",
   make: "make",
   "g++": "g++",
   java: "openjdk-17-jre-headless",

@@ -41,6 +41,7 @@ const PROGRAMS = [
   "gzip",
   "ip",
   "iptables",
+  "javac",
   "jq",
   "mvn",
   "nft",

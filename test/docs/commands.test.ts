@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { needs, titled } from "../support/requirements.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** Pages whose blocks of `sh` are run, one after the other, in a folder that has the tree's captures. */
+const PAGES = ["docs/records.md", "docs/detection.md", "docs/consumers/README.md"];
+/** Stands above a block that is not run, with the reason. */
+const NOT_EXECUTED = /<!-- not executed: [^>]+ -->\n$/;
+
+const folder = mkdtempSync(join(tmpdir(), "rejoin-commands-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+symlinkSync(join(ROOT, "collectors"), join(folder, "collectors"));
+// What `npx rejoin` finds in a clone, without npm's second.
+writeFileSync(
+  join(folder, "npx"),
+  `#!/bin/sh\n[ "$1" = rejoin ] || exit 127\nshift\nexec "${process.execPath}" "${ROOT}dist/bin/rejoin.js" "$@"\n`,
+);
+chmodSync(join(folder, "npx"), 0o755);
+
+const blocks = PAGES.flatMap((page) => {
+  const text = readFileSync(join(ROOT, page), "utf8");
+  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
+    .filter(({ index }) => !NOT_EXECUTED.test(text.slice(0, index)))
+    .map(([, commands = ""]) => ({ page, commands, first: commands.split("\n", 1)[0] }));
+});
+
+const reason = needs("jq");
+describe.skipIf(reason)(titled("command blocks", reason), () => {
+  it("are there", () => {
+    expect(blocks.length).toBeGreaterThan(3);
+  });
+
+  it.each(blocks)("$page: $first", ({ commands }) => {
+    const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", commands], {
+      cwd: folder,
+      env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, NO_COLOR: "1" },
+      encoding: "utf8",
+      timeout: 60_000,
+    });
+    expect([status, stderr]).toEqual([0, ""]);
+    if (!/> \S+$/m.test(commands) || /\n.*consume/.test(commands)) expect(stdout).not.toBe("");
+  });
+});
