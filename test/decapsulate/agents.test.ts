@@ -73,8 +73,7 @@ describe("rules that change while packets come", () => {
   const rule = (name: string, address: string, packetsPerSecond: number | null = null) => ({
     ...{ name, addresses: [address], keys: null, packetsPerSecond },
   });
-  const sender = (agents: Agents, address: string, key = 7) =>
-    agents.ofSender(viewOf(address), 0, 4, fields({ key }));
+  const sender = (agents: Agents, address: string, key = 7) => agents.ofSender(viewOf(address), 0, 4, fields({ key }));
   const usual = (agents: Agents, address: string) => agents.ofUsualSender(viewOf(address).getInt32(0), 7, 0);
 
   it("refuse who is named no more, also where it was just looked up, and let in who is named now", () => {
