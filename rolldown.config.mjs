@@ -17,7 +17,11 @@ export default defineConfig([
   { ...settings, input: { rejoin: "collectors/main.ts" }, output: into("dist/bin") },
   {
     ...settings,
-    input: { feed: "test/bench/programs/feed.ts", "put-together": "test/bench/programs/put-together.ts" },
+    input: {
+      feed: "test/bench/programs/feed.ts",
+      "put-together": "test/bench/programs/put-together.ts",
+      send: "test/bench/programs/send.ts",
+    },
     output: into("dist/test/bench/bundle"),
   },
 ]);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Program } from "./result.ts";
 
@@ -66,6 +66,15 @@ export function median(values: readonly number[]): number {
 /** Whether a program is there. */
 export function isInstalled(program: string): boolean {
   return (process.env.PATH ?? "").split(":").some((folder) => existsSync(`${folder}/${program}`));
+}
+
+/** An npm package of this tree, with its version. */
+export function packageOf(name: string): Program {
+  const path = fileURLToPath(new URL(`../../../node_modules/${name}/package.json`, import.meta.url));
+  const version = existsSync(path)
+    ? (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version
+    : "missing";
+  return { name, version };
 }
 
 /** Of these programs those that are there, with the version that they state. */

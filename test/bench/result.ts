@@ -36,6 +36,8 @@ export interface Row {
   readonly name: string;
   /** Writes the files that it reads. */
   readonly provide?: () => Promise<void>;
+  /** Why it cannot be measured on this machine; undefined where it can. */
+  readonly missing?: () => string | undefined;
   readonly run: () => Promise<RowResult>;
 }
 
@@ -54,7 +56,8 @@ export function verdict(claim: Claim): string {
   const { value, target } = claim;
   if (isMet(claim)) return `${target}: met`;
   if (Number.isNaN(value)) return `${target}: MISSED, not measured`;
-  return `${target}: MISSED by ${numberText(value - target)} (${Math.round((100 * (value - target)) / target)}%)`;
+  const share = target === 0 ? "" : ` (${Math.round((100 * (value - target)) / target)}%)`;
+  return `${target}: MISSED by ${numberText(value - target)}${share}`;
 }
 
 /** A number for people: three digits that tell something. */

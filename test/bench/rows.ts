@@ -7,13 +7,18 @@ import { DIGEST } from "./rows/digest.ts";
 import { GROWTH } from "./rows/growth.ts";
 import { MEMORY } from "./rows/memory.ts";
 import { MILLION_ROW } from "./rows/million.ts";
+import { RING } from "./rows/ring.ts";
+import { SELECT } from "./rows/select.ts";
+import { SEND } from "./rows/send.ts";
 import { SETUP } from "./rows/setup.ts";
 import { START } from "./rows/start.ts";
 import { STREAMS } from "./rows/streams.ts";
+import { UDP } from "./rows/udp.ts";
 
 /** All rows of the bench, in the order in which they run and are told. */
 export const ROWS: readonly Row[] = [
   ...[readingRow(HEADERS), readingRow(PAYLOAD), readingRow(MIXED)],
   ...[STREAMS, DIGEST, CHECKSUM_ROW],
   ...[MILLION_ROW, MEMORY, SETUP, GROWTH, START],
+  ...[RING, UDP, SELECT, SEND],
 ];

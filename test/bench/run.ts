@@ -27,7 +27,12 @@ async function main(args: readonly string[]): Promise<number> {
   const rows = ROWS.map(({ name }) => name);
   const results: RowResult[] = [];
   let kept: readonly KeptResult[] = [];
-  for (const { run } of chosen) {
+  for (const { name, missing, run } of chosen) {
+    const reason = missing?.();
+    if (reason !== undefined) {
+      process.stderr.write(`bench: ${name}: skipped: ${reason}\n`);
+      continue;
+    }
     const result = await run();
     results.push(result);
     // At once: what was measured stays when a later row cannot be.

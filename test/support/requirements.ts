@@ -51,6 +51,7 @@ const PROGRAMS = [
   "promtool",
   "python3",
   "ss",
+  "taskset",
   "tcpdump",
   "tshark",
   "zstd",

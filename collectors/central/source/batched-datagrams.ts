@@ -18,6 +18,7 @@ import type { UdpAddress, UdpInput } from "./udp-input.ts";
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
 const SO_TIMESTAMPNS = 35;
 /** Room before a datagram for the longest delivery header: one line of the cache, so that slots do not lie on the same ones. */
 const HEADER_ROOM = 64;
@@ -126,7 +127,10 @@ export class BatchedDatagrams implements UdpInput {
   setReceiveBuffer(octets: number): number {
     const value = Int32Array.of(octets);
     const buffer = new Uint8Array(value.buffer);
-    this.libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, buffer, buffer.length);
+    // With CAP_NET_ADMIN net.core.rmem_max does not limit it.
+    if (this.libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, buffer, buffer.length) === FAILED) {
+      this.libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, buffer, buffer.length);
+    }
     this.libc.getsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, buffer, Uint32Array.of(buffer.length));
     // Linux doubles what it is asked for, to have room for its own bookkeeping, and says the double.
     const granted = Math.floor((value[0] ?? 0) / 2);

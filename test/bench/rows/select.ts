@@ -1,0 +1,37 @@
+import { versionsOf } from "../measure.ts";
+import { differencesOf, type Row, type RowResult } from "../result.ts";
+import { contest, medianOf, packetsOf, perPacket } from "../wire/contest.ts";
+import { agent, tcpdump } from "../wire/receivers.ts";
+import { missingForWire, Wire } from "../wire/wire.ts";
+
+const LOAD = { packets: 400_000, rate: 200_000 };
+const AGENT = agent(LOAD);
+const TCPDUMP = tcpdump(LOAD);
+const TARGET = 1;
+
+/** An agent between packets of which none is MPTCP's, against tcpdump, which takes all of them. */
+export const SELECT: Row = {
+  name: "select",
+  missing: () => missingForWire("tcpdump"),
+  run: async () => {
+    const wire = await Wire.open("plain", packetsOf(AGENT));
+    try {
+      return await compared(wire);
+    } finally {
+      await wire.close();
+    }
+  },
+};
+
+async function compared(wire: Wire): Promise<RowResult> {
+  const [rejoin = [], other = []] = await contest("select", wire, [AGENT, TCPDUMP]);
+  const ratio = medianOf(rejoin, ({ nanos }) => nanos) / medianOf(other, ({ nanos }) => nanos);
+  return {
+    row: "select",
+    about: "400,000 packets of plain TCP of 2,500 connections, 200,000 a second over a veth pair; seed 4",
+    against: versionsOf("tcpdump"),
+    figures: [perPacket(AGENT, rejoin), perPacket(TCPDUMP, other)],
+    claims: [{ what: "times tcpdump", value: ratio, target: TARGET }],
+    differences: differencesOf(rejoin.map(({ taken }) => ["copies sent", 0, taken])),
+  };
+}
