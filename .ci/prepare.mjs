@@ -7,7 +7,16 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const BUILT_FOLDERS = ["src", "collectors", "schema", "test/bench", "test/hostile", "test/fuzz", "test/support"];
+const BUILT_FOLDERS = [
+  "src",
+  "collectors",
+  "schema",
+  "test/bench",
+  "test/hostile",
+  "test/fuzz",
+  "test/lab",
+  "test/support",
+];
 const BUILD_SETTINGS = ["package.json", "rolldown.config.mjs", "tsconfig.json", "tsconfig.build.json"];
 
 /** Program -> Debian package that brings it. Tests that miss one skip by name. */

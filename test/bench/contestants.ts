@@ -1,11 +1,11 @@
 import type { Totals } from "../../src/pipeline.ts";
-import { type Contestant, measure, REJOIN, type Run } from "./measure.ts";
+import { type Contestant, measure, measureNode, REJOIN, type Run } from "./measure.ts";
 import { runProgram } from "./programs.ts";
 
 /** `rejoin read --summary` of a file, to be measured. */
 export const rejoinSummary = (path: string): Contestant => ({
   name: "rejoin read --summary",
-  run: () => measure(process.execPath, [REJOIN, "read", "--summary", "--json", path]),
+  run: () => measureNode([REJOIN, "read", "--summary", "--json", path]),
 });
 
 /** tcpdump writing a file to nowhere, to be measured. */

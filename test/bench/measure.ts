@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { NODE_FLAGS, PROFILING } from "./profile.ts";
 import type { Program } from "./result.ts";
 
 /** The middle one of so many runs of each program; the programs take turns, so that a slower minute meets all of them. */
-export const ROUNDS = 5;
+export const ROUNDS = PROFILING ? 1 : 5;
 
 /** The command line as it is installed; this file lies in `dist` too. */
 export const REJOIN = fileURLToPath(new URL("../../bin/rejoin.js", import.meta.url));
@@ -30,6 +31,9 @@ export function measure(program: string, args: readonly string[]): Run {
   return { cpuSeconds: user + system, wallSeconds: wall, output: child.stdout };
 }
 
+/** The same with Node, and a profile of it where one is asked for. */
+export const measureNode = (args: readonly string[]): Run => measure(process.execPath, [...NODE_FLAGS, ...args]);
+
 /** A program to be measured. */
 export interface Contestant {
   readonly name: string;
@@ -41,7 +45,7 @@ export interface Contestant {
 /** Measures programs in turn, ROUNDS times each. The runs of each, in the order of the programs; none of one that is missing. */
 export function alternate(row: string, programs: readonly Contestant[], rounds = ROUNDS): Run[][] {
   const runs = programs.map((): Run[] => []);
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < Math.min(rounds, ROUNDS); round++) {
     for (const [i, { name, needs, run }] of programs.entries()) {
       if (needs !== undefined && !isInstalled(needs)) continue;
       const result = run();

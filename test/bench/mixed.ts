@@ -4,7 +4,7 @@ import { openCaptures, readCaptures } from "../../collectors/offline/captures.ts
 import type { Totals } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import type { Capture } from "./captures.ts";
-import { measure, REJOIN } from "./measure.ts";
+import { measureNode, REJOIN } from "./measure.ts";
 import { DELIVERY_OCTETS, putDelivery } from "./packet-octets.ts";
 import { EPOCH_SECONDS } from "./packet-writer.ts";
 import { PcapFile } from "./pcap-file.ts";
@@ -128,6 +128,4 @@ function differences(totals: Totals, truth: MixedTruth): string[] {
 }
 
 const readAlone = (recording: string): Totals =>
-  JSON.parse(
-    measure(process.execPath, [REJOIN, "read", "--summary", "--json", ...filesOf(recording)]).output,
-  ) as Totals;
+  JSON.parse(measureNode([REJOIN, "read", "--summary", "--json", ...filesOf(recording)]).output) as Totals;

@@ -1,44 +1,73 @@
 import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { compare } from "./against.ts";
 import { claimsTable, page } from "./page.ts";
+import { profiled } from "./profile.ts";
 import { isReading, readingTable } from "./reading.ts";
-import { isGood, numberText, type RowResult, wrongLines } from "./result.ts";
+import { isGood, numberText, type Row, type RowResult, wrongLines } from "./result.ts";
 import { type KeptResult, keep } from "./results-file.ts";
 import { ROWS } from "./rows.ts";
 
 const PAGE = "docs/performance.md";
+const OPTIONS = {
+  data: { type: "boolean", default: false },
+  page: { type: "boolean", default: false },
+  profile: { type: "boolean", default: false },
+  against: { type: "string" },
+} as const;
 
 /**
  * `npm run bench [-- NAME...]`: measures these rows, or all, prints their tables and keeps the results in
- * bench-data/results.json. `--data` only writes the captures that they read, `--page` also writes docs/performance.md.
- * Returns the exit status: 1 when rejoin counted something wrong or missed a target.
+ * bench-data/results.json. `--data` only writes the captures that they read, `--page` also writes docs/performance.md,
+ * `--profile` draws flame graphs instead, `--against COMMIT` compares with another commit. Returns the exit status: 1 when
+ * rejoin counted something wrong or missed a target, 2 when nothing could be measured.
  */
-async function main(args: readonly string[]): Promise<number> {
-  const names = args.filter((word) => word !== "--data" && word !== "--page");
+async function main(): Promise<number> {
+  const { values, positionals: names } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const unknown = names.find((name) => ROWS.every((row) => row.name !== name));
   if (unknown !== undefined) {
-    process.stderr.write(`bench: there is no ${unknown}; choose from ${ROWS.map(({ name }) => name).join(", ")}\n`);
-    return 2;
+    throw new Error(`there is no ${unknown}; choose from ${ROWS.map(({ name }) => name).join(", ")}`);
   }
   const chosen = ROWS.filter(({ name }) => names.length === 0 || names.includes(name));
-  if (args.includes("--data")) {
+  if (values.data) {
     for (const { provide } of chosen) await provide?.();
     return 0;
   }
+  const possible = chosen.filter(({ name, missing }) => {
+    const reason = missing?.();
+    if (reason !== undefined) process.stderr.write(`bench: ${name}: skipped: ${reason}\n`);
+    return reason === undefined;
+  });
+  if (values.against !== undefined) {
+    for (const { provide } of possible) await provide?.();
+    process.stdout.write(
+      compare(
+        values.against,
+        possible.map(({ name }) => name),
+      ),
+    );
+    return 0;
+  }
+  if (values.profile) {
+    for (const { name, run } of possible) {
+      for (const graph of await profiled(name, run)) process.stdout.write(`${graph}\n`);
+    }
+    return 0;
+  }
+  return measureAll(possible, values.page);
+}
+
+async function measureAll(chosen: readonly Row[], writesPage: boolean): Promise<number> {
   const rows = ROWS.map(({ name }) => name);
   const results: RowResult[] = [];
   let kept: readonly KeptResult[] = [];
-  for (const { name, missing, run } of chosen) {
-    const reason = missing?.();
-    if (reason !== undefined) {
-      process.stderr.write(`bench: ${name}: skipped: ${reason}\n`);
-      continue;
-    }
+  for (const { run } of chosen) {
     const result = await run();
     results.push(result);
     // At once: what was measured stays when a later row cannot be.
     kept = keep(result, rows);
   }
-  if (args.includes("--page")) writeFileSync(PAGE, page(kept));
+  if (writesPage) writeFileSync(PAGE, page(kept));
   process.stdout.write(report(results));
   return results.every(isGood) ? 0 : 1;
 }
@@ -64,4 +93,7 @@ function figureLines({ row, against, figures }: RowResult): string[] {
   ];
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  return 2;
+});

@@ -4,7 +4,7 @@ import type { SessionRecord } from "../../../schema/session-record.ts";
 import { PAYLOAD, PAYLOAD_WORKLOAD } from "../captures.ts";
 import { putTogether, rejoinSummary } from "../contestants.ts";
 import { FOLDER, provide } from "../files.ts";
-import { alternate, measure, medianCpu, REJOIN, versionsOf } from "../measure.ts";
+import { alternate, measure, measureNode, medianCpu, REJOIN, versionsOf } from "../measure.ts";
 import { differencesOf, type Row, type RowResult } from "../result.ts";
 import { TrueStreams } from "../streams-of.ts";
 
@@ -24,7 +24,7 @@ async function run(): Promise<RowResult> {
     [
       {
         name: "rejoin read --digest --json",
-        run: () => measure(process.execPath, [REJOIN, "read", "--digest", "--json", path]),
+        run: () => measureNode([REJOIN, "read", "--digest", "--json", path]),
       },
       putTogether(path),
       {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { REJOIN } from "../measure.ts";
+import { NODE_FLAGS } from "../profile.ts";
 import type { LiveContestant } from "./contest.ts";
 import { INTERFACE, SINK_ADDRESS } from "./wire.ts";
 
@@ -15,7 +16,7 @@ export function collector(
   const words = [...node, REJOIN, "collect", "--any-agent", "--sink", "stdout", "--revisions", "ended", ...listen];
   return {
     ...{ name, packets, rate, ready: /listening on/, signal: "SIGTERM" },
-    start: (wire) => wire.start(process.execPath, words),
+    start: (wire) => wire.start(process.execPath, [...NODE_FLAGS, ...words]),
     counted: (program) => {
       const { packetsIn, sources } = program.logged(/totals at the end/) as unknown as Totals;
       return { taken: packetsIn, lost: sources.reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? 0), 0) };
@@ -34,7 +35,15 @@ export function agent(load: { packets: number; rate: number }): LiveContestant {
   return {
     ...{ name: "rejoin agent", ...load, ready: /agent .* started/, signal: "SIGTERM" },
     start: (wire) =>
-      wire.start(process.execPath, [REJOIN, "agent", "--interface", INTERFACE, "--collector", SINK_ADDRESS]),
+      wire.start(process.execPath, [
+        ...NODE_FLAGS,
+        REJOIN,
+        "agent",
+        "--interface",
+        INTERFACE,
+        "--collector",
+        SINK_ADDRESS,
+      ]),
     counted: (program) => {
       const { sent, lost } = program.logged(/ ended/) as { sent: number; lost: number };
       return { taken: sent, lost };
