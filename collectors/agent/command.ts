@@ -25,6 +25,9 @@ several routers, or captures before and behind a box that rewrites, is one place
 to the collector: a packet that both saw is a copy sent twice or one sent again,
 and nothing tells which router changed what.
 
+On a router the kernel keeps back what cannot be MPTCP; docs/router.md tells what
+is copied, what may be missed, and what the agent may take of its host.
+
 Once a minute and at the end a line on standard error says how many packets were
 seen, selected, sent, cut, failed to send, dropped from a full send queue, and
 lost in this host's kernel. What is lost behind the agent it cannot know, on the
@@ -54,6 +57,9 @@ Examples:
 
   # GRE as IP protocol 47 over IPv6
   rejoin agent --interface eth1 --collector 2001:db8::9 --encapsulation gre
+
+  # what the agent with this status.socket has done so far
+  rejoin agent --status /run/rejoin-agent/agent.sock
 
   # a recorded capture instead of an interface, ten times as fast as it was
   rejoin agent --replay router1.pcap --speed 10 --collector 127.0.0.1`;

@@ -17,8 +17,7 @@ export function readConfigurationFile(file: string): ConfigurationFile {
   const [trouble] = [...document.errors, ...document.warnings];
   if (trouble !== undefined) {
     const { line } = lines.linePos(trouble.pos[0]);
-    const what = trouble.code === "MULTIPLE_DOCS" ? "a second document begins" : withoutContent(trouble.message);
-    throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${what}`);
+    throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${trouble.message}`);
   }
   return {
     tree: treeOf(document, file),
@@ -34,13 +33,8 @@ function treeOf(document: ReturnType<typeof parseDocument>, file: string): unkno
   try {
     return document.toJS() ?? {};
   } catch (error) {
-    throw new OperationalError("CONFIGURATION", `${file}: this is no YAML: ${withoutContent(text(error))}`);
+    throw new OperationalError("CONFIGURATION", `${file}: this is no YAML: ${text(error)}`);
   }
-}
-
-/** A message of the parser: what stands behind a colon is out of the file, and may be part of a secret. */
-function withoutContent(message: string): string {
-  return message.replace(/: .*$/s, "");
 }
 
 /** Where in the text a key stands, or the nearest one above it. */

@@ -109,6 +109,23 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     expect(program.logged(/ended/)).toMatchObject({ selected: 41, sent: 41, seen: 41 });
   });
 
+  it("makes do with fewer buckets where the kernel has no room for more, and misses nothing", async ({ skip }) => {
+    // Of each network namespace since Linux 6.8.
+    const setting = "/proc/sys/net/core/optmem_max";
+    skip(
+      network.exec("edge", "sh", "-c", `echo 8192 >${setting} && cat ${setting} || true`).trim() !== "8192",
+      "no optmem_max here",
+    );
+    const program = await agent({});
+    const ports = Array.from({ length: 300 }, (_, n) => 20_000 + n);
+    inject(ports.map((clientPort) => packetOf({ atMicros: BEGIN, flags: SYN, option: true, clientPort })));
+    await settle(600);
+    inject(ports.flatMap((clientPort) => segments(2, 50, false, clientPort)));
+    await settle();
+    await program.stop();
+    expect(program.logged(/ended/)).toMatchObject({ selected: 900, sent: 900 });
+  });
+
   it("leaves out what is excluded, and by SIGHUP something else", async () => {
     const program = await agent({ exclude: { ports: [40_000] } });
     inject([...segments(10, 100), ...segments(7, 100, true, 41_000)]);

