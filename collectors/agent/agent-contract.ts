@@ -1,6 +1,7 @@
 import type { Destination } from "../../schema/configuration/destination.ts";
 import { type Exclusions, NO_EXCLUSIONS } from "../../src/encapsulate/exclusions.ts";
 import type { Direction } from "../linux/capture.ts";
+import type { MirrorSettings } from "./mirror/plan.ts";
 import type { ReplayOptions } from "./replay.ts";
 import type { TunnelCounters, TunnelOptions } from "./tunnel.ts";
 
@@ -30,6 +31,7 @@ export interface AgentConfig extends AgentPolicy, TunnelOptions {
         /** Whether the kernel keeps back what cannot belong to a selected flow; a packet ring only. */
         readonly filtered: boolean;
       }
+    | ({ readonly kind: "mirror" } & MirrorSettings)
     | ({
         readonly kind: "replay";
         /** Waits until more may be sent, for a reason outside the agent; absent where there is none. */

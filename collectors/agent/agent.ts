@@ -13,6 +13,9 @@ import { Interval } from "../runtime/interval.ts";
 import type { Agent, AgentConfig, AgentCounters, AgentPolicy, AgentStatus } from "./agent-contract.ts";
 import { Copier } from "./copier.ts";
 import { KernelFilter } from "./kernel-filter.ts";
+import { KernelAgent } from "./mirror/kernel-agent.ts";
+import { MirrorCapture } from "./mirror/mirror-capture.ts";
+import { mirrorPlan } from "./mirror/plan.ts";
 import { ownTraffic } from "./own-traffic.ts";
 import { ProcessorShare } from "./processor-share.ts";
 import { Replay } from "./replay.ts";
@@ -37,6 +40,8 @@ const LOOK_MS = 1000;
  * copies in batches; where it has none, they are sent one at a time.
  */
 export async function startAgent(config: AgentConfig, log: Logger, load: typeof loadLibc = loadLibc): Promise<Agent> {
+  if (config.input.kind === "mirror" && config.input.device !== "tap")
+    return KernelAgent.start(config, config.input, log);
   const open = (to: Destination) => Tunnel.open(to, config, log, load);
   const tunnels = await Tunnels.open(config.collectors, open);
   try {
@@ -69,12 +74,14 @@ async function withOwnTraffic(exclusions: Exclusions, tunnels: Tunnels): Promise
 }
 
 function openInput(
-  { input }: AgentConfig,
+  config: AgentConfig,
   tunnels: Tunnels,
   filter: KernelFilter,
   share: ProcessorShare,
   log: Logger,
 ): Promise<Capture> {
+  const { input } = config;
+  if (input.kind === "mirror") return MirrorCapture.open(mirrorPlan(input, config, null), () => share.turn(), log);
   if (input.kind === "replay") {
     const room = async () => {
       await tunnels.room();

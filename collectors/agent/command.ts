@@ -1,14 +1,15 @@
 import { Command } from "commander";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
 import { loadLibc } from "../linux/libc.ts";
-import { becomeUser, CAP_NET_RAW } from "../linux/privileges.ts";
+import { becomeUser, CAP_NET_ADMIN, CAP_NET_RAW } from "../linux/privileges.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
 import { reloadOnHangup } from "../runtime/reload.ts";
 import { grouped, printable } from "../terminal/text.ts";
 import { startAgent } from "./agent.ts";
-import type { Agent, AgentCounters } from "./agent-contract.ts";
+import type { Agent, AgentConfig, AgentCounters } from "./agent-contract.ts";
+import { removeLeftovers, rulesOf } from "./mirror/commands.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { agentConfig, agentPolicy, collectorsOf } from "./setup.ts";
 import { askStatus, serveStatus } from "./status.ts";
@@ -27,6 +28,10 @@ and nothing tells which router changed what.
 
 On a router the kernel keeps back what cannot be MPTCP; docs/router.md tells what
 is copied, what may be missed, and what the agent may take of its host.
+
+With --capture nft or tc the kernel copies, by rules that the agent installs, looks
+after and removes; docs/agents.md tells how, and what the script of --print-rules
+--standalone does on a router without Node.
 
 Once a minute and at the end a line on standard error says how many packets were
 seen, selected, sent, cut, failed to send, dropped from a full send queue, and
@@ -61,6 +66,9 @@ Examples:
   # what the agent with this status.socket has done so far
   rejoin agent --status /run/rejoin-agent/agent.sock
 
+  # the kernel copies; the agent reads the copies from a TAP
+  rejoin agent --interface eth1 --collector 192.0.2.9 --capture nft
+
   # a recorded capture instead of an interface, ten times as fast as it was
   rejoin agent --replay router1.pcap --speed 10 --collector 127.0.0.1`;
 
@@ -74,12 +82,31 @@ export function command(): Command {
       "--status [socket]",
       "print what a running agent says of itself, as JSON, and end; its socket: status.socket",
     )
+    .option("--print-rules", "print the rules by which the kernel copies (--capture nft or tc), and end", false)
+    .option(
+      "--standalone",
+      "with --print-rules: as a shell script that mirrors to the collector without an agent",
+      false,
+    )
+    .option("--clean", "remove the rules and devices of agents that were killed, and end", false)
     .addHelpText("after", HELP)
-    .action(async ({ config, status }: { config?: string; status?: string | true }, command: Command) => {
+    .action(async ({ config, status, printRules, standalone, clean }: Errands, command: Command) => {
+      if (clean) return removeLeftovers();
       const read = () => configurationOf(command).values;
       if (status !== undefined) return printStatus(status === true ? read().status.socket : status);
-      return run(read(), config === undefined ? null : read);
+      if (standalone && !printRules) throw new OperationalError("usage", "--standalone goes with --print-rules");
+      if (!printRules) return run(read(), config === undefined ? null : read);
+      process.stdout.write(await rulesOf(read(), standalone));
     });
+}
+
+/** Options that are no keys of the configuration: what an agent is asked for instead of copying. */
+interface Errands {
+  readonly config?: string;
+  readonly status?: string | true;
+  readonly printRules: boolean;
+  readonly standalone: boolean;
+  readonly clean: boolean;
 }
 
 async function printStatus(socket: string | null): Promise<void> {
@@ -89,9 +116,15 @@ async function printStatus(socket: string | null): Promise<void> {
 }
 
 /** What is done once everything is open that needs root: an answer for who asks, and another user. */
-async function settle(agent: Agent, { status, user, capture }: AgentConfiguration): Promise<void> {
+async function settle(agent: Agent, { input }: AgentConfig, { status, user }: AgentConfiguration): Promise<void> {
   if (status.socket !== null) await serveStatus(status.socket, () => agent.status());
-  if (user !== null) becomeUser(await loadLibc(), user, capture.interfaces.length > 0 ? [CAP_NET_RAW] : []);
+  if (user !== null) becomeUser(await loadLibc(), user, capabilitiesFor(input));
+}
+
+/** What opens an input again that goes and comes back. */
+function capabilitiesFor(input: AgentConfig["input"]): readonly number[] {
+  if (input.kind === "mirror") return input.device === "tap" ? [CAP_NET_ADMIN] : [];
+  return input.kind === "interfaces" ? [CAP_NET_RAW] : [];
 }
 
 /** `reread` gives the configuration as it stands in its file by now; null where there is none. */
@@ -100,7 +133,7 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
   const log = createLog("agent", configuration.log.level);
   const agent = await startAgent(config, log);
   try {
-    await settle(agent, configuration);
+    await settle(agent, config, configuration);
   } catch (error) {
     await agent.stop();
     throw error;

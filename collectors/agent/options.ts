@@ -58,8 +58,11 @@ export function addOptions(command: Command): Command {
     )
     .option("--promiscuous", "also packets to other hosts, on a mirror port", false)
     .addOption(
-      new Option("--capture <how>", "packet ring, or tcpdump's pipe; auto: tcpdump where the ring is not to be had")
-        .choices(["auto", "ring", "tcpdump"])
+      new Option(
+        "--capture <how>",
+        "packet ring, or tcpdump's pipe; auto: tcpdump where the ring is not to be had; nft, tc: the kernel copies, by rules",
+      )
+        .choices(["auto", "ring", "tcpdump", "nft", "tc"])
         .default(capture.method),
     )
     .option(

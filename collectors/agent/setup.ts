@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
-import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
+import { type AgentConfiguration, deliveryOf } from "../../schema/configuration/agent.ts";
 import { type Destination, readDestination } from "../../schema/configuration/destination.ts";
 import { type Exclusions, parsePortRange, parsePrefix } from "../../src/encapsulate/exclusions.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -31,9 +31,10 @@ export function agentPolicy(configuration: AgentConfiguration): AgentPolicy {
 }
 
 /** The collectors that a configuration names. Throws an OperationalError for one that is none. */
-export function collectorsOf({ collector, collectors, encapsulation }: AgentConfiguration): Destination[] {
+export function collectorsOf(configuration: AgentConfiguration): Destination[] {
+  const { collector, collectors } = configuration;
   return (collector === null ? collectors : [collector]).map((text) => {
-    const destination = readDestination(text, encapsulation);
+    const destination = readDestination(text, deliveryOf(configuration));
     if (typeof destination === "string") throw new OperationalError("usage", `collector ${text}: ${destination}`);
     return destination;
   });
@@ -62,17 +63,21 @@ function presentInterfaces(): readonly string[] {
   }
 }
 
-function inputOf({ capture, exclude, replay }: AgentConfiguration): AgentConfig["input"] {
+function inputOf({ capture, exclude, mirror, replay }: AgentConfiguration): AgentConfig["input"] {
   if (replay.files.length > 0) {
     const speed = replay.speed === "max" ? Number.POSITIVE_INFINITY : replay.speed;
     return { kind: "replay", files: replay.files, speed, begin: null };
   }
   const names = interfaceNames(capture.interfaces, exclude.interfaces, presentInterfaces());
+  // A packet forwarded between two of them is seen once where each shows only what arrives.
+  const direction = capture.direction ?? (names.length > 1 ? "in" : "both");
+  if (capture.method === "nft" || capture.method === "tc") {
+    return { kind: "mirror", by: capture.method, interfaces: names, direction, ...mirror };
+  }
   return {
     kind: "interfaces",
     names,
-    // A packet forwarded between two of them is seen once where each shows only what arrives.
-    direction: capture.direction ?? (names.length > 1 ? "in" : "both"),
+    direction,
     promiscuous: capture.promiscuous,
     by: capture.method,
     filtered: capture.kernelFilter,

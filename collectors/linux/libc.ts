@@ -36,6 +36,10 @@ export interface Libc {
   prctl(option: number, argument: number): number;
   /** Sets the calling thread's capabilities: `struct __user_cap_header_struct` and two of `__user_cap_data_struct`. */
   capset(header: Uint8Array, data: Uint8Array): number;
+  /** `argument` is the structure that the request is about. */
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
+  /** Reads at most `length` octets to an address of a mapping. */
+  read(fd: number, address: bigint, length: number): number;
   /** Number of an interface, 0 when there is none of the name. */
   interfaceIndex(name: string): number;
   /** Maps a descriptor's ring, or anonymous memory where `fd` is null. Null on failure. */
@@ -109,6 +113,8 @@ async function bindLibc(): Promise<Libc> {
       close: library.func("int close(int fd)"),
       prctl: (option, argument) => prctl(option, argument, 0, 0, 0),
       capset: library.func("int capset(void *header, void *data)"),
+      ioctl: library.func("int ioctl(int fd, ulong request, void *argument)"),
+      read: library.func("long read(int fd, void *octets, size_t length)"),
       interfaceIndex: library.func("uint if_nametoindex(str name)"),
       map(fd, length) {
         const flags = fd === null ? MAP_PRIVATE_ANONYMOUS : MAP_SHARED;

@@ -7,7 +7,8 @@ const PR_SET_NO_NEW_PRIVS = 38;
 /** _LINUX_CAPABILITY_VERSION_3: two structures of 32 bits each way. */
 const CAPABILITY_VERSION = 0x20080522;
 
-/** The capability that packet sockets and raw sockets need (capabilities(7)). */
+/** The capability that a TAP needs, and the one that packet sockets and raw sockets need (capabilities(7)). */
+export const CAP_NET_ADMIN = 12;
 export const CAP_NET_RAW = 13;
 
 /**

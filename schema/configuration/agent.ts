@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ENCAPSULATIONS, readDestination } from "./destination.ts";
+import { type Delivery, ENCAPSULATIONS, readDestination } from "./destination.ts";
+import { mirror } from "./mirror.ts";
 import { type ConfigurationFault, greKey, log } from "./values.ts";
 
 const capture = z.strictObject({
@@ -14,9 +15,11 @@ const capture = z.strictObject({
     .describe("Packets that arrive, or also those that leave; null: both on one interface, in on several"),
   promiscuous: z.boolean().default(false).describe("Also packets to other hosts, on a mirror port"),
   method: z
-    .enum(["auto", "ring", "tcpdump"])
+    .enum(["auto", "ring", "tcpdump", "nft", "tc"])
     .default("auto")
-    .describe("Packet ring, or tcpdump's pipe; auto: tcpdump where the ring is not to be had"),
+    .describe(
+      "Packet ring, or tcpdump's pipe; auto: tcpdump where the ring is not to be had. nft, tc: the kernel copies, by rules (`mirror`)",
+    ),
   kernelFilter: z
     .boolean()
     .default(true)
@@ -84,6 +87,7 @@ export const agentConfiguration = z.strictObject({
   name: z.string().min(1).nullable().default(null).describe("Stands in the log; null: the machine's host name"),
   capture: capture.prefault({}).describe("Where packets come from"),
   exclude: exclude.prefault({}).describe("What is never copied"),
+  mirror: mirror.prefault({}).describe("Read when `capture.method` is nft or tc"),
   replay: replay.prefault({}).describe("Capture files in place of interfaces"),
   collector: z.string().min(1).nullable().default(null).describe("Where copies go: HOST, HOST:PORT or [ADDRESS6]:PORT"),
   collectors: z
@@ -138,7 +142,7 @@ export type AgentConfiguration = z.output<typeof agentConfiguration>;
 
 /** What in an agent's configuration contradicts itself. */
 export function agentFaults(configuration: AgentConfiguration): ConfigurationFault[] {
-  const { capture, replay, collector, collectors, encapsulation } = configuration;
+  const { capture, replay, collector, collectors } = configuration;
   const faults: ConfigurationFault[] = [];
   const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
   if (capture.interfaces.length > 0 && replay.files.length > 0) {
@@ -147,6 +151,7 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
   if (capture.interfaces.length + replay.files.length === 0) {
     fault(["capture", "interfaces"], "say where packets come from: --interface NAME, or --replay FILE");
   }
+  if (isMirroredByKernel(configuration)) faults.push(...kernelFaults(configuration));
   if (collector !== null && collectors.length > 0) fault(["collectors"], "collector and collectors exclude each other");
   if (collector === null && collectors.length === 0) {
     fault(["collector"], "say where the copies go: --collector HOST");
@@ -155,10 +160,52 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
     [["collector"], collector] as const,
     ...collectors.map((one, i) => [["collectors", i], one] as const),
   ]) {
-    const destination = text === null ? null : readDestination(text, encapsulation);
+    const destination = text === null ? null : readDestination(text, deliveryOf(configuration));
     if (typeof destination !== "string") continue;
     const form = "write HOST or HOST:PORT, and an IPv6 address as [2001:db8::1]:4754";
     fault(path, `${text}: ${destination}; ${form}`);
+  }
+  return faults;
+}
+
+/** How copies travel: as `encapsulation` says, or as the kernel sends them. */
+export function deliveryOf(configuration: AgentConfiguration): Delivery {
+  const { mirror, encapsulation } = configuration;
+  if (!isMirroredByKernel(configuration) || mirror.device === "tap") return encapsulation;
+  return mirror.device;
+}
+
+/** Whether rules of the kernel do the copying. */
+function isMirroredByKernel({ capture, replay }: AgentConfiguration): boolean {
+  return (capture.method === "nft" || capture.method === "tc") && replay.files.length === 0;
+}
+
+/** What rules of the kernel cannot do, and what the kernel does not do with copies that it sends itself. */
+function kernelFaults(configuration: AgentConfiguration): ConfigurationFault[] {
+  const { capture, collectors, mirror, key, snap, headersOnly, dscp, sample, limits } = configuration;
+  const faults: ConfigurationFault[] = [];
+  const fault = (path: readonly string[], message: string) => faults.push({ path, message });
+  if (capture.promiscuous) {
+    fault(
+      ["capture", "promiscuous"],
+      "rules see what the interface takes: `ip link set dev NAME promisc on`, leave this out",
+    );
+  }
+  if (mirror.device === "tap") return faults;
+  const unknown: readonly (readonly [readonly string[], boolean])[] = [
+    [["collectors"], collectors.length > 1],
+    [["snap"], snap !== null],
+    [["headersOnly"], headersOnly],
+    [["dscp"], dscp !== null],
+    [["sample"], sample < 1],
+    [["limits", "mbitPerSecond"], limits.mbitPerSecond !== null],
+  ];
+  for (const [path, isSaid] of unknown) {
+    if (isSaid)
+      fault(path, `the kernel knows nothing of this with mirror.device ${mirror.device}: leave it out, or say tap`);
+  }
+  if (mirror.device === "vxlan" && key !== null && key >= 2 ** 24) {
+    fault(["key"], "with vxlan the key is the VNI, which has 24 bits");
   }
   return faults;
 }

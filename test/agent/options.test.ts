@@ -25,6 +25,7 @@ describe("options as configuration", () => {
       name: "n",
       capture: { interfaces: ["a", "b"], direction: "both", promiscuous: true, method: "ring", kernelFilter: true },
       exclude: { addresses: [], ports: [], interfaces: [] },
+      mirror: { name: "rejoin", device: "tap", idleSeconds: 300 },
       replay: { files: [], speed: "max" },
       collector: "192.0.2.9",
       collectors: [],

@@ -33,6 +33,13 @@ function namespaces(): boolean {
   return runs("ip", "netns", "add", name) && runs("ip", "netns", "del", name);
 }
 
+/** Whether commands of `ip`, `nft` or `tc` go through in a namespace of their own. */
+function kernelTakes(commands: string): boolean {
+  const name = `rejoin-probe-${process.pid}`;
+  const script = `ip netns add ${name} && ip netns exec ${name} sh -ec '${commands}'; s=$?; ip netns del ${name}; exit $s`;
+  return runs("sh", "-c", script);
+}
+
 const PROGRAMS = [
   "capinfos",
   "editcap",
@@ -52,6 +59,7 @@ const PROGRAMS = [
   "python3",
   "ss",
   "taskset",
+  "tc",
   "tcpdump",
   "tshark",
   "zstd",
@@ -63,6 +71,17 @@ const PROBES = {
   Linux: () => process.platform === "linux",
   "network namespaces": namespaces,
   "kernel MPTCP": () => existsSync("/proc/sys/net/mptcp/enabled"),
+  "nft on what leaves": () =>
+    kernelTakes(
+      'ip link add probe type veth peer name other; nft add table netdev t; nft "add chain netdev t c { type filter hook egress device probe priority 0; }"',
+    ),
+  "tc with BPF": () =>
+    kernelTakes(
+      'tc qdisc add dev lo clsact; tc filter add dev lo ingress bpf bytecode "1,6 0 0 1" action mirred egress mirror dev lo',
+    ),
+  "VXLAN devices": () => kernelTakes("ip link add probe type vxlan id 1 remote 192.0.2.1 dstport 4789"),
+  "GRE devices": () => kernelTakes("ip link add probe type gretap remote 192.0.2.1"),
+  "TAP devices": () => kernelTakes("ip tuntap add probe mode tap"),
   "Java 17": () => javaVersion() >= 17,
   koffi: () => loads("koffi"),
   "raw-socket": () => loads("raw-socket"),
