@@ -40,7 +40,7 @@ const listen = z.strictObject({
   receiveBufferMib: mebibytes
     .default(16)
     .describe(
-      "Mebibytes that the kernel is asked to queue for each socket, which net.core.rmem_max limits, and each ring",
+      "Mebibytes that the kernel is asked to queue for each socket, which net.core.rmem_max limits without CAP_NET_ADMIN, and each ring",
     ),
 });
 

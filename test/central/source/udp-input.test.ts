@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { BatchedDatagrams } from "../../../collectors/central/source/batched-datagrams.ts";
@@ -181,6 +182,25 @@ describe.each(ways)("UDP datagrams read $way", ({ reason, open }) => {
 });
 
 const reason = needs("Linux", "koffi");
+
+const rootReason = needs("Linux", "root", "koffi");
+
+test.skipIf(rootReason)(
+  titled("root has the receive buffer that is asked for, beyond rmem_max", rootReason),
+  async () => {
+    const beyond = Number(readFileSync("/proc/sys/net/core/rmem_max", "utf8")) + 65_536;
+    const input = BatchedDatagrams.open(
+      await loadLibc(),
+      { host: "127.0.0.1", port: 0 },
+      4754,
+      () => undefined,
+      0,
+      () => undefined,
+    );
+    opened.push(input);
+    expect(input.setReceiveBuffer(beyond)).toBe(beyond);
+  },
+);
 
 test.skipIf(reason)(titled("what the kernel refuses to hand over is told once, and tried again", reason), async () => {
   const libc = await loadLibc();
