@@ -6,6 +6,21 @@ import type { AgentReport } from "./wire/agent-report.ts";
 /** One side of a session: 0 is the initiator (who sent the MP_CAPABLE SYN), 1 the responder. */
 export type Side = 0 | 1;
 
+/** A run of octets of one side's stream, in order after the one before it. */
+export interface Chunk {
+  readonly sessionId: string;
+  readonly side: Side;
+  /** Where it begins in the stream, and how many octets before it are missing: a hole, or 0. */
+  readonly offset: number;
+  readonly hole: number;
+  /** At most 32 KiB; a chunk ends where the stream's offset is a multiple of that. Valid during the call only. */
+  readonly octets: Uint8Array;
+  /** Packet time at which it was made. */
+  readonly atMicros: number;
+  /** The session is over: nothing of this stream comes after it. */
+  readonly final: boolean;
+}
+
 /** Where the octets of streams go, when somebody wants them. Calls come as packets are processed, not in order of offset. */
 export interface OctetSink {
   /**
@@ -39,6 +54,8 @@ export interface Bounds {
   readonly pendingJoins: number;
   /** Octets remembered to compare what comes again. */
   readonly rememberedOctets: number;
+  /** Windows of 32 KiB in which octets of streams wait for chunks to be full, and as many for digests. */
+  readonly streamWindows: number;
   /** Packets held for a join whose handshake or proof may yet come. */
   readonly heldPackets: number;
   /** Joins whose third ACK's HMAC is kept for keys to come. */
@@ -68,6 +85,11 @@ export interface PipelineOptions {
   readonly digest: boolean;
   /** Takes the octets of streams; null when nobody wants them. */
   readonly octets: OctetSink | null;
+  /**
+   * Takes streams in order: chunks, as soon as 32 KiB of one are there, or its octets have waited for a second of packet time.
+   * Holes are waited for. Must not throw. Absent when nobody wants them.
+   */
+  readonly chunk?: (chunk: Chunk) => void;
   /** Takes each record as it is made; the object belongs to the callee. Must not throw. Null: none are made, only counted. */
   readonly record: ((record: SessionRecord) => void) | null;
   /**

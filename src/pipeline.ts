@@ -15,6 +15,7 @@ import { LINKTYPE_RAW } from "./wire/link-type.ts";
 export type {
   AgentLedger,
   AgentRule,
+  Chunk,
   OctetSink,
   PipelineOptions,
   ReportedCounts,
@@ -29,6 +30,7 @@ const DEFAULT_BOUNDS: Bounds = {
   watchedSubflows: 2 ** 16,
   pendingJoins: 2 ** 16,
   rememberedOctets: REMEMBERED_OCTETS,
+  streamWindows: 2 ** 14,
   heldPackets: 4096,
   thirdAcks: 4096,
   roundTrips: 2 ** 16,
@@ -86,6 +88,7 @@ export class Pipeline {
     const { length } = vector;
     let end = length;
     let done = 0;
+    this.sessions.sessions.octets.ring.clear();
     try {
       end = decapsulate();
       vector.length = end;
@@ -166,6 +169,12 @@ export class Pipeline {
       "round-trips": this.subflows.subflows.timings.shed,
     };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
+  }
+
+  /** What chunks lack for a bound: octets that came after their hole was given up, and holes given up early; null where none are made. */
+  chunkLosses(): { lateOctets: number; shedHoles: number } | null {
+    const { chunks } = this.sessions.sessions.octets;
+    return chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles };
   }
 
   /** Sessions that are alive and of which a record would tell when they end. */

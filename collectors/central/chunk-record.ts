@@ -1,6 +1,6 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
 import { STREAM_DATASET, type StreamChunk } from "../../schema/stream-chunk.ts";
-import type { Chunk } from "../../src/reassembly/stream-chunks.ts";
+import type { Chunk } from "../../src/pipeline.ts";
 import { timeText } from "../../src/record/time-text.ts";
 
 /** A chunk as its record (schema/stream-chunk.ts). */
@@ -20,7 +20,10 @@ export function chunkRecord(chunk: Chunk, observer: { name: string; version: str
     observer: { type: "rejoin", ...observer },
     mptcp: {
       session: { id: sessionId },
-      chunk: { side, offset, length: octets.length, hole, final, octets: Buffer.from(octets).toString("base64") },
+      chunk: { side, offset, length: octets.length, hole, final, octets: base64(octets) },
     },
   };
 }
+
+const base64 = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString("base64");

@@ -4,7 +4,6 @@ import { encode, type Format } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { type AnyRecord, headersOf, keyOf, type Topic, topicFormats, topicOf } from "../../schema/topics.ts";
 import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../src/pipeline.ts";
-import { StreamChunks } from "../../src/reassembly/stream-chunks.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
@@ -136,7 +135,6 @@ export async function startCollector(
     toldMs = performance.now();
     log.error({ stack: error instanceof Error ? error.stack : String(error) }, "fault in the pipeline; going on");
   };
-  const chunks = config.streams ? new StreamChunks((chunk) => keep(chunkRecord(chunk, observer))) : null;
   const pipeline = new Pipeline({
     observer,
     agents: config.agents,
@@ -144,7 +142,8 @@ export async function startCollector(
     partial: config.partial,
     revisions: config.revisions,
     digest: config.digest,
-    octets: chunks,
+    octets: null,
+    ...(config.streams ? { chunk: (chunk) => keep(chunkRecord(chunk, observer)) } : {}),
     record: (record) => keep(record as SessionRecord),
     finding: keep,
     fault: tellFault,
@@ -156,11 +155,7 @@ export async function startCollector(
       tellFault(error);
     }
   };
-  const take = (vector: PacketVector): void => {
-    pipeline.process(vector);
-    if (chunks === null || vector.length === 0) return;
-    guarded(() => chunks.advance(vector.atMicros[vector.length - 1] ?? 0));
-  };
+  const take = (vector: PacketVector): void => pipeline.process(vector);
 
   const { sources, udpPorts } = await startSources(config, (name) => pipeline.addSource(name), take, load, log);
   try {
@@ -182,16 +177,7 @@ export async function startCollector(
     if (config.agentsIntervalS === 0) return;
     for (const record of ledgers.next(pipeline.ledgers(), Date.now())) keep(record);
   };
-  const timers = [
-    setInterval(
-      () =>
-        guarded(() => {
-          pipeline.advance(nowMicros());
-          chunks?.advance(nowMicros());
-        }),
-      ADVANCE_MS,
-    ),
-  ];
+  const timers = [setInterval(() => guarded(() => pipeline.advance(nowMicros())), ADVANCE_MS)];
   if (config.agentsIntervalS > 0) timers.push(setInterval(keepLedgers, config.agentsIntervalS * 1000));
 
   let untold = 0;
@@ -200,7 +186,7 @@ export async function startCollector(
     sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
     agents: pipeline.ledgers(),
     records: outbox.stats(),
-    streams: chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles },
+    streams: pipeline.chunkLosses(),
     stranger: pipeline.stranger(),
     faultPackets: totals.packets["pipeline/fault"] ?? 0,
     untold,

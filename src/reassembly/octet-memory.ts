@@ -1,7 +1,10 @@
+import type { OctetRing } from "../octets/octet-ring.ts";
+import type { NewOctets } from "./new-octets.ts";
+
 /** Octets of payload that are remembered, over all streams, where nothing else is asked for. */
 export const REMEMBERED_OCTETS = 16 * 1024 * 1024;
-/** Octets of the ring for one that is remembered: headers and octets that come again lie in it too. */
-const RING_FACTOR = 2;
+/** Octets of the ring for one that is remembered in it: headers and octets that come again lie in it too. */
+export const RING_FACTOR = 2;
 /** One piece for so many octets of memory, as a segment has; smaller pieces use the memory up sooner. */
 const OCTETS_OF_PIECE = 1024;
 /**
@@ -18,7 +21,7 @@ const LEAST_OF_CUT = 64;
 /**
  * Words of a piece: stream, octets, subflow, agent, number of the piece before it in the stream. In streams that were
  * searched (`hang`) further the number of the piece that a leap leads to, and how many pieces the leap passes, itself
- * included; 0 where it is not known yet.
+ * included; 0 where it is not known yet. Last the window in which it is kept + 1; 0: it is in the ring.
  */
 const PIECE_WORDS = 8;
 const STREAM = 0;
@@ -28,6 +31,7 @@ const AGENT = 3;
 const PREVIOUS = 4;
 const LEAP = 5;
 const SPAN = 6;
+const WINDOW = 7;
 
 /**
  * Number of each stream's newest piece at `numbers[placeOf(stream)]`, 0 where there is none: beside what the owner of the
@@ -70,8 +74,8 @@ export class OctetMemory {
   /** After `compare`: where they differ, one entry for each piece of the first copy at most, in order of their offsets. */
   differences: Difference[] = [];
 
-  private readonly ring: Buffer;
-  /** Of each piece: its stream offset, its place in a ring without end, and what had been remembered before it. */
+  private readonly ring: OctetRing;
+  /** Of each piece: its stream offset, its place in the ring or its address in a window, and what had been remembered before. */
   private readonly offsets: Float64Array;
   private readonly places: Float64Array;
   private readonly before: Float64Array;
@@ -84,29 +88,22 @@ export class OctetMemory {
   private readonly mask: number;
   private readonly newest: NewestPieces;
   private number = 0;
-  private readonly limit: number;
+  private readonly since: Uint32Array;
+  /** So many octets are remembered. */
+  readonly limit: number;
   /** Octets remembered since the beginning: what is forgotten must not depend on how packets came in vectors. */
-  private remembered = 0;
-  /** Octets written since the beginning, those that were left out before the ring's end included. */
-  private written = 0;
-  /** The highest that `written` ever was. */
-  private reached = 0;
-  /** The part of a block that is in the ring: its beginning, its end, and the place of the block's octet 0. */
-  private heldBlock: Uint8Array | null = null;
-  private heldFrom = 0;
-  private heldTo = 0;
-  private heldAt = 0;
-  private isHeldUsed = false;
+  remembered = 0;
   private steps = SAVED_STEPS;
 
   /**
    * @param newest where each stream's newest piece is kept
    * @param octets so many are remembered; the ring has more room than that, so that only a flood of repetitions fills it
+   * @param since of each window behind the ring: the number of the first piece that can lie in it
    */
-  constructor(newest: NewestPieces, octets: number) {
+  constructor(newest: NewestPieces, octets: number, ring: OctetRing, since = new Uint32Array(0)) {
     const pieces = 2 ** Math.ceil(Math.log2(Math.max(octets / OCTETS_OF_PIECE, 16)));
-    // Takes real memory only as it is used.
-    this.ring = Buffer.from(new ArrayBuffer(octets * RING_FACTOR));
+    this.ring = ring;
+    this.since = since;
     this.limit = octets;
     this.offsets = new Float64Array(pieces);
     this.places = new Float64Array(pieces);
@@ -118,44 +115,40 @@ export class OctetMemory {
     this.newest = newest;
   }
 
-  /**
-   * Begins a vector. [from, to) of its block is copied at once where that is worth it: of a whole vector's octets that
-   * costs far less than piece by piece. `wanted` is how many of them are payload.
-   */
+  /** Begins a vector: its payload, `wanted` octets of [from, to) of its block, goes into the ring at once where that is worth it. */
   begin(block: Uint8Array, from: number, to: number, wanted: number): void {
-    // What nothing was remembered of leaves its room.
-    if (this.heldBlock !== null && !this.isHeldUsed && this.written === this.heldAt + this.heldTo) {
-      this.written = this.heldAt + this.heldFrom;
-    }
-    this.heldBlock = null;
-    if (wanted === 0 || wanted * 2 < to - from || to - from > this.ring.length) return;
-    this.heldAt = this.write(block, from, to) - from;
-    this.heldBlock = block;
-    this.isHeldUsed = false;
-    this.heldFrom = from;
-    this.heldTo = to;
+    this.ring.stage(block, from, to, wanted);
   }
 
-  /** Remembers octets of a stream that nobody brought before: `length` of `block` from `at`, which belong at `offset`. */
-  remember(
-    stream: number,
-    offset: number,
-    block: Uint8Array,
-    at: number,
-    length: number,
-    subflow: number,
-    agent: number,
-  ): void {
+  /** The number of the next piece: what lies in a window of memory that is taken into use now has no lower one. */
+  get nextNumber(): number {
+    return this.number + 1 > 0xffffffff ? 1 : this.number + 1;
+  }
+
+  /** Remembers octets. */
+  remember(octets: NewOctets): void {
+    const { ring } = this;
+    const { block, at, length } = octets;
     this.earn();
     if (length > this.limit) return;
-    const isHeld = block === this.heldBlock && at >= this.heldFrom && at + length <= this.heldTo;
-    if (isHeld) this.isHeldUsed = true;
-    const place = isHeld ? this.heldAt + at : this.write(block, at, at + length);
-    this.number = this.number + 1 > 0xffffffff ? 1 : this.number + 1;
+    const piece = this.add(octets, 0, length, 0);
+    if (ring.has(block, at, length)) {
+      ring.isUsed = true;
+      this.places[piece] = ring.stagedAt + at;
+    } else this.places[piece] = ring.write(block, at, at + length);
+  }
+
+  /** Remembers `length` of the octets, behind the first `skip`, which are kept in a window at this address. */
+  rememberKept(octets: NewOctets, skip: number, length: number, window: number, address: number): void {
+    this.earn();
+    if (length <= this.limit) this.places[this.add(octets, skip, length, window + 1)] = address;
+  }
+
+  private add({ stream, offset, subflow, agent }: NewOctets, skip: number, length: number, window: number): number {
+    this.number = this.nextNumber;
     const piece = this.number & this.mask;
     const base = piece * PIECE_WORDS;
-    this.offsets[piece] = offset;
-    this.places[piece] = place;
+    this.offsets[piece] = offset + skip;
     this.before[piece] = this.remembered;
     this.remembered += length;
     this.words[base + STREAM] = stream;
@@ -163,10 +156,12 @@ export class OctetMemory {
     this.words[base + SUBFLOW] = subflow;
     this.words[base + AGENT] = agent;
     this.words[base + SPAN] = 0;
+    this.words[base + WINDOW] = window;
     const { numbers, placeOf } = this.newest;
     const newestAt = placeOf(stream);
     this.words[base + PREVIOUS] = numbers[newestAt]!;
     numbers[newestAt] = this.number;
+    return piece;
   }
 
   /**
@@ -195,10 +190,11 @@ export class OctetMemory {
       if (begin < end) {
         this.compared += end - begin;
         if (this.words[base + SUBFLOW] !== subflow) this.fromOthers += end - begin;
-        const at = (this.places[piece]! + begin - this.offsets[piece]!) % this.ring.length;
+        const place = this.places[piece]! + begin - this.offsets[piece]!;
+        const at = this.words[base + WINDOW] === 0 ? place % this.ring.size : place;
         const length = end - begin;
-        if (this.ring.compare(block, zeroAt + begin, zeroAt + end, at, at + length) !== 0) {
-          this.note(piece, begin, length, at, block, zeroAt + begin);
+        if (this.ring.octets.compare(block, zeroAt + begin, zeroAt + end, at, at + length) !== 0) {
+          this.tell(piece, begin, length, at, block, zeroAt + begin);
         }
       }
       number = this.words[base + PREVIOUS]!;
@@ -254,34 +250,28 @@ export class OctetMemory {
     }
   }
 
-  /** Copies [from, to) of a block into the ring, where it does not wrap; returns its place. */
-  private write(block: Uint8Array, from: number, to: number): number {
-    const size = this.ring.length;
-    const length = to - from;
-    const left = size - (this.written % size);
-    if (left < length) this.written += left;
-    const place = this.written;
-    this.ring.set(block.subarray(from, to), place % size);
-    this.written += length;
-    this.reached = Math.max(this.reached, this.written);
-    return place;
-  }
-
   private isKept(number: number): boolean {
     const piece = number & this.mask;
     return (
       number !== 0 &&
       (this.number - number) >>> 0 <= this.mask &&
       this.remembered - this.before[piece]! <= this.limit &&
-      this.places[piece]! >= this.reached - this.ring.length
+      this.isThere(number, piece)
     );
   }
 
-  private note(piece: number, offset: number, length: number, at: number, block: Uint8Array, againAt: number): void {
+  private isThere(number: number, piece: number): boolean {
+    const window = this.words[piece * PIECE_WORDS + WINDOW]!;
+    if (window === 0) return this.ring.isThere(this.places[piece]!);
+    // A window that was given to another stream since then has other octets.
+    return ((number - this.since[window - 1]!) | 0) >= 0;
+  }
+
+  private tell(piece: number, offset: number, length: number, at: number, block: Uint8Array, againAt: number): void {
     let begin = -1;
     let end = 0;
     for (let i = 0; i < length; i++) {
-      if (this.ring[at + i] === block[againAt + i]) continue;
+      if (this.ring.octets[at + i] === block[againAt + i]) continue;
       if (begin < 0) begin = i;
       end = i + 1;
       this.differing++;
@@ -293,7 +283,7 @@ export class OctetMemory {
       length: end - begin,
       subflow: this.words[base + SUBFLOW]!,
       agent: this.words[base + AGENT]!,
-      first: new Uint8Array(this.ring.subarray(at + begin, at + begin + kept)),
+      first: new Uint8Array(this.ring.octets.subarray(at + begin, at + begin + kept)),
       second: new Uint8Array(block.subarray(againAt + begin, againAt + begin + kept)),
     });
   }

@@ -1,17 +1,19 @@
-import { PacketClock } from "../packet-clock.ts";
-import type { OctetSink, Side } from "../pipeline-contract.ts";
-import { OrderedPieces } from "./ordered-pieces.ts";
+import { AgeList } from "../age-list.ts";
+import type { NewOctets } from "./new-octets.ts";
+import { LINE_NUMBERS, SPARE, StreamRanges } from "./stream-ranges.ts";
+import type { StreamWindows } from "./stream-windows.ts";
 
-/** What a held piece takes besides its octets, in a list and as objects. */
-const PIECE_OCTETS = 256;
+/** Ranges beyond the first hole of a stream; at the bound the first hole is given up. */
+const MAX_RANGES = 4096;
 
-/** A run of octets of one side's stream, in order after the one before it. */
-export interface Chunk {
-  readonly sessionId: string;
-  readonly side: Side;
+/** A run of octets of one stream, in order after the one before it. */
+export interface StreamChunk {
+  /** session * 2 + side. */
+  readonly stream: number;
   /** Where it begins in the stream, and how many octets before it are missing: a hole, or 0. */
   readonly offset: number;
   readonly hole: number;
+  /** Valid during the call. */
   readonly octets: Uint8Array;
   /** Packet time at which it was made. */
   readonly atMicros: number;
@@ -19,189 +21,250 @@ export interface Chunk {
   readonly final: boolean;
 }
 
-/** Bounds of `StreamChunks`; CHUNK_BOUNDS where nothing else is asked for. */
-export interface ChunkBounds {
-  /** Octets of a chunk; one that is full goes at once. */
-  readonly chunkOctets: number;
-  /** Octets held out of order, PIECE_OCTETS for each piece included: of one stream, and of all. At either a hole is given up before its deadline. */
-  readonly streamOctets: number;
-  readonly allOctets: number;
-  /** Packet time that a hole is waited for, and that octets in order wait for more. */
+/** How long packet time is waited, and how many windows one stream may hold. */
+export interface Patience {
   readonly holeMicros: number;
+  /** Octets in order wait so long for more. */
   readonly chunkMicros: number;
+  readonly windows: number;
 }
 
-/** A hole is waited for as long as hosts mostly take to send again, through another path too. */
-export const CHUNK_BOUNDS: ChunkBounds = {
-  chunkOctets: 32 * 1024,
-  streamOctets: 4 * 1024 * 1024,
-  allOctets: 64 * 1024 * 1024,
-  holeMicros: 10_000_000,
-  chunkMicros: 1_000_000,
-};
-
-interface Stream {
-  readonly sessionId: string;
-  readonly side: Side;
-  /** Stream offset after the last octet that is in order. */
-  next: number;
-  /** Octets in order that are no chunk yet, how many, and the hole before them. */
-  ready: Uint8Array[];
-  readyOctets: number;
-  hole: number;
-  readySince: number;
-  /** Pieces beyond a hole, their octets, and since when the hole is known. */
-  readonly held: OrderedPieces;
-  heldOctets: number;
-  holeSince: number;
-}
+/** A hole is waited for as long as hosts mostly take to send again, through another path too. 4 MiB of a stream. */
+export const CHUNK_PATIENCE: Patience = { holeMicros: 10_000_000, chunkMicros: 1_000_000, windows: 128 };
+/** Whoever waits until the end, as far as there is room. */
+export const ENDLESS_PATIENCE: Patience = { holeMicros: Infinity, chunkMicros: Infinity, windows: Infinity };
 
 /**
- * Streams as chunks, in order, as soon as octets are contiguous. What lies beyond a hole is held until the hole is filled
- * or its deadline has come; then it goes, and says how much is missing before it. Knows no time but `advance`'s.
+ * In the second spare number of a stream's line, two words: READY where its octets in order wait for more, and how many
+ * ranges it has. The first one is the end of what is in order (NEXT).
  */
-export class StreamChunks implements OctetSink {
+const NEXT = SPARE;
+const READY = 2 * SPARE + 2;
+const RANGES = 2 * SPARE + 3;
+/** Numbers of a stream in `state`: where what waits in order begins, what is missing before it, since when it and a hole are waited for. */
+const SENT = 0;
+const HOLE = 1;
+const READY_SINCE = 2;
+const HOLE_SINCE = 3;
+const STATE_NUMBERS = 4;
+
+/**
+ * Streams as chunks, in order, each as soon as its window is full. What lies beyond a hole waits until the hole is filled
+ * or its deadline has come; then it goes, and says how much is missing before it. Knows no time but `advance`'s.
+ *
+ * Where there is no window for more, what waits longest in order goes as it is; where nothing does, the hole that was
+ * waited for longest is given up.
+ */
+export class StreamChunks {
   /** Octets that came after the hole they belong to had been given up: they are in no chunk. */
   lateOctets = 0;
   /** Holes that were given up for a bound, before their deadline. */
   shedHoles = 0;
-  private readonly emit: (chunk: Chunk) => void;
-  private readonly bounds: ChunkBounds;
-  /** By session id; bounded by the session table. */
-  private readonly sessions = new Map<string, [Stream | null, Stream | null]>();
+  readonly windows: StreamWindows;
+  private readonly emit: (chunk: StreamChunk) => void;
+  private readonly patience: Patience;
+  private readonly ranges: StreamRanges;
+  private readonly lines: Float64Array;
+  private readonly words: Uint32Array;
+  private readonly state: Float64Array;
   /** Streams with octets in order that wait for more, and streams with a hole: those that wait longest come first. */
-  private readonly ready = new Set<Stream>();
-  private readonly holed = new Set<Stream>();
-  private heldOctets = 0;
-  private readonly clock = new PacketClock();
+  private readonly ready: AgeList;
+  private readonly holed: AgeList;
   private now = 0;
 
-  constructor(emit: (chunk: Chunk) => void, bounds: ChunkBounds = CHUNK_BOUNDS) {
+  /** @param streams how many streams there can be; they are numbered from 0 */
+  constructor(streams: number, windows: StreamWindows, patience: Patience, emit: (chunk: StreamChunk) => void) {
+    this.windows = windows;
     this.emit = emit;
-    this.bounds = bounds;
+    this.patience = patience;
+    this.ranges = StreamRanges.ofOwnLines(streams, MAX_RANGES);
+    this.lines = this.ranges.near;
+    this.words = new Uint32Array(this.lines.buffer, this.lines.byteOffset, this.lines.length * 2);
+    this.state = new Float64Array(streams * STATE_NUMBERS);
+    this.ready = new AgeList(streams);
+    this.holed = new AgeList(streams);
   }
 
-  octets(sessionId: string, side: Side, offset: number, block: Uint8Array, at: number, length: number): void {
-    const stream = this.streamOf(sessionId, side);
-    if (offset < stream.next) {
-      this.lateOctets += Math.min(length, stream.next - offset);
-      const known = stream.next - offset;
-      if (known < length) this.octets(sessionId, side, stream.next, block, at + known, length - known);
-      return;
-    }
-    // A copy of its own: blocks do not stay.
-    const octets = new Uint8Array(block.subarray(at, at + length));
-    if (offset === stream.next) {
-      this.append(stream, octets);
-      this.join(stream);
-      return;
-    }
-    stream.held.add({ offset, octets });
-    if (stream.held.size === 1) this.awaitHole(stream);
-    stream.heldOctets += length + PIECE_OCTETS;
-    this.heldOctets += length + PIECE_OCTETS;
-    while (
-      stream.heldOctets > this.bounds.streamOctets ||
-      (this.heldOctets > this.bounds.allOctets && stream.heldOctets > 0)
-    ) {
-      this.shedHoles++;
-      this.skipHole(stream);
+  /**
+   * Takes octets behind the first `skip`, as many as lie in one window; returns how many. `address` is where they all lie in
+   * the memory of the windows. Afterwards `windows.window` has them at `windows.address`; -1 where they came too late.
+   */
+  take(octets: NewOctets, skip: number, address: number): number {
+    const { lines, words, windows } = this;
+    const { stream } = octets;
+    const line = stream * LINE_NUMBERS;
+    for (;;) {
+      const offset = octets.offset + skip;
+      const next = lines[line + NEXT]!;
+      if (offset < next) {
+        const late = Math.min(octets.length - skip, next - offset);
+        this.lateOctets += late;
+        windows.window = -1;
+        return late;
+      }
+      const length = windows.put(octets, skip, address);
+      if (length === 0 || windows.counts[stream]! > this.patience.windows) {
+        // It may be too late for them now.
+        if (this.makeRoom(stream, length === 0)) continue;
+        this.lateOctets += octets.length - skip;
+        windows.window = -1;
+        return octets.length - skip;
+      }
+      const end = offset + length;
+      if (offset === next && words[2 * line + RANGES] === 0) {
+        lines[line + NEXT] = end;
+        if (words[2 * line + READY] === 0) this.await(stream);
+        // Windows that are full go.
+        if (end % windows.size === 0) this.send(stream, false);
+        return length;
+      }
+      if (this.place(stream, offset, end)) return length;
     }
   }
 
   /** Lets packet time pass: holes that waited too long are given up, and octets that wait for a full chunk go. */
   advance(nowMicros: number): void {
-    const believed = this.clock.read(nowMicros);
-    if (believed <= this.now) return;
-    this.now = believed;
-    for (const stream of this.holed) {
-      if (believed - stream.holeSince < this.bounds.holeMicros) break;
+    if (nowMicros <= this.now) return;
+    this.now = nowMicros;
+    const { ready, holed, state } = this;
+    for (let stream = holed.oldest; stream >= 0; stream = holed.oldest) {
+      if (nowMicros - state[stream * STATE_NUMBERS + HOLE_SINCE]! < this.patience.holeMicros) break;
       this.skipHole(stream);
     }
-    for (const stream of this.ready) {
-      if (believed - stream.readySince < this.bounds.chunkMicros) break;
+    for (let stream = ready.oldest; stream >= 0; stream = ready.oldest) {
+      if (nowMicros - state[stream * STATE_NUMBERS + READY_SINCE]! < this.patience.chunkMicros) break;
       this.send(stream, false);
     }
   }
 
-  /** A session is over: all that waits goes, and the last chunk of each stream says that it is. */
-  end(sessionId: string): void {
-    for (const stream of this.sessions.get(sessionId) ?? []) {
-      if (stream === null) continue;
-      while (stream.held.size > 0) this.skipHole(stream);
+  /** Sends what waits of a stream in order now. */
+  flush(stream: number): void {
+    if (this.words[2 * stream * LINE_NUMBERS + READY] !== 0) this.send(stream, false);
+  }
+
+  /** A stream is over: all that waits goes, and the last chunk says that it is. None of a stream without octets. */
+  end(stream: number): void {
+    const { lines, words } = this;
+    const line = stream * LINE_NUMBERS;
+    if (lines[line + NEXT] === 0 && words[2 * line + RANGES] === 0) return;
+    try {
+      while (words[2 * line + RANGES]! > 0) this.skipHole(stream);
       this.send(stream, true);
+    } finally {
+      this.windows.releaseBelow(stream, Infinity);
+      this.ranges.release(stream);
+      this.ready.remove(stream);
+      this.holed.remove(stream);
+      lines.fill(0, line, line + LINE_NUMBERS);
+      this.state.fill(0, stream * STATE_NUMBERS, (stream + 1) * STATE_NUMBERS);
     }
-    this.sessions.delete(sessionId);
   }
 
-  private streamOf(sessionId: string, side: Side): Stream {
-    let pair = this.sessions.get(sessionId);
-    if (pair === undefined) {
-      pair = [null, null];
-      this.sessions.set(sessionId, pair);
-    }
-    pair[side] ??= {
-      ...{ sessionId, side, next: 0, ready: [], readyOctets: 0, hole: 0, readySince: 0 },
-      ...{ held: new OrderedPieces(), heldOctets: 0, holeSince: 0 },
-    };
-    return pair[side];
-  }
-
-  /** Takes octets that are next. */
-  private append(stream: Stream, octets: Uint8Array): void {
-    for (let at = 0; at < octets.length; ) {
-      if (stream.readyOctets === 0) {
-        stream.readySince = this.now;
-        this.ready.add(stream);
+  /** Notes [offset, end), where a hole is; false when there are too many: then one was given up. */
+  private place(stream: number, offset: number, end: number): boolean {
+    const { lines, words, ranges } = this;
+    const line = stream * LINE_NUMBERS;
+    const known = words[2 * line + RANGES]!;
+    if (offset !== lines[line + NEXT]) {
+      const count = ranges.add(stream, known, offset, end);
+      if (count < 0) {
+        this.shedHoles++;
+        this.skipHole(stream);
+        return false;
       }
-      const part = octets.subarray(at, at + this.bounds.chunkOctets - stream.readyOctets);
-      stream.ready.push(part);
-      stream.readyOctets += part.length;
-      stream.next += part.length;
-      at += part.length;
-      if (stream.readyOctets === this.bounds.chunkOctets) this.send(stream, false);
+      words[2 * line + RANGES] = count;
+      if (known === 0) this.awaitHole(stream);
+      return true;
+    }
+    const left = ranges.advance(stream, known, end);
+    words[2 * line + RANGES] = left;
+    this.reach(stream, ranges.reached);
+    // What is left waits for another hole.
+    if (left < known) this.awaitHole(stream);
+    return true;
+  }
+
+  /** All octets up to `end` are there. */
+  private reach(stream: number, end: number): void {
+    const { lines, windows } = this;
+    const next = stream * LINE_NUMBERS + NEXT;
+    const { size } = windows;
+    // Chunk by chunk: each lies in one window.
+    while (lines[next]! < end) {
+      lines[next] = Math.min(end, (Math.floor(lines[next]! / size) + 1) * size);
+      this.await(stream);
+      if (lines[next]! % size === 0) this.send(stream, false);
     }
   }
 
-  /** Takes held pieces that are next. */
-  private join(stream: Stream): void {
-    let piece = stream.held.first;
-    if (piece?.offset !== stream.next) return;
-    for (; piece?.offset === stream.next; piece = stream.held.first) {
-      const { octets } = piece;
-      stream.held.takeFirst();
-      stream.heldOctets -= octets.length + PIECE_OCTETS;
-      this.heldOctets -= octets.length + PIECE_OCTETS;
-      this.append(stream, octets);
-    }
-    // What is left waits for another hole.
-    this.awaitHole(stream);
+  /** Octets of a stream wait for more. */
+  private await(stream: number): void {
+    const word = 2 * stream * LINE_NUMBERS + READY;
+    if (this.words[word] !== 0) return;
+    this.words[word] = 1;
+    this.state[stream * STATE_NUMBERS + READY_SINCE] = this.now;
+    this.ready.add(stream);
   }
 
   /** Waits for the first hole of a stream from now on, where it has one. */
-  private awaitHole(stream: Stream): void {
-    stream.holeSince = this.now;
-    this.holed.delete(stream);
-    if (stream.held.size > 0) this.holed.add(stream);
+  private awaitHole(stream: number): void {
+    this.state[stream * STATE_NUMBERS + HOLE_SINCE] = this.now;
+    if (this.words[2 * stream * LINE_NUMBERS + RANGES] === 0) this.holed.remove(stream);
+    else this.holed.add(stream);
   }
 
   /** Gives the first hole of a stream up. */
-  private skipHole(stream: Stream): void {
-    if (stream.readyOctets > 0) this.send(stream, false);
-    const offset = stream.held.first?.offset ?? stream.next;
-    stream.hole += offset - stream.next;
-    stream.next = offset;
-    this.join(stream);
+  private skipHole(stream: number): void {
+    const { lines, words, ranges, state } = this;
+    const line = stream * LINE_NUMBERS;
+    this.flush(stream);
+    const known = words[2 * line + RANGES]!;
+    const from = ranges.start(stream, known, 0);
+    words[2 * line + RANGES] = ranges.advance(stream, known, from);
+    const { reached } = ranges;
+    state[stream * STATE_NUMBERS + HOLE]! += from - lines[line + NEXT]!;
+    state[stream * STATE_NUMBERS + SENT] = from;
+    lines[line + NEXT] = from;
+    this.windows.releaseBelow(stream, from);
+    this.awaitHole(stream);
+    this.reach(stream, reached);
   }
 
-  private send(stream: Stream, final: boolean): void {
-    const { sessionId, side, hole, ready, readyOctets, next } = stream;
-    const [only] = ready;
-    const octets = ready.length === 1 && only !== undefined ? only : Buffer.concat(ready, readyOctets);
-    this.emit({ sessionId, side, offset: next - readyOctets, hole, octets, atMicros: this.now, final });
-    this.ready.delete(stream);
-    stream.ready = [];
-    stream.readyOctets = 0;
-    stream.hole = 0;
+  /** A stream that holds too much gives its first hole up; else somebody makes a window free. False: nobody has one. */
+  private makeRoom(stream: number, isFull: boolean): boolean {
+    const { ready, holed, words } = this;
+    const word = 2 * stream * LINE_NUMBERS;
+    if (isFull ? ready.oldest >= 0 : words[word + READY] !== 0 || words[word + RANGES] === 0) {
+      this.send(isFull ? ready.oldest : stream, false);
+      return true;
+    }
+    if (isFull && holed.oldest < 0) return false;
+    this.shedHoles++;
+    this.skipHole(isFull ? holed.oldest : stream);
+    return true;
+  }
+
+  private send(stream: number, final: boolean): void {
+    const { lines, words, state, windows } = this;
+    const line = stream * LINE_NUMBERS;
+    const at = stream * STATE_NUMBERS;
+    const next = lines[line + NEXT]!;
+    const offset = state[at + SENT]!;
+    const hole = state[at + HOLE]!;
+    const octets = offset < next ? windows.octets(stream, offset, next) : NOTHING;
+    state[at + SENT] = next;
+    state[at + HOLE] = 0;
+    words[2 * line + READY] = 0;
+    this.ready.remove(stream);
+    try {
+      this.emit({ stream, offset, hole, octets, atMicros: this.now, final });
+    } finally {
+      // A window that is not full is given back too, unless it has octets beyond a hole.
+      const left = words[2 * line + RANGES]!;
+      const beyond = left === 0 ? Infinity : this.ranges.start(stream, left, 0);
+      windows.releaseBelow(stream, next % windows.size === 0 ? next : beyond);
+    }
   }
 }
+
+const NOTHING = new Uint8Array(0);

@@ -1,6 +1,5 @@
 import type { AddressRecord, SessionRecord, SubflowRecord } from "../../schema/session-record.ts";
 import { ACTION_TYPES, SIDES } from "../../schema/session-vocabulary.ts";
-import type { StreamDigest } from "../reassembly/stream-digest.ts";
 import { type AdvertisedAddress, addressFinding } from "../session/addresses.ts";
 import type { Close, CloseReason } from "../session/ending.ts";
 import { fallbackOf } from "../session/fallback.ts";
@@ -26,8 +25,8 @@ export interface RecordContext {
   readonly atMicros: number;
   /** Null until the session has ended. */
   readonly close: Close | null;
-  /** The initiator's and the responder's digest; null where none was asked for. */
-  readonly digests: readonly [StreamDigest | null, StreamDigest | null];
+  /** Whether digests of streams were asked for. */
+  readonly isDigested: boolean;
   readonly agents: Copiers;
 }
 
@@ -115,7 +114,7 @@ export function sessionRecord(sessions: Sessions, session: number, context: Reco
       fallback: fallbackRecord(sessions, session, members),
       ...rareRecord(sessions, session, members),
       close: context.close,
-      stream: sides((side) => streamRecord(sessions, session, side, context.digests[side], agentName)),
+      stream: sides((side) => streamRecord(sessions, session, side, context.isDigested, agentName)),
       addresses: (sessions.rare.addresses.get(session) ?? []).map((one) => addressRecord(sessions, session, one)),
       subflows,
       rewritten: rewrittenRecord(sessions, members, agentName),

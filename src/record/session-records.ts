@@ -1,9 +1,8 @@
 import { SessionFindings } from "../findings/session-findings.ts";
 import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
-import { HeldOctets, StreamDigest } from "../reassembly/stream-digest.ts";
+import type { OctetWishes } from "../reassembly/stream-octets.ts";
 import type { Close } from "../session/ending.ts";
 import { sessionId } from "../session/identity.ts";
-import type { NewOctets } from "../session/placement.ts";
 import type { SessionObserver } from "../session/session-observer.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -12,20 +11,15 @@ import { type Copiers, evidenceOf, sessionRecord } from "./session-record.ts";
 import { SessionTotals } from "./session-totals.ts";
 import { UpdateBudget } from "./update-budget.ts";
 
-type Digests = [StreamDigest | null, StreamDigest | null];
-const NO_DIGESTS: Digests = [null, null];
-
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
 export class SessionRecords implements SessionObserver {
-  readonly octets: NewOctets | null;
+  readonly octets: OctetWishes;
   readonly partial: boolean;
   private readonly options: PipelineOptions;
   private readonly agents: Copiers;
   private sessions: Sessions | null = null;
   /** Of sessions whose octets or records were asked for. */
   private readonly ids = new SessionIds(PAST_IDS);
-  private readonly digests = new Map<number, Digests>();
-  private readonly held = new HeldOctets();
 
   private readonly sessionTotals = new SessionTotals();
   private records = 0;
@@ -37,14 +31,19 @@ export class SessionRecords implements SessionObserver {
     this.options = options;
     this.partial = options.partial;
     this.agents = agents;
-    const { octets: sink, digest } = options;
-    this.octets =
-      sink === null && !digest
-        ? null
-        : (session, side, offset, block, at, length) => {
-            sink?.octets(this.idOf(session), side, offset, block, at, length);
-            if (digest) this.digestOf(session, side)?.add(offset, block.subarray(at, at + length));
-          };
+    const { octets: sink, chunk: take } = options;
+    this.octets = {
+      pieces:
+        sink === null
+          ? null
+          : ({ stream, offset, block, at, length }) =>
+              sink.octets(this.idOf(stream >>> 1), sideOf(stream), offset, block, at, length),
+      chunk:
+        take === undefined
+          ? null
+          : ({ stream, ...chunk }) => take({ sessionId: this.idOf(stream >>> 1), side: sideOf(stream), ...chunk }),
+      digest: options.digest,
+    };
   }
 
   /** Says whose sessions are meant: the session stage is made with its observer. */
@@ -92,10 +91,9 @@ export class SessionRecords implements SessionObserver {
   }
 
   private forget(session: number): void {
+    this.sessions?.octets.end(session);
     const id = this.ids.forget(session);
     if (id !== null) this.options.octets?.end?.(id);
-    for (const digest of this.digests.get(session) ?? []) digest?.release();
-    this.digests.delete(session);
   }
 
   /** Counts since the start, but for the packets. */
@@ -122,7 +120,7 @@ export class SessionRecords implements SessionObserver {
       // Packets of the same vector may be counted already that are younger than what the record is made for.
       atMicros: Math.max(atMicros, sessions.lastMicros(session)),
       close,
-      digests: this.options.digest ? [this.digestOf(session, 0), this.digestOf(session, 1)] : NO_DIGESTS,
+      isDigested: this.options.digest,
       agents: this.agents,
     });
     this.options.record(record);
@@ -134,16 +132,9 @@ export class SessionRecords implements SessionObserver {
     return this.ids.of(session, () => (sessions === null ? "" : sessionId(sessions, session)));
   }
 
-  private digestOf(session: number, side: Side): StreamDigest | null {
-    let digests = this.digests.get(session);
-    if (digests === undefined) {
-      digests = [new StreamDigest(this.held), new StreamDigest(this.held)];
-      this.digests.set(session, digests);
-    }
-    return digests[side];
-  }
-
   private revisionOf(session: number): number {
     return this.sessions?.table.words[session * table.SESSION_WORDS + table.REVISION] ?? 0;
   }
 }
+
+const sideOf = (stream: number): Side => (stream & 1) as Side;

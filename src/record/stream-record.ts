@@ -1,6 +1,5 @@
 import type { StreamRecord } from "../../schema/session-record.ts";
 import { MAX_MISSING } from "../../schema/session-vocabulary.ts";
-import type { StreamDigest } from "../reassembly/stream-digest.ts";
 import { acknowledgedOf } from "../session/acknowledged.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -23,12 +22,12 @@ const NO_REPEATS = {
   not_compared_octets: 0,
 };
 
-/** What one side sent, as the record tells it. `digest` is null where none was asked for, `agentName` names who copied. */
+/** What one side sent, as the record tells it. `isDigested`: digests were asked for, `agentName` names who copied. */
 export function streamRecord(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
-  digest: StreamDigest | null,
+  isDigested: boolean,
   agentName: (agent: number) => string,
 ): StreamRecord {
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
@@ -56,7 +55,9 @@ export function streamRecord(
     ...repeatFields(sessions, session, stream, agentName),
     complete: isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
-    ...digestFields(digest, isWhole && ((state & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session))),
+    ...(isDigested
+      ? digestFields(sessions, stream, isWhole && ((state & (table.S_IDSN << side)) !== 0 || sessions.isPlain(session)))
+      : {}),
   };
 }
 
@@ -159,11 +160,11 @@ function unseen(
 }
 
 function digestFields(
-  digest: StreamDigest | null,
+  sessions: Sessions,
+  stream: number,
   firstKnown: boolean,
 ): Pick<StreamRecord, "sha256"> | Required<Pick<StreamRecord, "sha256_unavailable">> {
-  if (digest === null) return {};
   if (!firstKnown) return { sha256_unavailable: "first-octet-unknown" };
-  const sha256 = digest.hex();
+  const sha256 = sessions.octets.digest(stream);
   return sha256 === null ? { sha256_unavailable: "octets-shed" } : { sha256 };
 }

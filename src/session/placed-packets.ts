@@ -1,29 +1,39 @@
-import type { OctetMemory } from "../reassembly/octet-memory.ts";
+import { FATE_ALIVE } from "../fate.ts";
+import { NewOctets } from "../reassembly/new-octets.ts";
+import { isWorth } from "../reassembly/octet-memory.ts";
+import type { StreamOctets } from "../reassembly/stream-octets.ts";
 import type { SubflowEvents } from "../subflow/subflow-events.ts";
 import { octetColumn, type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 
-/** Packets of a vector whose octets src/session/steady-path.ts has placed, in whole, and that are yet to be remembered. */
+/** Packets of a vector that src/session/steady-path.ts has placed, in whole, and whose octets are yet to be handed on. */
 export class PlacedPackets {
   count = 0;
   readonly packet = octetColumn();
   /** Stream and stream offset of each. */
   readonly stream = new Uint32Array(VECTOR_LENGTH);
   readonly offset = new Float64Array(VECTOR_LENGTH);
+  private readonly octets = new NewOctets();
+  private done = 0;
 
-  /** Remembers them; then there are none. */
-  remember(memory: OctetMemory, vector: PacketVector, seen: SubflowEvents): void {
-    for (let n = 0; n < this.count; n++) {
+  /** Hands their octets on; then there are none. Where that throws for one, it has no fate, and those behind it are left. */
+  handOn(to: StreamOctets, vector: PacketVector, seen: SubflowEvents): void {
+    const { octets } = this;
+    while (this.done < this.count) {
+      const n = this.done++;
       const i = this.packet[n]!;
-      memory.remember(
-        this.stream[n]!,
-        this.offset[n]!,
-        vector.block,
-        seen.dataAt[i]!,
-        seen.dataCaptured[i]!,
-        seen.subflow[i]!,
-        vector.agent[i]!,
-      );
+      const fate = vector.fate[i]!;
+      octets.stream = this.stream[n]!;
+      octets.offset = this.offset[n]!;
+      octets.block = vector.block;
+      octets.at = seen.dataAt[i]!;
+      octets.length = seen.dataCaptured[i]!;
+      octets.subflow = seen.subflow[i]!;
+      octets.agent = vector.agent[i]!;
+      vector.fate[i] = FATE_ALIVE;
+      to.take(octets, isWorth(seen.dataCaptured[i]!, seen.dataLength[i]!));
+      vector.fate[i] = fate;
     }
     this.count = 0;
+    this.done = 0;
   }
 }

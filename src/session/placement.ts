@@ -1,3 +1,4 @@
+import { NewOctets } from "../reassembly/new-octets.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
 import { noteRepeated } from "./repeats.ts";
 import * as table from "./session-table.ts";
@@ -15,16 +16,6 @@ export const MAX_AHEAD = 2 ** 32;
  */
 const LISTED_CUTS = 8;
 
-/** Takes octets of a stream the first time they are seen; `length` octets of `block` from `at`. Valid during the call. */
-export type NewOctets = (
-  session: number,
-  side: 0 | 1,
-  offset: number,
-  block: Uint8Array,
-  at: number,
-  length: number,
-) => void;
-
 /**
  * Puts pieces of payload into streams. What was not there before is counted, remembered and handed on; what comes again
  * is compared with what came first, which wins (docs/architecture.md).
@@ -33,20 +24,17 @@ export class Placement {
   readonly sessions: Sessions;
   /** What is placed now are second copies of packets: what of it is there already came once. */
   areCopies = false;
-  private readonly isNew: NewOctets | null;
+  private readonly fresh = new NewOctets();
   /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, and who brought it. */
-  private block: Uint8Array;
+  private block: Uint8Array = new Uint8Array(0);
   /** NaN before the first: V8 then keeps doubles there from the beginning, as at NO_WORD in src/wire/mptcp.ts. */
   private zeroAt = Number.NaN;
   private capturedEnd = Number.NaN;
   private subflow = 0;
   private agent = 0;
 
-  /** `isNew` is null where nobody wants the octets. */
-  constructor(sessions: Sessions, isNew: NewOctets | null) {
+  constructor(sessions: Sessions) {
     this.sessions = sessions;
-    this.isNew = isNew;
-    this.block = new Uint8Array(0);
   }
 
   /** Places `length` octets from `offset`, of which the copy holds the first `captured`, from `at` of `block`. */
@@ -124,11 +112,15 @@ export class Placement {
     floats[half + (table.OCTETS >> 1)]! += to - from;
     const present = Math.min(to, this.capturedEnd) - from;
     if (present > 0) {
-      const at = this.zeroAt + from;
-      if (isWorth(present, to - from)) {
-        this.sessions.memory.remember(session * 2 + side, from, this.block, at, present, this.subflow, this.agent);
-      }
-      if (this.isNew !== null) this.isNew(session, side, from, this.block, at, present);
+      const { fresh } = this;
+      fresh.stream = session * 2 + side;
+      fresh.offset = from;
+      fresh.block = this.block;
+      fresh.at = this.zeroAt + from;
+      fresh.length = present;
+      fresh.subflow = this.subflow;
+      fresh.agent = this.agent;
+      this.sessions.octets.take(fresh, isWorth(present, to - from));
     }
     if (present < to - from) this.noteCut(session, side, Math.max(from, this.capturedEnd), to);
   }

@@ -1,5 +1,5 @@
+import type { OctetWishes } from "../reassembly/stream-octets.ts";
 import type { Close } from "./ending.ts";
-import type { NewOctets } from "./placement.ts";
 
 /** Whom the session stage tells what happened. A session's numbers are valid until `ended` returns. */
 export interface SessionObserver {
@@ -13,6 +13,6 @@ export interface SessionObserver {
   merged(session: number): void;
   /** Sessions without a handshake are told, too. */
   readonly partial: boolean;
-  /** Octets of a stream seen for the first time; null when nobody wants them. */
-  readonly octets: NewOctets | null;
+  /** What is wanted of the octets of streams. */
+  readonly octets: OctetWishes;
 }

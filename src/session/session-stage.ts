@@ -63,8 +63,8 @@ export class SessionStage {
   constructor(bounds: Bounds, stage: SubflowStage, seed: number, observer: SessionObserver) {
     this.stage = stage;
     this.observer = observer;
-    this.sessions = new Sessions(bounds, stage.subflows, seed);
-    this.placement = new Placement(this.sessions, observer.octets);
+    this.sessions = new Sessions(bounds, stage.subflows, seed, observer.octets);
+    this.placement = new Placement(this.sessions);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
     const room = new Room(this.sessions, this.endings, bounds.pendingJoins, (subflow) => this.waiting.forget(subflow));
     stage.makeRoom = (atMicros) => room.forSubflow(atMicros);
@@ -90,10 +90,8 @@ export class SessionStage {
     const { touch, takeSteady } = this.loopsOf(vector);
     touch(count);
     for (let i = 0; i < count; i++) {
-      if (this.observer.octets === null) {
-        i = takeSteady(i, count);
-        this.placed.remember(this.sessions.memory, vector, seen);
-      }
+      i = takeSteady(i, count);
+      this.placed.handOn(this.sessions.octets, vector, seen);
       if (i === count) break;
       if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
@@ -108,6 +106,7 @@ export class SessionStage {
   /** Lets packet time pass. */
   advance(nowMicros: number): void {
     const believed = this.clock.read(nowMicros);
+    this.sessions.octets.advance(believed);
     this.settlement.advance(believed);
     this.endings.advance(believed);
   }

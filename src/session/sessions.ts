@@ -1,10 +1,11 @@
+import { AgeList } from "../age-list.ts";
 import type { Bounds } from "../pipeline-contract.ts";
-import { OctetMemory } from "../reassembly/octet-memory.ts";
+import type { OctetMemory } from "../reassembly/octet-memory.ts";
+import { type OctetWishes, StreamOctets } from "../reassembly/stream-octets.ts";
 import { NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { takeCopies } from "../subflow/translated-packets.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
-import { AgeList } from "./age-list.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
 import { NO_SUBFLOW, renameSubflow } from "./named-subflows.ts";
 import { RareEntries } from "./rare-entries.ts";
@@ -30,7 +31,8 @@ export class Sessions {
   /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
   readonly outOfOrder: StreamRanges;
   readonly cuts: StreamRanges;
-  /** The newest octets of all streams. */
+  /** Where the octets of streams go, and the newest of them. */
+  readonly octets: StreamOctets;
   readonly memory: OctetMemory;
   readonly rare: RareEntries;
   /**
@@ -44,14 +46,16 @@ export class Sessions {
   readonly pending: AgeList;
 
   /**
-   * @param bounds sessions; over all of them, octets of payload to be remembered, third ACKs kept for keys to come, and
-   *   rare entries of each kind
+   * @param bounds sessions; over all of them, octets of payload to be remembered, windows of octets that wait, third ACKs
+   *   kept for keys to come, and rare entries of each kind
    * @param seed a secret number of this process: a host chooses its keys, and could choose tokens that collide
+   * @param wishes what is wanted of the octets
    */
   constructor(
-    bounds: Pick<Bounds, "sessions" | "rememberedOctets" | "thirdAcks" | "rareEntries">,
+    bounds: Pick<Bounds, "sessions" | "rememberedOctets" | "streamWindows" | "thirdAcks" | "rareEntries">,
     subflows: flow.SubflowTable,
     seed: number,
+    wishes: OctetWishes,
   ) {
     const capacity = bounds.sessions;
     this.table = new table.SessionTable(capacity);
@@ -63,7 +67,9 @@ export class Sessions {
     this.outOfOrder = new StreamRanges(this.table.floats, table.rangesAt, MAX_RANGES);
     this.cuts = StreamRanges.ofOwnLines(capacity * 2, NEAR_RANGES);
     const newestAt = (stream: number): number => table.rangesAt(stream) + NEWEST_PIECE;
-    this.memory = new OctetMemory({ numbers: this.table.floats, placeOf: newestAt }, bounds.rememberedOctets);
+    const newest = { numbers: this.table.floats, placeOf: newestAt };
+    this.octets = new StreamOctets(capacity * 2, newest, bounds.rememberedOctets, bounds.streamWindows, wishes);
+    this.memory = this.octets.memory;
     this.tokens = new SessionTokens(this.table, seed);
     this.rare = new RareEntries(bounds);
   }

@@ -18,7 +18,7 @@ const REFUSED = (join.FAILED << join.LISTENER_VERDICT) | (join.FAILED << join.OP
 
 /**
  * What `SessionStage.take` does, for packets that only acknowledge, or that carry data none of which was seen before and
- * whose stream has few ranges out of order, while nobody wants the octets themselves; `placed` tells which these were.
+ * whose stream has few ranges out of order; `placed` tells which these were.
  * Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
  * One loop without a call in it, like src/subflow/steady-path.ts; test/pipeline/short-ways.test.ts holds it against
@@ -31,6 +31,7 @@ export function steadyTaker(
   placed: PlacedPackets,
 ): (from: number, count: number) => number {
   const { subflows, table: all } = sessions;
+  const { wantsAll } = sessions.octets;
   return function takeSteady(from, count) {
     const { fate, view, mptcpAt, optionsEnd } = vector;
     const { kind, subflow, replaced, fromHigher, dsnForm, dsnHi, dsnLo, dataLength, dataCaptured } = seen;
@@ -117,7 +118,7 @@ export function steadyTaker(
           }
           floats[half + (table.OCTETS >> 1)]! += end - offset;
           if (end > highest) floats[half + (table.HIGHEST >> 1)] = end;
-          if (isWorth(dataCaptured[i]!, dataLength[i]!)) {
+          if (wantsAll ? dataCaptured[i] !== 0 : isWorth(dataCaptured[i]!, dataLength[i]!)) {
             placedPacket[placed.count] = i;
             placedStream[placed.count] = stream;
             placedOffset[placed.count] = offset;

@@ -1,4 +1,4 @@
-import { folded, sumOctets, swapped } from "./dss-checksum.ts";
+import { folded, sumOctets, swapped } from "../octets/octet-sum.ts";
 import type { CheckedMapping } from "./subflow-events.ts";
 import type { Mapping } from "./watched-direction.ts";
 

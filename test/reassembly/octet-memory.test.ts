@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { OctetMemory } from "../../src/reassembly/octet-memory.ts";
+import { OctetRing } from "../../src/octets/octet-ring.ts";
+import { NewOctets } from "../../src/reassembly/new-octets.ts";
+import { OctetMemory, RING_FACTOR } from "../../src/reassembly/octet-memory.ts";
 
 const STREAMS = 3;
 const LENGTH = 200;
@@ -35,11 +37,27 @@ const newestOf = (streams: number) => ({
   placeOf: (stream: number) => stream * 2 + 1,
 });
 
+const memoryOf = (newest: ReturnType<typeof newestOf>, octets: number) =>
+  new OctetMemory(newest, octets, new OctetRing(octets * RING_FACTOR, 0));
+
+/** Octets of `block` from `at`, as they are handed to a memory. */
+function octetsOf(
+  stream: number,
+  offset: number,
+  block: Uint8Array,
+  at: number,
+  length: number,
+  subflow: number,
+  agent: number,
+): NewOctets {
+  return Object.assign(new NewOctets(), { stream, offset, block, at, length, subflow, agent });
+}
+
 describe("the memory of octets", () => {
   it("with room for all says of every octet what a plain map says", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 80, size: "max" }), (operations) => {
-        const memory = new OctetMemory(newestOf(STREAMS), 1 << 16);
+        const memory = memoryOf(newestOf(STREAMS), 1 << 16);
         const models: Model[] = [[], [], []];
         for (const { stream, start, length, octet, subflow, kind } of operations) {
           const end = start + length;
@@ -74,7 +92,7 @@ describe("the memory of octets", () => {
           );
           expect(told).toEqual(wrong);
           for (const [from, to] of lacking(model, start, end)) {
-            memory.remember(stream, from, block, zeroAt + from, to - from, subflow, 0);
+            memory.remember(octetsOf(stream, from, block, zeroAt + from, to - from, subflow, 0));
             for (let at = from; at < to; at++) model[at] = { octet: block[zeroAt + at] ?? 0, subflow };
           }
         }
@@ -86,7 +104,7 @@ describe("the memory of octets", () => {
   it("without room for all never takes others' octets for what came first", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 200, size: "max" }), (operations) => {
-        const memory = new OctetMemory(newestOf(STREAMS), 128);
+        const memory = memoryOf(newestOf(STREAMS), 128);
         const models: Model[] = [[], [], []];
         for (const { stream, start, length, subflow, kind } of operations) {
           const end = start + length;
@@ -104,7 +122,7 @@ describe("the memory of octets", () => {
           const known = Array.from({ length }, (_, i) => model[start + i]).filter((one) => one !== undefined);
           expect(memory.compared).toBeLessThanOrEqual(known.length);
           for (const [from, to] of lacking(model, start, end)) {
-            memory.remember(stream, from, block, from - start, to - from, subflow, 0);
+            memory.remember(octetsOf(stream, from, block, from - start, to - from, subflow, 0));
             for (let at = from; at < to; at++) model[at] = { octet: 0, subflow };
           }
         }
@@ -114,9 +132,9 @@ describe("the memory of octets", () => {
   });
 
   it("remembers the newest as long as the ring is, and no longer", () => {
-    const memory = new OctetMemory(newestOf(1), 1024);
+    const memory = memoryOf(newestOf(1), 1024);
     const block = new Uint8Array(64);
-    for (let n = 0; n < 32; n++) memory.remember(0, n * 64, block, 0, 64, 0, 0);
+    for (let n = 0; n < 32; n++) memory.remember(octetsOf(0, n * 64, block, 0, 64, 0, 0));
     const compared = Array.from({ length: 32 }, (_, n) => {
       memory.begin(block, 0, 0, 0);
       memory.compare(0, n * 64, n * 64 + 64, block, -n * 64, 0);
@@ -126,10 +144,10 @@ describe("the memory of octets", () => {
   });
 
   it("finds what is far back in as few steps as what is new", () => {
-    const memory = new OctetMemory(newestOf(1), 1 << 25);
+    const memory = memoryOf(newestOf(1), 1 << 25);
     const block = new Uint8Array(64);
     const pieces = 30_000;
-    for (let n = 0; n < pieces; n++) memory.remember(0, n * 64, block, 0, 64, 0, 0);
+    for (let n = 0; n < pieces; n++) memory.remember(octetsOf(0, n * 64, block, 0, 64, 0, 0));
     let compared = 0;
     for (let n = 0; n < pieces; n++) {
       memory.compare(0, n * 64, n * 64 + 64, block, -n * 64, 0);
@@ -139,13 +157,13 @@ describe("the memory of octets", () => {
   });
 
   it("gives a search up that takes too long, vectors or not, and earns the next one", () => {
-    const memory = new OctetMemory(newestOf(1), 1 << 25);
+    const memory = memoryOf(newestOf(1), 1 << 25);
     const block = new Uint8Array(64);
     const pieces = 30_000;
     const middle = pieces * 64;
-    memory.remember(0, middle, block, 0, 64, 0, 0);
+    memory.remember(octetsOf(0, middle, block, 0, 64, 0, 0));
     // Before and behind the middle by turns, so that every leap passes it and nothing shows that it is not there.
-    for (let n = 1; n < pieces; n++) memory.remember(0, middle + (n & 1 ? n : -n) * 64, block, 0, 64, 0, 0);
+    for (let n = 1; n < pieces; n++) memory.remember(octetsOf(0, middle + (n & 1 ? n : -n) * 64, block, 0, 64, 0, 0));
     const comparedAt = (offset: number): number => {
       memory.begin(block, 0, 0, 0);
       memory.compare(0, offset, offset + 64, block, -offset, 0);

@@ -15,14 +15,14 @@ describe("the place of a FIN on its subflow", () => {
   ])("%s", (_, end, kept) => {
     const keys = new FlowKeys(1);
     const subflows = new SubflowTable(1, 1, 1, keys);
-    const bounds = { sessions: 1, rememberedOctets: 2 ** 16, thirdAcks: 1, rareEntries: 1 };
-    const sessions = new Sessions(bounds, subflows, 1);
+    const bounds = { sessions: 1, rememberedOctets: 2 ** 16, streamWindows: 0, thirdAcks: 1, rareEntries: 1 };
+    const sessions = new Sessions(bounds, subflows, 1, { pieces: null, chunk: null, digest: false });
     const session = sessions.table.allocate(0);
     if (end !== null) noteEnd(sessions, session, 1, end);
     const seen = new SubflowEvents();
     seen.kind[0] = CLOSED;
     seen.subflow[0] = subflows.allocate(keys, 0, 0);
-    takeOctets(new Placement(sessions, null), session, 1, new PacketVector(), seen, 0);
+    takeOctets(new Placement(sessions), session, 1, new PacketVector(), seen, 0);
     expect(sessions.rare.fins.size).toBe(kept);
   });
 });

@@ -71,8 +71,12 @@ describe("a session that gets the number of one that has ended", () => {
   });
 
   it("leaves its place in no list, and its acknowledgments on no line", () => {
-    const bounds = { sessions: 2, rememberedOctets: 2 ** 16, thirdAcks: 2, rareEntries: 2 };
-    const sessions = new Sessions(bounds, new SubflowTable(2, 2, 2, new FlowKeys(1)), 1);
+    const bounds = { sessions: 2, rememberedOctets: 2 ** 16, streamWindows: 0, thirdAcks: 2, rareEntries: 2 };
+    const sessions = new Sessions(bounds, new SubflowTable(2, 2, 2, new FlowKeys(1)), 1, {
+      pieces: null,
+      chunk: null,
+      digest: false,
+    });
     const session = sessions.table.allocate(0);
     const lists = [sessions.young, sessions.empty, sessions.small];
     for (const list of lists) list.add(session);

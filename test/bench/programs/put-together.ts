@@ -1,7 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { openCaptures, readCaptures } from "../../../collectors/offline/captures.ts";
-import { Pipeline } from "../../../src/pipeline.ts";
-import { type Chunk, StreamChunks } from "../../../src/reassembly/stream-chunks.ts";
+import { type Chunk, Pipeline } from "../../../src/pipeline.ts";
 
 /** What came out of the streams of a capture, put together in order and thrown away. */
 export interface PutTogether {
@@ -46,22 +45,19 @@ function hash(chunk: Chunk): void {
   if (final) found.digests.push(pair[side].digest("hex"));
 }
 
-const chunks = new StreamChunks(hashing === "--hash" ? hash : discard);
 const pipeline = new Pipeline({
   observer: { name: "bench", version: "0" },
-  ...{ agents: null, partial: false, revisions: "ended", digest: false, octets: chunks, record: null },
+  ...{ agents: null, partial: false, revisions: "ended", digest: false, octets: null, record: null },
+  chunk: hashing === "--hash" ? hash : discard,
 });
 const { inputs } = await openCaptures([path], process.stdin);
 for (const { name, input } of inputs) input.number(pipeline.addSource(name));
 await readCaptures(
   inputs.map(({ input }) => input),
-  (vector) => {
-    pipeline.process(vector);
-    chunks.advance(vector.atMicros[vector.length - 1] ?? 0);
-  },
+  (vector) => pipeline.process(vector),
   async () => true,
 );
 pipeline.finish("end-of-input");
-found.late = chunks.lateOctets;
+found.late = pipeline.chunkLosses()?.lateOctets ?? 0;
 found.digests.sort();
 process.stdout.write(JSON.stringify(found));

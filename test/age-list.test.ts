@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { AgeList } from "../../src/session/age-list.ts";
+import { AgeList } from "../src/age-list.ts";
 
 it("is a plain list of numbers, oldest first, operation by operation", () => {
   const operation = fc.record({ isAdd: fc.boolean(), number: fc.nat(7) });

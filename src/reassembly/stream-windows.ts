@@ -1,0 +1,134 @@
+import type { OctetRing } from "../octets/octet-ring.ts";
+import type { NewOctets } from "./new-octets.ts";
+import type { OctetMemory } from "./octet-memory.ts";
+
+/** Octets of a window, and so the most of a chunk. */
+export const WINDOW_OCTETS = 32 * 1024;
+
+/**
+ * Octets of streams where they belong: a stream is cut into windows, each copied into memory behind the ring, so that
+ * what came in any order lies there in its own. A stream has windows only for octets that wait.
+ *
+ * A window that is given back is used again as late as may be: `OctetMemory` compares what comes again with it.
+ */
+export class StreamWindows {
+  /** After `put`: the window, and the address in it. */
+  window = 0;
+  address = 0;
+  /** Octets of a window; a power of two. */
+  readonly size: number;
+  /** Windows of each stream. */
+  readonly counts: Uint32Array;
+  /** Of each window: the number of the first piece that can lie in it, for `OctetMemory`. */
+  readonly since: Uint32Array;
+  private readonly ring: OctetRing;
+  private readonly memory: OctetMemory;
+  private readonly base: number;
+  /** The first window of each stream + 1, and of each window the next one of its stream + 1; in the order of their numbers. */
+  private readonly first: Uint32Array;
+  private readonly next: Uint32Array;
+  /** Which window of its stream it is. */
+  private readonly numbers: Float64Array;
+  /** Windows that were given back, the oldest at `oldest`, and how much had been remembered then. */
+  private readonly free: Uint32Array;
+  private readonly freedAt: Float64Array;
+  private oldest = 0;
+  private freed = 0;
+  private used = 0;
+
+  /**
+   * @param ring its memory, which has room for `since.length` windows from `base`
+   * @param since part of the array that `memory` looks at; a window's number in it is `firstWindow` higher
+   */
+  constructor(ring: OctetRing, memory: OctetMemory, streams: number, since: Uint32Array, base: number, size: number) {
+    this.ring = ring;
+    this.memory = memory;
+    this.size = size;
+    this.base = base;
+    this.since = since;
+    this.counts = new Uint32Array(streams);
+    this.first = new Uint32Array(streams);
+    this.next = new Uint32Array(since.length);
+    this.numbers = new Float64Array(since.length);
+    this.free = new Uint32Array(since.length);
+    this.freedAt = new Float64Array(since.length);
+  }
+
+  /**
+   * Copies octets behind the first `skip` to where they belong, up to the end of their window; returns how many these are. 0:
+   * no window is to be had.
+   */
+  put(octets: NewOctets, skip: number, address: number): number {
+    const { size } = this;
+    const { stream } = octets;
+    const offset = octets.offset + skip;
+    const number = Math.floor(offset / size);
+    let window = this.first[stream]! - 1;
+    if (window < 0 || this.numbers[window] !== number) {
+      window = this.find(stream, number);
+      if (window < 0) return 0;
+    }
+    const inside = offset - number * size;
+    const length = Math.min(octets.length - skip, size - inside);
+    this.window = window;
+    this.address = this.base + window * size + inside;
+    this.ring.kernel.copy(this.address, address + skip, length);
+    return length;
+  }
+
+  /** Octets [from, to) of a stream, which lie in one window that it has; valid until the window is given back. */
+  octets(stream: number, from: number, to: number): Uint8Array {
+    const number = Math.floor(from / this.size);
+    let window = this.first[stream]! - 1;
+    while (window >= 0 && this.numbers[window] !== number) window = this.next[window]! - 1;
+    const at = this.base + window * this.size + (from - number * this.size);
+    return this.ring.octets.subarray(at, at + (to - from));
+  }
+
+  /** Gives back the windows of a stream that lie wholly below `offset`. */
+  releaseBelow(stream: number, offset: number): void {
+    const number = Math.floor(offset / this.size);
+    for (
+      let first = this.first[stream]!;
+      first !== 0 && this.numbers[first - 1]! < number;
+      first = this.first[stream]!
+    ) {
+      this.first[stream] = this.next[first - 1]!;
+      this.counts[stream]!--;
+      this.free[(this.oldest + this.freed) % this.free.length] = first - 1;
+      this.freedAt[first - 1] = this.memory.remembered;
+      this.freed++;
+    }
+  }
+
+  /** Window `number` of a stream, made where it has none yet; -1 when all are in use. */
+  private find(stream: number, number: number): number {
+    let before = -1;
+    let at = this.first[stream]!;
+    while (at !== 0 && this.numbers[at - 1]! < number) {
+      before = at - 1;
+      at = this.next[before]!;
+    }
+    if (at !== 0 && this.numbers[at - 1] === number) return at - 1;
+    const window = this.take();
+    if (window < 0) return -1;
+    this.numbers[window] = number;
+    this.next[window] = at;
+    if (before < 0) this.first[stream] = window + 1;
+    else this.next[before] = window + 1;
+    this.counts[stream]!++;
+    this.since[window] = this.memory.nextNumber;
+    return window;
+  }
+
+  private take(): number {
+    const { free, memory } = this;
+    const window = free[this.oldest]!;
+    const isForgotten = this.freed > 0 && memory.remembered - this.freedAt[window]! > memory.limit;
+    if (!isForgotten && this.used < free.length) return this.used++;
+    if (this.freed === 0) return -1;
+    this.oldest = (this.oldest + 1) % free.length;
+    this.freed--;
+    return window;
+  }
+}
