@@ -5,10 +5,10 @@ import { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 
 /**
- * `node dist/test/pipeline/garbage.js CAPTURE FROM TO`: takes a pcap file through a pipeline and prints how often garbage
- * was collected while packets FROM to TO were processed, as JSON. In a process of its own, where nobody else makes any.
+ * `node dist/test/pipeline/garbage.js CAPTURE FROM TO [streams]`: takes a pcap file through a pipeline, both streams in order
+ * where asked for, and prints how often garbage was collected while packets FROM to TO were processed, as JSON. In a process of its own, where nobody else makes any.
  */
-async function main([path = "", from, to]: readonly string[]): Promise<void> {
+async function main([path = "", from, to, streams]: readonly string[]): Promise<void> {
   const block = new Uint8Array(readFileSync(path));
   const collections: number[] = [];
   new PerformanceObserver((list) => {
@@ -22,6 +22,7 @@ async function main([path = "", from, to]: readonly string[]): Promise<void> {
     digest: false,
     octets: null,
     record: null,
+    ...(streams === undefined ? {} : { chunk: () => {} }),
   });
   const vector = new PacketVector();
   vector.use(block);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import type { PipelineOptions } from "../../src/pipeline.ts";
+import type { Chunk, PipelineOptions } from "../../src/pipeline.ts";
 import type { SubflowEvents } from "../../src/subflow/subflow-events.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import { routerFiles } from "../scenario/truth.ts";
@@ -55,7 +55,6 @@ async function library(isShort: boolean) {
   return { observe, run };
 }
 
-/** Nobody wants octets: only then does the session stage have a short way. */
 const OPTIONS: Partial<PipelineOptions> = { octets: null, digest: false, partial: true, revisions: "all" };
 
 const short = await library(true);
@@ -149,6 +148,13 @@ describe("the short ways tell what the general ones tell", () => {
           expect(a.ledgers).toEqual(b.ledgers);
           expect(a.records).toEqual(b.records);
         }
+        const [a, b] = [short, general].map(({ run }) => {
+          const chunks: Chunk[] = [];
+          const chunk = (one: Chunk) => void chunks.push({ ...one, octets: Uint8Array.from(one.octets) });
+          return { ...run(packets, { ...OPTIONS, chunk }, batch), chunks };
+        });
+        expect(a?.records).toEqual(b?.records);
+        expect(a?.chunks).toEqual(b?.chunks);
       }),
       { numRuns: Number(process.env.REJOIN_FUZZ_RUNS ?? 300) },
     );
