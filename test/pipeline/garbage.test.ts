@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), "rejoin-garbage-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("the packet path", () => {
-  it("allocates nothing for a steady packet: at most two collections in a million", { timeout: 120_000 }, () => {
+  it("allocates nothing for a steady packet: at most two collections in a million", { timeout: 300_000 }, () => {
     const path = join(folder, "steady.pcap");
     const { packets } = writeTraffic(path, { sessions: 100, packetsPerSubflow: 12_000, snap: 126, seed: 3 });
     // Sessions begin in the first quarter and end in the last; compiled code is there when they have begun.
