@@ -1,4 +1,4 @@
-import { sumOctets } from "../subflow/dss-checksum.ts";
+import { sumOctets } from "../octets/octet-sum.ts";
 import { OFFLOAD_CHECKSUM, type PacketVector } from "../vector.ts";
 import { PROTOCOL_TCP } from "../wire/ipv4.ts";
 import { FIN } from "../wire/tcp.ts";

@@ -3,7 +3,7 @@ import { asFloats, cacheLineWords } from "../cache-lines.ts";
 /** Ranges a stream keeps in its own cache line; a stream with more has an array of its own. */
 export const NEAR_RANGES = 3;
 /** Float64s of a stream's cache line; those from SPARE on are its owner's, who saves a line of his own. */
-const LINE_NUMBERS = 8;
+export const LINE_NUMBERS = 8;
 export const SPARE = 2 * NEAR_RANGES;
 /** Numbers in all arrays that streams have of their own: 64 MiB. */
 const MAX_FAR_NUMBERS = 8 * 1024 * 1024;
