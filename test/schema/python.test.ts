@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { encode } from "../../schema/encoding.ts";
-import { MSGPACK, PYTHON, pythonMissing } from "../support/python.ts";
+import { MSGPACK, pythonMissing, pythonWith } from "../support/python.ts";
 import { titled } from "../support/requirements.ts";
 
 /** Decodes standard input and prints it as JSON with the type of each leaf: `{"a": 1}` as `{"a": ["int", "1"]}`. */
@@ -38,14 +38,20 @@ describe.skipIf(reason)(titled("Python's msgpack", reason), () => {
     (name) => {
       const file = new URL(`../../schema/examples/${name}.json`, import.meta.url);
       const record = JSON.parse(readFileSync(file, "utf8"));
-      const printed = execFileSync(PYTHON, ["-c", PROGRAM], { input: encode(record, "msgpack"), encoding: "utf8" });
+      const printed = execFileSync(pythonWith(MSGPACK), ["-c", PROGRAM], {
+        input: encode(record, "msgpack"),
+        encoding: "utf8",
+      });
       expect(JSON.parse(printed)).toEqual(typed(record));
     },
   );
 
   it("reads the largest IDSN as an integer", () => {
     const record = { mptcp: { idsn: { initiator: "18446744073709551615", responder: "0" } } };
-    const printed = execFileSync(PYTHON, ["-c", PROGRAM], { input: encode(record, "msgpack"), encoding: "utf8" });
+    const printed = execFileSync(pythonWith(MSGPACK), ["-c", PROGRAM], {
+      input: encode(record, "msgpack"),
+      encoding: "utf8",
+    });
     expect(JSON.parse(printed)).toEqual(typed(record));
   });
 });

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { MSGPACK, PYTHON, pythonMissing } from "../../support/python.ts";
+import { MSGPACK, pythonMissing, pythonWith } from "../../support/python.ts";
 import { titled } from "../../support/requirements.ts";
 import { GOLDEN } from "./golden.ts";
 
@@ -18,7 +18,7 @@ assert all(value is None or type(value) is int for value in wide), wide
 octets = record.get("mptcp", {}).get("chunk", {}).get("octets", b"")
 assert type(octets) is bytes, octets
 print(json.dumps(record, default=bytes.hex))`;
-  const { stdout, stderr } = spawnSync(PYTHON, ["-c", program, file], {
+  const { stdout, stderr } = spawnSync(pythonWith(MSGPACK), ["-c", program, file], {
     env: { PYTHONPATH: DECODER, PYTHONDONTWRITEBYTECODE: "1" },
     encoding: "utf8",
   });
@@ -48,7 +48,7 @@ for value in [${tries.join(", ")}]:
         print("taken", rejoin_records.decode(value))
     except rejoin_records.NotARecord as error:
         print("refused")`;
-    const { stdout, stderr } = spawnSync(PYTHON, ["-c", program], {
+    const { stdout, stderr } = spawnSync(pythonWith(MSGPACK), ["-c", program], {
       env: { PYTHONPATH: DECODER, PYTHONDONTWRITEBYTECODE: "1" },
       encoding: "utf8",
     });
