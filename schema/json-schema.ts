@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { AGENT_DATASET, agentRecord } from "./agent-record.ts";
 import { FINDING_DATASET, findingRecord } from "./finding-record.ts";
+import { GAP_DATASET, gapRecord } from "./gap-record.ts";
 import { SESSION_DATASET, sessionRecord } from "./session-record.ts";
 import { STREAM_DATASET, streamChunk } from "./stream-chunk.ts";
 import { SCHEMA_IDS } from "./topics.ts";
@@ -11,6 +12,7 @@ export const RECORD_SCHEMAS = {
   [FINDING_DATASET]: findingRecord,
   [STREAM_DATASET]: streamChunk,
   [AGENT_DATASET]: agentRecord,
+  [GAP_DATASET]: gapRecord,
 } as const;
 
 /** A dataset that has a schema. */

@@ -1,11 +1,12 @@
 import { AGENT_DATASET, type AgentRecord } from "./agent-record.ts";
 import type { Format } from "./encoding.ts";
 import { FINDING_DATASET, type FindingRecord } from "./finding-record.ts";
+import { GAP_DATASET, type GapRecord } from "./gap-record.ts";
 import { SESSION_DATASET, type SessionRecord } from "./session-record.ts";
 import { STREAM_DATASET, type StreamChunk } from "./stream-chunk.ts";
 
 /** Any record that goes to a topic. */
-export type AnyRecord = SessionRecord | FindingRecord | StreamChunk | AgentRecord;
+export type AnyRecord = SessionRecord | FindingRecord | StreamChunk | AgentRecord | GapRecord;
 
 /** Kafka topics by what they carry; the number is the schema's major version, inside one changes only add. */
 export const TOPICS = {
@@ -27,6 +28,7 @@ export const SCHEMA_IDS = {
   [FINDING_DATASET]: "urn:rejoin:schema:finding-record:1",
   [STREAM_DATASET]: "urn:rejoin:schema:stream-chunk:1",
   [AGENT_DATASET]: "urn:rejoin:schema:agent-record:1",
+  [GAP_DATASET]: "urn:rejoin:schema:gap-record:1",
 } as const;
 
 /** The topic a record belongs to. */
@@ -39,13 +41,15 @@ export function topicOf(record: AnyRecord): Topic {
     case STREAM_DATASET:
       return TOPICS.streams;
     case AGENT_DATASET:
+    case GAP_DATASET:
       return TOPICS.agents;
   }
 }
 
-/** The message key, which keeps one session's records in order: the session id, or the agent's name. */
+/** The message key, which keeps one session's records in order: the session id, the agent's or the collector's name. */
 export function keyOf(record: AnyRecord): string {
-  return "mptcp" in record ? record.mptcp.session.id : record.agent.name;
+  if ("mptcp" in record) return record.mptcp.session.id;
+  return "agent" in record ? record.agent.name : record.observer.name;
 }
 
 /** The format of each topic's values: `format`, where `of` names no other one. */

@@ -5,19 +5,17 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { type AnyRecord, headersOf, keyOf, type Topic, topicFormats, topicOf } from "../../schema/topics.ts";
 import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
+import type { Delivery, DeliveryStats } from "../delivery/delivery.ts";
 import { loadLibc } from "../linux/libc.ts";
-import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
-import type { OutboxStats, RecordClass } from "../outbox/outbox.ts";
+import type { RecordClass } from "../outbox/outbox.ts";
 import { nowMicros } from "../runtime/clock.ts";
 import { VERSION } from "../runtime/version.ts";
 import { chunkRecord } from "./chunk-record.ts";
 import { LedgerRecords } from "./ledger-record.ts";
-import { Pump } from "./pump.ts";
-import type { Sink } from "./sink/sink.ts";
 import type { SourceCounters } from "./source/source.ts";
 import { type Listen, startSources } from "./sources.ts";
 
-/** What a collector does, apart from its sink. `COLLECTOR_DEFAULTS` has a value for everything. */
+/** What a collector does, apart from what becomes of its records. `COLLECTOR_DEFAULTS` has a value for everything. */
 export interface CollectorConfig extends Listen {
   /** Stated in every record as `observer.name`. */
   readonly name: string;
@@ -34,7 +32,6 @@ export interface CollectorConfig extends Listen {
   readonly formats: Readonly<Record<Topic, Format>>;
   /** Between ledger records of the agents; 0: none are made. */
   readonly agentsIntervalS: number;
-  readonly outbox: MemoryOutboxBounds;
   /** `stop` takes no longer than about this. */
   readonly drainMs: number;
 }
@@ -61,7 +58,6 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   formats: topicFormats("json"),
   agentsIntervalS: 60,
   receiveOctets: 16 * 1024 * 1024,
-  outbox: { maxRecords: 100_000, maxOctets: 256 * 1024 * 1024 },
   drainMs: 10_000,
 };
 
@@ -70,7 +66,8 @@ export interface CollectorReport {
   readonly totals: Totals;
   readonly sources: readonly (SourceCounters & { readonly name: string })[];
   readonly agents: readonly AgentLedger[];
-  readonly records: OutboxStats;
+  /** The way of records to their sink: made = acknowledged + stored + shed. */
+  readonly records: DeliveryStats;
   /** Of streams: octets that came after their hole was given up, and holes given up for a bound. Null: nobody wants octets. */
   readonly streams: { readonly lateOctets: number; readonly shedHoles: number } | null;
   /** The last sender that was refused because it is on no list; null when there was none. */
@@ -97,28 +94,26 @@ export interface Collector {
 }
 
 const ADVANCE_MS = 1000;
-/** At the end so many sessions are ended at once, before the sink has its turn. */
-const END_PORTION = 5000;
+/** At the end sessions wait so long for the delivery to have its turn. */
 const END_PAUSE_MS = 2;
 /** Faults are logged no more often than this: the same one may come with every packet. */
 const FAULT_LOG_MS = 1000;
 
 /**
- * Starts to receive, and to put records into `sink`. Throws an `OperationalError` when a socket or the sink cannot be
+ * Starts to receive, and to hand records to `delivery`. Throws an `OperationalError` when a socket or the sink cannot be
  * had. `load` has the C library for datagrams in batches; where it has none, they are received one at a time.
  */
 export async function startCollector(
   config: CollectorConfig,
-  sink: Sink,
+  delivery: Delivery,
   log: Logger,
   load: typeof loadLibc = loadLibc,
 ): Promise<Collector> {
   const observer = { name: config.name, version: VERSION };
-  const outbox = new MemoryOutbox(config.outbox);
   const keep = (record: AnyRecord): void => {
     const topic = topicOf(record);
     const format = config.formats[topic];
-    outbox.append([
+    delivery.append([
       {
         recordClass: classOf(record),
         topic,
@@ -157,21 +152,21 @@ export async function startCollector(
   };
   const take = (vector: PacketVector): void => pipeline.process(vector);
 
-  const { sources, udpPorts } = await startSources(config, (name) => pipeline.addSource(name), take, load, log);
+  const { sources, udpPorts } = await startSources(config, (name) => pipeline.addSource(name), take, load, log).catch(
+    async (error) => {
+      await delivery.stop(0);
+      throw error;
+    },
+  );
   try {
-    // The sink comes last: it makes files, and a start that fails leaves none. Records wait in the outbox until then.
-    await sink.open();
+    // The delivery comes last: it makes files, and a start that fails leaves none. Records wait until then.
+    await delivery.open();
   } catch (error) {
     await Promise.all(sources.map((source) => source.stop(0)));
-    await sink.close();
+    await delivery.stop(0);
     throw error;
   }
 
-  let sinkFailed: (error: unknown) => void = () => {};
-  const sinkFailure = new Promise<unknown>((resolve) => {
-    sinkFailed = resolve;
-  });
-  const pump = new Pump(outbox, sink, (error) => sinkFailed(error));
   const ledgers = new LedgerRecords(observer, Date.now());
   const keepLedgers = (): void => {
     if (config.agentsIntervalS === 0) return;
@@ -185,7 +180,7 @@ export async function startCollector(
     totals,
     sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
     agents: pipeline.ledgers(),
-    records: outbox.stats(),
+    records: delivery.stats(),
     streams: pipeline.chunkLosses(),
     stranger: pipeline.stranger(),
     faultPackets: totals.packets["pipeline/fault"] ?? 0,
@@ -195,14 +190,13 @@ export async function startCollector(
   /** Ends sessions in portions, so that their records find room in the outbox; what is open after the limit is told. */
   const endSessions = async (limitMs: number): Promise<void> => {
     const ending = pipeline.finishing("shutdown");
-    const portion = Math.max(1, Math.min(END_PORTION, Math.floor(config.outbox.maxRecords / 4)));
     for (let done = false; !done && Date.now() < limitMs; ) {
       guarded(() => {
         done = true;
-        for (let n = 0; n < portion; n++) if (ending.next().done) return;
+        for (let n = 0; n < delivery.portion; n++) if (ending.next().done) return;
         done = false;
       });
-      while (!done && outbox.stats().stored > portion && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
+      while (!done && delivery.waiting() > delivery.portion && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
     }
     untold = pipeline.untold();
   };
@@ -214,15 +208,14 @@ export async function startCollector(
     for (const timer of timers) clearInterval(timer);
     await endSessions(endMs - drainMs / 4);
     keepLedgers();
-    await pump.stop(Math.max(0, endMs - Date.now()));
-    await sink.close();
+    await delivery.stop(Math.max(0, endMs - Date.now()));
     return report();
   };
   let stopped: Promise<CollectorReport> | null = null;
   return {
     listening: sources.map(({ name }) => name),
     udpPorts,
-    sinkFailure,
+    sinkFailure: delivery.failure,
     report,
     change: (changed) => {
       pipeline.changeAgents(changed.agents, changed.agentPacketsPerSecond);
@@ -248,5 +241,7 @@ function classOf(record: AnyRecord): RecordClass {
       return "ledger";
     case "stream-chunk":
       return "chunk";
+    case "records-shed":
+      return "gap";
   }
 }

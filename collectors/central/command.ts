@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
+import { outboxBounds, sinkName } from "../delivery/parts.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { Interval } from "../runtime/interval.ts";
@@ -12,7 +13,7 @@ import type { AdminView } from "./admin.ts";
 import { type CollectorReport, startCollector } from "./collector.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { logReport, recordsLine, refusedIn, shedIn, warnOfLosses } from "./report-log.ts";
-import { collectorConfig, sinkName, sinkOf } from "./setup.ts";
+import { collectorConfig, deliveryOf } from "./setup.ts";
 import { READER_GONE } from "./sink/stdout.ts";
 
 const LINGER_MS = 500;
@@ -95,7 +96,7 @@ async function openAdmin(configuration: CollectorConfiguration, view: AdminView,
   const { listen } = configuration.admin;
   if (listen === null) return null;
   const { startAdmin } = await import("./admin.ts");
-  const admin = await startAdmin(listen, configuration, collectorConfig(configuration).outbox, view);
+  const admin = await startAdmin(listen, configuration, outboxBounds(configuration), view);
   log.info(`metrics and health at ${admin.address}`);
   return admin;
 }
@@ -106,7 +107,7 @@ async function receive(
   view: AdminView,
   log: Logger,
 ): Promise<void> {
-  const collector = await startCollector(collectorConfig(configuration), sinkOf(configuration, log), log);
+  const collector = await startCollector(collectorConfig(configuration), await deliveryOf(configuration, log), log);
   const ended = endSignal();
   let reported: CollectorReport | null = null;
   const tell = (report: CollectorReport, message: string): void => {

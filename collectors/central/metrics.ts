@@ -202,4 +202,29 @@ export const METRICS: readonly Metric[] = [
   gauge("rejoin_outbox_octets", "Octets of records that wait for the sink", [], ({ records }) => [
     [{}, records.storedOctets],
   ]),
+  gauge("rejoin_outbox_oldest_seconds", "Age of the oldest record that waits for the sink", [], ({ records }) => [
+    [{}, records.oldestMs / 1000],
+  ]),
+  one("rejoin_sink_sends_total", "Batches that a remote sink was given", ({ records }) => records.sink?.sends ?? 0),
+  one(
+    "rejoin_sink_send_seconds_total",
+    "Time that batches took until they were acknowledged, retries included",
+    ({ records }) => (records.sink?.sendMs ?? 0) / 1000,
+  ),
+  one("rejoin_sink_retries_total", "Sends that were made again", ({ records }) => records.sink?.retries ?? 0),
+  counter(
+    "rejoin_sink_errors_total",
+    "Why sends were made again: the protocol's error code, or the network",
+    ["error"],
+    ({ records }) => Object.entries(records.sink?.errors ?? {}).map(([error, count]): Sample => [{ error }, count]),
+  ),
+  gauge(
+    "rejoin_sink_certificate_expiry_seconds",
+    "When the first certificate in use expires, since 1970",
+    [],
+    (report) => {
+      const expiresMs = report.records.sink?.certificateExpiresMs ?? null;
+      return expiresMs === null ? [] : [[{}, expiresMs / 1000]];
+    },
+  ),
 ];

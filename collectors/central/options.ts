@@ -30,6 +30,7 @@ const PATHS = {
   agentsInterval: "records.agentsIntervalSeconds",
   name: "name",
   receiveBufferMib: "listen.receiveBufferMib",
+  outbox: "outbox.directory",
   outboxRecords: "outbox.maxRecords",
   drainSeconds: "shutdown.drainSeconds",
 };
@@ -52,7 +53,9 @@ export function addOptions(command: Command): Command {
     .option("--ring-drop", "have nft drop what the rings took (root or CAP_NET_ADMIN)", false)
     .option("--agent <rule>", "name=router1,address=192.0.2.1,key=7: who may send; repeatable", appendAgent, [])
     .option("--any-agent", "let everybody send", false)
-    .addOption(new Option("--sink <sink>", "where records go").choices(["kafka", "files", "stdout"]).default(sink.kind))
+    .addOption(
+      new Option("--sink <sink>", "where records go").choices(["kafka", "files", "stdout", "tcp"]).default(sink.kind),
+    )
     .addOption(
       new Option("--brokers <list>", "kafka: host:port of one or more brokers, separated by commas")
         .default(sink.kafka.brokers, sink.kafka.brokers.join(","))
@@ -60,7 +63,7 @@ export function addOptions(command: Command): Command {
     )
     .addOption(
       new Option("--compression <codec>", "kafka: of its messages")
-        .choices(["none", "gzip"])
+        .choices(["none", "gzip", "zstd"])
         .default(sink.kafka.compression),
     )
     .option("--dir <directory>", "files: where they are", sink.files.directory)
@@ -89,7 +92,8 @@ export function addOptions(command: Command): Command {
     )
     .option("--name <name>", "this collector's name in records", hostname())
     .option("--receive-buffer-mib <number>", "kernel queue of each socket and ring", whole(1), listen.receiveBufferMib)
-    .option("--outbox-records <number>", "records held while the sink is away", whole(1), outbox.maxRecords)
+    .option("--outbox <directory>", "kafka, tcp: where records wait on the disk", outbox.directory)
+    .option("--outbox-records <number>", "others: records that wait in memory", whole(1), outbox.maxRecords)
     .option("--drain-seconds <number>", "longest time for draining", whole(1), shutdown.drainSeconds);
 }
 

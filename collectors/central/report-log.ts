@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { OutboxStats } from "../outbox/outbox.ts";
 import { counted } from "../terminal/text.ts";
 import type { CollectorReport } from "./collector.ts";
 
@@ -82,11 +83,11 @@ export function recordsLine(records: CollectorReport["records"]): string {
 }
 
 /** Records that were shed since the start, for whatever reason. */
-export function shedIn({ shed }: CollectorReport["records"]): number {
+export function shedIn({ shed }: OutboxStats): number {
   return Object.values(shed).reduce((sum, count) => sum + count, 0);
 }
 
 /** Of `shedIn`, records that the sink will never take, however long it is given. */
-export function refusedIn({ shed }: CollectorReport["records"]): number {
+export function refusedIn({ shed }: OutboxStats): number {
   return Object.entries(shed).reduce((sum, [label, count]) => (label.startsWith("refused/") ? sum + count : sum), 0);
 }

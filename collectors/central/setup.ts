@@ -2,19 +2,18 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import { readListenAddress } from "../../schema/configuration/listen-address.ts";
-import { TOPICS, topicFormats } from "../../schema/topics.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import { LocalDelivery } from "../delivery/local-delivery.ts";
+import { formatsOf, gapSettings, isRemote, openOutbox, sinkOf } from "../delivery/parts.ts";
+import { ThreadDelivery } from "../delivery/thread-delivery.ts";
 import type { CollectorConfig } from "./collector.ts";
 import { udpListen } from "./listen.ts";
-import { FileSink } from "./sink/files.ts";
-import { KafkaSink } from "./sink/kafka.ts";
-import type { Sink } from "./sink/sink.ts";
-import { StreamSink } from "./sink/stdout.ts";
 
 const MIB = 1024 * 1024;
 
 /** What a collector does, out of what its operator wrote. */
 export function collectorConfig(configuration: CollectorConfiguration): CollectorConfig {
-  const { listen, agents, anyAgent, records, sink, outbox, shutdown } = configuration;
+  const { listen, agents, anyAgent, records, shutdown } = configuration;
   const rules = agents.map(({ name, addresses, keys, encapsulations, packetsPerSecond }) => ({
     ...{ name, packetsPerSecond },
     addresses: listed(addresses),
@@ -37,10 +36,9 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     digest: records.digest,
     streams: records.streams,
     revisions: records.revisions,
-    formats: topicFormats(records.format ?? (sink.kind === "kafka" ? "msgpack" : "json"), records.formats),
+    formats: formatsOf(configuration),
     agentsIntervalS: records.agentsIntervalSeconds,
     receiveOctets: listen.receiveBufferMib * MIB,
-    outbox: { maxRecords: outbox.maxRecords, maxOctets: outbox.maxMib * MIB },
     drainMs: shutdown.drainSeconds * 1000,
   };
 }
@@ -48,28 +46,9 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
 /** An empty list says nothing. */
 const listed = <T>(list: readonly T[]): readonly T[] | null => (list.length > 0 ? list : null);
 
-/** The place for records that a configuration names, not opened yet. */
-export function sinkOf({ name, records, sink }: CollectorConfiguration, log: Logger): Sink {
-  switch (sink.kind) {
-    case "kafka": {
-      const topics: string[] = [TOPICS.sessions];
-      if (records.agentsIntervalSeconds > 0) topics.push(TOPICS.agents);
-      if (records.streams) topics.push(TOPICS.streams);
-      const { brokers, compression } = sink.kafka;
-      const optionalTopics = [TOPICS.findings];
-      return new KafkaSink({ brokers, clientId: name ?? hostname(), topics, optionalTopics, compression }, log);
-    }
-    case "files": {
-      const { directory, rotateMib, rotateMinutes, keep } = sink.files;
-      return new FileSink({ directory, rotateOctets: rotateMib * MIB, rotateMs: rotateMinutes * 60_000, keep }, log);
-    }
-    case "stdout":
-      return new StreamSink(process.stdout);
-  }
-}
-
-/** The place for records, for people. */
-export function sinkName({ sink }: CollectorConfiguration): string {
-  if (sink.kind === "kafka") return `Kafka at ${sink.kafka.brokers.join(",")}`;
-  return sink.kind === "files" ? `files in ${sink.files.directory}` : "standard output";
+/** The way of records that a configuration asks for, not opened yet. A remote sink has a thread of its own. */
+export async function deliveryOf(configuration: CollectorConfiguration, log: Logger): Promise<Delivery> {
+  if (isRemote(configuration)) return new ThreadDelivery(configuration);
+  const outbox = await openOutbox(configuration, log);
+  return new LocalDelivery(outbox, sinkOf(configuration, log), gapSettings(configuration), log);
 }

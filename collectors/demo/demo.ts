@@ -5,6 +5,8 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { startAgent } from "../agent/agent.ts";
 import { AGENT_DEFAULTS, type Agent, type AgentCounters } from "../agent/agent-contract.ts";
 import { COLLECTOR_DEFAULTS, type CollectorReport, startCollector } from "../central/collector.ts";
+import { inMemory } from "../delivery/local-delivery.ts";
+import { VERSION } from "../runtime/version.ts";
 import type { Style } from "../terminal/style.ts";
 import { counted } from "../terminal/text.ts";
 import { disagreements, type EndpointsView, isOf, readEndpoints } from "./endpoints.ts";
@@ -78,7 +80,7 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
       agentsIntervalS: 0,
       receiveOctets: RECEIVE_OCTETS,
     },
-    sink,
+    inMemory(sink, { observer: { name: "demo", version: VERSION }, format: "json" }, log),
     log,
   );
   const agents: Agent[] = [];

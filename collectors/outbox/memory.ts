@@ -1,4 +1,4 @@
-import type { Outbox, OutboxRecord, OutboxStats, Outcome, RecordClass } from "./outbox.ts";
+import type { Batch, Counts, Outbox, OutboxRecord, OutboxStats, Outcome, RecordClass } from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
 
 /** Bounds of a `MemoryOutbox`. */
@@ -11,7 +11,7 @@ export interface MemoryOutboxBounds {
 /** Counted for each record beside its value and key: headers, object, queue slot. */
 const RECORD_OVERHEAD_OCTETS = 512;
 
-type Entry = { readonly record: OutboxRecord; readonly order: number };
+type Entry = { readonly record: OutboxRecord; readonly order: number; readonly atMs: number };
 
 /** A first-in, first-out queue that takes from its front in constant time. Bounded by its owner. */
 class Fifo {
@@ -55,6 +55,7 @@ export class MemoryOutbox implements Outbox {
     ledger: new Fifo(),
     ended: new Fifo(),
     finding: new Fifo(),
+    gap: new Fifo(),
   };
   /** What `read` returned and `settle` has not ended, unsent records of the batch before it first. */
   private underWay: readonly Entry[] = [];
@@ -67,9 +68,15 @@ export class MemoryOutbox implements Outbox {
   private stored = 0;
   private storedOctets = 0;
   private readonly shedCounts = new Map<string, number>();
+  private readonly toldCounts = new Map<string, number>();
+  private toldMs = Date.now();
 
   constructor(bounds: MemoryOutboxBounds) {
     this.bounds = bounds;
+  }
+
+  get maxRecords(): number {
+    return this.bounds.maxRecords;
   }
 
   append(records: readonly OutboxRecord[]): void {
@@ -81,7 +88,7 @@ export class MemoryOutbox implements Outbox {
         this.drop(record, "closed");
         continue;
       }
-      this.waiting[record.recordClass].push({ record, order: this.order++ });
+      this.waiting[record.recordClass].push({ record, order: this.order++, atMs: performance.now() });
       while (this.stored > this.bounds.maxRecords || this.storedOctets > this.bounds.maxOctets) {
         if (!this.shedOldest("full")) break;
       }
@@ -89,12 +96,20 @@ export class MemoryOutbox implements Outbox {
     this.wake?.();
   }
 
-  async read(maxRecords: number, maxOctets: number): Promise<readonly OutboxRecord[] | null> {
+  lose(shed: Counts): void {
+    for (const [label, count] of Object.entries(shed)) {
+      this.made += count;
+      this.countShed(label, count);
+    }
+  }
+
+  async read(maxRecords: number, maxOctets: number): Promise<Batch | null> {
     if (this.reading) throw new Error("outbox: a batch is under way");
     this.reading = true;
     for (;;) {
       if (this.underWay.length === 0) this.underWay = this.takeOldest(maxRecords, maxOctets);
-      if (this.underWay.length > 0) return this.underWay.map(({ record }) => record);
+      const last = this.underWay.at(-1);
+      if (last !== undefined) return { records: this.underWay.map(({ record }) => record), position: last.order + 1 };
       if (this.closed) {
         this.reading = false;
         return null;
@@ -140,8 +155,29 @@ export class MemoryOutbox implements Outbox {
       acknowledged: this.acknowledged,
       stored: this.stored,
       storedOctets: this.storedOctets,
+      oldestMs: this.oldestMs(),
       shed: Object.fromEntries(this.shedCounts),
     };
+  }
+
+  untold(): { shed: Counts; sinceMs: number } {
+    const fresh = [...this.shedCounts].map(
+      ([label, count]) => [label, count - (this.toldCounts.get(label) ?? 0)] as const,
+    );
+    return { shed: Object.fromEntries(fresh.filter(([, count]) => count > 0)), sinceMs: this.toldMs };
+  }
+
+  told(shed: Counts, nowMs: number): void {
+    this.toldMs = nowMs;
+    for (const [label, count] of Object.entries(shed)) {
+      this.toldCounts.set(label, (this.toldCounts.get(label) ?? 0) + count);
+    }
+  }
+
+  private oldestMs(): number {
+    const firsts = RECORD_CLASSES.flatMap((name) => this.waiting[name].first?.atMs ?? []);
+    const first = Math.min(...firsts, this.underWay[0]?.atMs ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(first) ? Math.round(performance.now() - first) : 0;
   }
 
   private takeOldest(maxRecords: number, maxOctets: number): Entry[] {
@@ -181,8 +217,11 @@ export class MemoryOutbox implements Outbox {
   private drop(record: OutboxRecord, reason: string): void {
     this.stored -= 1;
     this.storedOctets -= octetsOf(record);
-    const label = `${reason}/${record.recordClass}`;
-    this.shedCounts.set(label, (this.shedCounts.get(label) ?? 0) + 1);
+    this.countShed(`${reason}/${record.recordClass}`, 1);
+  }
+
+  private countShed(label: string, count: number): void {
+    this.shedCounts.set(label, (this.shedCounts.get(label) ?? 0) + count);
   }
 }
 

@@ -1,8 +1,9 @@
 /**
  * Classes of records, the first to be shed first: a later record repeats what an update said, and the end of a session
- * repeats all of it. A finding is made once. Chunks of streams are most of what there is, and say nothing of the others.
+ * repeats all of it. A finding is made once, and a gap record tells what was shed. Chunks of streams are most of what
+ * there is, and say nothing of the others.
  */
-export const RECORD_CLASSES = ["chunk", "updated", "opened", "ledger", "ended", "finding"] as const;
+export const RECORD_CLASSES = ["chunk", "updated", "opened", "ledger", "ended", "finding", "gap"] as const;
 /** An entry of RECORD_CLASSES. */
 export type RecordClass = (typeof RECORD_CLASSES)[number];
 
@@ -19,15 +20,29 @@ export interface OutboxRecord {
 /** What became of a record that a sink was given. `refused` is for good: the sink will never take it. */
 export type Outcome = "acknowledged" | "refused" | "unsent";
 
-/** Counts since the start; made = acknowledged + stored + the sum of shed. */
+/** Counts by label, such as `full/updated` (reason and class); what did not occur is absent. */
+export type Counts = Readonly<Record<string, number>>;
+
+/**
+ * Counts since the outbox was made: made = acknowledged + stored + the sum of shed. One in memory is made when its
+ * process starts, one on disk once.
+ */
 export interface OutboxStats {
   readonly made: number;
   readonly acknowledged: number;
   /** In the outbox now, records under way included. */
   readonly stored: number;
   readonly storedOctets: number;
-  /** By `reason/class`, such as `full/updated`; what did not occur is absent. */
-  readonly shed: Readonly<Record<string, number>>;
+  /** How long the oldest record has been stored, at least; 0 where none is. */
+  readonly oldestMs: number;
+  readonly shed: Counts;
+}
+
+/** What a sink is given at once. */
+export interface Batch {
+  readonly records: readonly OutboxRecord[];
+  /** Number of the outbox's record behind the last of these: what is below it is settled when all of these are. */
+  readonly position: number;
 }
 
 /**
@@ -35,10 +50,14 @@ export interface OutboxStats {
  * `settle`, whatever the queue must shed meanwhile.
  */
 export interface Outbox {
+  /** Infinite where octets alone are bounded. */
+  readonly maxRecords: number;
   /** Takes records. Never waits and never throws: meeting a bound sheds records by class and counts them. */
   append(records: readonly OutboxRecord[]): void;
+  /** Counts records that were made, and that somebody before the outbox had to shed, by their labels. */
+  lose(shed: Counts): void;
   /** The oldest records, at most so many and (beyond the first) so many octets; waits for one. Null: closed and empty. */
-  read(maxRecords: number, maxOctets: number): Promise<readonly OutboxRecord[] | null>;
+  read(maxRecords: number, maxOctets: number): Promise<Batch | null>;
   /** Ends the batch that `read` returned: one outcome per record. Unsent records are the first of the next batch. */
   settle(outcomes: readonly Outcome[]): void;
   /** Takes no more records; what is stored can still be read. */
@@ -46,4 +65,8 @@ export interface Outbox {
   /** Gives up what is still stored: sheds it where it cannot outlive the process. */
   abandon(): void;
   stats(): OutboxStats;
+  /** What was shed since `told`, which was called at `sinceMs`, by label. */
+  untold(): { readonly shed: Counts; readonly sinceMs: number };
+  /** Marks counts that `untold` returned as told at this time, in milliseconds since 1970. */
+  told(shed: Counts, nowMs: number): void;
 }

@@ -1,9 +1,10 @@
+import { isatty } from "node:tty";
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { printable, printableJson } from "../terminal/text.ts";
 
 /** A log on standard error: JSON lines for machines, plain lines when a person watches a terminal. */
 export function createLog(name: string, level: string): Logger {
-  const stream: DestinationStream = process.stderr.isTTY
+  const stream: DestinationStream = isatty(2)
     ? { write: (line) => void process.stderr.write(plainLine(line)) }
     : destination({ fd: 2, sync: true });
   return pino({ base: { name }, level: level, timestamp: pino.stdTimeFunctions.isoTime }, stream);

@@ -90,9 +90,52 @@ const records = z.strictObject({
     .describe("Seconds between two ledger records of an agent; 0: none are made"),
 });
 
+const file = z.string().min(1).nullable().default(null);
+
+const tls = z.strictObject({
+  caFile: file.describe(
+    "PEM file of the authorities that certificates of the other side are from; null: those Node trusts",
+  ),
+  certificateFile: file.describe("PEM file of this client's certificate; read anew for each connection"),
+  keyFile: file.describe("PEM file of its key; read anew for each connection"),
+  serverName: file.describe("Name in the certificates of the other side; null: that of the host"),
+  minVersion: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2").describe("Least version of TLS"),
+});
+
+const sasl = z.strictObject({
+  mechanism: z
+    .enum(["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"])
+    .default("scram-sha-512")
+    .describe("How this client shows who it is"),
+  username: file.describe("Its user"),
+  passwordFile: file.describe("File with its password; read anew for each authentication"),
+  passwordVariable: file.describe("Environment variable with its password, where no file has it"),
+  tokenCommand: z
+    .array(z.string())
+    .default([])
+    .describe("oauthbearer: a program and its arguments; what it prints is the token"),
+});
+
+const createTopics = z.strictObject({
+  partitions: z.int().min(1).max(10_000).default(12).describe("Partitions of a topic that is made"),
+  replication: z.int().min(1).max(100).default(3).describe("Its replicas; with two or more, two must have a record"),
+  retentionHours: z.int().min(1).max(87_600).default(168).describe("Hours for which it keeps records"),
+});
+
 const kafka = z.strictObject({
   brokers: z.array(z.string().min(1)).min(1).default(["localhost:9092"]).describe("host:port of one or more brokers"),
-  compression: z.enum(["none", "gzip"]).default("gzip").describe("Of messages"),
+  compression: z
+    .enum(["none", "gzip", "zstd"])
+    .default("gzip")
+    .describe("Of messages; zstd needs Node 22.15 on both sides, and is gzip on an older one here"),
+  producers: z.int().min(1).max(16).default(4).describe("Producers, each for partitions of its own"),
+  delivery: z
+    .enum(["at-least-once", "exactly-once"])
+    .default("at-least-once")
+    .describe("exactly-once: in transactions that carry the outbox's position; needs the outbox on the disk"),
+  createTopics: createTopics.nullable().default(null).describe("How missing topics are made; null: they are not"),
+  tls: tls.nullable().default(null).describe("TLS to the brokers; null: without"),
+  sasl: sasl.nullable().default(null).describe("Authentication at the brokers; null: none"),
 });
 
 const files = z.strictObject({
@@ -102,15 +145,47 @@ const files = z.strictObject({
   keep: z.int().min(1).default(48).describe("Rotated files that are kept of each topic"),
 });
 
+const tcp = z.strictObject({
+  host: z.string().min(1).default("localhost").describe("Where lines of JSON are read, as by Logstash and Vector"),
+  port: z.int().min(1).max(65_535).default(5170).describe("Its port"),
+  tls: tls.nullable().default(null).describe("TLS to it; null: without"),
+});
+
 const sink = z.strictObject({
-  kind: z.enum(["kafka", "files", "stdout"]).default("files").describe("Where records go"),
+  kind: z.enum(["kafka", "files", "stdout", "tcp"]).default("files").describe("Where records go"),
   kafka: kafka.prefault({}).describe("Read when `kind` is kafka"),
   files: files.prefault({}).describe("Read when `kind` is files"),
+  tcp: tcp.prefault({}).describe("Read when `kind` is tcp"),
 });
 
 const outbox = z.strictObject({
-  maxRecords: z.int().min(1).default(100_000).describe("Records held while the sink is away"),
-  maxMib: mebibytes.default(256).describe("Mebibytes of records held while the sink is away"),
+  kind: z
+    .enum(["disk", "memory"])
+    .nullable()
+    .default(null)
+    .describe("Where records wait for the sink; null: on the disk for kafka and tcp, in memory for files and stdout"),
+  maxRecords: z.int().min(1).default(100_000).describe("In memory: records held while the sink is away"),
+  maxMib: mebibytes.default(256).describe("In memory: mebibytes of records held while the sink is away"),
+  directory: z.string().min(1).default("rejoin-outbox").describe("On the disk: where; made where it is missing"),
+  diskMib: mebibytes.default(4096).describe("On the disk: mebibytes of records held while the sink is away"),
+  maxAgeHours: z
+    .int()
+    .min(1)
+    .max(8760)
+    .default(168)
+    .describe("On the disk: hours, of those in which the collector ran, after which a record is shed"),
+  syncMs: z
+    .int()
+    .min(10)
+    .max(60_000)
+    .default(200)
+    .describe("On the disk: milliseconds after which a record survives a power cut"),
+  keyFile: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("On the disk: file with the key, 32 octets or 64 hexadecimal digits, that records are encrypted with"),
 });
 
 const admin = z.strictObject({
@@ -192,7 +267,8 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
       "nobody may send yet: name the agents, --agent name=router1,address=192.0.2.1, or let everybody send, --any-agent",
     );
   }
-  if (sink.kind !== "kafka") {
+  if (sink.kind === "kafka") kafkaFaults(configuration, fault);
+  else {
     const instead = `sink ${sink.kind} writes JSON lines; leave msgpack out`;
     if (records.format === "msgpack") fault(["records", "format"], instead);
     for (const [name, one] of Object.entries(records.formats)) {
@@ -208,3 +284,25 @@ const streamsOf = (...lists: readonly (readonly (string | number)[])[]): string[
     (before, list) => before.flatMap((words) => (list.length > 0 ? list : [""]).map((word) => `${words} ${word}`)),
     [""],
   );
+
+function kafkaFaults(
+  { sink, outbox }: CollectorConfiguration,
+  fault: (path: readonly PropertyKey[], message: string) => void,
+): void {
+  const { sasl, delivery } = sink.kafka;
+  const at = ["sink", "kafka"];
+  if (delivery === "exactly-once" && outbox.kind === "memory") {
+    fault([...at, "delivery"], "exactly-once needs the outbox on the disk; leave outbox.kind out");
+  }
+  if (sasl === null) return;
+  const { mechanism, username, passwordFile, passwordVariable, tokenCommand } = sasl;
+  if (mechanism === "oauthbearer") {
+    if (tokenCommand.length === 0)
+      fault([...at, "sasl", "tokenCommand"], "oauthbearer needs a program that prints a token");
+    return;
+  }
+  if (username === null) fault([...at, "sasl", "username"], `${mechanism} needs a user`);
+  if ((passwordFile ?? passwordVariable) === null) {
+    fault([...at, "sasl", "passwordFile"], `${mechanism} needs a password, from a file or a variable`);
+  }
+}

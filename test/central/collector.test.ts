@@ -13,6 +13,7 @@ import {
 import { FileSink } from "../../collectors/central/sink/files.ts";
 import type { Sink } from "../../collectors/central/sink/sink.ts";
 import { loadLibc } from "../../collectors/linux/libc.ts";
+import type { MemoryOutboxBounds } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
 import { agentRecord } from "../../schema/agent-record.ts";
@@ -22,6 +23,7 @@ import { type SessionRecord, sessionRecord } from "../../schema/session-record.t
 import { TOPICS, topicFormats } from "../../schema/topics.ts";
 import { Conversation } from "../support/conversation.ts";
 import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
+import { deliveryTo } from "../support/delivery.ts";
 
 const log = pino({ level: "silent" });
 const LOOPBACK = { host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" } as const;
@@ -56,8 +58,10 @@ class Kept implements Sink {
   }
 }
 
-const start = (sink: Sink, more: Partial<CollectorConfig> = {}): Promise<Collector> =>
-  startCollector({ ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], digest: true, ...more }, sink, log);
+const start = (sink: Sink, more: Partial<CollectorConfig> = {}, bounds?: MemoryOutboxBounds): Promise<Collector> => {
+  const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], digest: true, ...more };
+  return startCollector(config, deliveryTo(sink, bounds), log);
+};
 /** A port of loopback that nobody had a moment ago. */
 async function freeUdpPort(): Promise<number> {
   const socket = createSocket("udp4");
@@ -142,7 +146,7 @@ describe("collector", () => {
       const sink = new Kept();
       const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK, LOOPBACK], digest: true };
       // Little enough for any kernel, or it would warn of that.
-      const collector = await startCollector({ ...config, receiveOctets: 65_536 }, sink, told, load);
+      const collector = await startCollector({ ...config, receiveOctets: 65_536 }, deliveryTo(sink), told, load);
       await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[1] ?? 0, received(collector));
       const { totals, sources } = await collector.stop();
       const last = sessionRecord.parse(sink.of(TOPICS.sessions).at(-1));
@@ -202,11 +206,12 @@ describe("collector", () => {
       packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) })),
     );
   /** An outbox with room for less than a tenth of their records. */
-  const small = { revisions: "ended", outbox: { maxRecords: 40, maxOctets: 2 ** 20 }, agentsIntervalS: 0 } as const;
+  const tight = { maxRecords: 40, maxOctets: 2 ** 20 };
+  const small = { revisions: "ended", agentsIntervalS: 0 } as const;
 
   test("at the end sessions wait for room in the outbox: no record of them is shed", async () => {
     const sink = new Kept();
-    const collector = await start(sink, small);
+    const collector = await start(sink, small, tight);
     await sendOverUdp(handshakes(500), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
     const { records, untold } = await collector.stop();
     expect(sink.of(TOPICS.sessions)).toHaveLength(500);
@@ -216,7 +221,7 @@ describe("collector", () => {
 
   test("sessions that are open when the time is over are told as such", async () => {
     const sink = new Kept();
-    const collector = await start(sink, { ...small, drainMs: 400 });
+    const collector = await start(sink, { ...small, drainMs: 400 }, tight);
     await sendOverUdp(handshakes(500), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
     sink.hold = new Promise(() => {});
     const { records, untold } = await collector.stop();
@@ -227,7 +232,7 @@ describe("collector", () => {
 
   test("so are those of which no handshake was seen, where they are told at all", async () => {
     for (const partial of [true, false]) {
-      const collector = await start(new Kept(), { ...small, partial, drainMs: 0 });
+      const collector = await start(new Kept(), { ...small, partial, drainMs: 0 }, tight);
       const midstream = Array.from({ length: 30 }, (_, n) => {
         const ends = [
           { ip: "10.1.0.1", port: 20_000 + n },
@@ -271,7 +276,7 @@ describe("collector", () => {
   test("a sink that is away: packets go on, records wait, and what cannot wait is counted", async () => {
     const sink = new Kept();
     sink.hold = new Promise(() => {});
-    const collector = await start(sink, { outbox: { maxRecords: 2, maxOctets: 1e6 }, drainMs: 300 });
+    const collector = await start(sink, { drainMs: 300 }, { maxRecords: 2, maxOctets: 1e6 });
     await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
     const started = Date.now();
     const { totals, records } = await collector.stop();

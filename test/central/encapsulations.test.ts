@@ -10,6 +10,7 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import { observe } from "../scenario/observed.ts";
 import { type Copy, sendOverUdp } from "../support/copies.ts";
+import { deliveryTo } from "../support/delivery.ts";
 
 /** Packets of recorded sessions in every delivery header, as scapy makes them (test/decapsulate/encapsulated/make.py). */
 const pathOf = (file: string): string => fileURLToPath(new URL(`../decapsulate/encapsulated/${file}`, import.meta.url));
@@ -98,7 +99,7 @@ describe.each([4, 6])("sockets of the collector, IPv%i inside", (inner) => {
       revisions: "ended",
       receiveOctets: 65_536,
     } as const;
-    const collector = await startCollector(config, sink, pino({ level: "silent" }));
+    const collector = await startCollector(config, deliveryTo(sink), pino({ level: "silent" }));
     const received = () => collector.report().sources.reduce((sum, { packets }) => sum + packets, 0);
     await sendOverUdp(frames.payloads.get(name) ?? [], host, collector.udpPorts[0] ?? 0, received);
     const { agents } = await collector.stop();

@@ -3,7 +3,7 @@ import { readyHealth, startedHealth } from "../../collectors/central/health.ts";
 
 const ROOM = { maxRecords: 100, maxOctets: 1000 };
 const stored = (records: number, octets: number) => ({
-  ...{ made: records, acknowledged: 0, stored: records, storedOctets: octets, shed: {} },
+  ...{ made: records, acknowledged: 0, stored: records, storedOctets: octets, oldestMs: 0, shed: {} },
 });
 
 it("a collector has started once its sockets and its sink are open, and stays so", () => {

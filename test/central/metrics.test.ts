@@ -33,7 +33,15 @@ describe("the metrics of a collector", () => {
 
   it("say what the report says, and the same when it is asked for twice", async () => {
     const exposition = new Exposition();
-    const records = { made: 9, acknowledged: 4, stored: 2, storedOctets: 700, shed: { "full/updated": 3 } };
+    const records = {
+      made: 9,
+      acknowledged: 4,
+      stored: 2,
+      storedOctets: 700,
+      oldestMs: 5,
+      shed: { "full/updated": 3 },
+      sink: null,
+    };
     const report = reportOf({ records }, { "session/counted": 7 });
     for (let scrapes = 0; scrapes < 2; scrapes++) {
       const of = (name: string) => samplesOf(report, name, exposition);

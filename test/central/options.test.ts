@@ -67,7 +67,7 @@ describe("options as configuration", () => {
       "--listen-udp 127.0.0.1:1 --listen-udp 2 --listen-gre :: --agent name=a,key=0x10 --agent name=b,address=192.0.2.1",
       "--sink kafka --brokers a:1,b:2 --compression none --dir d --rotate-mib 1 --rotate-minutes 2 --keep 3",
       "--format json --revisions ended --partial --digest --streams --agents-interval 0 --name n",
-      "--receive-buffer-mib 4 --outbox-records 5 --drain-seconds 6",
+      "--receive-buffer-mib 4 --outbox o --outbox-records 5 --drain-seconds 6",
     ];
     expect(parsed(...lines.join(" ").split(" "))).toEqual({
       ...defaults,
@@ -92,8 +92,9 @@ describe("options as configuration", () => {
         kind: "kafka",
         kafka: { ...defaults.sink.kafka, brokers: ["a:1", "b:2"], compression: "none" },
         files: { directory: "d", rotateMib: 1, rotateMinutes: 2, keep: 3 },
+        tcp: defaults.sink.tcp,
       },
-      outbox: { ...defaults.outbox, maxRecords: 5 },
+      outbox: { ...defaults.outbox, directory: "o", maxRecords: 5 },
       shutdown: { drainSeconds: 6 },
     });
   });

@@ -9,6 +9,7 @@ import { FileSink } from "../../collectors/central/sink/files.ts";
 import { streamChunk } from "../../schema/stream-chunk.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import { capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
+import { deliveryTo } from "../support/delivery.ts";
 
 const log = pino({ level: "silent" });
 
@@ -22,7 +23,11 @@ test.each([true, false])("octets of streams go to files as chunks where they are
     const [truth] = JSON.parse(readFileSync(capturePath("join-client/truth.json"), "utf8")).sessions;
     const sink = new FileSink({ directory, rotateOctets: 2 ** 30, rotateMs: 3_600_000, keep: 1 }, log);
     const listenUdp = [{ host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" } as const];
-    const collector = await startCollector({ ...COLLECTOR_DEFAULTS, agents: null, listenUdp, streams }, sink, log);
+    const collector = await startCollector(
+      { ...COLLECTOR_DEFAULTS, agents: null, listenUdp, streams },
+      deliveryTo(sink),
+      log,
+    );
     await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, () =>
       collector.report().sources.reduce((sum, { packets }) => sum + packets, 0),
     );

@@ -178,17 +178,34 @@ describe.skipIf(missing)(titled("rejoin collect to Kafka", missing), () => {
     }
   });
 
-  test("a broker that is gone at the end: what could not be sent is counted, within the bound", async () => {
-    const collect = new Collect("--sink", "kafka", "--brokers", kafka.address, "--drain-seconds", "1");
+  test("a broker that is gone at the end: records stay in the outbox, and the next collector delivers them", async () => {
+    const outbox = mkdtempSync(join(tmpdir(), "rejoin-outbox-"));
+    const args = ["--sink", "kafka", "--brokers", kafka.address, "--drain-seconds", "1", "--outbox", outbox];
+    const name = "outage";
+    const collect = new Collect(...args, "--name", name);
     const port = await collect.port();
     await kafka.kill();
     await send(copies.slice(0, 100), port);
     const started = Date.now();
     collect.kill("SIGTERM");
-    expect(await collect.ended()).toBe(1);
+    expect(await collect.ended()).toBe(0);
     expect(Date.now() - started).toBeLessThan(9000);
-    expect(collect.errors).toMatch(/records: (\d+) made = 0 acknowledged \+ 0 stored \+ \1 shed \(abandoned/);
+    const made = Number(await collect.says(/records: (\d+) made = 0 acknowledged \+ \1 stored \+ 0 shed/));
+    expect(made).toBeGreaterThan(2);
+    // It starts while the broker is still away, says so in one line, and goes on when it is back.
+    const next = new Collect(...args.with(5, "20"), "--name", name);
+    await next.port();
+    expect(next.errors).toMatch(/cannot be reached: .*; records wait in the outbox until then/);
     await kafka.restart();
+    await next.says(/sink: works again/);
+    next.kill("SIGTERM");
+    expect(await next.ended()).toBe(0);
+    // The ledgers' records of the second one are its own.
+    expect(next.errors).toMatch(/records: (\d+) made = \1 acknowledged \+ 0 stored \+ 0 shed/);
+    const own = (await kafka.readAll(TOPICS.sessions)).filter(({ headers }) => headers.ce_source === `/rejoin/${name}`);
+    expect(own.map(({ headers }) => headers.ce_id)).toHaveLength(new Set(own.map(({ headers }) => headers.ce_id)).size);
+    expect(own.length).toBeGreaterThanOrEqual(2);
+    rmSync(outbox, { recursive: true });
   });
 
   test("a second signal ends it at once", async () => {

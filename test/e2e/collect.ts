@@ -1,5 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Copy, sendOverUdp } from "../support/copies.ts";
 
@@ -13,7 +16,10 @@ export class Collect {
   private readonly child: ChildProcessWithoutNullStreams;
 
   constructor(...args: readonly string[]) {
-    this.child = spawn(process.execPath, [REJOIN, "collect", "--listen-udp", "127.0.0.1:0", ...args]);
+    // A directory of its own: two collectors cannot have one outbox.
+    const cwd = mkdtempSync(join(tmpdir(), "rejoin-collect-"));
+    this.child = spawn(process.execPath, [REJOIN, "collect", "--listen-udp", "127.0.0.1:0", ...args], { cwd });
+    this.child.once("close", () => rmSync(cwd, { recursive: true, force: true }));
     this.child.stderr.setEncoding("utf8").on("data", (text) => {
       this.errors += text;
     });

@@ -2,8 +2,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Pump } from "../../collectors/central/pump.ts";
-import { KafkaSink, type KafkaSinkOptions } from "../../collectors/central/sink/kafka.ts";
+import { KafkaSink, type KafkaSinkOptions } from "../../collectors/central/sink/kafka/sink.ts";
+import { Pump } from "../../collectors/delivery/pump.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
 import { freePort, kafkaMissing, type LogMessage, TestKafka } from "../support/kafka.ts";
@@ -79,6 +79,11 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     clientId: "test",
     topics,
     optionalTopics: [],
+    tls: null,
+    sasl: null,
+    creation: null,
+    producers: 2,
+    deadLetters: null,
     compression: "gzip",
     ...more,
   });

@@ -76,7 +76,17 @@ export async function observe(
     `name=${router},address=${ADDRESSES.router[delivery][i]},key=${i + 1}`,
   ]);
   const listen = encapsulation === "udp" ? ["--listen-udp", "4754"] : ["--listen-gre"];
-  const sink = ["--sink", "kafka", "--brokers", broker, "--digest", "--name", name];
+  const sink = [
+    "--sink",
+    "kafka",
+    "--brokers",
+    broker,
+    "--digest",
+    "--name",
+    name,
+    "--outbox",
+    join(folder, `${name}-outbox`),
+  ];
   const collector = new Program(network, "collector", "collect", ...listen, ...rules, ...sink);
   await collector.says(/listening on/);
   const watched = options.watched ?? ROUTERS;

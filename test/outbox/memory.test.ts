@@ -3,7 +3,13 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
-import { type OutboxRecord, type Outcome, RECORD_CLASSES, type RecordClass } from "../../collectors/outbox/outbox.ts";
+import {
+  type Batch,
+  type OutboxRecord,
+  type Outcome,
+  RECORD_CLASSES,
+  type RecordClass,
+} from "../../collectors/outbox/outbox.ts";
 
 const ROOMY = { maxRecords: 1000, maxOctets: 10_000_000 };
 const record = (recordClass: RecordClass, key: string, octets = 10): OutboxRecord => ({
@@ -13,8 +19,8 @@ const record = (recordClass: RecordClass, key: string, octets = 10): OutboxRecor
   value: new Uint8Array(octets),
   headers: {},
 });
-const keys = (records: readonly OutboxRecord[] | null) => records?.map(({ key }) => key);
-const all = (outcome: Outcome, records: readonly OutboxRecord[] | null) => (records ?? []).map(() => outcome);
+const keys = (batch: Batch | null) => batch?.records.map(({ key }) => key);
+const all = (outcome: Outcome, batch: Batch | null) => (batch?.records ?? []).map(() => outcome);
 
 describe("MemoryOutbox", () => {
   test("hands out records of all classes in the order they came", async () => {
@@ -154,7 +160,7 @@ describe("MemoryOutbox", () => {
           if (one.do === "append") {
             outbox.append([record(one.class, String(number++), one.octets)]);
           } else if (outbox.stats().stored > 0) {
-            const batch = (await outbox.read(8, 1_000_000)) ?? [];
+            const batch = (await outbox.read(8, 1_000_000))?.records ?? [];
             for (let i = 0; i < one.during; i++) outbox.append([record("opened", String(number++))]);
             // A sink settles in order: nothing after the first unsent record of a key has gone.
             const firstUnsent = one.outcomes.indexOf("unsent");

@@ -41,7 +41,9 @@ describe("what wins", () => {
 
   it("is the file over the defaults", () => {
     const { sink, log } = load(text).values;
-    expect([sink.kind, sink.kafka, log.level]).toEqual(["kafka", { brokers: ["file:1"], compression: "gzip" }, "info"]);
+    expect([sink.kind, sink.kafka.brokers, sink.kafka.compression, log.level]).toEqual([
+      ...["kafka", ["file:1"], "gzip", "info"],
+    ]);
   });
   it("is a variable over the file, read as YAML where no text may stand", () => {
     expect(load(text, environment).values.sink.kafka.brokers).toEqual(["variable:1", "variable:2"]);
@@ -84,7 +86,7 @@ describe("references", () => {
   ])("%s is refused", (line, fault) => expect(faultsOf(ANY + line)).toEqual([fault]));
   it("are in no fault with what they stand for", () => {
     const faults = faultsOf(`${ANY}sink: {kind: "\${env:KIND}"}`, { KIND: "kafkaa-secret" });
-    expect(faults).toEqual(["collector.yaml:2: sink.kind: must be one of kafka, files, stdout"]);
+    expect(faults).toEqual(["collector.yaml:2: sink.kind: must be one of kafka, files, stdout, tcp"]);
   });
 });
 
@@ -123,7 +125,7 @@ describe("is refused, with file, line and key:", () => {
     [
       "an unknown word",
       "sink:\n  kind: kafak",
-      'collector.yaml:3: sink.kind: must be one of kafka, files, stdout, not "kafak"; did you mean kafka?',
+      'collector.yaml:3: sink.kind: must be one of kafka, files, stdout, tcp, not "kafak"; did you mean kafka?',
     ],
     [
       "a wrong entry of a list",
@@ -138,7 +140,7 @@ describe("is refused, with file, line and key:", () => {
     [
       "an empty section",
       "sink:",
-      /^collector\.yaml:2: sink: must be keys with values \(kind, kafka, files\), not null$/,
+      /^collector\.yaml:2: sink: must be keys with values \(kind, kafka, files, tcp\), not null$/,
     ],
   ])("%s", (_what, text, fault) => {
     const faults = faultsOf(ANY + text);
@@ -160,7 +162,7 @@ describe("is refused, with file, line and key:", () => {
   it("what a variable says, by its name", () => {
     expect(faultsOf(ANY, { REJOIN_COLLECTOR__SINK__KIND: "kafak", REJOIN_COLLECTOR__SNK__KIND: "files" })).toEqual([
       "REJOIN_COLLECTOR__SNK__KIND: there is no such key; did you mean REJOIN_COLLECTOR__SINK__KIND?",
-      'REJOIN_COLLECTOR__SINK__KIND: sink.kind: must be one of kafka, files, stdout, not "kafak"; did you mean kafka?',
+      'REJOIN_COLLECTOR__SINK__KIND: sink.kind: must be one of kafka, files, stdout, tcp, not "kafak"; did you mean kafka?',
     ]);
   });
 

@@ -8,7 +8,7 @@ export function emptyReport(): CollectorReport {
     totals: new Pipeline(keeping([], new CollectedStreams())).totals(),
     sources: [],
     agents: [],
-    records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, shed: {} },
+    records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, oldestMs: 0, shed: {}, sink: null },
     streams: null,
     stranger: null,
     faultPackets: 0,

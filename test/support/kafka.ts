@@ -9,6 +9,8 @@ import { needs } from "./requirements.ts";
 
 const SCRIPT = fileURLToPath(new URL("kafka/kafka.sh", import.meta.url));
 
+const IDLE_MS = 3000;
+
 /** A message as it stands in the log. */
 export interface LogMessage {
   readonly partition: number;
@@ -107,13 +109,25 @@ export class TestKafka {
   async readAll(topic: string): Promise<LogMessage[]> {
     const ends = await this.withAdmin((admin) => admin.fetchTopicOffsets(topic));
     const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    return wanted === 0 ? [] : this.read(topic, wanted);
+  }
+
+  /**
+   * The same where records were written in transactions, of those that are committed. Their marks have offsets, too, so
+   * that nothing but a while without a message tells the end.
+   */
+  readCommitted(topic: string): Promise<LogMessage[]> {
+    return this.read(topic, Number.POSITIVE_INFINITY);
+  }
+
+  private async read(topic: string, wanted: number): Promise<LogMessage[]> {
     const messages: LogMessage[] = [];
-    if (wanted === 0) return messages;
     const consumer = this.kafka.consumer({ groupId: `read-${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`read ${messages.length} of ${wanted}`)), 60_000);
+      const timer = setTimeout(() => reject(new Error(`read ${messages.length} of ${wanted}`)), 300_000);
+      let idle: NodeJS.Timeout | undefined;
       const eachMessage = async ({ partition, message }: kafkajs.EachMessagePayload) => {
         const { offset, key, value, headers } = message;
         messages.push({
@@ -123,10 +137,13 @@ export class TestKafka {
           value: value ?? Buffer.alloc(0),
           headers: texts(headers),
         });
-        if (messages.length === wanted) {
+        const end = () => {
           clearTimeout(timer);
           resolve();
-        }
+        };
+        clearTimeout(idle);
+        if (wanted === Number.POSITIVE_INFINITY) idle = setTimeout(end, IDLE_MS);
+        if (messages.length === wanted) end();
       };
       consumer.run({ eachMessage }).catch(reject);
     });

@@ -1,5 +1,6 @@
+import type { Sink } from "../central/sink/sink.ts";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { Sink } from "./sink/sink.ts";
+import { within } from "../runtime/within.ts";
 
 /** What a sink is given at once: enough to fill the network's round trip, little enough to be sent again. */
 const BATCH_RECORDS = 2000;
@@ -38,19 +39,10 @@ export class Pump {
     while (!this.abort.signal.aborted) {
       const batch = await this.outbox.read(BATCH_RECORDS, BATCH_OCTETS);
       if (batch === null) return;
-      const outcomes = await this.sink.send(batch, this.abort.signal);
+      const outcomes = await this.sink.send(batch.records, this.abort.signal, batch.position);
       // An answer after the limit finds its batch counted as shed already.
       if (this.abandoned) return;
       this.outbox.settle(outcomes);
     }
   }
-}
-
-async function within(work: Promise<void>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([work, limit]);
-  clearTimeout(timer);
 }

@@ -43,3 +43,12 @@ export function protocolCode(error: unknown): number | null {
   }
   return null;
 }
+
+/** INVALID_PRODUCER_EPOCH and PRODUCER_FENCED: a newer producer has this one's transactional id. */
+const FENCED_CODES = [47, 90];
+
+/** Whether a newer producer has taken a transactional one's place. */
+export function isFenced(error: unknown): boolean {
+  const code = protocolCode(error);
+  return code !== null && FENCED_CODES.includes(code);
+}

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { Pump } from "../../collectors/central/pump.ts";
 import type { Sink } from "../../collectors/central/sink/sink.ts";
+import { Pump } from "../../collectors/delivery/pump.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
 
 test("a sink that answers after all limits: they hold, its records stay counted as abandoned, and nothing fails", async () => {

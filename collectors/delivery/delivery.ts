@@ -1,0 +1,37 @@
+import type { OutboxRecord, OutboxStats } from "../outbox/outbox.ts";
+
+/** What a sink has counted since it was opened. */
+export interface SinkStats {
+  readonly sends: number;
+  /** Attempts that were made again. */
+  readonly retries: number;
+  /** By what the broker, or the way to it, said: `protocol/6`, `network`. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Milliseconds that all sends took together, retries included. */
+  readonly sendMs: number;
+  /** When the first certificate in use expires, in milliseconds since 1970; null: none is known. */
+  readonly certificateExpiresMs: number | null;
+}
+
+/** The outbox's account and the sink's. */
+export interface DeliveryStats extends OutboxStats {
+  /** Null: this sink counts nothing. */
+  readonly sink: SinkStats | null;
+}
+
+/** The way of records from the pipeline to their sink: an outbox and whoever empties it, on this thread or another. */
+export interface Delivery {
+  /** So many records may be appended before `waiting` is asked again, and none is shed for it. */
+  readonly portion: number;
+  /** Resolves with the error when the sink will take no more; the delivery still wants to be stopped. */
+  readonly failure: Promise<unknown>;
+  /** Makes ready. Throws an `OperationalError` when outbox or sink cannot be had. */
+  open(): Promise<void>;
+  /** Takes records. Never waits and never throws. */
+  append(records: readonly OutboxRecord[]): void;
+  /** Records that were appended and take up room which bounds how many can be. */
+  waiting(): number;
+  stats(): DeliveryStats;
+  /** Takes no more records, and carries what there is for at most about so long. Never rejects. */
+  stop(limitMs: number): Promise<void>;
+}

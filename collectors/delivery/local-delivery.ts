@@ -1,0 +1,119 @@
+import type { Logger } from "pino";
+import { persist } from "../central/sink/persist.ts";
+import type { Sink } from "../central/sink/sink.ts";
+import { type PackedBatch, unpackBatch } from "../outbox/batch.ts";
+import { DurableOutbox } from "../outbox/durable.ts";
+import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
+import type { Counts, Outbox, OutboxRecord } from "../outbox/outbox.ts";
+import { OperationalError } from "../runtime/errors.ts";
+import { within } from "../runtime/within.ts";
+import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { type GapSettings, GapTeller } from "./gap.ts";
+import { Pump } from "./pump.ts";
+
+/** At the end sessions come in portions of at most this. */
+const PORTION = 5000;
+/** An attempt to reach the sink that is under way at the end gets this part of the time there is. */
+const OPENING_SHARE = 1 / 4;
+
+/**
+ * Outbox and sink on the thread that has made it. With an outbox on disk it opens though the sink cannot be reached
+ * yet: records wait there as they would through any outage.
+ */
+export class LocalDelivery implements Delivery {
+  readonly failure: Promise<unknown>;
+  private readonly outbox: Outbox;
+  private readonly sink: Sink;
+  private readonly log: Logger;
+  private readonly teller: GapTeller;
+  private readonly abort = new AbortController();
+  private fail: (error: unknown) => void = () => {};
+  private pump: Pump | null = null;
+  private opening: Promise<void> = Promise.resolve();
+
+  constructor(outbox: Outbox, sink: Sink, gap: GapSettings, log: Logger) {
+    this.outbox = outbox;
+    this.sink = sink;
+    this.log = log;
+    this.teller = new GapTeller(outbox, gap);
+    this.failure = new Promise((resolve) => {
+      this.fail = resolve;
+    });
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.openSink();
+    } catch (error) {
+      const isOutage = error instanceof OperationalError && error.retriable;
+      if (this.durable === null || !isOutage) {
+        this.teller.stop();
+        await this.sink.close();
+        await this.durable?.end();
+        throw error;
+      }
+      this.log.warn(`${error.message}; records wait in the outbox until then`);
+      const opened = persist("sink", () => this.openSink(), this.abort.signal, this.log);
+      this.opening = opened.then((isOpen) => (isOpen ? this.begin() : undefined), this.fail);
+      return;
+    }
+    this.begin();
+  }
+
+  append(records: readonly OutboxRecord[]): void {
+    this.outbox.append(records);
+  }
+
+  /** `append` for records that another thread has packed, and `lost` of those it had no room for. */
+  appendPacked(batch: PackedBatch, lost: Counts): void {
+    this.outbox.lose(lost);
+    if (this.durable !== null) this.durable.appendPacked(batch);
+    else this.outbox.append(unpackBatch(batch));
+  }
+
+  get portion(): number {
+    return Math.max(1, Math.min(PORTION, Math.floor(this.outbox.maxRecords / 4)));
+  }
+
+  waiting(): number {
+    return this.outbox.stats().stored;
+  }
+
+  stats(): DeliveryStats {
+    return { ...this.outbox.stats(), sink: this.sink.stats?.() ?? null };
+  }
+
+  async stop(limitMs: number): Promise<void> {
+    const endMs = performance.now() + limitMs;
+    this.abort.abort();
+    this.teller.stop();
+    this.teller.tell();
+    await within(this.opening, limitMs * OPENING_SHARE);
+    if (this.pump === null) this.outbox.abandon();
+    else await this.pump.stop(Math.max(0, endMs - performance.now()));
+    await this.sink.close();
+    await this.durable?.end();
+  }
+
+  private get durable(): DurableOutbox | null {
+    return this.outbox instanceof DurableOutbox ? this.outbox : null;
+  }
+
+  private async openSink(): Promise<void> {
+    await this.sink.open();
+    const position = this.durable === null ? null : await this.sink.committed?.(this.durable.id);
+    if (position != null) this.durable?.skipTo(position);
+  }
+
+  private begin(): void {
+    this.pump = new Pump(this.outbox, this.sink, (error) => this.fail(error));
+  }
+}
+
+/** Holds some minutes of records through an outage of the sink. */
+const MEMORY_BOUNDS: MemoryOutboxBounds = { maxRecords: 100_000, maxOctets: 256 * 1024 * 1024 };
+
+/** A delivery on this thread whose records are in memory, and end with the process. */
+export function inMemory(sink: Sink, gap: GapSettings, log: Logger, bounds = MEMORY_BOUNDS): LocalDelivery {
+  return new LocalDelivery(new MemoryOutbox(bounds), sink, gap, log);
+}

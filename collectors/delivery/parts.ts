@@ -1,0 +1,101 @@
+import { hostname } from "node:os";
+import type { Logger } from "pino";
+import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
+import type { Format } from "../../schema/encoding.ts";
+import { TOPICS, type Topic, topicFormats } from "../../schema/topics.ts";
+import { DeadLetters } from "../central/sink/dead-letters.ts";
+import { FileSink } from "../central/sink/files.ts";
+import { ExactlyOnceSink } from "../central/sink/kafka/exactly-once.ts";
+import { KafkaSink, type KafkaSinkOptions } from "../central/sink/kafka/sink.ts";
+import type { Sink } from "../central/sink/sink.ts";
+import { StreamSink } from "../central/sink/stdout.ts";
+import { TcpSink } from "../central/sink/tcp.ts";
+import { AtRest } from "../outbox/at-rest.ts";
+import { DurableOutbox } from "../outbox/durable.ts";
+import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
+import type { Outbox } from "../outbox/outbox.ts";
+import { VERSION } from "../runtime/version.ts";
+import type { GapSettings } from "./gap.ts";
+
+const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+
+/** Whether the sink is reached over a network: it may be away for long, and has a thread of its own. */
+export function isRemote({ sink }: CollectorConfiguration): boolean {
+  return sink.kind === "kafka" || sink.kind === "tcp";
+}
+
+/** Whether records wait on the disk: where nothing is said, those for a remote sink. */
+function isOnDisk(configuration: CollectorConfiguration): boolean {
+  return (configuration.outbox.kind ?? (isRemote(configuration) ? "disk" : "memory")) === "disk";
+}
+
+/** What the outbox takes at most. */
+export function outboxBounds(configuration: CollectorConfiguration): MemoryOutboxBounds {
+  const { maxRecords, maxMib, diskMib } = configuration.outbox;
+  if (isOnDisk(configuration)) return { maxRecords: Number.POSITIVE_INFINITY, maxOctets: diskMib * MIB };
+  return { maxRecords, maxOctets: maxMib * MIB };
+}
+
+/** The outbox that a configuration asks for, opened. Throws an `OperationalError` where it cannot be had. */
+export async function openOutbox(configuration: CollectorConfiguration, log: Logger): Promise<Outbox> {
+  const { directory, maxAgeHours, syncMs, keyFile } = configuration.outbox;
+  const { maxRecords, maxOctets } = outboxBounds(configuration);
+  if (!isOnDisk(configuration)) return new MemoryOutbox({ maxRecords, maxOctets });
+  const atRest = keyFile === null ? null : AtRest.fromFile(keyFile);
+  return DurableOutbox.open({ directory, maxOctets, maxAgeMs: maxAgeHours * HOUR_MS, syncMs, atRest }, log);
+}
+
+/** The place for records that a configuration names, not opened yet. */
+export function sinkOf(configuration: CollectorConfiguration, log: Logger): Sink {
+  const { name, records, sink } = configuration;
+  switch (sink.kind) {
+    case "kafka": {
+      const topics: string[] = [TOPICS.sessions];
+      if (records.agentsIntervalSeconds > 0) topics.push(TOPICS.agents);
+      if (records.streams) topics.push(TOPICS.streams);
+      const { compression, producers, tls, sasl, createTopics, delivery } = sink.kafka;
+      const optionalTopics = [TOPICS.findings, TOPICS.agents].filter((topic) => !topics.includes(topic));
+      const options: KafkaSinkOptions = {
+        brokers: sink.kafka.brokers,
+        clientId: name ?? hostname(),
+        tls,
+        sasl,
+        topics,
+        optionalTopics,
+        creation:
+          createTopics === null ? null : { ...createTopics, retentionMs: createTopics.retentionHours * HOUR_MS },
+        compression,
+        producers,
+        deadLetters: isOnDisk(configuration) ? new DeadLetters(configuration.outbox.directory, log) : null,
+      };
+      return delivery === "exactly-once" ? new ExactlyOnceSink(options, log) : new KafkaSink(options, log);
+    }
+    case "files": {
+      const { directory, rotateMib, rotateMinutes, keep } = sink.files;
+      return new FileSink({ directory, rotateOctets: rotateMib * MIB, rotateMs: rotateMinutes * 60_000, keep }, log);
+    }
+    case "tcp":
+      return new TcpSink(sink.tcp, log);
+    case "stdout":
+      return new StreamSink(process.stdout);
+  }
+}
+
+/** How values of each topic are encoded. */
+export function formatsOf({ records, sink }: CollectorConfiguration): Readonly<Record<Topic, Format>> {
+  return topicFormats(records.format ?? (sink.kind === "kafka" ? "msgpack" : "json"), records.formats);
+}
+
+/** Who tells of gaps. */
+export function gapSettings(configuration: CollectorConfiguration): GapSettings {
+  const observer = { name: configuration.name ?? hostname(), version: VERSION };
+  return { observer, format: formatsOf(configuration)[TOPICS.agents] };
+}
+
+/** The place for records, for people. */
+export function sinkName({ sink }: CollectorConfiguration): string {
+  if (sink.kind === "kafka") return `Kafka at ${sink.kafka.brokers.join(",")}`;
+  if (sink.kind === "tcp") return `${sink.tcp.host}:${sink.tcp.port}`;
+  return sink.kind === "files" ? `files in ${sink.files.directory}` : "standard output";
+}

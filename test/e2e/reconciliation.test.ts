@@ -1,0 +1,22 @@
+import { describe, expect, test } from "vitest";
+import { generator } from "../reconciliation/random.ts";
+import { reconcile } from "../reconciliation/reconcile.ts";
+import { kafkaMissing } from "../support/kafka.ts";
+import { titled } from "../support/requirements.ts";
+
+const missing = await kafkaMissing();
+
+describe.skipIf(missing)(titled("collector and broker killed at random, with faults between them", missing), () => {
+  test.each(["at-least-once", "exactly-once"] as const)(
+    "%s: the account reconciles with the topic",
+    async (delivery) => {
+      const plan = { delivery, kills: 10, brokerEvery: 5, ratePerS: 500, random: generator(7) };
+      const result = await reconcile(plan);
+      expect(result.made).toBeGreaterThan(500);
+      expect(result).toMatchObject({ stored: 0, shed: 0, missing: 0, disorder: 0 });
+      expect(result.acknowledged).toBe(result.made);
+      expect(result.distinct).toBe(result.made);
+      if (delivery === "exactly-once") expect(result.messages).toBe(result.made);
+    },
+  );
+});

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { DeliveryStats } from "../../collectors/delivery/delivery.ts";
+import { TOPICS } from "../../schema/topics.ts";
+import { freePort, type LogMessage, TestKafka } from "../support/kafka.ts";
+import { CODES, type Fault, KafkaProxy } from "../support/kafka-proxy.ts";
+
+/** Built beside this file, or in `dist` where this one is run from its source. */
+const WRITER = fileURLToPath(new URL("../../dist/test/reconciliation/writer.js", import.meta.url)).replace(
+  "/dist/dist/",
+  "/dist/",
+);
+
+/** What a reconciliation does. */
+export interface ReconciliationPlan {
+  readonly delivery: "at-least-once" | "exactly-once";
+  readonly kills: number;
+  /** One kill in so many is the broker's, the others are the collector's. */
+  readonly brokerEvery: number;
+  readonly ratePerS: number;
+  /** From 0 to 1, of the moments at which things are killed. */
+  random(): number;
+  progress?(line: string): void;
+}
+
+/** What came of it: made = acknowledged + stored + shed, and what stands in the topic. */
+export interface Reconciliation {
+  readonly delivery: string;
+  readonly collectorKills: number;
+  readonly brokerKills: number;
+  readonly faults: number;
+  readonly made: number;
+  readonly acknowledged: number;
+  readonly stored: number;
+  readonly shed: number;
+  /** Messages in the topic, and different ids among them. */
+  readonly messages: number;
+  readonly distinct: number;
+  /** Made, and neither in the topic nor stored nor shed. */
+  readonly missing: number;
+  /** Messages whose first copy stands behind a later one of its key. */
+  readonly disorder: number;
+}
+
+const FAULTS: readonly Fault[] = ["lose-answer", "cut-request", "cut-answer", { answer: CODES.NOT_LEADER }];
+
+/** Kills a collector's delivery and its broker at random moments, with faults between the two, and counts. */
+export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliation> {
+  const { delivery, kills, brokerEvery, ratePerS, random, progress = () => {} } = plan;
+  const outbox = mkdtempSync(join(tmpdir(), "rejoin-reconcile-"));
+  const proxyPort = await freePort();
+  let kafka: TestKafka | null = null;
+  const proxy = new KafkaProxy(proxyPort, () => kafka?.port ?? 1);
+  let writer: Writer | null = null;
+  let brokerKills = 0;
+  try {
+    kafka = await TestKafka.start(proxyPort);
+    await kafka.createTopic(TOPICS.sessions, 3);
+    const start = (address: string) => new Writer(address, outbox, delivery, String(ratePerS));
+    // An answer that is under way when something dies: the records are stored, and nobody knows.
+    proxy.delayMs = 40;
+    writer = start(kafka.address);
+    for (let kill = 1; kill <= kills; kill++) {
+      await writer.tells();
+      await sleep(random() * 600);
+      const fault = FAULTS[Math.floor(random() * FAULTS.length * 2)];
+      if (fault !== undefined) proxy.faults.push(fault);
+      await sleep(random() * 300);
+      if (kill % brokerEvery === 0) {
+        brokerKills += 1;
+        await kafka.kill();
+        await sleep(random() * 500);
+        await kafka.restart();
+      } else {
+        await writer.kill();
+        writer = start(kafka.address);
+      }
+      progress(`${kill} of ${kills} kills`);
+    }
+    proxy.delayMs = 0;
+    const stats = await writer.end();
+    const messages =
+      delivery === "exactly-once" ? kafka.readCommitted(TOPICS.sessions) : kafka.readAll(TOPICS.sessions);
+    return {
+      ...compare(stats, await messages),
+      delivery,
+      collectorKills: kills - brokerKills,
+      brokerKills,
+      faults: proxy.done,
+    };
+  } finally {
+    await writer?.kill();
+    proxy.close();
+    await kafka?.wipe();
+    rmSync(outbox, { recursive: true, force: true });
+  }
+}
+
+function compare(stats: DeliveryStats, messages: readonly LogMessage[]) {
+  const { made, acknowledged, stored } = stats;
+  const shed = Object.values(stats.shed).reduce((sum, count) => sum + count, 0);
+  const seen = new Set<number>();
+  const newest = new Map<string, number>();
+  let disorder = 0;
+  for (const { key, value } of messages) {
+    const { n } = JSON.parse(value.toString()) as { n: number };
+    if (seen.has(n)) continue;
+    seen.add(n);
+    if (n < (newest.get(key) ?? -1)) disorder += 1;
+    newest.set(key, n);
+  }
+  return {
+    ...{ made, acknowledged, stored, shed, messages: messages.length, distinct: seen.size },
+    ...{ missing: made - seen.size - stored - shed, disorder },
+  };
+}
+
+/** A collector's delivery in a process of its own. */
+class Writer {
+  private readonly child: ChildProcess;
+  private last: DeliveryStats | null = null;
+  private errors = "";
+
+  constructor(...args: readonly string[]) {
+    this.child = spawn(process.execPath, [WRITER, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    let rest = "";
+    this.child.stdout?.setEncoding("utf8").on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.last = JSON.parse(line);
+    });
+    this.child.stderr?.setEncoding("utf8").on("data", (text) => {
+      this.errors += text;
+    });
+  }
+
+  /** Waits for its first account. */
+  async tells(): Promise<void> {
+    while (this.last === null) {
+      if (this.child.exitCode !== null) throw new Error(`the writer ended: ${this.errors}`);
+      await sleep(20);
+    }
+  }
+
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    this.child.kill("SIGKILL");
+    await once(this.child, "close");
+  }
+
+  /** Lets it deliver what it has, and returns its last account. */
+  async end(): Promise<DeliveryStats> {
+    await this.tells();
+    this.child.kill("SIGTERM");
+    await once(this.child, "close");
+    if (this.last === null) throw new Error("no account");
+    return this.last;
+  }
+}
