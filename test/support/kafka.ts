@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import kafkajs, { type Admin, type IHeaders } from "kafkajs";
 import { needs } from "./requirements.ts";
 
-const SCRIPT = fileURLToPath(new URL("kafka/kafka.sh", import.meta.url));
+/** It is not built: `dist` has none. */
+const SCRIPT = fileURLToPath(new URL("kafka/kafka.sh", import.meta.url)).replace("/dist/test/", "/test/");
 
 const IDLE_MS = 3000;
 
