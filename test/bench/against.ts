@@ -20,7 +20,8 @@ type Figures = Map<string, number[]>;
  * no such commit, or a row fails there.
  */
 export function compare(commit: string, rows: readonly string[]): string {
-  run(".", "git", "rev-parse", "--verify", "--quiet", `${commit}^{commit}`);
+  const { status } = spawnSync("git", ["rev-parse", "--verify", "--quiet", `${commit}^{commit}`]);
+  if (status !== 0) throw new Error(`there is no commit ${commit} to compare with; see git log`);
   const other = mkdtempSync(join(tmpdir(), "rejoin-bench-"));
   try {
     run(".", "git", "worktree", "add", "--detach", "--force", other, commit);
