@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { SessionRecord } from "../../schema/session-record.ts";
 import type { Network, NodeProcess } from "../lab/network.ts";
 import { stop } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
@@ -34,6 +35,22 @@ import socket, sys
 for _ in range(20):
     with socket.create_connection(("10.20.1.2", ${NOISE_PORT}), source_address=("10.10.1.2", 0)) as connection:
         connection.sendall(bytes(int(sys.argv[1]) // 20))`;
+const PLAIN_PORT = 7002;
+/** A server that does not speak MPTCP, and a client that asks for it and sends for two seconds. */
+const PLAIN_SERVER = `
+import socket
+server = socket.create_server(("10.20.1.2", ${PLAIN_PORT}))
+print("listening", flush=True)
+connection, _ = server.accept()
+while connection.recv(1 << 20): pass`;
+const PLAIN_CLIENT = `
+import socket, time
+connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+connection.connect(("10.20.1.2", ${PLAIN_PORT}))
+for _ in range(200):
+    connection.sendall(bytes(1000))
+    time.sleep(0.01)
+connection.close()`;
 const TAKE_DATAGRAMS = `
 import socket, sys, time
 sockets = []
@@ -328,5 +345,54 @@ describe.skipIf(reason)(titled("an agent on a router", reason), { timeout: 120_0
     const [one, two] = counters.map(({ flows }) => flows.leftOut);
     expect(one).toBe(two);
     expect(ends).toHaveLength(truth.client.length - (one ?? 0));
+  });
+
+  test("goes on while its collector is started anew: sessions behind that are whole", async () => {
+    const records = join(folder, "records");
+    const collector = async () => {
+      const from = ADDRESSES.router.ipv4[0];
+      const to = ["--listen-udp", `${COLLECTOR}:4755`, "--dir", records, "--agent", `name=router1,address=${from}`];
+      const program = new Program(network, "collector", "collect", ...to);
+      running.push(program);
+      await program.says(/listening on udp/);
+      return program;
+    };
+    network.exec("client", "ip", "mptcp", "endpoint", "flush");
+    const first = await collector();
+    const program = await agent("router1", { collector: `${COLLECTOR}:4755` });
+    await carry({});
+    expect(await first.stop()).toBe(0);
+    await carry({});
+    const second = await collector();
+    const truth = await carry({});
+    joinFromSecondAddress(network);
+    await settle();
+    const counters = await ended(program);
+    expect(await second.stop()).toBe(0);
+    expect(counters.refused).toBeGreaterThan(0);
+    const lines = readFileSync(join(records, "rejoin.sessions.v1.jsonl"), "utf8").trimEnd().split("\n");
+    const told = lines.map((line) => JSON.parse(line) as SessionRecord);
+    const [record] = told.filter(
+      ({ event, mptcp }) => event.action === "session-ended" && mptcp.token.initiator === truth.client[0]?.token,
+    );
+    expect(record?.mptcp.stream.initiator).toMatchObject({ complete: true, missing_octets: 0, octets: 200_000 });
+  });
+
+  test("of connections that become plain TCP at once misses no more than their first moments", async () => {
+    network.sysctl("server", "net.mptcp.enabled=0");
+    const beside = await watch("router1", "core", "tcp");
+    const program = await agent("router1", { collector: COLLECTOR });
+    const plain = await started("server", PLAIN_SERVER);
+    const client = network.spawn("client", "python3", ["-c", PLAIN_CLIENT]);
+    await once(client, "exit");
+    await settle();
+    const counters = await ended(program);
+    await beside.finish();
+    await stop(plain);
+    network.sysctl("server", "net.mptcp.enabled=1");
+    const passed = beside.count(`port ${PLAIN_PORT}`);
+    expect(passed).toBeGreaterThan(300);
+    const missed = passed - Number(counters.selected);
+    expect(missed).toBeLessThan(passed / 4);
   });
 });
