@@ -18,5 +18,7 @@ describe.skipIf(missing)(titled("collector and broker killed at random, with fau
       expect(result.distinct).toBe(result.made);
       if (delivery === "exactly-once") expect(result.messages).toBe(result.made);
     },
+    // Ten starts of Node and two of a broker, on a machine that others use, too.
+    600_000,
   );
 });
