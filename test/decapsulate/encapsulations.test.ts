@@ -1,28 +1,9 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { PacketVector } from "../../src/vector.ts";
-import { observe } from "../scenario/observed.ts";
+import { ENCAPSULATED as NAMES, onlyEncapsulated } from "../support/encapsulated.ts";
 
-/** Packets of recorded sessions in every delivery header, as scapy makes them (make.py there). */
-const pathOf = (file: string): string => fileURLToPath(new URL(`encapsulated/${file}`, import.meta.url));
-const NAMES = JSON.parse(readFileSync(pathOf("encapsulations.json"), "utf8")) as string[];
-
-/** Of an Ethernet source address: the octet that says in which encapsulation a frame is, 0 for none. */
-const NUMBER_AT = 11;
-
-/** What a pipeline makes of those frames of a file that are in one encapsulation. */
+/** What a pipeline makes of those frames of a file that are in one encapsulation, but who copied them. */
 async function only(file: string, number: number) {
-  const chosen = new PacketVector();
-  const found = await observe([pathOf(file)], {}, (vector, take) => {
-    chosen.use(vector.block);
-    const { at, captured, wire, atMicros, linkType, source } = vector;
-    for (let i = 0; i < vector.length; i++) {
-      if (vector.block[(at[i] ?? 0) + NUMBER_AT] !== number) continue;
-      chosen.add(at[i] ?? 0, captured[i] ?? 0, wire[i] ?? 0, atMicros[i] ?? 0, linkType[i] ?? 0, source[i] ?? 0);
-    }
-    if (chosen.length > 0) take(chosen);
-  });
+  const found = await onlyEncapsulated(file, number);
   const subflows = found.records.flatMap(({ mptcp }) => mptcp.subflows);
   const agents = new Set(subflows.flatMap((subflow) => subflow.agents));
   // Who copied them is what encapsulation changes.
