@@ -43,6 +43,8 @@ export interface AgentConfig extends AgentPolicy, TunnelOptions {
   readonly maxFlows: number;
   /** Time between two lines of counts in the log. */
   readonly reportMs: number;
+  /** Time between two reports of its own counts to the collectors, in the streams of copies. */
+  readonly ownCountsMs: number;
 }
 
 /** What most agents do, apart from where packets come from and go to. */
@@ -59,14 +61,18 @@ export const AGENT_DEFAULTS = {
   processorPercent: null,
   maxFlows: 131_072,
   reportMs: 60_000,
+  ownCountsMs: 60_000,
 } as const satisfies Partial<AgentConfig>;
 
-/** What an agent did with packets since its start. `selected = sent + failed + dropped + limited`, once it has ended. */
+/** What an agent did with packets since its start. `selected + reports = sent + failed + dropped + limited`, once it has ended. */
 export interface AgentCounters {
   readonly seen: number;
   /** Copies that were due: one of each packet of a selected flow, or of each segment that a super-packet stands for. */
   readonly selected: number;
+  /** Copies, and reports of its own counts, that the kernel took. */
   readonly sent: number;
+  /** Reports of its own counts that were given to the kernel. */
+  readonly reports: number;
   /** Copies that were cut to the snap length or the path. */
   readonly cut: number;
   /** Copies that the kernel refused to send. */

@@ -9,6 +9,7 @@ import { SessionTokens } from "../../src/encapsulate/session-tokens.ts";
 import type { Capture } from "../linux/capture.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { openCapture } from "../linux/open-capture.ts";
+import { nowMicros } from "../runtime/clock.ts";
 import { Interval } from "../runtime/interval.ts";
 import type { Agent, AgentConfig, AgentCounters, AgentPolicy, AgentStatus } from "./agent-contract.ts";
 import { Copier } from "./copier.ts";
@@ -20,7 +21,7 @@ import { ownTraffic } from "./own-traffic.ts";
 import { ProcessorShare } from "./processor-share.ts";
 import { Replay } from "./replay.ts";
 import { logCounters, warnOfLosses, warnOfTunnel } from "./report-log.ts";
-import { Tunnel, type TunnelCounters } from "./tunnel.ts";
+import { type OwnCounts, Tunnel, type TunnelCounters } from "./tunnel.ts";
 import { Tunnels } from "./tunnels.ts";
 
 /** A selected flow without a packet for so long has ended. */
@@ -113,6 +114,7 @@ class RunningAgent implements Agent {
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
   private readonly reports: Interval;
+  private readonly startedMicros = nowMicros();
   /** What was counted when the log was last told. */
   private warned: AgentCounters | null = null;
   private readonly told = new WeakMap<Tunnel, TunnelCounters>();
@@ -201,8 +203,17 @@ class RunningAgent implements Agent {
     this.parts.share.limit(processorPercent);
   }
 
+  private ownCounts(): OwnCounts {
+    const { seen, selected } = this.copier;
+    return { startedMicros: this.startedMicros, seen, selected, kernelLost: this.parts.capture.lost() };
+  }
+
   private async run(): Promise<AgentCounters> {
     const { capture, filter, tunnels } = this.parts;
+    tunnels.farewell = (tunnel) => tunnel.report(this.ownCounts(), true);
+    const telling = setInterval(() => {
+      for (const tunnel of tunnels.all) tunnel.report(this.ownCounts(), false);
+    }, this.config.ownCountsMs);
     const looks = setInterval(() => void tunnels.look(performance.now()), LOOK_MS);
     try {
       await capture.run((vector) => {
@@ -211,6 +222,7 @@ class RunningAgent implements Agent {
       });
     } finally {
       clearInterval(looks);
+      clearInterval(telling);
       this.reports.stop();
       filter.close();
       await tunnels.close();

@@ -21,6 +21,7 @@ export function agentConfig(configuration: AgentConfiguration): AgentConfig {
     ...{ encapsulation, key, snap, headersOnly, fragment, dscp },
     maxFlows,
     reportMs: log.reportSeconds * 1000,
+    ownCountsMs: configuration.ownCountsSeconds * 1000,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Destination, Encapsulation } from "../../schema/configuration/destination.ts";
 import { CopyEncoder } from "../../src/encapsulate/copy-encoder.ts";
 import type { PacketVector } from "../../src/vector.ts";
+import type { AgentReport } from "../../src/wire/agent-report.ts";
 import type { loadLibc } from "../linux/libc.ts";
 import { libcForBatches } from "../linux/message-headers.ts";
 import { resolveDestination, type Target } from "./destination.ts";
@@ -32,13 +33,22 @@ export interface TunnelOptions {
 
 /** What became of the copies for one collector, or for all. */
 export interface TunnelCounters {
+  /** Copies and reports that the kernel took. */
   readonly sent: number;
+  /** Reports of the agent's own counts that were given to the kernel. */
+  readonly reports: number;
   readonly cut: number;
   readonly failed: number;
   readonly refused: number;
   readonly tooLong: number;
   readonly dropped: number;
 }
+
+/** What an agent's reports say besides what its tunnel counts. */
+export type OwnCounts = Pick<AgentReport, "startedMicros" | "seen" | "selected" | "kernelLost">;
+
+/** Any of the last reports says what the others do: one at least should arrive. */
+const LAST_REPORTS = 3;
 
 /** How a collector is called, in every agent alike. */
 export function tunnelName({ host, port }: Destination): string {
@@ -54,6 +64,7 @@ export class Tunnel {
   readonly transmitter: Transmitter;
   /** Copies not made because every place of the send queue was under way. */
   dropped = 0;
+  private reports = 0;
   private readonly options: TunnelOptions;
   private heard = 0;
   private failed = 0;
@@ -91,7 +102,7 @@ export class Tunnel {
 
   counters(): TunnelCounters {
     const { sent, failed, refused, tooLong } = this.transmitter.counters;
-    return { sent, cut: this.encoder.cut, failed, refused, tooLong, dropped: this.dropped };
+    return { sent, reports: this.reports, cut: this.encoder.cut, failed, refused, tooLong, dropped: this.dropped };
   }
 
   /** Sends the copy of packet i, or of segment `n` of the `count` it stands for, at the next `flush` at the latest. */
@@ -101,6 +112,20 @@ export class Tunnel {
       this.dropped++;
       this.encoder.skip();
     } else this.transmitter.send(this.encoder.encode(vector, i, place, n, count));
+  }
+
+  /** Tells the collector, in the stream of copies, what was counted; a report for which there is no room is left out. */
+  report(own: OwnCounts, isLast: boolean): void {
+    const { transmitter, encoder } = this;
+    for (let following = isLast ? LAST_REPORTS - 1 : 0; following >= 0; following--) {
+      const place = transmitter.reserve();
+      if (place === null) return;
+      const { sent, failed } = transmitter.counters;
+      const counts = { ...own, sent, failed, dropped: encoder.skipped, isLast };
+      transmitter.send(encoder.encodeReport(counts, following, place));
+      this.reports++;
+    }
+    transmitter.flush();
   }
 
   /** Sees what the way has become: routes change, routers on it report smaller MTUs, and hosts that nobody listens. */

@@ -2,7 +2,7 @@ import type { Destination } from "../../schema/configuration/destination.ts";
 import { nameHash, placeOf } from "../../src/encapsulate/session-hash.ts";
 import { type Tunnel, type TunnelCounters, tunnelName } from "./tunnel.ts";
 
-const NONE: TunnelCounters = { sent: 0, cut: 0, failed: 0, refused: 0, tooLong: 0, dropped: 0 };
+const NONE: TunnelCounters = { sent: 0, reports: 0, cut: 0, failed: 0, refused: 0, tooLong: 0, dropped: 0 };
 
 /** The ways to an agent's collectors, and which session goes which: in every agent the same. */
 export class Tunnels {
@@ -10,6 +10,8 @@ export class Tunnels {
   private names: Uint32Array;
   private readonly isOpen: (place: number) => boolean;
   private nowMs = 0;
+  /** What is to be done with a tunnel before it is closed. */
+  farewell: (tunnel: Tunnel) => void = () => {};
   /** Counts of those that were closed. */
   private gone = NONE;
 
@@ -42,6 +44,7 @@ export class Tunnels {
     this.all = [...kept, ...opened];
     this.names = namesOf(this.all);
     for (const tunnel of before.filter((one) => !kept.includes(one))) {
+      this.farewell(tunnel);
       await tunnel.transmitter.close();
       this.gone = sum(this.gone, tunnel.counters());
     }
@@ -83,6 +86,7 @@ export class Tunnels {
 
   /** Waits a little for copies under way, and closes all. */
   async close(): Promise<void> {
+    for (const tunnel of this.all) this.farewell(tunnel);
     await Promise.all(this.all.map(({ transmitter }) => transmitter.close()));
   }
 }
@@ -92,6 +96,7 @@ const namesOf = (all: readonly Tunnel[]): Uint32Array => Uint32Array.from(all, (
 function sum(a: TunnelCounters, b: TunnelCounters): TunnelCounters {
   return {
     sent: a.sent + b.sent,
+    reports: a.reports + b.reports,
     cut: a.cut + b.cut,
     failed: a.failed + b.failed,
     refused: a.refused + b.refused,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Delivery, ENCAPSULATIONS, readDestination } from "./destination.ts";
 import { mirror } from "./mirror.ts";
-import { type ConfigurationFault, greKey, log } from "./values.ts";
+import { type ConfigurationFault, greKey, log, seconds } from "./values.ts";
 
 const capture = z.strictObject({
   interfaces: z
@@ -134,6 +134,9 @@ export const agentConfiguration = z.strictObject({
     .default(null)
     .describe("Who the agent becomes once all is open, keeping CAP_NET_RAW alone; null: who it is"),
   status: status.prefault({}).describe("What `rejoin agent --status` asks"),
+  ownCountsSeconds: seconds
+    .default(60)
+    .describe("Seconds between two reports of its own counts, which it sends to the collector among the copies"),
   log: log.prefault({}).describe("The log on standard error"),
 });
 

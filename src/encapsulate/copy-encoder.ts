@@ -21,6 +21,8 @@ export class CopyEncoder {
   room: number;
   /** Copies that were cut to `room`. */
   cut = 0;
+  /** Copies that have a number and were not made. */
+  skipped = 0;
   /** Copies end with the TCP header. */
   headersOnly = false;
   private readonly key: number | null;
@@ -52,7 +54,8 @@ export class CopyEncoder {
 
   /** Takes the number of a copy that is not made, for want of a place to put it. */
   skip(): void {
-    this.given[0] = this.numbered + 1;
+    this.skipped++;
+    this.take();
   }
 
   /**
@@ -62,8 +65,7 @@ export class CopyEncoder {
    */
   encode(vector: PacketVector, i: number, target: Uint8Array, n = 0, count = 1): number {
     const protocol = vector.family[i] === 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
-    const header = encodeGreHeader(target, protocol, this.key, this.numbered >>> 0);
-    this.skip();
+    const header = encodeGreHeader(target, protocol, this.key, this.take() >>> 0);
     const present = this.present(vector, i, n, count);
     const carried = this.carried(vector, i, present);
     if (carried < present) this.cut++;
@@ -87,10 +89,16 @@ export class CopyEncoder {
     following: number,
     target: Uint8Array,
   ): number {
-    const number = this.numbered;
+    const number = this.take();
     const header = encodeGreHeader(target, GRE_AGENT_REPORT, this.key, number >>> 0);
-    this.skip();
     return encodeAgentReport(target, header, { ...counts, number, numbered: number + 1 + following, cut: this.cut });
+  }
+
+  /** Gives the next number. */
+  private take(): number {
+    const number = this.numbered;
+    this.given[0] = number + 1;
+    return number;
   }
 
   private writeSegment(vector: PacketVector, i: number, target: Uint8Array, n: number, count: number): void {

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { GRE_AGENT_REPORT } from "../../src/wire/agent-report.ts";
 
 /** A GRE packet as it arrived. */
 export interface Copy {
@@ -25,11 +26,16 @@ export function copyOf(gre: Buffer): Copy {
 /** A plain UDP receiver on loopback that keeps what comes. */
 export class Receiver {
   readonly copies: Copy[] = [];
+  /** The agent's reports of its own counts, which come in the same stream. */
+  readonly reports: Copy[] = [];
   private readonly socket: Socket;
 
   private constructor(socket: Socket) {
     this.socket = socket;
-    socket.on("message", (datagram: Buffer) => this.copies.push(copyOf(Buffer.from(datagram))));
+    socket.on("message", (datagram: Buffer) => {
+      const copy = copyOf(Buffer.from(datagram));
+      (copy.protocol === GRE_AGENT_REPORT ? this.reports : this.copies).push(copy);
+    });
   }
 
   static async open(): Promise<Receiver> {

@@ -7,6 +7,7 @@ const NONE: AgentCounters = {
     seen: 9,
     selected: 5,
     sent: 5,
+    reports: 0,
     cut: 0,
     failed: 0,
     refused: 0,

@@ -75,7 +75,7 @@ describe("played five times as fast", () => {
   });
 
   test("no packet is lost, and each is accounted for", () => {
-    expect(result.agents.map(({ seen, sent, cut }) => [sent - seen, cut])).toEqual([
+    expect(result.agents.map(({ seen, sent, reports, cut }) => [sent - reports - seen, cut])).toEqual([
       [0, 0],
       [0, 0],
     ]);

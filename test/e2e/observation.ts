@@ -28,6 +28,7 @@ export interface AgentCounts {
   readonly seen: number;
   readonly selected: number;
   readonly sent: number;
+  readonly reports: number;
   readonly cut: number;
   readonly failed: number;
   readonly dropped: number;

@@ -46,7 +46,7 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 function expectAccount({ agents, collector, passed }: Observation): void {
   agents.forEach((agent, i) => {
     expect(agent.selected + agent.lost).toBe(passed[i]?.tcp);
-    expect(agent.sent).toBe(agent.selected - agent.failed - agent.dropped);
+    expect(agent.sent).toBe(agent.selected + agent.reports - agent.failed - agent.dropped);
     expect(agent.sent).toBe(passed[i]?.copies);
   });
   const received = sum(collector.sources.map(({ packets }) => packets));
@@ -176,7 +176,11 @@ describe.skipIf(reason !== undefined)(
         expect(observation.agents.map(({ cut }) => cut)).toEqual([0, 0]);
         // The second router's copies may overtake the first's: then a join comes before its session.
         const { "session/counted": counted = 0, "session/orphan-join": early = 0 } = observation.collector.packets;
-        expect(counted + early).toBe(observation.collector.packetsIn);
+        const { "decapsulate/agent-report": reports } = observation.collector.packets;
+        expect(reports).toBe(sum(observation.agents.map((agent) => agent.reports)));
+        expect(counted + early + sum(observation.agents.map((agent) => agent.reports))).toBe(
+          observation.collector.packetsIn,
+        );
 
         const ended = observation.records.filter(({ event }) => event.action === "session-ended");
         expect(ended.map(recordedSession).sort(bySource)).toEqual(expectedSessions(observation.truth).sort(bySource));
