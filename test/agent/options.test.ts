@@ -38,6 +38,7 @@ describe("options as configuration", () => {
       sample: 1,
       limits: { mbitPerSecond: null, processorPercent: null },
       maxFlows: 7,
+      ownCountsSeconds: 60,
       user: null,
       status: { socket: null },
       log: { level: "info", reportSeconds: 60 },
