@@ -51,7 +51,7 @@ export class KernelAgent implements Agent {
   counters(): AgentCounters {
     const { copies, dropped, failed } = this.counts;
     const selected = copies + dropped + failed;
-    const none = { cut: 0, refused: 0, tooLong: 0, limited: 0, pausedMs: 0, lost: 0 };
+    const none = { reports: 0, cut: 0, refused: 0, tooLong: 0, limited: 0, pausedMs: 0, lost: 0 };
     const flows = { live: 0, opened: 0, evicted: 0, leftOut: 0 };
     return { ...none, seen: selected, selected, sent: copies, failed, dropped, flows };
   }
