@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import { pino } from "pino";
 import { COLLECTOR_DEFAULTS, startCollector } from "../../../collectors/central/collector.ts";
 import { ASSIGNED_PORTS, UDP_ENCAPSULATIONS } from "../../../schema/encapsulation.ts";
+import { deliveryTo } from "../../support/delivery.ts";
 import { RecordedSessions } from "../../support/recorded-sessions.ts";
 
 // A collector with all its sockets, begun anew for each line of standard input: at "start" it says "started", at any other
@@ -20,7 +21,7 @@ let running: Awaited<ReturnType<typeof startCollector>> | null = null;
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "start") {
     sink = new RecordedSessions();
-    running = await startCollector(config, sink, pino({ level: "silent" }));
+    running = await startCollector(config, deliveryTo(sink), pino({ level: "silent" }));
     process.stdout.write("started\n");
   } else {
     const { totals, agents, sources } = (await running?.stop()) ?? {};
