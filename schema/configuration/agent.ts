@@ -23,7 +23,7 @@ const capture = z.strictObject({
   kernelFilter: z
     .boolean()
     .default(true)
-    .describe("A ring's packets that cannot be copied stay in the kernel (docs/agents.md tells what may be missed)"),
+    .describe("A ring's packets that cannot be copied stay in the kernel (docs/router.md tells what may be missed)"),
 });
 
 const exclude = z.strictObject({

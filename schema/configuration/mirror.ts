@@ -11,7 +11,7 @@ export const mirror = z.strictObject({
   name: z
     .string()
     // What a shell, nft, tc and ip take as it is, and what leaves room for what is added to it.
-    .regex(/^rejoin[a-z0-9]{0,5}$/)
+    .refine((text) => /^rejoin[a-z0-9]{0,5}$/.test(text), "write rejoin, and at most five letters or digits behind it")
     .default("rejoin")
     .describe(
       "Of the nftables table and the device that takes the copies, rejoin...; agents of one host have different ones",

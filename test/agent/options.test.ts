@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { addOptions, configurationOf } from "../../collectors/agent/options.ts";
 import { agentConfig } from "../../collectors/agent/setup.ts";
-import { agentConfiguration } from "../../schema/configuration/agent.ts";
+import { agentConfiguration, agentFaults } from "../../schema/configuration/agent.ts";
 
 const parsed = (line: string) =>
   configurationOf(addOptions(new Command()).exitOverride().parse(line.split(" "), { from: "user" })).values;
@@ -57,4 +57,26 @@ test("several interfaces are captured as packets arrive, each once; one both way
   expect(agentConfig(parsed("-i a b a -c c")).input).toMatchObject({ names: ["a", "b"], direction: "in" });
   expect(agentConfig(parsed("-i a -c c")).input).toMatchObject({ names: ["a"], direction: "both" });
   expect(agentConfig(parsed("-r a.pcap --speed max -c c")).input).toMatchObject({ files: ["a.pcap"], speed: Infinity });
+});
+
+describe("what a kernel cannot do with the copies that it sends itself", () => {
+  const faultsOf = (keys: object) =>
+    agentFaults(agentConfiguration.parse({ collector: "192.0.2.9", ...keys })).map(({ path }) => path.join("."));
+  const capture = { interfaces: ["eth0"], method: "nft" };
+  const asked = { snap: 200, headersOnly: true, dscp: 8, sample: 0.5, limits: { mbitPerSecond: 1 }, key: 2 ** 24 };
+
+  test("is refused, each by its key; an agent that reads the copies can", () => {
+    const refused = ["snap", "headersOnly", "dscp", "sample", "limits.mbitPerSecond", "key"];
+    expect(faultsOf({ capture, mirror: { device: "vxlan" }, ...asked })).toEqual(refused);
+    expect(faultsOf({ capture, mirror: { device: "gre" }, ...asked })).toEqual(refused.slice(0, -1));
+    expect(faultsOf({ capture, ...asked })).toEqual([]);
+    expect(faultsOf({ capture: { ...capture, promiscuous: true } })).toEqual(["capture.promiscuous"]);
+  });
+
+  test("a collector of VXLAN has the port of VXLAN", () => {
+    const ports = (device: string) =>
+      agentConfig(agentConfiguration.parse({ collector: "192.0.2.9", capture, mirror: { device } })).collectors[0]
+        ?.port;
+    expect(["tap", "vxlan", "gre"].map(ports)).toEqual([4754, 4789, null]);
+  });
 });
