@@ -22,15 +22,10 @@ const WAIT_MS = 250;
 /** A device that cannot be made is tried again after so long. */
 const RETRY_MS = 1000;
 
-/** A TAP that the kernel has for this process, until it is closed. */
-interface Tap {
-  readonly fd: number;
-  readonly interfaceIndex: number;
-}
-
 /**
  * Captures what the kernel sends to a TAP of its own (Documentation/networking/tuntap.rst): there it has cut super-packets
- * into segments and finished their checksums. The device goes with the process; one that is deleted under it is made anew.
+ * into segments and finished their checksums. The device goes with the process; one that is deleted under it is made anew, by the same
+ * descriptor, for which CAP_NET_ADMIN is enough.
  */
 export class TapCapture implements Capture {
   readonly kind = "tap";
@@ -40,7 +35,9 @@ export class TapCapture implements Capture {
   private readonly onDevice: (event: "gone" | "back") => void;
   private readonly frames: Mapping;
   private readonly pollfd: Mapping;
-  private tap: Tap | null;
+  private readonly fd: number;
+  /** The device's number; 0 while there is none. */
+  private interfaceIndex: number;
   private dropped = 0;
   private droppedBefore = 0;
   private retryAtMs = 0;
@@ -55,11 +52,17 @@ export class TapCapture implements Capture {
     this.name = name;
     this.turn = turn;
     this.onDevice = onDevice;
-    this.tap = openTap(libc, name);
+    this.fd = openTun();
+    try {
+      this.interfaceIndex = attach(libc, this.fd, name);
+    } catch (error) {
+      closeSync(this.fd);
+      throw error;
+    }
     const frames = libc.map(null, FRAME_OCTETS * VECTOR_LENGTH);
     const pollfd = libc.map(null, POLLFD_OCTETS);
     if (frames === null || pollfd === null) {
-      closeSync(this.tap.fd);
+      closeSync(this.fd);
       throw new OperationalError("capture", `no memory for the packets of ${name}`);
     }
     this.frames = frames;
@@ -78,8 +81,8 @@ export class TapCapture implements Capture {
     } finally {
       vector.use(new Uint8Array(0));
       this.lost();
-      if (this.tap !== null) closeSync(this.tap.fd);
-      this.tap = null;
+      this.interfaceIndex = 0;
+      closeSync(this.fd);
       this.libc.unmap(this.frames);
       this.libc.unmap(this.pollfd);
     }
@@ -92,7 +95,7 @@ export class TapCapture implements Capture {
   renewFilter(): void {} // the rules that copy to the TAP are the filter
 
   lost(): number {
-    if (this.tap !== null) {
+    if (this.interfaceIndex !== 0) {
       try {
         this.dropped = Number(readFileSync(`/sys/class/net/${this.name}/statistics/tx_dropped`, "ascii"));
       } catch {
@@ -104,11 +107,11 @@ export class TapCapture implements Capture {
 
   /** Hands over a vector of what waits; false when nothing does. */
   private read(vector: PacketVector, octets: Uint8Array<ArrayBuffer>, take: TakeVector): boolean {
-    if (this.tap === null) return false;
+    if (this.interfaceIndex === 0) return false;
     vector.use(octets);
     const atMicros = nowMicros();
     for (let at = 0; !vector.full; at += FRAME_OCTETS) {
-      const length = this.libc.read(this.tap.fd, this.frames.address + BigInt(at), FRAME_OCTETS);
+      const length = this.libc.read(this.fd, this.frames.address + BigInt(at), FRAME_OCTETS);
       if (length === FAILED) break; // EAGAIN, or the device is gone, which `wait` sees
       vector.add(at, length, length, atMicros, LINKTYPE_ETHERNET, 0);
     }
@@ -120,22 +123,21 @@ export class TapCapture implements Capture {
   private async wait(): Promise<void> {
     this.watch();
     const fds = new Int32Array(this.pollfd.buffer);
-    fds[0] = this.tap?.fd ?? -1; // poll(2) skips negative descriptors
+    fds[0] = this.interfaceIndex === 0 ? -1 : this.fd; // poll(2) skips negative descriptors
     new Int16Array(this.pollfd.buffer).set([POLLIN, 0], 2);
     await this.libc.poll(this.pollfd, 1, WAIT_MS);
   }
 
   private watch(): void {
-    if (this.tap !== null && this.libc.interfaceIndex(this.name) !== this.tap.interfaceIndex) {
-      closeSync(this.tap.fd);
-      this.tap = null;
+    if (this.interfaceIndex !== 0 && this.libc.interfaceIndex(this.name) !== this.interfaceIndex) {
+      this.interfaceIndex = 0;
       this.droppedBefore += this.dropped;
       this.dropped = 0;
       this.onDevice("gone");
     }
-    if (this.tap !== null || performance.now() < this.retryAtMs) return;
+    if (this.interfaceIndex !== 0 || performance.now() < this.retryAtMs) return;
     try {
-      this.tap = openTap(this.libc, this.name);
+      this.interfaceIndex = attach(this.libc, this.fd, this.name);
       this.onDevice("back");
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
@@ -144,24 +146,26 @@ export class TapCapture implements Capture {
   }
 }
 
-function openTap(libc: Libc, name: string): Tap {
-  let fd: number;
+function openTun(): number {
   try {
-    fd = openSync(TUN_DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
+    return openSync(TUN_DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const advice = "it needs root or CAP_NET_ADMIN, and a kernel with TUN/TAP (modprobe tun)";
     throw new OperationalError("capture", `cannot make a TAP (${reason}); ${advice}`, { cause });
   }
+}
+
+/** Makes the device and returns its number. */
+function attach(libc: Libc, fd: number, name: string): number {
   const request = new Uint8Array(IFREQ_OCTETS);
   new TextEncoder().encodeInto(name, request);
   new Uint16Array(request.buffer)[IFREQ_FLAGS / 2] = IFF_TAP | IFF_NO_PI;
   if (libc.ioctl(fd, TUNSETIFF, request) === FAILED) {
     const code = libc.errorName();
-    closeSync(fd);
     throw new OperationalError("capture", `cannot make TAP ${name} (${code})${ADVICE[code] ?? ""}`);
   }
-  return { fd, interfaceIndex: libc.interfaceIndex(name) };
+  return libc.interfaceIndex(name);
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

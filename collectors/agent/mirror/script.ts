@@ -169,6 +169,7 @@ start() {
 }
 
 check() {
+	awaited && return
 	whole
 	value "$name/ifalias"
 	[ "$value" = "$whole" ] && intact && return
@@ -226,7 +227,8 @@ function deviceFunction(plan: MirrorPlan): string {
   ];
   if (target.kind === "tap") {
     lines.push(`	ip link set dev "$name" mtu "$mtu" txqueuelen ${TAP_QUEUE} ${alias} || return 1`, '	quiet "$name"');
-    return ["mirror_device() {", ...lines, "}", ""].join("\n");
+    // An agent whose TAP is gone makes another, and asks again then.
+    return ['awaited() { ! present "$name"; }', "", "mirror_device() {", ...lines, "}", ""].join("\n");
   }
   lines.push(
     ...wayToCollector(target),
@@ -245,7 +247,7 @@ function deviceFunction(plan: MirrorPlan): string {
       `	quiet ${second} && quiet ${first}`,
     );
   }
-  return ["mirror_device() {", ...lines, "}", ""].join("\n");
+  return ["awaited() { false; }", "", "mirror_device() {", ...lines, "}", ""].join("\n");
 }
 
 type Tunnel = Exclude<MirrorPlan["target"], { readonly kind: "tap" }>;

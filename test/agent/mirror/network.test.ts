@@ -214,6 +214,17 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     expect(edge.leftovers()).toBe("");
   });
 
+  it("as another user: rules and TAP are made anew, and removed", async () => {
+    const mirror = agentWith("capture: { method: nft }\nuser: nobody");
+    await mirror.says(/started/);
+    edge.network.ip("edge", "link", "del", "rejoin");
+    await mirror.says(/TAP rejoin is gone[\s\S]*installing the mirror again/);
+    await settle();
+    expect(await copiesOf("tap", () => edge.inject(MPTCP.slice(0, 20)))).toEqual(payloadPackets(MPTCP.slice(0, 20)));
+    expect(await mirror.stop()).toBe(0);
+    expect(edge.leftovers()).toBe("");
+  });
+
   it("takes the place of what a killed agent left, and not that of one that lives", async () => {
     const first = agent("nft", "vxlan");
     await first.says(/started/);
