@@ -92,6 +92,9 @@ export function accessError(error: unknown, { brokers, tls, sasl }: KafkaAccess)
     error instanceof Error ? error.message.replace(/^Connection error: |^Failed to connect: /, "") : `${error}`;
   const fail = (code: string, message: string) =>
     new OperationalError(code, message, { retriable: true, cause: error });
+  if (/ENOENT|EACCES/.test(said)) {
+    return fail("KAFKA_FILE", `${where}: a file of sink.kafka.tls or sink.kafka.sasl cannot be read: ${said}`);
+  }
   if (sasl !== null && error instanceof Error && /SASL|authenticat/i.test(`${error.name} ${said}`)) {
     const who = sasl.username === null ? "this client" : `user ${sasl.username}`;
     return fail("KAFKA_AUTHENTICATION", `${where} does not let ${who} in: ${said}; check sink.kafka.sasl`);
