@@ -151,9 +151,15 @@ describe.skipIf(reason !== undefined)(titled("mirrored by kernels, sessions of k
       const [core, copied] = [cores[i], copies[i]];
       if (core === undefined || copied === undefined) throw new Error(`${router} was not recorded`);
       expect(core.count()).toBeGreaterThan(100);
-      if (way.mtu > 1500) expect(copiesIn(copied, delivered).sort()).toEqual(packetsIn(core).sort());
+      if (way.mtu > 1500)
+        expect(
+          copiesIn(copied, delivered)
+            .filter((packet) => !packet.startsWith("726a6e01"))
+            .sort(),
+        ).toEqual(packetsIn(core).sort());
     });
-    expect(totals.packetsIn).toBe(cores.reduce((sum, core) => sum + core.count(), 0));
+    const { "decapsulate/agent-report": reports = 0 } = totals.packets as Record<string, number>;
+    expect(Number(totals.packetsIn) - reports).toBe(cores.reduce((sum, core) => sum + core.count(), 0));
 
     // The sessions are those of the hosts' kernels.
     const told = endedSessions(directory).map(({ mptcp }) => {
