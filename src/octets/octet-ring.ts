@@ -1,3 +1,4 @@
+import { FATE_ALIVE } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
 import { type Kernel, plainKernel, wasmKernel } from "./kernel.ts";
 
@@ -30,6 +31,8 @@ export class OctetRing {
   stagedAt = 0;
   private stagedAddress = 0;
   private block: Uint8Array | null = null;
+  /** `hasVector` was asked. */
+  private isTried = false;
   private from = 0;
   private to = 0;
   /** Said by whoever keeps a place in what is staged. */
@@ -53,8 +56,13 @@ export class OctetRing {
     this.kernel = kernel ?? plainKernel(this.octets);
   }
 
-  /** Forgets which block was staged: the vector's packets, or its octets, are others. */
+  /** Begins a vector: its packets, or the octets of its block, are others. */
   clear(): void {
+    this.isTried = false;
+    this.unstage();
+  }
+
+  private unstage(): void {
     // What nobody asked for leaves its room.
     if (this.block !== null && !this.isUsed && this.written === this.stagedAt + this.to) {
       this.written = this.stagedAt + this.from;
@@ -68,7 +76,7 @@ export class OctetRing {
    */
   stage(block: Uint8Array, from: number, to: number, wanted: number): void {
     if (block === this.block && from >= this.from && to <= this.to) return;
-    this.clear();
+    this.unstage();
     if (wanted === 0 || wanted * 2 < to - from || to - from > this.size) return;
     this.stagedAt = this.write(block, from, to) - from;
     this.stagedAddress = ((this.stagedAt + from) % this.size) - from;
@@ -78,14 +86,20 @@ export class OctetRing {
     this.to = to;
   }
 
-  /** `stage` for all payload of a vector. */
-  stageVector({ block, length, payloadAt, payloadCaptured }: PacketVector): void {
+  /** Whether [at, at + length) of a vector's block is staged; at the first time all of its payload is, where that is worth it. */
+  hasVector(vector: PacketVector, at: number, length: number): boolean {
+    if (!this.isTried) this.stageVector(vector);
+    return this.has(vector.block, at, length);
+  }
+
+  private stageVector({ block, length, fate, payloadAt, payloadCaptured }: PacketVector): void {
+    this.isTried = true;
     let from = 0xffffffff;
     let to = 0;
     let wanted = 0;
     for (let i = 0; i < length; i++) {
       const captured = payloadCaptured[i]!;
-      if (captured === 0) continue;
+      if (captured === 0 || fate[i] !== FATE_ALIVE) continue;
       from = Math.min(from, payloadAt[i]!);
       to = Math.max(to, payloadAt[i]! + captured);
       wanted += captured;

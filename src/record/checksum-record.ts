@@ -4,7 +4,8 @@ import type { ChecksumReason } from "../session/checksums.ts";
 import * as join from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { isOpen } from "../subflow/mapping-sums.ts";
+import { isCurrentOpen } from "../subflow/current-mapping.ts";
+import { isOpen } from "../subflow/watched-direction.ts";
 
 type ChecksumRecord = NonNullable<StreamRecord["checksum"]>;
 
@@ -25,6 +26,7 @@ export function checksumRecord(sessions: Sessions, session: number, side: 0 | 1)
     for (const mapping of watched.get(subflow)?.[higher]?.mappings ?? []) {
       if (isOpen(mapping)) reasons["octets-missing"]++;
     }
+    if (isCurrentOpen(sessions.subflows, subflow, higher)) reasons["octets-missing"]++;
     const counts = sessions.rare.checksums.get(subflow * 2 + higher);
     if (counts === undefined) continue;
     for (const verdict of ["verified", "failed", "old_byte_order"] as const)

@@ -64,6 +64,7 @@ export class SessionStage {
     this.stage = stage;
     this.observer = observer;
     this.sessions = new Sessions(bounds, stage.subflows, seed, observer.octets);
+    stage.mappings.watched.sums.ring = this.sessions.octets.ring;
     this.placement = new Placement(this.sessions);
     this.endings = new Endings(this.sessions, (session, close, atMicros) => this.end(session, close, atMicros));
     const room = new Room(this.sessions, this.endings, bounds.pendingJoins, (subflow) => this.waiting.forget(subflow));
@@ -98,7 +99,8 @@ export class SessionStage {
     }
     this.stage.mappings.watched.releasePlain();
     this.later.each(this.stage.mappings.watched.later, (of, seenOf) => this.take(of, seenOf, 0));
-    for (const mapping of this.stage.mappings.watched.sums.checked) takeChecked(this.sessions, mapping);
+    const { sums } = this.stage.mappings.watched;
+    for (let n = 0; n < sums.count; n++) takeChecked(this.sessions, sums.checked[n]!);
     this.stage.mappings.watched.clear();
     if (count > 0) this.advance(vector.atMicros[count - 1]!);
   }

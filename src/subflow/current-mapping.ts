@@ -21,7 +21,7 @@ export interface HotMapping {
 export function currentMapping(subflows: table.SubflowTable, subflow: number, higher: number): HotMapping | null {
   const { hot } = subflows;
   const at = table.SubflowTable.direction(subflow, higher);
-  const length = hot[at + table.MAPPING_LENGTH]!;
+  const length = hot[at + table.MAPPING_LENGTH]! & table.INFINITE;
   if (length === 0) return null;
   const [dsnHi, dsnLo] = [hot[at + table.MAPPING_DSN_HI]!, hot[at + table.MAPPING_DSN_LO]!];
   return { ssn: hot[at + table.MAPPING_SSN]!, length, form: formOf(subflows, subflow, higher), dsnHi, dsnLo };
@@ -34,7 +34,23 @@ export function formOf(subflows: table.SubflowTable, subflow: number, higher: nu
   return state & (table.STATE_DSN_64 << higher) ? events.DSN_64 : events.DSN_32;
 }
 
-/** Makes a mapping the newest of its direction. */
+/** The checksum that the newest mapping of a direction was stated with; -1 where it has none. */
+export function currentChecksum(subflows: table.SubflowTable, subflow: number, higher: number): number {
+  const at = table.SubflowTable.direction(subflow, higher);
+  if ((subflows.hot[at + table.MAPPING_LENGTH]! & table.IS_CHECKED) === 0) return -1;
+  return subflows.sums[(subflow * 2 + higher) * table.SUM_WORDS + table.SUM_STATED]! & 0xffff;
+}
+
+/** Whether octets are missing under the checksum of a direction's newest mapping. */
+export function isCurrentOpen(subflows: table.SubflowTable, subflow: number, higher: number): boolean {
+  const { hot } = subflows;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const length = hot[at + table.MAPPING_LENGTH]!;
+  if ((length & table.IS_CHECKED) === 0) return false;
+  return ((hot[at + table.NEXT_SSN]! - hot[at + table.MAPPING_SSN]!) | 0) < (length & table.INFINITE);
+}
+
+/** Makes a mapping the newest of its direction; one without a checksum. */
 export function setCurrent(subflows: table.SubflowTable, subflow: number, higher: number, mapping: HotMapping): void {
   const { hot } = subflows;
   const at = table.SubflowTable.direction(subflow, higher);
@@ -49,6 +65,21 @@ export function setCurrent(subflows: table.SubflowTable, subflow: number, higher
   bringNear(hot, at);
 }
 
+/** Whether a mapping is the newest one of its direction. */
+export function isCurrent(
+  subflows: table.SubflowTable,
+  subflow: number,
+  higher: number,
+  { ssn, length, form, dsnHi, dsnLo }: HotMapping,
+): boolean {
+  const { hot } = subflows;
+  const at = table.SubflowTable.direction(subflow, higher);
+  if (ssn !== hot[at + table.MAPPING_SSN] || length !== (hot[at + table.MAPPING_LENGTH]! & table.INFINITE))
+    return false;
+  if (form !== formOf(subflows, subflow, higher)) return false;
+  return dsnHi === hot[at + table.MAPPING_DSN_HI] && dsnLo === hot[at + table.MAPPING_DSN_LO];
+}
+
 /**
  * Whether the newest mapping may make room for this one: it is the same, or there is none, or all of it was seen and the
  * two have no octet in common.
@@ -61,13 +92,10 @@ export function mayReplace(
 ): boolean {
   const { hot } = subflows;
   const at = table.SubflowTable.direction(subflow, higher);
-  const known = hot[at + table.MAPPING_LENGTH]!;
-  if (known === 0) return true;
-  const { ssn, length, form, dsnHi, dsnLo } = mapping;
+  const known = hot[at + table.MAPPING_LENGTH]! & table.INFINITE;
+  if (known === 0 || isCurrent(subflows, subflow, higher, mapping)) return true;
+  const { ssn, length } = mapping;
   const ahead = (ssn - hot[at + table.MAPPING_SSN]!) | 0;
-  if (ahead === 0 && length === known && form === formOf(subflows, subflow, higher)) {
-    return dsnHi === hot[at + table.MAPPING_DSN_HI] && dsnLo === hot[at + table.MAPPING_DSN_LO];
-  }
   const seen = (hot[at + table.NEXT_SSN]! - hot[at + table.MAPPING_SSN]!) | 0;
   if (known === table.INFINITE || seen < known) return false;
   return ahead >= known || -ahead >= length;

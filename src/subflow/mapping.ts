@@ -1,10 +1,19 @@
 import type { PacketVector } from "../vector.ts";
 import { DSS_DATA_FIN, DSS_DSN_64, type MptcpOptions } from "../wire/mptcp.ts";
-import { currentMapping, formOf, type HotMapping, insideCurrent, mayReplace, setCurrent } from "./current-mapping.ts";
+import {
+  currentChecksum,
+  currentMapping,
+  formOf,
+  type HotMapping,
+  insideCurrent,
+  isCurrent,
+  mayReplace,
+  setCurrent,
+} from "./current-mapping.ts";
 import { countMoved, countPayload } from "./payload-count.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
-import { type Mapping, WatchedDirection } from "./watched-direction.ts";
+import { JUDGED, type Mapping, WatchedDirection } from "./watched-direction.ts";
 import { WatchedPayload } from "./watched-payload.ts";
 
 const WORD = 2 ** 32;
@@ -14,7 +23,7 @@ const WORD = 2 ** 32;
  * from them: by its place inside a mapping, never by taking the mapping's DSN for the segment's.
  *
  * While octets come in order the newest mapping of a direction, in its hot line, is enough. Where something is missing,
- * comes late or overlaps, or has a checksum, the direction is watched (src/subflow/watched-direction.ts).
+ * comes late or overlaps, the direction is watched (src/subflow/watched-direction.ts).
  */
 export class Mappings {
   /** Of directions for which the hot line is not enough. */
@@ -58,12 +67,9 @@ export class Mappings {
     const checksum = length === table.INFINITE ? -1 : options.checksum;
     const stated = { ssn, length, form, dsnHi: isRelative ? 0 : options.dsnHi, dsnLo: isRelative ? 1 : options.dsnLo };
     let direction = this.directionOf(subflow, higher);
-    if (direction === null && checksum < 0) {
-      if (length === 0) return kind;
-      if (mayReplace(subflows, subflow, higher, stated)) {
-        setCurrent(subflows, subflow, higher, stated);
-        return kind;
-      }
+    if (direction === null) {
+      if (length === 0 && checksum < 0) return kind;
+      if (length !== 0 && this.takeAsCurrent(subflow, higher, stated, dataLength, checksum)) return kind;
     }
     direction ??= this.watch(
       subflow,
@@ -77,14 +83,45 @@ export class Mappings {
       return kind;
     }
     const mapping = placed(direction, stated, dataLength, checksum);
+    if (length !== 0 && checksum >= 0 && direction.heldOctets === 0 && direction.seen.covers(mapping.start, mapping.end)) {
+      mapping.summed = JUDGED;
+    }
     if (length !== 0) this.announce(subflow, higher, direction, mapping);
     else if (!direction.isFinChecked && checksum >= 0) {
       // A DATA_FIN alone is repeated until it is acknowledged.
       direction.isFinChecked = true;
-      direction.usesChecksums = true;
       this.watched.sums.addFin(subflow, higher, mapping);
     }
     return kind;
+  }
+
+  /** Leaves a mapping to the hot line of its direction, where that is enough for it. */
+  private takeAsCurrent(
+    subflow: number,
+    higher: number,
+    stated: HotMapping,
+    dataLength: number,
+    checksum: number,
+  ): boolean {
+    const { subflows } = this;
+    if (!mayReplace(subflows, subflow, higher, stated)) return false;
+    const known = currentChecksum(subflows, subflow, higher);
+    let isPast = false;
+    if (isCurrent(subflows, subflow, higher, stated)) {
+      if (checksum !== known) return false;
+    } else if (checksum >= 0) {
+      // It is summed from its first octet on, and a DATA_FIN in it is not in the hot line.
+      const next = subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!;
+      isPast = ((stated.ssn + stated.length - next) | 0) <= 0;
+      if (!isPast && (dataLength !== stated.length || ((stated.ssn - next) | 0) < 0)) return false;
+    }
+    // One whose octets all came before was judged when they did.
+    if (checksum < 0 || isPast) setCurrent(subflows, subflow, higher, stated);
+    else if (!isCurrent(subflows, subflow, higher, stated) || known < 0) {
+      setCurrent(subflows, subflow, higher, stated);
+      this.watched.sums.beginCurrent(subflow, higher, checksum, 0, false);
+    }
+    return true;
   }
 
   /**
@@ -106,6 +143,8 @@ export class Mappings {
       if (direction === null) {
         countPayload(this.subflows, subflow, higher, payload, fresh, ahead, next);
         if (!isEnough) cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
+        else if (fresh > 0 && covered > 0)
+          this.watched.sums.addCurrent(vector, i, subflow, higher, payload - fresh, fresh);
         if (!isEnough && !isPlain) {
           table.addOctets(cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, payload - covered);
         }
@@ -160,7 +199,10 @@ export class Mappings {
     const inside = insideCurrent(hot, at, ssn);
     const skip = Math.max(-inside, 0);
     const from = Math.max(inside, 0);
-    const covered = Math.min(vector.payloadLength[i]! - skip, hot[at + table.MAPPING_LENGTH]! - from);
+    const covered = Math.min(
+      vector.payloadLength[i]! - skip,
+      (hot[at + table.MAPPING_LENGTH]! & table.INFINITE) - from,
+    );
     if (covered <= 0) return 0;
     const lo = (hot[at + table.MAPPING_DSN_LO]! + from) >>> 0;
     const hi = lo < from ? hot[at + table.MAPPING_DSN_HI]! + 1 : hot[at + table.MAPPING_DSN_HI]!;
@@ -170,12 +212,18 @@ export class Mappings {
 
   /** Begins to watch a direction of which everything below `next` was seen; null at the bound. */
   private watch(subflow: number, higher: number, next: number): WatchedDirection | null {
+    const known = currentMapping(this.subflows, subflow, higher);
+    const checksum = currentChecksum(this.subflows, subflow, higher);
+    // Whatever is summed from now on is summed beside the hot line, or not at all.
+    if (known !== null) setCurrent(this.subflows, subflow, higher, known);
     const directions = this.subflows.watch(subflow);
     if (directions === null) return null;
     const direction = new WatchedDirection(next);
     directions[higher] = direction;
-    const known = currentMapping(this.subflows, subflow, higher);
-    if (known !== null) direction.announce(placed(direction, known, known.length, -1));
+    if (known === null) return direction;
+    const mapping = placed(direction, known, known.length, checksum);
+    if (checksum >= 0) this.watched.sums.moveCurrent(subflow, higher, mapping, Math.max((next - known.ssn) | 0, 0));
+    direction.announce(mapping);
     return direction;
   }
 
@@ -198,7 +246,12 @@ export class Mappings {
   private settle(subflow: number, higher: number, direction: WatchedDirection, isPlain: boolean): void {
     if (!direction.isSettled(isPlain)) return;
     const newest = direction.newest();
-    if (newest !== null) setCurrent(this.subflows, subflow, higher, onWire(newest, direction.taken(newest)));
+    if (newest !== null) {
+      setCurrent(this.subflows, subflow, higher, onWire(newest, direction.taken(newest)));
+      if (newest.checksum >= 0) {
+        this.watched.sums.beginCurrent(subflow, higher, newest.checksum, newest.sum, newest.isCut);
+      }
+    }
     this.subflows.unwatch(subflow, higher);
     const at = table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN;
     const next = this.subflows.hot[at]!;

@@ -3,6 +3,7 @@ import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64, DSS_DATA_FIN, DSS_DSN_64, DSS_MAPPING } from "../wire/mptcp.ts";
 import { FIN, RST, SYN } from "../wire/tcp.ts";
 import { FAR_INSIDE } from "./current-mapping.ts";
+import type { MappingSums } from "./mapping-sums.ts";
 import { TIMED_EVERY } from "./round-trip.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
@@ -24,6 +25,7 @@ export function steadyFollower(
   vector: PacketVector,
   out: events.SubflowEvents,
   subflows: table.SubflowTable,
+  mappingSums: MappingSums,
 ): (from: number, count: number) => number {
   return function followSteady(from, count) {
     const { view, fate, flags, mptcpAt, optionsEnd, seq, agent, atMicros, ipLength } = vector;
@@ -41,7 +43,7 @@ export function steadyFollower(
       dataCaptured,
       ssn: outSsn,
     } = out;
-    const { hot, hotFloat } = subflows;
+    const { hot, hotFloat, sums } = subflows;
     for (let i = from; i < count; i++) {
       const flow = subflow[i]!;
       if (fate[i] !== FATE_ALIVE) {
@@ -62,7 +64,8 @@ export function steadyFollower(
       const end = (ssn + payload) >>> 0;
       if (ssn !== hot[at + table.NEXT_SSN] || end < ssn) return i;
       let begin = hot[at + table.MAPPING_SSN]!;
-      let covered = hot[at + table.MAPPING_LENGTH]!;
+      let covered = hot[at + table.MAPPING_LENGTH]! & table.INFINITE;
+      let checked = hot[at + table.MAPPING_LENGTH]! & table.IS_CHECKED;
       // Some packets begin a measurement (round-trip.ts).
       const packets = hot[at + table.PACKETS]! + 1;
       if (payload !== 0 && (packets & TIMED_EVERY) === 0) return i;
@@ -81,8 +84,9 @@ export function steadyFollower(
         if (bits & DSS_MAPPING) {
           const wide = (bits & DSS_DSN_64) >> 3;
           const lengthAt = mapping + 8 + wide * 4;
-          // A checksum, and the first mapping with a DSN of its own, are the general path's.
-          if (lengthAt + 2 !== option + length || bits & DSS_DATA_FIN || payload === 0) return i;
+          // The first mapping with a DSN of its own is the general path's.
+          const hasSum = (option + length - lengthAt) >> 2;
+          if (lengthAt + 2 + hasSum * 2 !== option + length || bits & DSS_DATA_FIN || payload === 0) return i;
           if (covered === 0 || (state & (table.STATE_DSN_RELATIVE << higher)) !== 0) return i;
           const mapped = view.getUint16(lengthAt);
           const hi = wide ? view.getUint32(mapping) : 0;
@@ -91,16 +95,26 @@ export function steadyFollower(
           const form = (table.STATE_DSN_64 & -wide) << higher;
           if (ahead === 0) {
             if (mapped !== covered || lo !== hot[at + table.MAPPING_DSN_LO]) return i;
+            if (hasSum !== checked >>> 31) return i;
+            if (hasSum && (sums[(flow * 2 + higher) * table.SUM_WORDS]! & 0xffff) !== view.getUint16(lengthAt + 2))
+              return i;
             if (hi !== hot[at + table.MAPPING_DSN_HI] || (state & (table.STATE_DSN_64 << higher)) !== form) return i;
           } else {
             // As `mayReplace` in current-mapping.ts, which says why.
             begin = (begin + ahead) >>> 0;
             if (ahead < covered || ((ssn - begin) | 0) < 0 || ((ssn - begin) | 0) + payload > mapped) return i;
+            // It is summed from its first octet on.
+            if (hasSum && ssn !== begin) return i;
             covered = mapped;
+            checked = hasSum << 31;
+            if (hasSum) {
+              sums[(flow * 2 + higher) * table.SUM_WORDS + table.SUM_STATED] = view.getUint16(lengthAt + 2);
+              sums[(flow * 2 + higher) * table.SUM_WORDS + table.SUM] = 0;
+            }
             hot[at + table.MAPPING_DSN_HI] = hi;
             hot[at + table.MAPPING_DSN_LO] = lo;
             hot[at + table.MAPPING_SSN] = begin;
-            hot[at + table.MAPPING_LENGTH] = mapped;
+            hot[at + table.MAPPING_LENGTH] = mapped | checked;
             state = (state & ~(table.STATE_DSN_64 << higher)) | form;
             hot[base + table.STATE] = state;
           }
@@ -130,6 +144,7 @@ export function steadyFollower(
         dataAt[i] = payloadAt[i]!;
         dataLength[i] = payload;
         dataCaptured[i] = payloadCaptured[i]!;
+        if (checked !== 0) mappingSums.addCurrent(vector, i, flow, higher, 0, payload, ssn);
         meaning |= events.DATA;
       }
       kind[i] = meaning;

@@ -114,20 +114,21 @@ export interface LaterData {
 }
 
 /** A mapping with a checksum, for which no further octet is waited. */
-export interface CheckedMapping {
-  readonly subflow: number;
-  readonly higher: number;
+export class CheckedMapping {
+  subflow = 0;
+  higher = 0;
   /** DSN of the first octet, in a DSN_ form. */
-  readonly form: number;
-  readonly dsnHi: number;
-  readonly dsnLo: number;
+  form = 0;
+  /** NaN before the first, as at NO_WORD in src/wire/mptcp.ts. */
+  dsnHi = Number.NaN;
+  dsnLo = Number.NaN;
   /** Subflow sequence number, data-level length (a DATA_FIN included) and checksum as the option states them. */
-  readonly ssn: number;
-  readonly dataLength: number;
-  readonly checksum: number;
+  ssn = Number.NaN;
+  dataLength = 0;
+  checksum = 0;
   /** Payload octets, and their ones-complement sum. */
-  readonly length: number;
-  readonly sum: number;
+  length = 0;
+  sum = 0;
   /** Why the sum is not whole; null where it is. */
-  readonly unverifiable: "truncated" | "octets-missing" | null;
+  unverifiable: "truncated" | "octets-missing" | null = null;
 }

@@ -43,7 +43,9 @@ export class SubflowStage {
   private readonly options = new mptcp.MptcpOptions();
   private readonly resolution: Resolution;
   private readonly rivals: RivalAnswers;
-  private readonly steadyOf = forVector((vector) => steadyFollower(vector, this.events, this.subflows));
+  private readonly steadyOf = forVector((vector) =>
+    steadyFollower(vector, this.events, this.subflows, this.mappings.watched.sums),
+  );
   /** A packet of the vector under way has opened a subflow. */
   private opened = false;
   /** A packet of the vector under way is a second copy. */
@@ -305,7 +307,7 @@ export class SubflowStage {
 
 /** Whether octets begin where the newest mapping of the direction at `at` ends, or where the subflow does. */
 function isBehindMapping(hot: Uint32Array, at: number, ssn: number): boolean {
-  const length = hot[at + table.MAPPING_LENGTH]!;
+  const length = hot[at + table.MAPPING_LENGTH]! & table.INFINITE;
   return ssn === (length === 0 ? 1 : (hot[at + table.MAPPING_SSN]! + length) >>> 0);
 }
 

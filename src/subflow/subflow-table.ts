@@ -42,8 +42,17 @@ export const MAPPING_DSN_LO = 5;
 /** Packets of this direction. */
 export const PACKETS = 6;
 
-/** MAPPING_LENGTH of an infinite mapping (RFC 8684 §3.7). */
+/** MAPPING_LENGTH of an infinite mapping (RFC 8684 §3.7), and the mask of any length. */
 export const INFINITE = 0x7fffffff;
+/** MAPPING_LENGTH: the mapping has a checksum, with which and with what sum so far says `SubflowTable.sums`. */
+export const IS_CHECKED = 0x80000000;
+
+/** Words of a direction in `SubflowTable.sums`: the checksum as it was stated and SUM_CUT; the sum of the octets so far. */
+export const SUM_WORDS = 2;
+export const SUM_STATED = 0;
+export const SUM = 1;
+/** A copy was cut before octets of the mapping. */
+export const SUM_CUT = 1 << 16;
 
 /** STATE_ bits. The flow key's addresses are IPv6. */
 export const STATE_IPV6 = 1 << 0;
@@ -128,6 +137,8 @@ export class SubflowTable {
   readonly hotFloat: Float64Array;
   readonly cold: Uint32Array;
   readonly coldFloat: Float64Array;
+  /** SUM_WORDS for each direction, the lower endpoint's first: of newest mappings with a checksum. */
+  readonly sums: Uint32Array;
   readonly index: FlowIndex;
   /** By subflow and direction: what the hot line has no room for. */
   readonly watched = new Map<number, [WatchedDirection | null, WatchedDirection | null]>();
@@ -164,6 +175,7 @@ export class SubflowTable {
     this.hotFloat = asFloats(this.hot);
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
+    this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
     this.agents = new SubflowAgents(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
   }

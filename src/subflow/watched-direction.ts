@@ -21,11 +21,17 @@ export interface Mapping {
   readonly ssn: number;
   readonly dataLength: number;
   readonly checksum: number;
-  /** Octets whose sum is in `sum`, and whether a copy was cut before some. */
+  /** Octets whose sum is in `sum` (JUDGED: all, and it was judged), and whether a copy was cut before some. */
   summed: number;
   sum: number;
   isCut: boolean;
 }
+
+/** `Mapping.summed` of one that was judged. */
+export const JUDGED = -1;
+
+/** Whether a mapping has a checksum that was not judged yet. */
+export const isOpen = (mapping: Mapping): boolean => mapping.checksum >= 0 && mapping.summed !== JUDGED;
 
 /** A piece of a segment: the mapping that covers it, or null, and its place. */
 export interface Piece {
@@ -38,8 +44,8 @@ export interface Piece {
 export type Announcement = "known" | "new" | "contradicts";
 
 /**
- * A subflow direction whose newest mapping alone would not do: octets are missing below those seen, mappings came late
- * or overlap, or their checksums are to be verified. Of mappings that map the same octet, the one announced first
+ * A subflow direction whose newest mapping alone would not do: octets are missing below those seen, or mappings came late
+ * or overlap. Of mappings that map the same octet, the one announced first
  * holds: so does a receiver (Linux answers with DSSNotMatching).
  */
 export class WatchedDirection {
@@ -48,7 +54,6 @@ export class WatchedDirection {
   readonly seen: SeenOctets;
   /** Octets that no mapping covers yet, held in src/subflow/held-payload.ts. */
   heldOctets = 0;
-  usesChecksums = false;
   /** A DATA_FIN without payload had its checksum judged. */
   isFinChecked = false;
   /** After `announce`: the mapping that made room, null mostly; and whether octets of it were still missing. */
@@ -87,7 +92,6 @@ export class WatchedDirection {
         return other.checksum === mapping.checksum ? "known" : "contradicts";
       }
     }
-    if (mapping.checksum >= 0) this.usesChecksums = true;
     this.mappings.push(mapping);
     if (this.mappings.length > MAX_MAPPINGS) this.makeRoom();
     return contradicts ? "contradicts" : "new";
@@ -141,13 +145,21 @@ export class WatchedDirection {
    * `isPlain`: no mapping need be there.
    */
   isSettled(isPlain: boolean): boolean {
-    if (this.usesChecksums || this.heldOctets > 0 || !this.seen.isWhole) return false;
+    if (this.isFinChecked || this.heldOctets > 0 || !this.seen.isWhole) return false;
     const newest = this.newest();
     if (newest === null) return isPlain;
     return (
       this.taken(newest) < newest.end - newest.start &&
-      this.mappings.every((one) => one === newest || this.isFilled(one))
+      this.isInStep(newest) &&
+      this.mappings.every((one) => one === newest || (this.isFilled(one) && !isOpen(one)))
     );
+  }
+
+  /** Whether the hot line can go on with the sum of a mapping: all octets that were seen are in it. */
+  private isInStep(mapping: Mapping): boolean {
+    if (mapping.checksum < 0) return true;
+    if (mapping.dataLength !== mapping.end - mapping.start || this.taken(mapping) > 0) return false;
+    return !isOpen(mapping) || mapping.summed === Math.max(this.next - mapping.start, 0);
   }
 
   private isFilled(mapping: Mapping): boolean {

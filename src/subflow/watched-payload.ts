@@ -14,7 +14,7 @@ const WORD = 2 ** 32;
 export class WatchedPayload {
   /** Of this vector, besides its events: octets of a packet under a second mapping, and held ones whose mapping came. */
   readonly later: events.LaterData[] = [];
-  readonly sums = new MappingSums();
+  readonly sums: MappingSums;
   /** Of the segment placed last: octets that had not been seen. */
   fresh = 0;
   private readonly subflows: table.SubflowTable;
@@ -25,6 +25,7 @@ export class WatchedPayload {
 
   constructor(subflows: table.SubflowTable, out: events.SubflowEvents) {
     this.subflows = subflows;
+    this.sums = new MappingSums(subflows);
     this.out = out;
     this.held = new HeldPayload((piece) => this.countUnmapped(piece));
   }
@@ -33,7 +34,7 @@ export class WatchedPayload {
   clear(): void {
     this.vector++;
     this.later.length = 0;
-    this.sums.checked.length = 0;
+    this.sums.clear();
   }
 
   /** Gives up what no mapping came for in time. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FAR_INSIDE } from "../../src/subflow/current-mapping.ts";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
+import { MappingSums } from "../../src/subflow/mapping-sums.ts";
 import { steadyFollower } from "../../src/subflow/steady-path.ts";
 import { DATA, DSN_64, SubflowEvents } from "../../src/subflow/subflow-events.ts";
 import * as table from "../../src/subflow/subflow-table.ts";
@@ -33,7 +34,7 @@ function followed(inside: number) {
   const out = new SubflowEvents();
   out.subflow[0] = subflow;
   out.fromHigher[0] = keys.fromHigher[0] ?? 0;
-  return { next: steadyFollower(vector, out, subflows)(0, 1), out };
+  return { next: steadyFollower(vector, out, subflows, new MappingSums(subflows))(0, 1), out };
 }
 
 describe("the short way of a subflow", () => {
