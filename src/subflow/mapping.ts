@@ -83,7 +83,12 @@ export class Mappings {
       return kind;
     }
     const mapping = placed(direction, stated, dataLength, checksum);
-    if (length !== 0 && checksum >= 0 && direction.heldOctets === 0 && direction.seen.covers(mapping.start, mapping.end)) {
+    if (
+      length !== 0 &&
+      checksum >= 0 &&
+      direction.heldOctets === 0 &&
+      direction.seen.covers(mapping.start, mapping.end)
+    ) {
       mapping.summed = JUDGED;
     }
     if (length !== 0) this.announce(subflow, higher, direction, mapping);

@@ -114,49 +114,52 @@ describe("the short ways tell what the general ones tell", () => {
     expect(a.records).toEqual(b.records);
   });
 
-  it("copies with octets changed, cut, swapped, doubled and lost", () => {
-    const talk = new Conversation({ version: 1 }).open();
-    const joined = talk.join({});
-    for (let n = 0; n < 20; n++) {
-      const way = n % 2 === 0 ? { on: joined } : {};
-      talk.send(n % 3 === 0 ? 1 : 0, Buffer.alloc(30 + n, n), { ...way, narrow: n % 5 === 4 });
-      if (n === 9) talk.segment(joined, 0, ACK, [option.dss({ ack: 1 }), option.removeAddr(3)]);
-    }
-    talk.close(talk.initial, joined);
-    fc.assert(
-      fc.property(fc.array(change, { maxLength: 12, size: "max" }), fc.constantFrom(1, 7, 64), (changes, batch) => {
-        const packets = talk.packets.map((packet, n) => delivered(packet, n, n % 2 === 1));
-        for (const { kind, at, octet, value } of changes) {
-          const n = at % packets.length;
-          const packet = packets[n];
-          if (packet === undefined) continue;
-          const octets = Buffer.from(packet.octets);
-          if (kind === "set") octets[octet % octets.length] = value;
-          const whole = { ...packet, octets };
-          if (kind === "cut") packets[n] = { ...whole, octets: octets.subarray(0, octet) };
-          else if (kind === "drop") packets.splice(n, 1);
-          else if (kind === "double") packets.splice(n, 0, whole);
-          else if (kind === "plain") packets[n] = talk.packets[n % talk.packets.length] ?? packet;
-          else if (kind === "swap") packets.push(...packets.splice(n, 1));
-          else packets[n] = whole;
-        }
-        for (const options of [OPTIONS, { ...OPTIONS, digest: true }]) {
-          const a = short.run(packets, options, batch);
-          const b = general.run(packets, options, batch);
-          expect(a.fates).toEqual(b.fates);
-          expect(a.totals).toEqual(b.totals);
-          expect(a.ledgers).toEqual(b.ledgers);
-          expect(a.records).toEqual(b.records);
-        }
-        const [a, b] = [short, general].map(({ run }) => {
-          const chunks: Chunk[] = [];
-          const chunk = (one: Chunk) => void chunks.push({ ...one, octets: Uint8Array.from(one.octets) });
-          return { ...run(packets, { ...OPTIONS, chunk }, batch), chunks };
-        });
-        expect(a?.records).toEqual(b?.records);
-        expect(a?.chunks).toEqual(b?.chunks);
-      }),
-      { numRuns: Number(process.env.REJOIN_FUZZ_RUNS ?? 300) },
-    );
-  });
+  it.each([false, true])(
+    "copies with octets changed, cut, swapped, doubled and lost; with checksums: %s",
+    (checksum) => {
+      const talk = new Conversation({ version: 1, checksum }).open();
+      const joined = talk.join({});
+      for (let n = 0; n < 20; n++) {
+        const way = n % 2 === 0 ? { on: joined } : {};
+        talk.send(n % 3 === 0 ? 1 : 0, Buffer.alloc(30 + n, n), { ...way, narrow: n % 5 === 4 });
+        if (n === 9) talk.segment(joined, 0, ACK, [option.dss({ ack: 1 }), option.removeAddr(3)]);
+      }
+      talk.close(talk.initial, joined);
+      fc.assert(
+        fc.property(fc.array(change, { maxLength: 12, size: "max" }), fc.constantFrom(1, 7, 64), (changes, batch) => {
+          const packets = talk.packets.map((packet, n) => delivered(packet, n, n % 2 === 1));
+          for (const { kind, at, octet, value } of changes) {
+            const n = at % packets.length;
+            const packet = packets[n];
+            if (packet === undefined) continue;
+            const octets = Buffer.from(packet.octets);
+            if (kind === "set") octets[octet % octets.length] = value;
+            const whole = { ...packet, octets };
+            if (kind === "cut") packets[n] = { ...whole, octets: octets.subarray(0, octet) };
+            else if (kind === "drop") packets.splice(n, 1);
+            else if (kind === "double") packets.splice(n, 0, whole);
+            else if (kind === "plain") packets[n] = talk.packets[n % talk.packets.length] ?? packet;
+            else if (kind === "swap") packets.push(...packets.splice(n, 1));
+            else packets[n] = whole;
+          }
+          for (const options of [OPTIONS, { ...OPTIONS, digest: true }]) {
+            const a = short.run(packets, options, batch);
+            const b = general.run(packets, options, batch);
+            expect(a.fates).toEqual(b.fates);
+            expect(a.totals).toEqual(b.totals);
+            expect(a.ledgers).toEqual(b.ledgers);
+            expect(a.records).toEqual(b.records);
+          }
+          const [a, b] = [short, general].map(({ run }) => {
+            const chunks: Chunk[] = [];
+            const chunk = (one: Chunk) => void chunks.push({ ...one, octets: Uint8Array.from(one.octets) });
+            return { ...run(packets, { ...OPTIONS, chunk }, batch), chunks };
+          });
+          expect(a?.records).toEqual(b?.records);
+          expect(a?.chunks).toEqual(b?.chunks);
+        }),
+        { numRuns: Number(process.env.REJOIN_FUZZ_RUNS ?? 300) },
+      );
+    },
+  );
 });
