@@ -46,6 +46,7 @@ const PROGRAMS = [
   "ethtool",
   "go",
   "gzip",
+  "hadolint",
   "ip",
   "iptables",
   "javac",
