@@ -8,13 +8,13 @@ import { Interval } from "../runtime/interval.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
 import { reloadOnHangup } from "../runtime/reload.ts";
+import { READER_GONE } from "../sink/stdout.ts";
 import { counted } from "../terminal/text.ts";
 import type { AdminView } from "./admin.ts";
 import { type CollectorReport, startCollector } from "./collector.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { logReport, recordsLine, refusedIn, shedIn, warnOfLosses } from "./report-log.ts";
 import { collectorConfig, deliveryOf } from "./setup.ts";
-import { READER_GONE } from "./sink/stdout.ts";
 
 const LINGER_MS = 500;
 

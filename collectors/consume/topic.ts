@@ -44,7 +44,7 @@ export async function followTopic(
 ): Promise<void> {
   const { Kafka, logLevel } = await import("kafkajs");
   // A collector may have compressed with zstd, which kafkajs alone cannot read.
-  (await import("../central/sink/kafka/codecs.ts")).registerZstd();
+  (await import("../sink/kafka/codecs.ts")).registerZstd();
   const kafka = new Kafka({
     clientId: "rejoin-consume",
     brokers: [...options.brokers],

@@ -1,12 +1,12 @@
 import type { Logger } from "pino";
-import { persist } from "../central/sink/persist.ts";
-import type { Sink } from "../central/sink/sink.ts";
 import { type PackedBatch, unpackBatch } from "../outbox/batch.ts";
 import { DurableOutbox } from "../outbox/durable.ts";
 import { MemoryOutbox, type MemoryOutboxBounds } from "../outbox/memory.ts";
 import type { Counts, Outbox, OutboxRecord } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { within } from "../runtime/within.ts";
+import { persist } from "../sink/persist.ts";
+import type { Sink } from "../sink/sink.ts";
 import type { Delivery, DeliveryStats } from "./delivery.ts";
 import { type GapSettings, GapTeller } from "./gap.ts";
 import { Pump } from "./pump.ts";

@@ -1,6 +1,6 @@
-import type { Sink } from "../central/sink/sink.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { within } from "../runtime/within.ts";
+import type { Sink } from "../sink/sink.ts";
 
 /** What a sink is given at once: enough to fill the network's round trip, little enough to be sent again. */
 const BATCH_RECORDS = 2000;

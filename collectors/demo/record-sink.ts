@@ -1,7 +1,7 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
-import type { Sink } from "../central/sink/sink.ts";
 import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
+import type { Sink } from "../sink/sink.ts";
 
 /** Hands each session record, which a collector has encoded as JSON, to a function in the same process. */
 export class RecordSink implements Sink {

@@ -10,12 +10,12 @@ import {
   type CollectorConfig,
   startCollector,
 } from "../../collectors/central/collector.ts";
-import { FileSink } from "../../collectors/central/sink/files.ts";
-import type { Sink } from "../../collectors/central/sink/sink.ts";
 import { loadLibc } from "../../collectors/linux/libc.ts";
 import type { MemoryOutboxBounds } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
+import { FileSink } from "../../collectors/sink/files.ts";
+import type { Sink } from "../../collectors/sink/sink.ts";
 import { agentRecord } from "../../schema/agent-record.ts";
 import { decode } from "../../schema/encoding.ts";
 import { findingRecord } from "../../schema/finding-record.ts";

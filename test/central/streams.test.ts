@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { COLLECTOR_DEFAULTS, startCollector } from "../../collectors/central/collector.ts";
-import { FileSink } from "../../collectors/central/sink/files.ts";
+import { FileSink } from "../../collectors/sink/files.ts";
 import { streamChunk } from "../../schema/stream-chunk.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import { capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";

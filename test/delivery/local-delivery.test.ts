@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Sink } from "../../collectors/central/sink/sink.ts";
 import { GapTeller } from "../../collectors/delivery/gap.ts";
 import { LocalDelivery } from "../../collectors/delivery/local-delivery.ts";
 import { DurableOutbox } from "../../collectors/outbox/durable.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
 import type { Outbox, OutboxRecord } from "../../collectors/outbox/outbox.ts";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
+import type { Sink } from "../../collectors/sink/sink.ts";
 import { gapRecord } from "../../schema/gap-record.ts";
 
 const log = pino({ level: "silent" });

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { Sink } from "../../collectors/central/sink/sink.ts";
 import { Pump } from "../../collectors/delivery/pump.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
+import type { Sink } from "../../collectors/sink/sink.ts";
 
 test("a sink that answers after all limits: they hold, its records stay counted as abandoned, and nothing fails", async () => {
   const outbox = new MemoryOutbox({ maxRecords: 10, maxOctets: 10_000 });

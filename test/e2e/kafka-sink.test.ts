@@ -2,10 +2,10 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KafkaSink, type KafkaSinkOptions } from "../../collectors/central/sink/kafka/sink.ts";
 import { Pump } from "../../collectors/delivery/pump.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
+import { KafkaSink, type KafkaSinkOptions } from "../../collectors/sink/kafka/sink.ts";
 import { freePort, kafkaMissing, type LogMessage, TestKafka } from "../support/kafka.ts";
 import { titled } from "../support/requirements.ts";
 

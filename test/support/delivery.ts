@@ -1,7 +1,7 @@
 import { pino } from "pino";
-import type { Sink } from "../../collectors/central/sink/sink.ts";
 import { inMemory, type LocalDelivery } from "../../collectors/delivery/local-delivery.ts";
 import type { MemoryOutboxBounds } from "../../collectors/outbox/memory.ts";
+import type { Sink } from "../../collectors/sink/sink.ts";
 
 /** A delivery to a sink on this thread, through memory. */
 export function deliveryTo(sink: Sink, bounds?: MemoryOutboxBounds): LocalDelivery {

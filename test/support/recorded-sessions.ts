@@ -1,5 +1,5 @@
-import type { Sink } from "../../collectors/central/sink/sink.ts";
 import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";
+import type { Sink } from "../../collectors/sink/sink.ts";
 import { decode } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";

@@ -1,6 +1,6 @@
 import kafkajs, { type Admin, type Kafka, type Producer } from "kafkajs";
 import type { Logger } from "pino";
-import type { OutboxRecord, Outcome } from "../../../outbox/outbox.ts";
+import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { persist } from "../persist.ts";
 import { freeze, halves, type PartitionBatch } from "./batches.ts";
 import { RETRY } from "./connection.ts";

@@ -16,10 +16,10 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { FileSink, type FileSinkOptions } from "../../../collectors/central/sink/files.ts";
-import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
-import { OperationalError } from "../../../collectors/runtime/errors.ts";
-import { needs, titled } from "../../support/requirements.ts";
+import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
+import { OperationalError } from "../../collectors/runtime/errors.ts";
+import { FileSink, type FileSinkOptions } from "../../collectors/sink/files.ts";
+import { needs, titled } from "../support/requirements.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;

@@ -1,11 +1,10 @@
 import kafkajs, { type Producer, type Transaction } from "kafkajs";
 import type { Logger } from "pino";
-import { TOPICS } from "../../../../schema/topics.ts";
-import type { SinkStats } from "../../../delivery/delivery.ts";
-import type { OutboxRecord, Outcome } from "../../../outbox/outbox.ts";
-import { OperationalError } from "../../../runtime/errors.ts";
+import { TOPICS } from "../../../schema/topics.ts";
+import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
+import { OperationalError } from "../../runtime/errors.ts";
 import { persist } from "../persist.ts";
-import type { Sink } from "../sink.ts";
+import type { Sink, SinkStats } from "../sink.ts";
 import { divide, freeze, halves, type PartitionBatch } from "./batches.ts";
 import { accessError, RETRY } from "./connection.ts";
 import { isFenced, remedyFor } from "./errors.ts";

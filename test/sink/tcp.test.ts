@@ -3,8 +3,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { TcpSink } from "../../../collectors/central/sink/tcp.ts";
-import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
+import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
+import { TcpSink } from "../../collectors/sink/tcp.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;

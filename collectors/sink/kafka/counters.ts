@@ -1,4 +1,4 @@
-import type { SinkStats } from "../../../delivery/delivery.ts";
+import type { SinkStats } from "../sink.ts";
 import { protocolCode } from "./errors.ts";
 
 /** What a Kafka sink counts. */

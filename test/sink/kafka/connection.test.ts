@@ -4,7 +4,7 @@ import {
   type KafkaAccess,
   type KafkaSasl,
   type KafkaTls,
-} from "../../../../collectors/central/sink/kafka/connection.ts";
+} from "../../../collectors/sink/kafka/connection.ts";
 
 const TLS: KafkaTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
 const SASL: KafkaSasl = {

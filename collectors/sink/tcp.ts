@@ -2,11 +2,10 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Logger } from "pino";
-import type { SinkStats } from "../../delivery/delivery.ts";
-import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
-import { OperationalError } from "../../runtime/errors.ts";
+import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import { persist } from "./persist.ts";
-import type { Sink } from "./sink.ts";
+import type { Sink, SinkStats } from "./sink.ts";
 
 /** Where a `TcpSink` writes to. */
 export interface TcpSinkOptions {

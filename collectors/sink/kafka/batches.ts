@@ -1,5 +1,5 @@
 import kafkajs, { type Message, type PartitionMetadata } from "kafkajs";
-import type { OutboxRecord } from "../../../outbox/outbox.ts";
+import type { OutboxRecord } from "../../outbox/outbox.ts";
 
 /**
  * Records of one send. kafkajs copies its list once per message, so the cost grows with the square, and half a

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Logger } from "pino";
-import { counted } from "../../terminal/text.ts";
+import { counted } from "../terminal/text.ts";
 
 /** When a `RotatedFile` is rotated, and how many of the rotated ones are kept. */
 export interface Rotation {

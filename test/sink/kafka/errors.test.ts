@@ -1,6 +1,6 @@
 import kafkajs from "kafkajs";
 import { expect, test } from "vitest";
-import { protocolCode, remedyFor } from "../../../../collectors/central/sink/kafka/errors.ts";
+import { protocolCode, remedyFor } from "../../../collectors/sink/kafka/errors.ts";
 
 const { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, KafkaJSProtocolError } =
   kafkajs;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { topicFaults } from "../../../../collectors/central/sink/kafka/topics.ts";
+import { topicFaults } from "../../../collectors/sink/kafka/topics.ts";
 
 const GOOD = { cleanupPolicy: "delete", maxMessageOctets: 1_048_588, minInsyncReplicas: 2 };
 

@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
-import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
-import { DirectoryLock } from "../../runtime/directory-lock.ts";
-import { OperationalError } from "../../runtime/errors.ts";
+import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
+import { DirectoryLock } from "../runtime/directory-lock.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import { persist } from "./persist.ts";
 import { RotatedFile } from "./rotated-file.ts";
 import type { Sink } from "./sink.ts";

@@ -1,4 +1,4 @@
-import { within } from "../../../runtime/within.ts";
+import { within } from "../../runtime/within.ts";
 
 const CLOSE_LIMIT_MS = 3000;
 

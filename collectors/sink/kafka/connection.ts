@@ -12,7 +12,7 @@ import {
 import { promisify } from "node:util";
 import kafkajs, { type ISocketFactory, type KafkaConfig, type SASLOptions } from "kafkajs";
 import type { Logger } from "pino";
-import { OperationalError } from "../../../runtime/errors.ts";
+import { OperationalError } from "../../runtime/errors.ts";
 import type { KafkaCounters } from "./counters.ts";
 
 /** TLS to the brokers. Files are read for each connection: whoever replaces them need not restart anything. */

@@ -1,5 +1,17 @@
-import type { SinkStats } from "../../delivery/delivery.ts";
-import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
+import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
+
+/** What a sink has counted since it was opened. */
+export interface SinkStats {
+  readonly sends: number;
+  /** Attempts that were made again. */
+  readonly retries: number;
+  /** By what the broker, or the way to it, said: `protocol/6`, `network`. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Milliseconds that all sends took together, retries included. */
+  readonly sendMs: number;
+  /** When the first certificate in use expires, in milliseconds since 1970; null: none is known. */
+  readonly certificateExpiresMs: number | null;
+}
 
 /** Where records end up. */
 export interface Sink {

@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
-import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
-import { OperationalError } from "../../runtime/errors.ts";
+import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import type { Sink } from "./sink.ts";
 
 /** The code of the error by which a `StreamSink` says that nobody reads any more. */

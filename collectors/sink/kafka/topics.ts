@@ -1,6 +1,6 @@
 import kafkajs, { type Admin, type PartitionMetadata } from "kafkajs";
 import type { Logger } from "pino";
-import { OperationalError } from "../../../runtime/errors.ts";
+import { OperationalError } from "../../runtime/errors.ts";
 import { MAX_SEND_OCTETS } from "./batches.ts";
 
 /** How topics are made that are missing. */

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { OutboxRecord } from "../../outbox/outbox.ts";
+import type { OutboxRecord } from "../outbox/outbox.ts";
 import { RotatedFile } from "./rotated-file.ts";
 
 const ROTATION = { rotateOctets: 16 * 1024 * 1024, rotateMs: 365 * 86_400_000, keep: 8 };

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { READER_GONE, StreamSink } from "../../../collectors/central/sink/stdout.ts";
-import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
+import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
+import { READER_GONE, StreamSink } from "../../collectors/sink/stdout.ts";
 
 const never = new AbortController().signal;
 

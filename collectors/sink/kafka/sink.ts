@@ -1,8 +1,7 @@
 import type { Logger } from "pino";
-import type { SinkStats } from "../../../delivery/delivery.ts";
-import type { OutboxRecord, Outcome } from "../../../outbox/outbox.ts";
+import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import type { DeadLetters } from "../dead-letters.ts";
-import type { Sink } from "../sink.ts";
+import type { Sink, SinkStats } from "../sink.ts";
 import { divide, type PartitionBatch } from "./batches.ts";
 import { type Compression, codecOf } from "./codecs.ts";
 import { accessError, type KafkaAccess, kafkaClients } from "./connection.ts";
