@@ -26,12 +26,12 @@ several routers, or captures before and behind a box that rewrites, is one place
 to the collector: a packet that both saw is a copy sent twice or one sent again,
 and nothing tells which router changed what.
 
-On a router the kernel keeps back what cannot be MPTCP; docs/router.md tells what
-is copied, what may be missed, and what the agent may take of its host.
+On a router the kernel keeps back what cannot be MPTCP; docs/router.md tells
+what is copied, what may be missed, and what the agent may take of its host.
 
-With --capture nft or tc the kernel copies, by rules that the agent installs, looks
-after and removes; docs/agents.md tells how, and what the script of --print-rules
---standalone does on a router without Node.
+With --capture nft or tc the kernel copies, by rules that the agent installs,
+looks after and removes; docs/agents.md tells how, and what the script of
+--print-rules --standalone does on a router without Node.
 
 Once a minute and at the end a line on standard error says how many packets were
 seen, selected, sent, cut, failed to send, dropped from a full send queue, and
@@ -138,13 +138,9 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
     await agent.stop();
     throw error;
   }
-  const apply = (changed: AgentConfiguration): void => {
-    log.level = changed.log.level;
+  const apply = async (changed: AgentConfiguration): Promise<void> => {
+    await agent.change(agentPolicy(changed), collectorsOf(changed));
     agent.reportEvery(changed.log.reportSeconds * 1000);
-    agent.change(agentPolicy(changed), collectorsOf(changed)).catch((error: unknown) => {
-      if (!(error instanceof OperationalError)) throw error;
-      log.error(`SIGHUP: the collectors stay as they were: ${error.message}`);
-    });
   };
   if (reread !== null) reloadOnHangup("agent", configuration, reread, apply, log);
   const signal = await Promise.race([endSignal(), agent.ended.then(() => null)]);

@@ -117,7 +117,6 @@ async function receive(
   };
   const reporting = new Interval(() => tell(collector.report(), "totals"), configuration.log.reportSeconds * 1000);
   const apply = (changed: CollectorConfiguration): void => {
-    log.level = changed.log.level;
     collector.change(collectorConfig(changed));
     view.agents = namesOf(changed);
     reporting.every(changed.log.reportSeconds * 1000);

@@ -52,32 +52,37 @@ export function changeOf<P extends ProgramName>(
 }
 
 /**
- * Reads the configuration anew on each SIGHUP, and hands on what may change. What is wrong with it, and what only a
- * restart can change, is a line in the log; no value is. Returns what a SIGHUP does.
+ * Reads the configuration anew on each SIGHUP, and hands on what may change; the log's level it changes itself. What is
+ * wrong with it, and what only a restart can change, is a line in the log; no value is. `apply` rejects with an
+ * OperationalError where nothing can be taken over: all is as it was then, and the next SIGHUP tries again.
  */
 export function reloadOnHangup<P extends ProgramName>(
   program: P,
   current: ConfigurationOf<P>,
   load: () => ConfigurationOf<P>,
-  apply: (values: ConfigurationOf<P>) => void,
-  log: Pick<Logger, "info" | "warn" | "error">,
-): () => void {
+  apply: (values: ConfigurationOf<P>) => Promise<void> | void,
+  log: Pick<Logger, "info" | "warn" | "error" | "level">,
+): void {
   let inUse = current;
-  const reload = (): void => {
+  const reload = async (): Promise<void> => {
     try {
       const { values, changed, waiting } = changeOf(program, inUse, load());
+      await apply(values);
       inUse = values;
       // What may be silenced by it is said before.
       log.info(`SIGHUP: ${changed.length === 0 ? "nothing to take over" : `taken over: ${changed.join(", ")}`}`);
       if (waiting.length > 0) log.warn(`SIGHUP: changes at the next start only: ${waiting.join(", ")}`);
-      apply(values);
+      log.level = values.log.level;
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
       log.error(`SIGHUP: the configuration stays as it was: ${error.message}`);
     }
   };
-  process.on("SIGHUP", reload);
-  return reload;
+  // One after the other: each begins with what the one before left in use.
+  let last = Promise.resolve();
+  process.on("SIGHUP", () => {
+    last = last.then(reload);
+  });
 }
 
 function at(values: unknown, path: readonly string[]): unknown {

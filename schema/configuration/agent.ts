@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Delivery, ENCAPSULATIONS, readDestination } from "./destination.ts";
 import { mirror } from "./mirror.ts";
-import { type ConfigurationFault, greKey, log, seconds } from "./values.ts";
+import { addressRange, type ConfigurationFault, greKey, log, portRange, seconds } from "./values.ts";
 
 const capture = z.strictObject({
   interfaces: z
@@ -28,12 +28,12 @@ const capture = z.strictObject({
 
 const exclude = z.strictObject({
   addresses: z
-    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+    .array(addressRange)
     .max(64)
     .default([])
     .describe("Addresses and prefixes; a flow with an end in one is not copied"),
   ports: z
-    .array(z.union([z.int().min(0).max(65_535), z.string().regex(/^\d{1,5}(-\d{1,5})?$/)]))
+    .array(portRange)
     .max(64)
     .default([])
     .describe("TCP ports, and ranges such as 8000-8999; a flow with one at either end is not copied"),
@@ -185,7 +185,8 @@ function isMirroredByKernel({ capture, replay }: AgentConfiguration): boolean {
 
 /** What rules of the kernel cannot do, and what the kernel does not do with copies that it sends itself. */
 function kernelFaults(configuration: AgentConfiguration): ConfigurationFault[] {
-  const { capture, collectors, mirror, key, snap, headersOnly, dscp, sample, limits } = configuration;
+  const { capture, collectors, mirror, encapsulation, key, snap, headersOnly, fragment, dscp, sample, limits } =
+    configuration;
   const faults: ConfigurationFault[] = [];
   const fault = (path: readonly string[], message: string) => faults.push({ path, message });
   if (capture.promiscuous) {
@@ -199,9 +200,12 @@ function kernelFaults(configuration: AgentConfiguration): ConfigurationFault[] {
     [["collectors"], collectors.length > 1],
     [["snap"], snap !== null],
     [["headersOnly"], headersOnly],
+    [["encapsulation"], encapsulation !== "udp"],
+    [["fragment"], fragment],
     [["dscp"], dscp !== null],
     [["sample"], sample < 1],
     [["limits", "mbitPerSecond"], limits.mbitPerSecond !== null],
+    [["limits", "processorPercent"], limits.processorPercent !== null],
   ];
   for (const [path, isSaid] of unknown) {
     if (isSaid)

@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
 import { z } from "zod";
 import { LISTEN_FORM, readListenAddress } from "./listen-address.ts";
+import { parsePortRange } from "./port-range.ts";
 
 /** Something that a configuration says, and that its schema alone cannot refuse. */
 export interface ConfigurationFault {
@@ -19,12 +19,13 @@ export const mebibytes = z.int().min(1).max(1_048_576);
 /** A key of RFC 2890: 32 bits. */
 export const greKey = z.int().min(0).max(0xffffffff);
 
-/** An IP address as text, or a network: 192.0.2.0/24. */
-export const addressRange = z.string().refine((text) => {
-  const [, address = "", length = "0"] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const family = isIP(address);
-  return family !== 0 && Number(length) <= (family === 4 ? 32 : 128);
-}, "this is neither an IP address nor a network such as 192.0.2.0/24");
+/** An IP address as text, or a network: 192.0.2.0/24 (RFC 4632 §3.1, RFC 4291 §2.3). No zone, no zeros in front. */
+export const addressRange = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
+/** A TCP port, or a range of them: 8000-8999. */
+export const portRange = z
+  .union([z.int().min(0).max(65_535), z.string()])
+  .refine((value) => parsePortRange(String(value)) !== null, "write a port from 0 to 65535, or a range: 8000-8999");
 
 /** Packets a second. */
 export const packetsPerSecond = z.int().min(1).max(100_000_000);

@@ -1,5 +1,13 @@
 import type { SchemaNode } from "./programs.ts";
 
+/** Texts of a form of their own (JSON Schema's `format`). */
+const FORMATS: Readonly<Record<string, string>> = {
+  ipv4: "an IPv4 address",
+  ipv6: "an IPv6 address",
+  cidrv4: "an IPv4 network such as 192.0.2.0/24",
+  cidrv6: "an IPv6 network such as 2001:db8::/32",
+};
+
 /** What may stand somewhere, in words: `a whole number from 1 to 65535, or null`. */
 export function expected(node: SchemaNode): string {
   if (node.const !== undefined) return String(node.const);
@@ -8,7 +16,7 @@ export function expected(node: SchemaNode): string {
   if (Array.isArray(node.type)) return node.type.map((type) => expected({ ...node, type })).join(", or ");
   switch (node.type) {
     case "string":
-      return "text";
+      return FORMATS[node.format ?? ""] ?? "text";
     case "boolean":
       return "true or false";
     case "integer":

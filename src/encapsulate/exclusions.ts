@@ -1,3 +1,4 @@
+import type { PortRange } from "../../schema/configuration/port-range.ts";
 import { parseAddress } from "../wire/address.ts";
 
 /** An address prefix; `words` is the address as four 32-bit words (IPv4 in the first), of which `length` bits count. */
@@ -5,12 +6,6 @@ export interface Prefix {
   readonly family: 4 | 6;
   readonly words: readonly [number, number, number, number];
   readonly length: number;
-}
-
-/** TCP ports from `first` to `last`, both included. */
-export interface PortRange {
-  readonly first: number;
-  readonly last: number;
 }
 
 /** Flows that are never copied: those with an end in one of the prefixes, with one of the ports, or between such a pair. */
@@ -21,6 +16,7 @@ export interface Exclusions {
   readonly pairs: readonly (readonly [Prefix, Prefix])[];
 }
 
+/** Excludes nothing. */
 export const NO_EXCLUSIONS: Exclusions = { prefixes: [], ports: [], pairs: [] };
 
 /** Reads `192.0.2.0/24`, `2001:db8::/32` or an address alone; null for text that is none of these. */
@@ -31,15 +27,6 @@ export function parsePrefix(text: string): Prefix | null {
   const most = parsed.family === 4 ? 32 : 128;
   const length = lengthText === undefined ? most : /^\d{1,3}$/.test(lengthText) ? Number(lengthText) : -1;
   return length < 0 || length > most ? null : { ...parsed, length };
-}
-
-/** Reads `443` or `8000-8999`; null for text that is no port and no range of ports. */
-export function parsePortRange(text: string): PortRange | null {
-  const [, firstText, lastText] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
-  if (firstText === undefined) return null;
-  const first = Number(firstText);
-  const last = lastText === undefined ? first : Number(lastText);
-  return first <= last && last <= 0xffff ? { first, last } : null;
 }
 
 /** The bits of word `k`, 0 to 3, that a prefix of so many bits compares. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { OperationalError } from "../../collectors/runtime/errors.ts";
 import { changeOf, reloadOnHangup } from "../../collectors/runtime/reload.ts";
 import { collectorConfiguration } from "../../schema/configuration/collector.ts";
@@ -10,7 +10,13 @@ const current = configuration({});
 function keptLog() {
   const lines: string[] = [];
   const keep = (weight: string) => (line: unknown) => void lines.push(`${weight} ${line}`);
-  return { lines, info: keep("info"), warn: keep("warn"), error: keep("error") };
+  return { lines, level: "info", info: keep("info"), warn: keep("warn"), error: keep("error") };
+}
+
+/** Sends this process the signal, so many times, and waits until all was done. */
+async function hangUp(times = 1): Promise<void> {
+  for (let n = 0; n < times; n++) process.emit("SIGHUP");
+  await new Promise(setImmediate);
 }
 
 describe("a changed configuration", () => {
@@ -29,10 +35,12 @@ describe("a changed configuration", () => {
 });
 
 describe("SIGHUP", () => {
-  it("hands on what is in use now, and says what waits, each time", () => {
+  afterEach(() => void process.removeAllListeners("SIGHUP"));
+
+  it("hands on what is in use now, and says what waits, each time", async () => {
     const log = keptLog();
     const applied: string[] = [];
-    const next = configuration({ log: { level: "debug" }, listen: { udp: [1] } });
+    const next = configuration({ log: { level: "warn" }, listen: { udp: [1] } });
     reloadOnHangup(
       "collector",
       current,
@@ -40,10 +48,8 @@ describe("SIGHUP", () => {
       ({ log }) => void applied.push(log.level),
       log,
     );
-    process.emit("SIGHUP");
-    process.emit("SIGHUP");
-    process.removeAllListeners("SIGHUP");
-    expect(applied).toEqual(["debug", "debug"]);
+    await hangUp(2);
+    expect([applied, log.level]).toEqual([["warn", "warn"], "warn"]);
     expect(log.lines).toEqual([
       "info SIGHUP: taken over: log.level",
       "warn SIGHUP: changes at the next start only: listen.udp",
@@ -52,14 +58,31 @@ describe("SIGHUP", () => {
     ]);
   });
 
-  it("with a file that cannot be used leaves all as it was", () => {
+  it("with a file that cannot be used leaves all as it was", async () => {
     const log = keptLog();
     const applied: unknown[] = [];
     const broken = () => {
       throw new OperationalError("CONFIGURATION", "c.yaml:1: no");
     };
-    reloadOnHangup("collector", current, broken, (values) => void applied.push(values), log)();
-    process.removeAllListeners("SIGHUP");
+    reloadOnHangup("collector", current, broken, (values) => void applied.push(values), log);
+    await hangUp();
     expect([applied, log.lines]).toEqual([[], ["error SIGHUP: the configuration stays as it was: c.yaml:1: no"]]);
+  });
+
+  it("takes nothing over, and says so alone, where that fails; the next one tries again", async () => {
+    const log = keptLog();
+    const failures = [new OperationalError("address", "no such host")];
+    const apply = async () => {
+      const failure = failures.pop();
+      if (failure !== undefined) throw failure;
+    };
+    reloadOnHangup("collector", current, () => configuration({ log: { level: "debug" } }), apply, log);
+    await hangUp();
+    expect([log.level, log.lines.splice(0)]).toEqual([
+      "info",
+      ["error SIGHUP: the configuration stays as it was: no such host"],
+    ]);
+    await hangUp();
+    expect([log.level, log.lines]).toEqual(["debug", ["info SIGHUP: taken over: log.level"]]);
   });
 });
