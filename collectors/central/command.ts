@@ -107,7 +107,8 @@ async function receive(
   view: AdminView,
   log: Logger,
 ): Promise<void> {
-  const collector = await startCollector(collectorConfig(configuration), await deliveryOf(configuration, log), log);
+  const delivery = await deliveryOf(configuration, log);
+  const collector = await startCollector(collectorConfig(configuration), delivery, log);
   const ended = endSignal();
   let reported: CollectorReport | null = null;
   const tell = (report: CollectorReport, message: string): void => {
@@ -117,6 +118,7 @@ async function receive(
   };
   const reporting = new Interval(() => tell(collector.report(), "totals"), configuration.log.reportSeconds * 1000);
   const apply = (changed: CollectorConfiguration): void => {
+    delivery.logAt?.(changed.log.level);
     collector.change(collectorConfig(changed));
     view.agents = namesOf(changed);
     reporting.every(changed.log.reportSeconds * 1000);

@@ -1,7 +1,6 @@
 import { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import { FATES } from "../../src/fate.ts";
 import type { AgentLedger } from "../../src/pipeline.ts";
-import { RECORD_CLASSES, SHED_REASONS } from "../outbox/outbox.ts";
 import type { CollectorReport } from "./collector.ts";
 
 /** Values of labels, and the number that stands for them. */
@@ -193,14 +192,11 @@ export const METRICS: readonly Metric[] = [
     "rejoin_records_shed_total",
     "Records that were given up, by reason and class",
     ["reason", "class"],
-    ({ records }) => [
-      // From the start, so that the first loss is a rise.
-      ...SHED_REASONS.flatMap((reason) => RECORD_CLASSES.map((kind): Sample => [{ reason, class: kind }, 0])),
-      ...Object.entries(records.shed).map(([what, count]): Sample => {
+    ({ records }) =>
+      Object.entries(records.shed).map(([what, count]): Sample => {
         const [reason = "", recordClass = ""] = what.split("/");
         return [{ reason, class: recordClass }, count];
       }),
-    ],
   ),
   gauge("rejoin_outbox_records", "Records that wait for the sink", [], ({ records }) => [[{}, records.stored]]),
   gauge("rejoin_outbox_octets", "Octets of records that wait for the sink", [], ({ records }) => [

@@ -27,6 +27,10 @@ async function run(configuration: CollectorConfiguration): Promise<void> {
       delivery.appendPacked(message.batch, message.lost);
       return;
     }
+    if (message.kind === "level") {
+      log.level = message.level;
+      return;
+    }
     clearInterval(timer);
     delivery.stop(message.limitMs).then(() => {
       say({ kind: "stopped", taken, stats: delivery.stats() });

@@ -20,6 +20,8 @@ export interface Delivery {
   /** Records that were appended and take up room which bounds how many can be. */
   waiting(): number;
   stats(): DeliveryStats;
+  /** Logs from now on what is of this level, or above; there where it has a log of its own. */
+  logAt?(level: string): void;
   /** Takes no more records, and carries what there is for at most about so long. Never rejects. */
   stop(limitMs: number): Promise<void>;
 }

@@ -39,11 +39,15 @@ export function outboxBounds(configuration: CollectorConfiguration): MemoryOutbo
 
 /** The outbox that a configuration asks for, opened. Throws an `OperationalError` where it cannot be had. */
 export async function openOutbox(configuration: CollectorConfiguration, log: Logger): Promise<Outbox> {
-  const { directory, maxAgeHours, syncMs, keyFile } = configuration.outbox;
+  const { directory, maxAgeHours, syncMs } = configuration.outbox;
   const { maxRecords, maxOctets } = outboxBounds(configuration);
   if (!isOnDisk(configuration)) return new MemoryOutbox({ maxRecords, maxOctets });
-  const atRest = keyFile === null ? null : AtRest.fromFile(keyFile);
+  const atRest = atRestOf(configuration);
   return DurableOutbox.open({ directory, maxOctets, maxAgeMs: maxAgeHours * HOUR_MS, syncMs, atRest }, log);
+}
+
+function atRestOf({ outbox: { keyFile } }: CollectorConfiguration): AtRest | null {
+  return keyFile === null ? null : AtRest.fromFile(keyFile);
 }
 
 /** The place for records that a configuration names, not opened yet. */
@@ -67,7 +71,9 @@ export function sinkOf(configuration: CollectorConfiguration, log: Logger): Sink
           createTopics === null ? null : { ...createTopics, retentionMs: createTopics.retentionHours * HOUR_MS },
         compression,
         producers,
-        deadLetters: isOnDisk(configuration) ? new DeadLetters(configuration.outbox.directory, log) : null,
+        deadLetters: isOnDisk(configuration)
+          ? new DeadLetters(configuration.outbox.directory, atRestOf(configuration), log)
+          : null,
       };
       return delivery === "exactly-once" ? new ExactlyOnceSink(options, log) : new KafkaSink(options, log);
     }

@@ -120,6 +120,10 @@ export class ThreadDelivery implements Delivery {
     };
   }
 
+  logAt(level: string): void {
+    this.say({ kind: "level", level });
+  }
+
   async stop(limitMs: number): Promise<void> {
     this.handOver();
     this.say({ kind: "stop", limitMs });

@@ -7,6 +7,7 @@ import type { DeliveryStats } from "./delivery.ts";
 export type ToThread =
   /** Records, and what of those before them there was no room for. */
   | { readonly kind: "batch"; readonly batch: PackedBatch; readonly lost: Counts }
+  | { readonly kind: "level"; readonly level: string }
   | { readonly kind: "stop"; readonly limitMs: number };
 
 /** What that says. `taken` counts the batches that are in `stats`. */

@@ -1,11 +1,11 @@
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { Logger } from "pino";
 import { DirectoryLock } from "../runtime/directory-lock.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { AtRest } from "./at-rest.ts";
 import { type PackedBatch, type Part, packBatch } from "./batch.ts";
+import { tidyDamaged } from "./damaged.ts";
 import { emptyLedger, Ledger, type LedgerState } from "./ledger.ts";
 import type { Batch, Counts, Outbox, OutboxRecord, OutboxStats, Outcome, RecordClass } from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
@@ -33,8 +33,6 @@ const MIN_SEGMENT_OCTETS = 64 * 1024;
 const MAX_SEGMENT_OCTETS = 8 * 1024 * 1024;
 /** A segment goes when its newest record is too old, so it must not span much of the age. */
 const SEGMENTS_OF_AGE = 32;
-/** Damaged segments that are kept for somebody to look at. */
-const KEPT_ASIDE = 4;
 const LOG_MS = 60_000;
 
 /**
@@ -136,6 +134,7 @@ export class DurableOutbox implements Outbox {
       const queues = new Map(RECORD_CLASSES.map((name) => [name, new SegmentQueue(name, segments)]));
       const outbox = new DurableOutbox(options, log, lock, ledger, entered, queues);
       outbox.recount();
+      tidyDamaged(directory);
       return outbox;
     } catch (error) {
       await lock.release();
@@ -360,7 +359,7 @@ export class DurableOutbox implements Outbox {
         const lost = queue.setAside();
         this.drop("damaged", queue.recordClass, lost, true);
         this.log.warn({ records: lost }, `${(error as Error).message}; it is set aside as *.damaged`);
-        void this.tidy();
+        tidyDamaged(this.options.directory);
       }
     }
   }
@@ -444,11 +443,5 @@ export class DurableOutbox implements Outbox {
       `${this.options.directory}: the disk does not take records: ${(error as Error).message}; a few wait in memory ` +
         "until it does, further ones are shed and counted",
     );
-  }
-
-  private async tidy(): Promise<void> {
-    const { directory } = this.options;
-    const aside = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith(".damaged")).sort();
-    for (const name of aside.slice(0, -KEPT_ASIDE)) await rm(join(directory, name), { force: true }).catch(() => {});
   }
 }

@@ -7,12 +7,6 @@ export const RECORD_CLASSES = ["chunk", "updated", "opened", "ledger", "ended", 
 /** An entry of RECORD_CLASSES. */
 export type RecordClass = (typeof RECORD_CLASSES)[number];
 
-/**
- * Why a record is shed: the outbox is full, the record too old, the disk takes none, the sink never will, the delivery's
- * thread is behind, or the process ends.
- */
-export const SHED_REASONS = ["full", "old", "disk", "refused", "handover", "abandoned"] as const;
-
 /** One encoded record on its way to a sink. */
 export interface OutboxRecord {
   readonly recordClass: RecordClass;

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Logger } from "pino";
@@ -6,19 +5,14 @@ import type { OutboxRecord, Outcome } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { persist } from "./persist.ts";
 import type { Sink, SinkStats } from "./sink.ts";
+import { type SinkTls, tlsOptions } from "./tls.ts";
 
 /** Where a `TcpSink` writes to. */
 export interface TcpSinkOptions {
   readonly host: string;
   readonly port: number;
-  /** Null: plain TCP. Files are read for each connection. */
-  readonly tls: {
-    readonly caFile: string | null;
-    readonly certificateFile: string | null;
-    readonly keyFile: string | null;
-    readonly serverName: string | null;
-    readonly minVersion: "TLSv1.2" | "TLSv1.3";
-  } | null;
+  /** Null: plain TCP. */
+  readonly tls: SinkTls | null;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -111,22 +105,12 @@ export class TcpSink implements Sink {
   private connect(): Promise<Socket> {
     const { host, port, tls } = this.options;
     return new Promise((resolve, reject) => {
-      const file = (path: string | null) => (path === null ? undefined : readFileSync(path));
       const done = () => {
         socket.setTimeout(0);
         socket.off("error", reject);
         resolve(socket);
       };
-      const socket =
-        tls === null
-          ? connect({ host, port }, done)
-          : connectTls(
-              {
-                ...{ host, port, minVersion: tls.minVersion, servername: tls.serverName ?? host },
-                ...{ ca: file(tls.caFile), cert: file(tls.certificateFile), key: file(tls.keyFile) },
-              },
-              done,
-            );
+      const socket = tls === null ? connect({ host, port }, done) : connectTls(tlsOptions(host, port, tls), done);
       socket.once("error", reject);
       socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
         socket.destroy();

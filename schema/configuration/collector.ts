@@ -185,7 +185,9 @@ const outbox = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe("On the disk: file with the key, 32 octets or 64 hexadecimal digits, that records are encrypted with"),
+    .describe(
+      "On the disk: file with the key, 32 octets or 64 hexadecimal digits, that records and the values of dead letters are encrypted with",
+    ),
 });
 
 const admin = z.strictObject({

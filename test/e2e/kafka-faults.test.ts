@@ -83,7 +83,7 @@ describe.skipIf(missing)(titled("Kafka sinks, with faults between them and a rea
   test("a record that no broker takes is a dead letter, whole", async () => {
     const directory = mkdtempSync(join(tmpdir(), "rejoin-dead-"));
     await kafka.createTopic("tight", 1, { "max.message.bytes": "4000" });
-    const sink = new KafkaSink(options(["tight"], { deadLetters: new DeadLetters(directory, log) }), log);
+    const sink = new KafkaSink(options(["tight"], { deadLetters: new DeadLetters(directory, null, log) }), log);
     await sink.open();
     const large = record("tight", 1, 5000);
     expect(await sink.send([record("tight", 0), large, record("tight", 2)], never)).toEqual([

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -39,5 +41,31 @@ test("on SIGHUP a collector reads its file anew, says what it takes over, and go
   collect.kill("SIGTERM");
   expect(await collect.ended()).toBe(0);
   expect(collect.said()).toEqual([]);
+  rmSync(folder, { recursive: true });
+});
+
+test("a new log level holds on the thread of the delivery, too", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rejoin-reload-"));
+  const file = join(folder, "collector.yaml");
+  const reader = createServer((socket) => void socket.resume().on("error", () => {})).listen(0, "127.0.0.1");
+  await once(reader, "listening");
+  const { port } = reader.address() as AddressInfo;
+  await new Promise((resolve) => reader.close(resolve));
+  const sink = `sink: {kind: tcp, tcp: {host: 127.0.0.1, port: ${port}}}\n`;
+  writeFileSync(file, sink);
+  const collect = new Collect("--config", file);
+  await collect.port();
+  await collect.says(/"msg":"sink: .* cannot be reached/);
+
+  writeFileSync(file, `${sink}log: {level: warn}\nname: other\n`);
+  collect.kill("SIGHUP");
+  await collect.says(/SIGHUP: changes at the next start only: name"/);
+  reader.listen(port, "127.0.0.1");
+  await once(reader, "connection");
+  collect.kill("SIGTERM");
+  expect(await collect.ended()).toBe(0);
+  // It would say so as information.
+  expect(collect.errors).not.toContain("works again");
+  reader.close();
   rmSync(folder, { recursive: true });
 });

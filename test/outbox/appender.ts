@@ -11,8 +11,10 @@ const outbox = await DurableOutbox.open(options, { warn: (line: unknown) => proc
 
 let n = Number(from);
 setInterval(() => {
+  // Of one class, and so one write: a batch of several that a kill cuts short is there in part.
+  const recordClass = RECORD_CLASSES[n % RECORD_CLASSES.length] ?? "ended";
   const records = Array.from({ length: 1 + (n % 40) }, () => ({
-    recordClass: RECORD_CLASSES[n % RECORD_CLASSES.length] ?? "ended",
+    recordClass,
     topic: "t",
     key: `key ${n % 5}`,
     value: Buffer.from(String(n++).padEnd(300)),

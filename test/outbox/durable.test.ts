@@ -110,16 +110,16 @@ describe("DurableOutbox", () => {
   });
 
   test("records that are too old go; a clock that is set makes none older or younger", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    vi.useFakeTimers({ toFake: ["Date", "performance"] });
     try {
-      const outbox = await open({ maxAgeMs: 150, syncMs: 5 });
+      const outbox = await open({ maxAgeMs: 150 });
       outbox.append([record("finding", "1")]);
       for (const time of ["1990-01-01", "2090-01-01"]) {
         vi.setSystemTime(new Date(time));
         outbox.append([record("finding", time)]);
       }
       expect(outbox.stats()).toMatchObject({ stored: 3, shed: {} });
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      vi.advanceTimersByTime(250);
       outbox.append([record("finding", "young")]);
       expect(outbox.stats()).toMatchObject({ made: 4, stored: 1, shed: { "old/finding": 3 } });
       await outbox.end();
@@ -208,6 +208,18 @@ describe("DurableOutbox", () => {
     expect(warnings.join()).toMatch(/segment: damaged at octet \d+; it is set aside/);
     expect(existsSync(`${path}.damaged`)).toBe(true);
     await second.end();
+  });
+
+  test("of damaged segments the four newest stay, whatever their class, and the ledger that was set aside", async () => {
+    const aside = (recordClass: string, first: number) =>
+      `${recordClass}-${String(first).padStart(16, "0")}.segment.damaged`;
+    const old = [aside("updated", 1), aside("ended", 2)];
+    const young = [aside("finding", 3), aside("ended", 40), aside("chunk", 500), aside("chunk", 6000)];
+    for (const name of [...old, ...young, "ledger.damaged"]) writeFileSync(join(directory, name), "?");
+    const outbox = await open();
+    const left = readdirSync(directory).filter((name) => name.endsWith(".damaged"));
+    expect(left.sort()).toEqual([...young, "ledger.damaged"].sort());
+    await outbox.end();
   });
 
   test("segments cut short, gone, or full of something else, and a damaged ledger: it opens, and says so", async () => {

@@ -1,10 +1,16 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createServer as createTlsServer } from "node:tls";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
 import { TcpSink } from "../../collectors/sink/tcp.ts";
+import { needs, titled } from "../support/requirements.ts";
 
 const log = pino({ level: "silent" });
 const never = new AbortController().signal;
@@ -50,8 +56,10 @@ describe("TcpSink", () => {
     const sink = sinkTo(port());
     await sink.open();
     await sink.send([record(1)], never);
-    sockets[0]?.destroy();
-    await sleep(50);
+    while (!text.includes('"n":1')) await sleep(5);
+    const [socket] = sockets;
+    // Closed here once the sink has closed its own side.
+    if (socket !== undefined) await once(socket.end(), "close");
     await sink.send([record(2)], never);
     await sink.close();
     while (!text.includes('"n":2')) await sleep(5);
@@ -74,6 +82,36 @@ describe("TcpSink", () => {
     sockets[0]?.destroy();
     await sink.close();
   });
+
+  const noCertificate = needs("openssl");
+  test.skipIf(noCertificate !== undefined)(
+    titled("over TLS an address is no server name, and the certificate is held against it", noCertificate),
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "rejoin-tls-"));
+      const [keyFile, caFile] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
+      const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=test";
+      const names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:sink.test", "-keyout", keyFile, "-out", caFile];
+      execFileSync("openssl", [...request.split(" "), ...names], { stdio: "ignore" });
+      const asked: (string | false | null)[] = [];
+      const tlsServer = createTlsServer({ key: readFileSync(keyFile), cert: readFileSync(caFile) }, (socket) => {
+        sockets.push(socket.on("error", () => {}));
+        asked.push((socket as { servername?: string | false | null }).servername ?? null);
+      }).listen(0, "127.0.0.1");
+      await once(tlsServer, "listening");
+      const to = (tlsServer.address() as AddressInfo).port;
+      const files = { caFile, certificateFile: null, keyFile: null, minVersion: "TLSv1.3" } as const;
+      for (const serverName of [null, "sink.test"]) {
+        const sink = new TcpSink({ host: "127.0.0.1", port: to, tls: { ...files, serverName } }, log);
+        await sink.open();
+        await sink.close();
+      }
+      const other = new TcpSink({ host: "127.0.0.1", port: to, tls: { ...files, serverName: "other.test" } }, log);
+      await expect(other.open()).rejects.toThrow(/altnames/);
+      expect(asked.slice(0, 2)).toEqual([false, "sink.test"]);
+      tlsServer.close();
+      rmSync(folder, { recursive: true });
+    },
+  );
 
   test("nobody there is one clear line, and worth another attempt", async () => {
     const gone = port();

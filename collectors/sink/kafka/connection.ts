@@ -2,30 +2,13 @@ import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import {
-  type ConnectionOptions,
-  connect as connectTls,
-  type PeerCertificate,
-  type SecureVersion,
-  TLSSocket,
-} from "node:tls";
+import { connect as connectTls, type PeerCertificate, TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import kafkajs, { type ISocketFactory, type KafkaConfig, type SASLOptions } from "kafkajs";
 import type { Logger } from "pino";
 import { OperationalError } from "../../runtime/errors.ts";
+import { type SinkTls, tlsOptions } from "../tls.ts";
 import type { KafkaCounters } from "./counters.ts";
-
-/** TLS to the brokers. Files are read for each connection: whoever replaces them need not restart anything. */
-export interface KafkaTls {
-  /** PEM; null: the authorities that Node trusts. */
-  readonly caFile: string | null;
-  /** Of this client; null: it has none. */
-  readonly certificateFile: string | null;
-  readonly keyFile: string | null;
-  /** Name that the broker's certificate must have; null: the host's that is connected to. */
-  readonly serverName: string | null;
-  readonly minVersion: SecureVersion;
-}
 
 /** Who this client is to the brokers. What is secret is read for each authentication. */
 export interface KafkaSasl {
@@ -44,7 +27,7 @@ export interface KafkaAccess {
   readonly brokers: readonly string[];
   /** Named to the brokers, for their logs and quotas. */
   readonly clientId: string;
-  readonly tls: KafkaTls | null;
+  readonly tls: SinkTls | null;
   readonly sasl: KafkaSasl | null;
 }
 
@@ -111,7 +94,7 @@ export function accessError(error: unknown, { brokers, tls, sasl }: KafkaAccess)
   );
 }
 
-function socketFactory(tls: KafkaTls | null, counters: KafkaCounters, log: Pick<Logger, "warn">): ISocketFactory {
+function socketFactory(tls: SinkTls | null, counters: KafkaCounters, log: Pick<Logger, "warn">): ISocketFactory {
   const told = new Set<string>();
   const watch = (what: string, validTo: string): void => {
     const atMs = Date.parse(validTo);
@@ -135,20 +118,6 @@ function socketFactory(tls: KafkaTls | null, counters: KafkaCounters, log: Pick<
       });
     }
     return socket.setKeepAlive(true, 60_000);
-  };
-}
-
-function tlsOptions(host: string, port: number, tls: KafkaTls): ConnectionOptions {
-  const file = (path: string | null) => (path === null ? undefined : readFileSync(path));
-  const [ca, cert, key] = [file(tls.caFile), file(tls.certificateFile), file(tls.keyFile)];
-  return {
-    host,
-    port,
-    minVersion: tls.minVersion,
-    ...(/^[\d.]+$|:/.test(tls.serverName ?? host) ? {} : { servername: tls.serverName ?? host }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
   };
 }
 

@@ -1,12 +1,8 @@
 import { expect, test } from "vitest";
-import {
-  accessError,
-  type KafkaAccess,
-  type KafkaSasl,
-  type KafkaTls,
-} from "../../../collectors/sink/kafka/connection.ts";
+import { accessError, type KafkaAccess, type KafkaSasl } from "../../../collectors/sink/kafka/connection.ts";
+import type { SinkTls } from "../../../collectors/sink/tls.ts";
 
-const TLS: KafkaTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
+const TLS: SinkTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
 const SASL: KafkaSasl = {
   ...{ mechanism: "scram-sha-512", username: "u", passwordFile: "f", passwordVariable: null, tokenCommand: [] },
 };
