@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -129,13 +129,19 @@ describe.skipIf(reason)(titled("the chart, rendered", reason), () => {
   });
 
   const noPromtool = needs("promtool");
-  it.skipIf(noPromtool)(titled("has alerts that promtool reads", noPromtool), () => {
+  it.skipIf(noPromtool)(titled("has alerts that fire when they should, and only then", noPromtool), () => {
     const [rule] = objects("kafka.yaml", "PrometheusRule");
-    const file = join(folder, "rules.json");
-    writeFileSync(file, JSON.stringify({ groups: rule?.spec.groups }));
-    const { status, stdout, stderr } = spawnSync("promtool", ["check", "rules", file], { encoding: "utf8" });
-    expect([status, stderr]).toEqual([0, ""]);
-    expect(stdout).toContain("SUCCESS: 6 rules found");
+    writeFileSync(join(folder, "rules.json"), JSON.stringify({ groups: rule?.spec.groups }));
+    copyFileSync(fileURLToPath(new URL("alerts.yaml", import.meta.url)), join(folder, "alerts.yaml"));
+    const promtool = (...args: readonly string[]) => {
+      const { status, stdout, stderr } = spawnSync("promtool", args, { cwd: folder, encoding: "utf8" });
+      return { status, said: `${stdout}${stderr}` };
+    };
+    expect(promtool("check", "rules", "--lint=all", "--lint-fatal", "rules.json")).toEqual({
+      status: 0,
+      said: expect.stringContaining("SUCCESS: 6 rules found"),
+    });
+    expect(promtool("test", "rules", "alerts.yaml")).toEqual({ status: 0, said: expect.stringContaining("SUCCESS") });
   });
 
   const schemas = process.env.REJOIN_KUBERNETES_SCHEMAS;
