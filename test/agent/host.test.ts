@@ -69,6 +69,12 @@ async function agent(keys: object): Promise<Program> {
   return program;
 }
 
+/** What an agent counted that has ended, without the reports of its own counts: in `sent`, copies alone. */
+const copied = (program: Program) => {
+  const counters = program.logged(/ended/);
+  return { ...counters, sent: Number(counters.sent) - Number(counters.reports) };
+};
+
 const settle = (ms = 300) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Segments of an MPTCP flow, each with an option or none has, that carry so many octets. */
@@ -91,12 +97,11 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     await settle();
     await program.stop();
     await there.finish();
-    const counters = program.logged(/ended/);
-    expect(counters.tooLong).toBeGreaterThan(0);
-    expect(counters).toMatchObject({ selected: 25, refused: 0, cut: expect.any(Number) });
+    const counters = copied(program);
+    expect(counters).toMatchObject({ selected: 25, refused: 0, cut: 20 });
     // Before it knew, the kernel sent some of the first five in fragments.
     expect(there.count("ip[2:2] == 1300 and ip[6:2] & 0x3fff == 0")).toBe(20);
-    expect(there.count()).toBeLessThan(25);
+    expect(there.count()).toBeLessThan(25 + Number(counters.reports));
   });
 
   it("copies what a flow sends without options, once the kernel's filter knows the flow", async () => {
@@ -106,7 +111,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     inject([...segments(40, 100, false), ...segments(40, 100, false, 50_000)]);
     await settle();
     await program.stop();
-    expect(program.logged(/ended/)).toMatchObject({ selected: 41, sent: 41, seen: 41 });
+    expect(copied(program)).toMatchObject({ selected: 41, sent: 41, seen: 41 });
   });
 
   it("makes do with fewer buckets where the kernel has no room for more, and misses nothing", async ({ skip }) => {
@@ -123,7 +128,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     inject(ports.flatMap((clientPort) => segments(2, 50, false, clientPort)));
     await settle();
     await program.stop();
-    expect(program.logged(/ended/)).toMatchObject({ selected: 900, sent: 900 });
+    expect(copied(program)).toMatchObject({ selected: 900, sent: 900 });
   });
 
   it("leaves out what is excluded, and by SIGHUP something else", async () => {
@@ -140,7 +145,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     inject([...segments(5, 100), ...segments(7, 100, true, 41_000)]);
     await settle();
     await program.stop();
-    expect(program.logged(/ended/)).toMatchObject({ selected: 12, sent: 12 });
+    expect(copied(program)).toMatchObject({ selected: 12, sent: 12 });
   });
 
   it("never copies what passes between itself and its collector, in either direction", async () => {
@@ -158,7 +163,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     inject([...own, ...back, ...segments(3, 100)]);
     await settle();
     await program.stop();
-    expect(program.logged(/ended/)).toMatchObject({ selected: 3, seen: 3 });
+    expect(copied(program)).toMatchObject({ selected: 3, seen: 3 });
   });
 
   it("makes no copy beyond its bandwidth, and says how many", async () => {
@@ -166,7 +171,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     inject(segments(200, 1400));
     await settle();
     await program.stop();
-    const counters = program.logged(/ended/);
+    const counters = copied(program);
     expect(counters.selected).toBe(200);
     expect(Number(counters.sent) + Number(counters.limited)).toBe(200);
     expect(counters.limited).toBeGreaterThan(100);
@@ -190,7 +195,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     inject(segments(9, 100));
     await settle();
     await program.stop();
-    expect(program.logged(/ended/)).toMatchObject({ selected: 9, sent: 9 });
+    expect(copied(program)).toMatchObject({ selected: 9, sent: 9 });
   });
 
   it("answers at its socket what it has done so far, and takes a dead agent's socket over, not a living one's", async () => {
