@@ -112,7 +112,9 @@ interface Errands {
 async function printStatus(socket: string | null): Promise<void> {
   if (socket === null)
     throw new OperationalError("usage", "say whom to ask: --status SOCKET, or status.socket in --config");
-  process.stdout.write(`${JSON.stringify(JSON.parse(await askStatus(socket)), null, 2)}\n`);
+  const answer = await askStatus(socket);
+  if (answer === "") throw new OperationalError("status", `too many ask at ${socket} at once; ask again`);
+  process.stdout.write(`${JSON.stringify(JSON.parse(answer), null, 2)}\n`);
 }
 
 /** What is done once everything is open that needs root: an answer for who asks, and another user. */

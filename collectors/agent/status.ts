@@ -6,18 +6,23 @@ import { OperationalError } from "../runtime/errors.ts";
 
 /** Whoever may write to the socket may ask. */
 const MODE = 0o660;
+/** Who connects and reads nothing holds an answer in memory: so many at a time, so long each. */
+const MAX_CONNECTIONS = 16;
+const PATIENCE_MS = 5000;
 
 /**
- * Answers whoever connects to a Unix socket with a JSON object, and closes. A socket that a dead agent left is replaced;
+ * Answers whoever connects to a Unix socket with a JSON object, and closes; a seventeenth at a time is closed unanswered. A socket that a dead agent left is replaced;
  * rejects with an OperationalError where another agent answers there or the socket cannot be made.
  */
-export async function serveStatus(path: string, status: () => unknown): Promise<Server> {
+export async function serveStatus(path: string, status: () => unknown, patienceMs = PATIENCE_MS): Promise<Server> {
   if (await answers(path)) throw new OperationalError("status", `status.socket: another agent answers at ${path}`);
   rmSync(path, { force: true });
   const server = createServer((connection) => {
     connection.on("error", () => {}); // who asked has gone
+    connection.setTimeout(patienceMs, () => connection.destroy());
     connection.end(`${JSON.stringify(status())}\n`);
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.listen(path);
   try {
     await once(server, "listening");
@@ -29,7 +34,7 @@ export async function serveStatus(path: string, status: () => unknown): Promise<
   return server.unref();
 }
 
-/** What the agent at a socket says of itself, as JSON. Rejects with an OperationalError where none answers. */
+/** What the agent at a socket says of itself, as JSON; empty where too many ask at once. Rejects with an OperationalError where none answers. */
 export async function askStatus(path: string): Promise<string> {
   const connection = createConnection(path);
   try {

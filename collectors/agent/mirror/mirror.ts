@@ -26,6 +26,7 @@ export class Mirror {
   private readonly keeper: RuleKeeper;
   private timer: NodeJS.Timeout | null = null;
   private removal: Promise<void> | null = null;
+  private isChecking = false;
   private unremembered = 0;
 
   private constructor(plan: MirrorPlan, log: Pick<Logger, "info" | "warn">, keeper: RuleKeeper) {
@@ -56,10 +57,12 @@ export class Mirror {
     return mirror;
   }
 
-  /** Installs what is gone again, and says so. */
+  /** Installs what is gone again, and says so. Does nothing while an earlier check goes on. */
   async check(): Promise<void> {
-    if (this.removal !== null) return;
+    if (this.removal !== null || this.isChecking) return;
+    this.isChecking = true;
     const { isWell, lines } = await this.keeper.ask("check");
+    this.isChecking = false;
     this.say(lines);
     if (!isWell) this.log.warn("nothing is mirrored; it is tried again");
   }

@@ -26,3 +26,13 @@ describe("what a kernel that sends the copies itself knows nothing of", () => {
     expect(faultsOf({ capture, mirror: { device: "tap" }, ...unknown })).toEqual([]);
   });
 });
+
+it("no more than 64 addresses and 64 ports are excluded", () => {
+  const excluded = (count: number) => ({
+    addresses: Array.from({ length: count }, (_, n) => `192.0.2.${n}`),
+    ports: Array.from({ length: count }, (_, n) => n),
+  });
+  const refused = (count: number) =>
+    agentConfiguration.safeParse({ exclude: excluded(count) }).error?.issues.map(({ path }) => path.join("."));
+  expect([refused(64), refused(65)]).toEqual([undefined, ["exclude.addresses", "exclude.ports"]]);
+});
