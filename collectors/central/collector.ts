@@ -173,7 +173,7 @@ export async function startCollector(
     for (const record of ledgers.next(pipeline.ledgers(), Date.now())) keep(record);
   };
   const timers = [setInterval(() => guarded(() => pipeline.advance(nowMicros())), ADVANCE_MS)];
-  if (config.agentsIntervalS > 0) timers.push(setInterval(keepLedgers, config.agentsIntervalS * 1000));
+  if (config.agentsIntervalS > 0) timers.push(setInterval(() => guarded(keepLedgers), config.agentsIntervalS * 1000));
 
   let untold = 0;
   const reportOf = (totals: Totals): CollectorReport => ({
@@ -207,7 +207,7 @@ export async function startCollector(
     await Promise.all(sources.map((source) => source.stop(drainMs / 2)));
     for (const timer of timers) clearInterval(timer);
     await endSessions(endMs - drainMs / 4);
-    keepLedgers();
+    guarded(keepLedgers);
     await delivery.stop(Math.max(0, endMs - Date.now()));
     return report();
   };

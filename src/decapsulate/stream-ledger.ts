@@ -58,7 +58,8 @@ export class StreamLedger {
     const { sequence } = this;
     this.reports++;
     if (this.reported?.startedMicros !== report.startedMicros) {
-      this.unheardEarlier += this.unheard;
+      // Forged reports may name any numbers; a record holds none above this.
+      this.unheardEarlier = Math.min(this.unheardEarlier + this.unheard, Number.MAX_SAFE_INTEGER);
       this.before = sequence.numbering;
     }
     // One that was overtaken by a later one says nothing new.
@@ -78,7 +79,7 @@ export class StreamLedger {
     if (this.packets === 0) return null;
     const { names, packets, octets, refused, reports, firstMicros, lastMicros, reported, sequence } = this;
     const { late, duplicate, restarted } = sequence;
-    const unheard = this.unheardEarlier + this.unheard;
+    const unheard = Math.min(this.unheardEarlier + this.unheard, Number.MAX_SAFE_INTEGER);
     // Behind the last report there is nothing to show a gap.
     const tail = reported?.isLast ? sequence.missingUpTo((reported.numbered - 1) % 2 ** 32) : 0;
     const counts = {

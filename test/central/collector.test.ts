@@ -192,6 +192,25 @@ describe("collector", () => {
     expect(sink.of(TOPICS.sessions)).toMatchObject([{ mptcp: { close: { reason: "shutdown" } } }]);
   });
 
+  test("a ledger record that cannot be made ends nothing: one line says so, and the rest of the records come", async () => {
+    const lines: string[] = [];
+    const faults = pino({ level: "error" }, { write: (line) => lines.push(JSON.parse(line).stack) });
+    const sink = new Kept();
+    const delivery = deliveryTo(sink);
+    const append = delivery.append.bind(delivery);
+    delivery.append = (records) => {
+      if (records.some(({ topic }) => topic === TOPICS.agents)) throw new RangeError("too large for a record");
+      append(records);
+    };
+    const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], agentsIntervalS: 0.05 };
+    const collector = await startCollector(config, delivery, faults);
+    await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await expect.poll(() => lines[0]).toMatch("too large for a record");
+    const { records } = await collector.stop();
+    expect(sink.of(TOPICS.sessions).length).toBeGreaterThan(0);
+    expect(records).toMatchObject({ made: sink.records.length, acknowledged: sink.records.length });
+  });
+
   /** Copies of the handshakes of so many sessions, which stay open. */
   const handshakes = (count: number): Copy[] =>
     Array.from({ length: count }, (_, n) => {

@@ -76,6 +76,13 @@ describe("what an agent says it sent, against what came", () => {
     expect(fed.told).toEqual({ lost: 1, unheard: first, came: 4 });
   });
 
+  it("forged reports of ever other runs leave a count that a record can hold", () => {
+    const fed = new Fed();
+    fed.packet(0);
+    for (let run = 1; run <= 3000; run++) fed.report(2 ** 53 - 2, 2 ** 53 - 1, run);
+    expect(fed.told.unheard).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
   it("adds up to the number of numbers given, whatever was lost, doubled, late, and when the collector began", () => {
     const fates = fc.array(fc.constantFrom("comes", "lost", "twice", "late"), { maxLength: 50 });
     fc.assert(
