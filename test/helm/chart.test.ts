@@ -57,6 +57,13 @@ describe("alerts", () => {
     expect(asked.filter((name) => !has.has(name ?? ""))).toEqual([]);
   });
 
+  it("have a run-book that names no other metric", () => {
+    const named = read("docs/operations.md").match(/\brejoin_[a-z_]+\b/g) ?? [];
+    const has = new Set(METRICS.map(({ name }) => name));
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((name) => !has.has(name))).toEqual([]);
+  });
+
   it("tell by labels that their metrics have", () => {
     const labels = new Set(["namespace", "service", "pod", "severity", ...METRICS.flatMap((metric) => metric.labels)]);
     const told = [...rule.matchAll(/\$labels\.(\w+)/g)].map(([, label = ""]) => label);
