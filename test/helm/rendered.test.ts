@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,6 +65,18 @@ describe.skipIf(reason)(titled("the chart, rendered", reason), () => {
       const { data, error } = schema.safeParse(parse(text));
       expect(error).toBeUndefined();
       expect(faults(data)).toEqual([]);
+    }
+  });
+
+  it.each(["docs/kubernetes.md", "helm/rejoin/README.md"])("%s shows values that it takes", (page) => {
+    const text = readFileSync(new URL(`../../${page}`, import.meta.url), "utf8");
+    const blocks = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const block of blocks) {
+      const file = join(folder, "values.yaml");
+      writeFileSync(file, block);
+      const { status, stderr } = template("--values", `${EXAMPLES}smallest.yaml`, "--values", file);
+      expect([status, stderr]).toEqual([0, ""]);
     }
   });
 
