@@ -102,7 +102,7 @@ export interface AgentCounters {
 export interface AgentStatus {
   readonly name: string;
   readonly pid: number;
-  /** How packets come: `ring`, `tcpdump`, `replay`. */
+  /** How packets come: `ring`, `tcpdump`, `replay`, or by whose rules to which device: `nft to a TAP`, `tc to vxlan`. */
   readonly input: string;
   readonly collectors: readonly {
     readonly name: string;

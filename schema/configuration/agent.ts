@@ -132,7 +132,9 @@ export const agentConfiguration = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe("Who the agent becomes once all is open, keeping CAP_NET_RAW alone; null: who it is"),
+    .describe(
+      "Who the agent becomes once all is open; it keeps CAP_NET_RAW alone, for a TAP CAP_NET_ADMIN, and nothing where the kernel sends or files are replayed. null: who it is",
+    ),
   status: status.prefault({}).describe("What `rejoin agent --status` asks"),
   ownCountsSeconds: seconds
     .default(60)

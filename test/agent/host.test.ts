@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ACK, SYN } from "../../src/wire/tcp.ts";
-import { Program } from "../e2e/program.ts";
+import { type LogLine, Program } from "../e2e/program.ts";
 import { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
 import { pcapFile } from "../support/pcap.ts";
@@ -70,7 +70,7 @@ async function agent(keys: object): Promise<Program> {
 }
 
 /** What an agent counted that has ended, without the reports of its own counts: in `sent`, copies alone. */
-const copied = (program: Program) => {
+const copied = (program: Program): LogLine => {
   const counters = program.logged(/ended/);
   return { ...counters, sent: Number(counters.sent) - Number(counters.reports) };
 };

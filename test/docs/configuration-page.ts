@@ -33,7 +33,7 @@ A key's variable is its path in capitals, after the program's name, with two und
 it is where text may stand, and YAML elsewhere: \`[kafka1:9092, kafka2:9092]\`. A variable that begins so and names no key is
 refused, as a key in the file is.
 
-Of options that answer one question together, one is the whole answer: \`--listen-udp\` and \`--listen-gre\`, \`--agent\` and
+Of options that answer one question together, one is the whole answer: \`--listen-udp\`, \`--listen-gre\` and \`--listen-ring\`, \`--agent\` and
 \`--any-agent\`, \`--interface\` and \`--replay\`.
 
 ## References
@@ -77,6 +77,8 @@ function rows(node: SchemaNode, path: string, required = false): string[] {
     const entries = node.items?.properties === undefined ? "" : "a list, see below";
     const value = node.default === undefined ? (required ? "must be said" : "") : `\`${JSON.stringify(node.default)}\``;
     const own = `| \`${path}\` | ${cell(entries || expected(node))} | ${value} | ${cell(node.description ?? "")} |\n`;
+    const mapping = node.anyOf?.find(({ properties }) => properties !== undefined);
+    if (mapping !== undefined) return [own, ...rows(mapping, path)];
     return node.items?.properties === undefined ? [own] : [own, ...rows(node.items, `${path}[]`)];
   }
   return Object.entries(keys).flatMap(([key, below]) => {

@@ -351,6 +351,7 @@ describe.skipIf(reason)(titled("an agent on a router", reason), { timeout: 120_0
       expect(mptcp.subflows.map(({ kind }) => kind)).toEqual(["initial", "joined"]);
     }
     const [one, two] = counters.map(({ flows }) => flows.leftOut);
+    expect(one).toBeGreaterThan(0);
     expect(one).toBe(two);
     expect(ends).toHaveLength(truth.client.length - (one ?? 0));
   });
