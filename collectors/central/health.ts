@@ -15,14 +15,14 @@ export interface Health {
   readonly reasons: readonly string[];
 }
 
-/** What a collector is doing: it opens sockets and sink, then receives, then drains. */
+/** What a collector is doing: it opens sockets and finds its records a place, then receives, then drains. */
 export type Phase = "starting" | "receiving" | "draining";
 
 /** Whether a collector has started. */
 export function startedHealth(phase: Phase): Health {
   return phase === "starting"
-    ? { well: false, reasons: ["sockets and sink are being opened"] }
-    : { well: true, reasons: ["sockets and sink were opened"] };
+    ? { well: false, reasons: ["sockets are being opened, or records have no place yet"] }
+    : { well: true, reasons: ["sockets are open, and records have a place"] };
 }
 
 /** Whether copies should be sent to a collector: its sockets are open, and its outbox has room. */

@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { AGENT_DATASET, agentRecord } from "../../schema/agent-record.ts";
 import { FINDING_DATASET, findingRecord } from "../../schema/finding-record.ts";
+import { GAP_DATASET, gapRecord } from "../../schema/gap-record.ts";
 import { SESSION_DATASET, sessionRecord } from "../../schema/session-record.ts";
 import { STREAM_DATASET, streamChunk } from "../../schema/stream-chunk.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { agentHeader, agentRow } from "../terminal/agent-table.ts";
 import { chunkHeader, chunkRow } from "../terminal/chunk-table.ts";
 import { findingDetail, findingLine } from "../terminal/finding-line.ts";
+import { gapHeader, gapRow } from "../terminal/gap-table.ts";
 import { sessionDetail } from "../terminal/session-detail.ts";
 import { type SessionTable, sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
@@ -90,11 +92,12 @@ export class Printer {
     const agent = dataset === AGENT_DATASET ? agentRecord.safeParse(record) : null;
     const finding = dataset === FINDING_DATASET ? findingRecord.safeParse(record) : null;
     const chunk = dataset === STREAM_DATASET ? streamChunk.safeParse(record) : null;
-    const [issue] = (session ?? agent ?? finding ?? chunk)?.error?.issues ?? [];
+    const gap = dataset === GAP_DATASET ? gapRecord.safeParse(record) : null;
+    const [issue] = (session ?? agent ?? finding ?? chunk ?? gap)?.error?.issues ?? [];
     if (issue !== undefined) return { fault: `not a ${dataset} record: ${issue.path.join(".")}: ${issue.message}` };
 
     const { shape, style, width, ended, filters } = this.options;
-    const known = (session ?? agent ?? finding ?? chunk)?.data;
+    const known = (session ?? agent ?? finding ?? chunk ?? gap)?.data;
     if (filters.length > 0 && (known === undefined || !filters.every((wants) => wants(known)))) return { lines: [] };
     if (ended && session?.data?.event.action !== "session-ended") return { lines: [] };
     if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style, width) };
@@ -104,6 +107,7 @@ export class Printer {
     if (agent?.success && shape !== "json")
       return this.under(dataset, agentHeader(style), agentRow(agent.data, style, width));
     if (chunk?.success && shape !== "json") return this.under(dataset, chunkHeader(style), chunkRow(chunk.data, style));
+    if (gap?.success && shape !== "json") return this.under(dataset, gapHeader(style), gapRow(gap.data, style, width));
     if (finding?.success && shape === "detail") return { lines: findingDetail(finding.data, style) };
     // Where its session stands under the same heading, it is known by the beginning of its id.
     if (finding?.success && shape === "table") return { lines: [findingLine(finding.data, style, width)] };

@@ -9,7 +9,7 @@ import { encode } from "../../schema/encoding.ts";
 
 /** The build, not the sources: `npm test` makes it first. */
 const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
-const NAMES = ["session-opened", "session-ended", "session-orphan", "agent", "finding", "stream"];
+const NAMES = ["session-opened", "session-ended", "session-orphan", "agent", "finding", "stream", "gap"];
 const records: object[] = NAMES.map((name) =>
   JSON.parse(readFileSync(new URL(`../../schema/examples/${name}.json`, import.meta.url), "utf8")),
 );
@@ -67,12 +67,14 @@ describe("records come out as they went in", () => {
       "11-23 00:48:02 629a366a  ! payl",
       "AT UTC         SESSION  SIDE   ",
       "11-22 20:08:14 629a366a respond",
+      "UNTIL UTC      COLLECTOR       ",
+      "11-23 01:00:20 collector1      ",
       "",
     ]);
   });
 
   it("in full with --detail, at most --count of them over all files", () => {
-    const { status, stdout } = consume(["--detail", "--count", "7", file("one", jsonLines), file("two", messagePack)]);
+    const { status, stdout } = consume(["--detail", "--count", "8", file("one", jsonLines), file("two", messagePack)]);
     expect(status).toBe(0);
     expect(stdout.match(/^(session|finding|UNTIL|AT) \S+/gm)).toEqual([
       "session q3mZ0aX9cT1kVb7e",
@@ -81,6 +83,7 @@ describe("records come out as they went in", () => {
       "UNTIL UTC",
       "finding payload-rewritten",
       "AT UTC",
+      "UNTIL UTC",
       "session q3mZ0aX9cT1kVb7e",
     ]);
   });
@@ -124,7 +127,7 @@ describe("what is broken is told, counted and skipped", () => {
         `rejoin: standard input at octet ${at}: not JSON`,
         `rejoin: standard input at octet ${at + 5}: not a record: event.dataset is missing`,
         `rejoin: standard input at octet ${at + 8}: not a rejoin.session record: mptcp.session.id: Invalid string: must match pattern /^[A-Za-z0-9_-]{8,64}$/`,
-        "rejoin: 3 of 15 records could not be read",
+        "rejoin: 3 of 17 records could not be read",
         "",
       ].join("\n"),
     );
@@ -134,7 +137,7 @@ describe("what is broken is told, counted and skipped", () => {
     const { status, stderr } = consume(["-"], jsonLines + "nope\n".repeat(1000));
     expect(status).toBe(1);
     expect(stderr.match(/not JSON/g)).toHaveLength(10);
-    expect(stderr).toMatch(/rejoin: 1000 of 1006 records could not be read\n$/);
+    expect(stderr).toMatch(/rejoin: 1000 of 1007 records could not be read\n$/);
   });
 
   it.each([
@@ -192,7 +195,7 @@ describe("filters", () => {
     const { status, stderr } = consume(["--port", "1", "-"], `${jsonLines}nope\n`);
     expect([status, stderr]).toEqual([
       1,
-      `rejoin: standard input at octet ${jsonLines.length}: not JSON\nrejoin: 1 of 7 records could not be read\n`,
+      `rejoin: standard input at octet ${jsonLines.length}: not JSON\nrejoin: 1 of 8 records could not be read\n`,
     ]);
   });
 });

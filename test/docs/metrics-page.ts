@@ -12,7 +12,7 @@ A collector whose configuration has \`admin.listen\` answers there over HTTP:
 | path | answers |
 |---|---|
 | \`/livez\` | 200 while the event loop turns |
-| \`/startupz\` | 200 once sockets and sink are open, 503 before |
+| \`/startupz\` | 200 once sockets are open and records have a place: the sink, or an outbox on the disk though the sink is away; 503 before |
 | \`/readyz\` | 200 while sockets are open and at most 80 % of the outbox is taken; 503 while it starts, while it drains, and when the sink is away for so long that records would soon be shed |
 | \`/metrics\` | what follows, in the text format of Prometheus; asks for \`Authorization: Bearer\` where \`admin.token\` is set |
 

@@ -36,7 +36,7 @@ test("a collector's metrics account for every packet and record, and its health 
   await send(copies, await collect.port());
   expect((await get("/metrics")).status).toBe(401);
   expect(await get("/livez")).toEqual({ status: 200, text: "yes\nthe event loop turns\n" });
-  expect(await get("/startupz")).toEqual({ status: 200, text: "yes\nsockets and sink were opened\n" });
+  expect(await get("/startupz")).toEqual({ status: 200, text: "yes\nsockets are open, and records have a place\n" });
   expect(await get("/readyz")).toEqual({
     status: 200,
     text: expect.stringMatching(/^yes\nsockets are open\n\d % of /),

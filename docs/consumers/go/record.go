@@ -150,10 +150,23 @@ type Chunk struct {
 	Octets []byte `json:"octets"`
 }
 
-// Rejoin is an agent's ledger, or what a session's record lost to bounds.
+// Rejoin is an agent's ledger, what a collector shed, or what a session's record lost to bounds.
 type Rejoin struct {
 	Agent *Ledger          `json:"agent,omitempty"`
+	Gap   *Gap             `json:"gap,omitempty"`
 	Shed  map[string]int64 `json:"shed,omitempty"`
+}
+
+// Gap is the records that will reach no topic, since the gap record before.
+type Gap struct {
+	Records int64  `json:"records"`
+	Shed    []Shed `json:"shed"`
+}
+
+type Shed struct {
+	Reason  string `json:"reason"`
+	Class   string `json:"class"`
+	Records int64  `json:"records"`
 }
 
 type Ledger struct {

@@ -23,6 +23,7 @@ export const INDICES = {
   "rejoin.session": "rejoin-sessions-v1",
   "rejoin.finding": "rejoin-findings-v1",
   "rejoin.agent": "rejoin-agents-v1",
+  "rejoin.gap": "rejoin-gaps-v1",
 } as const;
 
 /** Sentences for people are searched by word, as ECS has it; ECS's names for them. */
