@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { DirectoryLock } from "../runtime/directory-lock.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -9,7 +10,7 @@ import { tidyDamaged } from "./damaged.ts";
 import { emptyLedger, Ledger, type LedgerState } from "./ledger.ts";
 import type { Batch, Counts, Outbox, OutboxRecord, OutboxStats, Outcome, RecordClass } from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
-import { Segment } from "./segment.ts";
+import { Segment, SegmentDamage } from "./segment.ts";
 import { SegmentQueue } from "./segment-queue.ts";
 
 /** How a `DurableOutbox` keeps its records. */
@@ -27,13 +28,15 @@ export interface DurableOutboxOptions {
 
 /** Records that the disk does not take wait in memory, so many octets of them. */
 const HELD_OCTETS = 16 * 1024 * 1024;
-/** A disk that took nothing is asked again after this time. */
+/** A disk that took nothing, or gave nothing, is asked again after this time. */
 const DISK_PAUSE_MS = 1000;
 const MIN_SEGMENT_OCTETS = 64 * 1024;
 const MAX_SEGMENT_OCTETS = 8 * 1024 * 1024;
 /** A segment goes when its newest record is too old, so it must not span much of the age. */
 const SEGMENTS_OF_AGE = 32;
 const LOG_MS = 60_000;
+/** What the log says of records that the disk does not take. */
+const HELD = "a few wait in memory until it does, further ones are shed and counted";
 
 /**
  * An outbox in a directory: segment files by class, and a ledger. What `append` was given survives the end of the
@@ -133,7 +136,12 @@ export class DurableOutbox implements Outbox {
       const entered = { ...(state ?? emptyLedger(keyId)), keyId };
       const queues = new Map(RECORD_CLASSES.map((name) => [name, new SegmentQueue(name, segments)]));
       const outbox = new DurableOutbox(options, log, lock, ledger, entered, queues);
-      outbox.recount();
+      try {
+        outbox.recount();
+      } catch (error) {
+        clearInterval(outbox.timer);
+        throw error;
+      }
       tidyDamaged(directory);
       return outbox;
     } catch (error) {
@@ -173,11 +181,12 @@ export class DurableOutbox implements Outbox {
     this.isDirty = true;
   }
 
+  /** Closed, it returns null as well where the disk does not give what is stored: the next process reads that. */
   async read(maxRecords: number, maxOctets: number): Promise<Batch | null> {
     if (this.reading) throw new Error("outbox: a batch is under way");
     this.reading = true;
     for (;;) {
-      if (this.underWay.length === 0) this.take(maxRecords, maxOctets);
+      const isReadable = this.underWay.length > 0 || this.take(maxRecords, maxOctets);
       const last = this.underWay.at(-1);
       if (last !== undefined) {
         return { records: this.underWay.map(({ record }) => record), position: last.sequence + 1 };
@@ -185,6 +194,10 @@ export class DurableOutbox implements Outbox {
       if (this.closed) {
         this.reading = false;
         return null;
+      }
+      if (!isReadable) {
+        await pause(DISK_PAUSE_MS);
+        continue;
       }
       await new Promise<void>((resolve) => {
         this.wake = resolve;
@@ -217,7 +230,8 @@ export class DurableOutbox implements Outbox {
    */
   skipTo(position: number): void {
     for (const [recordClass, queue] of this.queues) {
-      const skipped = queue.skipTo(position, this.options.atRest);
+      this.readable(queue, () => queue.skipTo(position, this.options.atRest));
+      const skipped = this.storedOf(recordClass) - queue.records;
       this.state.stored[recordClass] = this.storedOf(recordClass) - skipped;
       this.state.acknowledged += skipped;
     }
@@ -243,8 +257,8 @@ export class DurableOutbox implements Outbox {
   async end(): Promise<void> {
     clearInterval(this.timer);
     this.close();
+    for (const queue of this.queues.values()) this.guarded(() => queue.close());
     this.guarded(() => {
-      for (const queue of this.queues.values()) queue.close();
       this.enter();
       this.ledger.syncNow();
       this.ledger.close();
@@ -320,7 +334,7 @@ export class DurableOutbox implements Outbox {
         return;
       } catch (error) {
         this.diskBackMs = performance.now() + DISK_PAUSE_MS;
-        this.warnOfDisk(error);
+        this.warnOfDisk("take", error, HELD);
       }
     }
     let held = 0;
@@ -329,15 +343,25 @@ export class DurableOutbox implements Outbox {
     else this.drop("disk", part.recordClass, part.records, true);
   }
 
-  /** The oldest records of all classes, into `underWay`. */
-  private take(maxRecords: number, maxOctets: number): void {
+  /** The oldest records of all classes, into `underWay`; false where the disk does not give the next one. */
+  private take(maxRecords: number, maxOctets: number): boolean {
+    try {
+      this.takeOldest(maxRecords, maxOctets);
+      return true;
+    } catch (error) {
+      this.warnOfDisk("give", error, "they are asked for again until it does");
+      return false;
+    }
+  }
+
+  private takeOldest(maxRecords: number, maxOctets: number): void {
     let octets = 0;
     while (this.underWay.length < maxRecords) {
       let oldest: SegmentQueue | null = null;
       let sequence = Number.POSITIVE_INFINITY;
       for (const queue of this.queues.values()) {
         const head = this.readable(queue, () => queue.head(this.options.atRest));
-        if (head == null || head >= sequence) continue;
+        if (head === null || head >= sequence) continue;
         oldest = queue;
         sequence = head;
       }
@@ -350,15 +374,19 @@ export class DurableOutbox implements Outbox {
     }
   }
 
-  /** Does it, setting segments aside that turn out to be damaged. */
-  private readable<T>(queue: SegmentQueue, work: () => T): T | null {
+  /** Does it, setting segments aside that turn out to be damaged. Throws the file system's error: they may be whole. */
+  private readable<T>(queue: SegmentQueue, work: () => T): T {
     for (;;) {
       try {
         return work();
       } catch (error) {
-        const lost = queue.setAside();
-        this.drop("damaged", queue.recordClass, lost, true);
-        this.log.warn({ records: lost }, `${(error as Error).message}; it is set aside as *.damaged`);
+        const segment = error instanceof SegmentDamage ? queue.takeRead() : null;
+        if (segment === null) throw error;
+        const records = segment.records - segment.taken;
+        this.drop("damaged", queue.recordClass, records, true);
+        const hindrance = segment.setAside();
+        const end = hindrance === null ? "is set aside as *.damaged" : `cannot be set aside: ${hindrance.message}`;
+        this.log.warn({ records }, `${(error as Error).message}; it ${end}`);
         tidyDamaged(this.options.directory);
       }
     }
@@ -422,7 +450,7 @@ export class DurableOutbox implements Outbox {
     this.shedToBounds();
     if (this.isDirty) this.enter();
     const done = (error: Error | null) => {
-      if (error !== null) this.warnOfDisk(error);
+      if (error !== null) this.warnOfDisk("take", error, HELD);
     };
     for (const queue of this.queues.values()) queue.sync(done);
     this.ledger.sync(done);
@@ -432,16 +460,15 @@ export class DurableOutbox implements Outbox {
     try {
       work();
     } catch (error) {
-      this.warnOfDisk(error);
+      this.warnOfDisk("take", error, HELD);
     }
   }
 
-  private warnOfDisk(error: unknown): void {
+  private warnOfDisk(verb: "take" | "give", error: unknown, policy: string): void {
     if (performance.now() - this.toldDiskMs < LOG_MS) return;
     this.toldDiskMs = performance.now();
     this.log.warn(
-      `${this.options.directory}: the disk does not take records: ${(error as Error).message}; a few wait in memory ` +
-        "until it does, further ones are shed and counted",
+      `${this.options.directory}: the disk does not ${verb} records: ${(error as Error).message}; ${policy}`,
     );
   }
 }

@@ -85,7 +85,7 @@ export class SegmentQueue {
     if (newest.octets >= octets || newest.firstClockMs < firstClockMs) newest.finish();
   }
 
-  /** Sequence number of the next record to be read; null: there is none. Throws a `SegmentDamage`. */
+  /** Sequence number of the next record to be read; null: there is none. Throws as `Segment.read` does. */
   head(atRest: AtRest | null): number | null {
     while (this.pending === null) {
       const segment = this.segments[this.at];
@@ -112,16 +112,14 @@ export class SegmentQueue {
     segment.taken += 1;
   }
 
-  /** Takes all records below a position, and returns how many. Throws a `SegmentDamage`. */
-  skipTo(position: number, atRest: AtRest | null): number {
-    const before = this.records;
+  /** Takes all records below a position. Throws a `SegmentDamage`, or the file system's error. */
+  skipTo(position: number, atRest: AtRest | null): void {
     for (let segment = this.segments[this.at]; segment !== undefined; segment = this.segments[this.at]) {
       if (segment.last >= position) break;
       segment.taken = segment.records;
       this.moveTo(this.at + 1);
     }
     for (let head = this.head(atRest); head !== null && head < position; head = this.head(atRest)) this.shift();
-    return before - this.records;
   }
 
   /** Deletes segments of which everything is below a position. `before` is called first. Throws the file system's error. */
@@ -149,13 +147,11 @@ export class SegmentQueue {
     return segment;
   }
 
-  /** Sets the segment that is read aside, and returns how many of its records nobody has taken. */
-  setAside(): number {
+  /** Takes the segment that is read out of the queue, to be set aside; null: there is none. */
+  takeRead(): Segment | null {
     const [segment] = this.segments.splice(this.at, 1);
     this.moveTo(this.at);
-    if (segment === undefined) return 0;
-    segment.setAside();
-    return segment.records - segment.taken;
+    return segment ?? null;
   }
 
   /** Gives up what is in memory only, and returns how many records that were. */
@@ -174,10 +170,11 @@ export class SegmentQueue {
     for (const segment of this.segments) segment.sync(done);
   }
 
-  /** Closes all files. */
+  /** Closes all files when the disk has what was written to them. Throws the file system's error. */
   close(): void {
     for (const segment of this.segments) {
       segment.finish();
+      segment.syncNow();
       segment.close();
     }
   }

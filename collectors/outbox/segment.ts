@@ -2,6 +2,7 @@ import {
   closeSync,
   copyFileSync,
   fdatasync,
+  fdatasyncSync,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -23,8 +24,8 @@ export interface ReadFrame {
   readonly end: number;
 }
 
-/** Why a segment cannot be read further. */
-class SegmentDamage extends Error {}
+/** Why a segment can never be read further. */
+export class SegmentDamage extends Error {}
 
 const NAME = /^([a-z]+)-(\d{16})\.segment$/;
 
@@ -72,7 +73,8 @@ export class Segment {
 
   /**
    * One that an earlier process left; null where the name is not a segment's. Of a sealed one only the end is read.
-   * Of another what does not follow whole frames is cut off: the process ended while it wrote.
+   * Of another what does not follow whole frames is cut off: the process ended while it wrote. So is what stands behind
+   * a footer. Throws the file system's error.
    */
   static open(directory: string, name: string): Segment | null {
     const [, className, first] = NAME.exec(name) ?? [];
@@ -93,6 +95,9 @@ export class Segment {
     }
     for (let frame = segment.frameAt(0, size); frame !== null; frame = segment.frameAt(segment.octets, size)) {
       segment.octets = frame.end;
+      // Its counts are those of the frames before it.
+      segment.isSealed = frame.frame.kind === "footer";
+      if (segment.isSealed) break;
       segment.count(frame.frame);
     }
     if (segment.octets < size) {
@@ -102,7 +107,8 @@ export class Segment {
       }
       ftruncateSync(segment.fd, segment.octets);
     }
-    segment.finish();
+    if (segment.isSealed) segment.close();
+    else segment.finish();
     return segment;
   }
 
@@ -135,7 +141,10 @@ export class Segment {
     this.isSealed = true;
   }
 
-  /** The frame at an offset; null at the end. Throws a `SegmentDamage` for anything but what was written. */
+  /**
+   * The frame at an offset; null at the end. Throws a `SegmentDamage` for anything but what was written, and where the
+   * file is gone; the file system's error where it does not give the octets now.
+   */
   read(offset: number, atRest: AtRest | null): ReadFrame | null {
     if (offset >= this.octets) return null;
     const found = this.frameAt(offset, this.octets);
@@ -163,6 +172,11 @@ export class Segment {
     });
   }
 
+  /** The same, at once, and with what it is being asked for. Throws the file system's error. */
+  syncNow(): void {
+    if (this.fd !== null) fdatasyncSync(this.fd);
+  }
+
   /** Lets go of the file, which stays. */
   close(): void {
     if (this.fd !== null) closeSync(this.fd);
@@ -176,10 +190,15 @@ export class Segment {
     if (this.path !== null) rmSync(this.path, { force: true });
   }
 
-  /** Renames it, so that it is kept and no longer used. */
-  setAside(): void {
-    this.close();
-    if (this.path !== null) renameSync(this.path, `${this.path}.damaged`);
+  /** Renames it, so that it is kept and no longer used. Returns the file system's error, or null. */
+  setAside(): Error | null {
+    try {
+      this.close();
+      if (this.path !== null) renameSync(this.path, `${this.path}.damaged`);
+      return null;
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   private count(frame: Omit<Frame, "kind">): void {
@@ -228,9 +247,18 @@ export class Segment {
       }
       return Buffer.alloc(0);
     }
-    this.fd ??= openSync(this.path ?? "", "r+");
+    this.fd ??= this.opened();
     const octets = Buffer.allocUnsafe(length);
     const read = readSync(this.fd, octets, 0, length, offset);
     return octets.subarray(0, read);
+  }
+
+  private opened(): number {
+    try {
+      return openSync(this.path ?? "", "r+");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      throw new SegmentDamage(`${this.name}: it is gone`);
+    }
   }
 }
