@@ -1,66 +1,92 @@
 import { once } from "node:events";
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { createConnection, createServer, type Server } from "node:net";
-import { text } from "node:stream/consumers";
 import { OperationalError } from "../runtime/errors.ts";
+import { grouped } from "../terminal/text.ts";
 
 /** Whoever may write to the socket may ask. */
 const MODE = 0o660;
 /** Who connects and reads nothing holds an answer in memory: so many at a time, so long each. */
 const MAX_CONNECTIONS = 16;
+/** Time for an answer to be taken, and to come in whole. */
 const PATIENCE_MS = 5000;
+/** Who answers at a socket need not be an agent. */
+const MAX_ANSWER_OCTETS = 2 ** 24;
 
 /**
- * Answers whoever connects to a Unix socket with a JSON object, and closes; a seventeenth at a time is closed unanswered. A socket that a dead agent left is replaced;
- * rejects with an OperationalError where another agent answers there or the socket cannot be made.
+ * Answers whoever connects to a Unix socket with a JSON object, and closes; a seventeenth at a time is closed unanswered. A
+ * socket that a dead agent left is replaced; rejects with an OperationalError where somebody listens there, something else
+ * stands there, or the socket cannot be made.
  */
 export async function serveStatus(path: string, status: () => unknown, patienceMs = PATIENCE_MS): Promise<Server> {
-  if (await answers(path)) throw new OperationalError("status", `status.socket: another agent answers at ${path}`);
-  rmSync(path, { force: true });
   const server = createServer((connection) => {
     connection.on("error", () => {}); // who asked has gone
     connection.setTimeout(patienceMs, () => connection.destroy());
     connection.end(`${JSON.stringify(status())}\n`);
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.listen(path);
   try {
+    await makeRoom(path);
+    server.listen(path);
     await once(server, "listening");
     chmodSync(path, MODE);
   } catch (cause) {
+    if (cause instanceof OperationalError) throw cause;
     throw new OperationalError("status", `status.socket: ${path} cannot be made (${codeOf(cause)})`, { cause });
   }
   // Being asked is no reason to live.
   return server.unref();
 }
 
-/** What the agent at a socket says of itself, as JSON; empty where too many ask at once. Rejects with an OperationalError where none answers. */
-export async function askStatus(path: string): Promise<string> {
+/**
+ * What the agent at a socket says of itself, as JSON; empty where too many ask at once. Rejects with an OperationalError
+ * where none answers, in time and in no more than 16 MiB.
+ */
+export async function askStatus(path: string, patienceMs = PATIENCE_MS): Promise<string> {
+  const signal = AbortSignal.timeout(patienceMs);
+  const chunks: Buffer[] = [];
+  let octets = 0;
+  try {
+    const connection = createConnection({ path, signal });
+    await once(connection, "connect");
+    for await (const chunk of connection as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      octets += chunk.length;
+      if (octets > MAX_ANSWER_OCTETS) throw new Error(`more than ${grouped(MAX_ANSWER_OCTETS)} octets`);
+    }
+  } catch (cause) {
+    const why = signal.aborted ? `no whole answer in ${patienceMs / 1000} s` : codeOf(cause);
+    const message = `no agent answers at ${path} (${why}); does it run, with status.socket?`;
+    throw new OperationalError("status", message, { retriable: true, cause });
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Removes a socket that nobody listens at. Anything else stays, and an OperationalError says what it is. */
+async function makeRoom(path: string): Promise<void> {
+  const entry = lstatSync(path, { throwIfNoEntry: false });
+  if (entry === undefined) return;
+  if (!entry.isSocket()) {
+    throw new OperationalError("status", `status.socket: ${path} is there and is no socket; say another path`);
+  }
+  if (await isListened(path)) {
+    throw new OperationalError("status", `status.socket: somebody listens at ${path} already; is it another agent?`);
+  }
+  rmSync(path, { force: true });
+}
+
+/** Whether somebody has the socket open. Nothing is asked: who takes a connection may never answer. */
+async function isListened(path: string): Promise<boolean> {
   const connection = createConnection(path);
   try {
     await once(connection, "connect");
-    return await text(connection);
-  } catch (cause) {
-    throw new OperationalError(
-      "status",
-      `no agent answers at ${path} (${codeOf(cause)}); does it run, with status.socket?`,
-      {
-        retriable: true,
-        cause,
-      },
-    );
-  }
-}
-
-async function answers(path: string): Promise<boolean> {
-  try {
-    await askStatus(path);
     return true;
-  } catch (error) {
-    if (error instanceof OperationalError) return false;
-    throw error;
+  } catch (cause) {
+    return codeOf(cause) !== "ECONNREFUSED";
+  } finally {
+    connection.destroy();
   }
 }
 
 const codeOf = (cause: unknown): string =>
-  cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  cause instanceof Error ? ("code" in cause ? String(cause.code) : cause.message) : String(cause);

@@ -209,7 +209,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     ]);
     const rival = new Program(network, "edge", "agent", "--config", configuration, "--interface", "in0");
     expect(await rival.ended()).toBe(2);
-    expect(rival.errors).toMatch(/^rejoin: status.socket: another agent answers at /m);
+    expect(rival.errors).toMatch(/^rejoin: status.socket: somebody listens at /m);
     first.kill("SIGKILL");
     await first.ended();
     expect(existsSync(socket)).toBe(true);
