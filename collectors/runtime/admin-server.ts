@@ -21,6 +21,10 @@ export interface Route {
 const MAX_CONNECTIONS = 32;
 /** Time for a request to come in whole. */
 const REQUEST_MS = 5000;
+/** How often the time of requests is looked at. */
+const CHECK_MS = 1000;
+/** Time in which nothing comes in or is taken of an answer. */
+const SILENCE_MS = 10_000;
 
 /** Answers GET on an address of its own, for people and programs that look after a collector. */
 export class AdminServer {
@@ -29,13 +33,15 @@ export class AdminServer {
   private readonly token: string | null;
 
   /** `token` is asked for as `Authorization: Bearer ...` on guarded routes; null: they are open. */
-  constructor(routes: Readonly<Record<string, Route>>, token: string | null) {
+  constructor(routes: Readonly<Record<string, Route>>, token: string | null, silenceMs = SILENCE_MS) {
     this.routes = new Map(Object.entries(routes));
     this.token = token;
-    this.server = createServer((request, response) => void this.answer(request, response));
+    const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS };
+    this.server = createServer(limits, (request, response) => void this.answer(request, response));
+    this.server.setTimeout(silenceMs, (socket) => socket.destroy());
     this.server.maxConnections = MAX_CONNECTIONS;
-    this.server.requestTimeout = REQUEST_MS;
-    this.server.headersTimeout = REQUEST_MS;
+    // Whoever pipelines and reads nothing has no second answer held in memory.
+    this.server.maxRequestsPerSocket = 1;
   }
 
   /** Begins to answer; returns the port. Rejects with an OperationalError when the address cannot be had. */
@@ -60,7 +66,12 @@ export class AdminServer {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const say = (status: number, type: string, body: string, headers: Record<string, string> = {}): void => {
-      response.writeHead(status, { "content-type": type, "cache-control": "no-store", ...headers });
+      response.writeHead(status, {
+        "content-type": type,
+        "cache-control": "no-store",
+        connection: "close",
+        ...headers,
+      });
       response.end(request.method === "HEAD" ? undefined : body);
     };
     const plain = "text/plain; charset=utf-8";

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
 import { AdminServer, type Page } from "../../collectors/runtime/admin-server.ts";
 
@@ -8,7 +9,10 @@ let server: AdminServer | null = null;
 let base = "";
 afterEach(() => server?.close());
 
-async function serve(token: string | null): Promise<(path: string, init?: RequestInit) => Promise<[number, string]>> {
+async function serve(
+  token: string | null,
+  silenceMs?: number,
+): Promise<(path: string, init?: RequestInit) => Promise<[number, string]>> {
   server = new AdminServer(
     {
       "/open": { guarded: false, page: page(200, "o") },
@@ -22,6 +26,7 @@ async function serve(token: string | null): Promise<(path: string, init?: Reques
       },
     },
     token,
+    silenceMs,
   );
   base = `http://127.0.0.1:${await server.listen("127.0.0.1", 0)}`;
   return async (path, init) => {
@@ -77,6 +82,28 @@ describe("an admin server", () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect((await get("/open"))[0]).toBe(200);
+  });
+
+  it("gives a connection one answer", async () => {
+    await serve(null);
+    const socket = connect(Number(new URL(base).port), "127.0.0.1");
+    socket.write("GET /open HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100));
+    const said = await text(socket);
+    expect(said.match(/^HTTP/gm)).toHaveLength(1);
+    expect(said).toMatch(/^connection: close\r$/im);
+  });
+
+  it("lets go who sends half a request", { timeout: 15_000 }, async () => {
+    await serve(null);
+    const socket = connect(Number(new URL(base).port), "127.0.0.1");
+    socket.write("GET /open HTTP/1.1\r\n");
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
+  it("lets go who says nothing", async () => {
+    await serve(null, 50);
+    const socket = connect(Number(new URL(base).port), "127.0.0.1");
+    await once(socket, "close");
   });
 
   it("is refused an address that somebody has, in one line", async () => {
