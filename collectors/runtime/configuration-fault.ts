@@ -11,11 +11,12 @@ interface Issue {
 /** Values of a fault are shown up to so many characters. */
 const SHOWN = 40;
 
-/** `agents[1].key` */
+/** `agents[1].key`; a key that is no word is `…`, since it may hold what was meant as its value: `token:secret`. */
 export function keyText(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === "number") return `${text}[${step}]`;
-    return text === "" ? String(step) : `${text}.${String(step)}`;
+    const word = /^\w+$/.test(String(step)) ? String(step) : "…";
+    return text === "" ? word : `${text}.${word}`;
   }, "");
 }
 

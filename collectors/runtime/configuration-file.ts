@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type ErrorCode, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { OperationalError } from "./errors.ts";
 
 /** A configuration file as it stands there. */
@@ -10,6 +10,23 @@ export interface ConfigurationFile {
   placeOf(path: readonly PropertyKey[]): string;
 }
 
+/**
+ * What the parser finds, in words that quote nothing of the file: its own may quote a secret. Several of its codes say no
+ * more than that something is out of place.
+ */
+const TROUBLES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  BAD_ALIAS: "an alias (*) of nothing that has that anchor; put text in quotes",
+  BAD_DQ_ESCAPE: "an unknown escape (\\) in quotes",
+  BAD_INDENT: "an indentation that does not fit",
+  BAD_SCALAR_START: "a value begins with a reserved character; put text in quotes",
+  DUPLICATE_KEY: "a key is there twice",
+  MISSING_CHAR: "a quote, a bracket, a colon, a comma or a space is missing",
+  MULTIPLE_DOCS: "there is more than one document",
+  RESOURCE_EXHAUSTION: "it is nested too deep",
+  TAB_AS_INDENT: "a tab as indentation",
+  TAG_RESOLVE_FAILED: "a tag (!) that is unknown here or does not fit; put text in quotes",
+};
+
 /** Reads a YAML file. Throws an OperationalError when it cannot be read, or is no YAML of one document. */
 export function readConfigurationFile(file: string): ConfigurationFile {
   const lines = new LineCounter();
@@ -17,10 +34,11 @@ export function readConfigurationFile(file: string): ConfigurationFile {
   const [trouble] = [...document.errors, ...document.warnings];
   if (trouble !== undefined) {
     const { line } = lines.linePos(trouble.pos[0]);
-    throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${trouble.message}`);
+    const what = TROUBLES[trouble.code] ?? "something is out of place; put text in quotes";
+    throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${what}`);
   }
   return {
-    tree: treeOf(document, file),
+    tree: treeOf(document, file, lines),
     placeOf: (path) => {
       const offset = offsetOf(document.contents, path) ?? 0;
       return `${file}:${lines.linePos(offset).line}`;
@@ -29,11 +47,18 @@ export function readConfigurationFile(file: string): ConfigurationFile {
 }
 
 /** Aliases are followed here, and those that would grow without end are refused. */
-function treeOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+function treeOf(document: ReturnType<typeof parseDocument>, file: string, lines: LineCounter): unknown {
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) !== undefined) return;
+      const { line } = lines.linePos(alias.range?.[0] ?? 0);
+      throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${TROUBLES.BAD_ALIAS}`);
+    },
+  });
   try {
     return document.toJS() ?? {};
-  } catch (error) {
-    throw new OperationalError("CONFIGURATION", `${file}: this is no YAML: ${text(error)}`);
+  } catch {
+    throw new OperationalError("CONFIGURATION", `${file}: this is no YAML: aliases (*) of too much`);
   }
 }
 

@@ -168,7 +168,7 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
     const destination = text === null ? null : readDestination(text, deliveryOf(configuration));
     if (typeof destination !== "string") continue;
     const form = "write HOST or HOST:PORT, and an IPv6 address as [2001:db8::1]:4754";
-    fault(path, `${text}: ${destination}; ${form}`);
+    fault(path, `${destination}; ${form}`);
   }
   return faults;
 }

@@ -249,16 +249,16 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
     );
   }
   if (listen.ringDrop && listen.ring.length === 0) fault(["listen", "ringDrop"], "there is no ring to drop behind");
-  const known = new Map<string, string>();
-  for (const [n, { name, addresses, keys, encapsulations }] of agents.entries()) {
-    if (addresses.length + keys.length === 0) fault(["agents", n], `neither addresses nor keys say who ${name} is`);
+  const known = new Map<string, number>();
+  for (const [n, { addresses, keys, encapsulations }] of agents.entries()) {
+    if (addresses.length + keys.length === 0) fault(["agents", n], "neither addresses nor keys say who this is");
     for (const stream of streamsOf(addresses, keys, encapsulations)) {
       const same = known.get(stream);
       if (same !== undefined) {
-        const what = `${name} has the same address and key as ${same}, which would have all of its copies`;
+        const what = `this agent has the same address and key as agents[${same}], which would have all of its copies`;
         fault(["agents", n], `${what}; give each agent its own key`);
       }
-      known.set(stream, name);
+      known.set(stream, n);
     }
   }
   if (agents.length > 0 && anyAgent) fault(["anyAgent"], "agents are named, and everybody may send; leave one out");

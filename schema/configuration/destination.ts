@@ -31,6 +31,6 @@ export function readDestination(text: string, delivery: Delivery): Destination |
   if (delivery === "gre") {
     return port === null ? { host, port } : "GRE as IP protocol 47 has no ports, leave the port out";
   }
-  if (port !== null && (port < 1 || port > 65_535)) return `${port} is no port, they go from 1 to 65535`;
+  if (port !== null && (port < 1 || port > 65_535)) return "ports go from 1 to 65535";
   return { host, port: port ?? PORTS[delivery] };
 }

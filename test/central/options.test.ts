@@ -167,7 +167,10 @@ describe("options as configuration", () => {
     ["", /^agents: nobody may send yet: name the agents, --agent /],
     ["--listen-udp 127.0.0.1:1 --listen-udp 1", /^agents: nobody may send yet/],
     ["--agent name=a,key=1 --any-agent", /^--agent and --any-agent exclude each other/],
-    ["--agent name=a,key=1 --agent name=b,key=1", /^--agent: agents\[1\]: b has the same address and key as a, /],
+    [
+      "--agent name=a,key=1 --agent name=b,key=1",
+      /^--agent: agents\[1\]: this agent has the same address and key as agents\[0\], /,
+    ],
     ["--any-agent --format msgpack", /^--format: records.format: sink files writes JSON lines; leave msgpack out$/],
     ["--any-agent --listen-udp x", /^--listen-udp: listen.udp\[0\]: write a port, or address and port: /],
     [

@@ -90,13 +90,63 @@ describe("references", () => {
   });
 });
 
+describe("a fault shows no secret that", () => {
+  it.each([
+    [
+      "its key runs into",
+      "admin: {listen: 9464, token:hunter2secret}",
+      "admin.…: there is no such key; here may stand listen, token",
+    ],
+    [
+      "an alias could be",
+      "admin:\n  token: *hunter2secret",
+      "collector.yaml:3: this is no YAML: an alias (*) of nothing that has that anchor; put text in quotes",
+    ],
+    [
+      "a tag could be",
+      "admin:\n  token: !hunter2secret",
+      "collector.yaml:3: this is no YAML: a tag (!) that is unknown here or does not fit; put text in quotes",
+    ],
+    ["a tag's handle could be", "admin:\n  token: !hunter2secret!x y", ": this is no YAML: "],
+    ["an anchor could be", "admin:\n  token: &hunter2secret:", ": this is no YAML: "],
+    ["begins a directive", "%hunter2secret", ": this is no YAML: "],
+    ["has a wrong escape", 'admin:\n  token: "a\\qhunter2secret"', ": this is no YAML: "],
+    ["is in a header of a block", "admin:\n  token: |hunter2secret", ": this is no YAML: "],
+    ["begins with a reserved character", "admin:\n  token: `hunter2secret", ": this is no YAML: "],
+    ["is the key of a mapping", "admin:\n  token: {hunter2secret: 1}", "admin.token: must be text, or null"],
+    [
+      "stands where a mapping should",
+      "admin: [token, hunter2secret]",
+      "admin: must be keys with values (listen, token)",
+    ],
+    ["names an agent", 'agents: [{name: "${env:SECRET}"}]', "agents[0]: neither addresses nor keys say who this is"],
+    [
+      "names agents with the same key",
+      'agents: [{name: "${env:SECRET}", keys: [1]}, {name: "${env:SECRET}2", keys: [1]}]',
+      "agents[1]: this agent has the same address and key as agents[0], which would have all of its copies; give each agent its own key",
+    ],
+    ["is no address", 'agents: [{name: a, addresses: ["${env:SECRET}"]}]', "agents[0].addresses[0]: "],
+  ])("%s", (_, text, part) => {
+    const faults = faultsOf(`${text.startsWith("%") ? "" : "name: a\n"}${text}\n`, { SECRET: "hunter2secret" });
+    expect(faults.join("\n")).toContain(part);
+    expect(faults.join("\n")).not.toContain("hunter2");
+  });
+  it("is an agent's collector", () => {
+    const load = () => {
+      writeFileSync(file, "collector: ${env:SECRET}\ncapture: {interfaces: [a]}\n");
+      loadConfiguration("agent", { file, environment: { SECRET: "hunter2secret:b:c" }, options: [] });
+    };
+    expect(load).toThrow(/yaml:1: collector: this is neither a name nor an address; write HOST/);
+  });
+});
+
 describe("is refused, with file, line and key:", () => {
   it.each([
     ["no YAML", "a: [", /^collector\.yaml:2: this is no YAML: /],
-    ["a key twice", "name: a\nname: b", /^collector\.yaml:3: this is no YAML: Map keys must be unique/],
+    ["a key twice", "name: a\nname: b", /^collector\.yaml:3: this is no YAML: a key is there twice/],
     ["two documents", "name: a\n---\nname: b", /^collector\.yaml:3: this is no YAML: /],
     ["an unknown tag", "name: !x a", /^collector\.yaml:2: this is no YAML: /],
-    ["an alias of nothing", "name: *x", /^collector\.yaml: this is no YAML: /],
+    ["an alias of nothing", "name: *x", /^collector\.yaml:2: this is no YAML: /],
     [
       "a key with a slip",
       "sink:\n  kafka:\n    broker: []",

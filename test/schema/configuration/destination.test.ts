@@ -14,8 +14,8 @@ describe("a collector as an operator names it", () => {
   });
 
   it.each([
-    ["192.0.2.9:0", "udp", /is no port/],
-    ["192.0.2.9:65536", "udp", /is no port/],
+    ["192.0.2.9:0", "udp", /^ports go from 1 to 65535$/],
+    ["192.0.2.9:65536", "udp", /^ports go from 1 to 65535$/],
     ["192.0.2.9:4754", "gre", /has no ports/],
     ["[192.0.2.9]:4754", "udp", /not an IPv6 address/],
     ["a:b:c", "udp", /neither a name nor an address/],
