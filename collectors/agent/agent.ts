@@ -20,8 +20,8 @@ import { mirrorPlan } from "./mirror/plan.ts";
 import { ownTraffic } from "./own-traffic.ts";
 import { ProcessorShare } from "./processor-share.ts";
 import { Replay } from "./replay.ts";
-import { logCounters, warnOfLosses, warnOfTunnel } from "./report-log.ts";
-import { type OwnCounts, Tunnel, type TunnelCounters } from "./tunnel.ts";
+import { logCounters, TunnelWarnings, warnOfLosses } from "./report-log.ts";
+import { type OwnCounts, Tunnel } from "./tunnel.ts";
 import { Tunnels } from "./tunnels.ts";
 
 /** A selected flow without a packet for so long has ended. */
@@ -117,7 +117,7 @@ class RunningAgent implements Agent {
   private readonly startedMicros = nowMicros();
   /** What was counted when the log was last told. */
   private warned: AgentCounters | null = null;
-  private readonly told = new WeakMap<Tunnel, TunnelCounters>();
+  private readonly warnings = new WeakMap<Tunnel, TunnelWarnings>();
 
   constructor(config: AgentConfig, parts: Parts, log: Logger) {
     this.config = config;
@@ -214,7 +214,7 @@ class RunningAgent implements Agent {
     const telling = setInterval(() => {
       for (const tunnel of tunnels.all) tunnel.report(this.ownCounts(), false);
     }, this.config.ownCountsMs);
-    const looks = setInterval(() => void tunnels.look(performance.now()), LOOK_MS);
+    const looks = setInterval(() => void this.look(), LOOK_MS);
     try {
       await capture.run((vector) => {
         this.copier.take(vector);
@@ -231,14 +231,28 @@ class RunningAgent implements Agent {
     return this.counters();
   }
 
+  private async look(): Promise<void> {
+    const { tunnels } = this.parts;
+    this.warn(false);
+    await tunnels.look(performance.now());
+  }
+
+  /** Warns of the ways to collectors; of what a `report` counts, too, or of what must be known at once alone. */
+  private warn(report: boolean): void {
+    const { snap, headersOnly, fragment } = this.config;
+    for (const tunnel of this.parts.tunnels.all) {
+      const warnings =
+        this.warnings.get(tunnel) ?? new TunnelWarnings(this.log, snap === null && !headersOnly && !fragment);
+      this.warnings.set(tunnel, warnings);
+      const state = { ...tunnel.target, lastError: tunnel.transmitter.counters.lastError };
+      warnings.look(state, tunnel.counters(), tunnel.encoder.room, performance.now());
+      if (report) warnings.report(state, tunnel.counters());
+    }
+  }
+
   private report(moment: "so far" | "ended"): void {
     const counters = this.counters();
-    for (const tunnel of this.parts.tunnels.all) {
-      const now = tunnel.counters();
-      const { lastError } = tunnel.transmitter.counters;
-      warnOfTunnel(this.log, { ...tunnel.target, lastError }, now, this.told.get(tunnel) ?? null);
-      this.told.set(tunnel, now);
-    }
+    this.warn(true);
     warnOfLosses(this.log, counters, this.warned);
     logCounters(this.log, counters, `agent ${this.config.name} ${moment}`);
     this.warned = counters;

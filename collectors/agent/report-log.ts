@@ -32,18 +32,52 @@ export interface SendingState {
   readonly lastError: string | null;
 }
 
-/** Warns, in a line for each, of what went wrong on the way to a collector since the counters `before`. */
-export function warnOfTunnel(
-  log: Pick<Logger, "warn">,
-  { address, port, lastError }: SendingState,
-  counters: TunnelCounters,
-  before: TunnelCounters | null,
-): void {
-  const failed = counters.failed - (before?.failed ?? 0);
-  if (failed > 0) log.warn(`${copies(failed)} could not be sent to ${address} (${lastError})`);
-  if (counters.refused > (before?.refused ?? 0)) {
-    const place = port === null ? address : `${address} port ${port}`;
-    log.warn(`nobody listens at ${place}; is the collector running?`);
+/** Copies to a collector that were not refused for so long, and it is taken to have answered again. */
+const ANSWERED_MS = 60_000;
+
+/** Warns of what goes wrong on the way to one collector. */
+export class TunnelWarnings {
+  private readonly log: Pick<Logger, "warn">;
+  /** Whether copies that are cut are worth a word: nobody asked for it. */
+  private tellsCut: boolean;
+  private failed = 0;
+  private refused = 0;
+  /** What had been sent, and when, at the latest refusal; null where nobody has to be told that it answers again. */
+  private silent: { readonly sent: number; readonly atMs: number } | null = null;
+
+  /** @param tellsCut whether copies are to be whole, so that one that is cut is worth a line */
+  constructor(log: Pick<Logger, "warn">, tellsCut: boolean) {
+    this.log = log;
+    this.tellsCut = tellsCut;
+  }
+
+  /**
+   * Warns at once that nobody listens, and not again until copies went a minute without a refusal; and of the first
+   * copy that is cut. `room`: octets of a packet that a copy holds. To be called every second or so.
+   */
+  look({ address, port }: SendingState, { refused, sent, cut }: TunnelCounters, room: number, nowMs: number): void {
+    if (refused > this.refused) {
+      const place = port === null ? address : `${address} port ${port}`;
+      if (this.silent === null) this.log.warn(`nobody listens at ${place}; is the collector running?`);
+      this.silent = { sent, atMs: nowMs };
+    } else if (this.silent !== null && sent > this.silent.sent && nowMs - this.silent.atMs >= ANSWERED_MS) {
+      this.silent = null;
+    }
+    this.refused = refused;
+    if (this.tellsCut && cut > 0) {
+      this.tellsCut = false;
+      this.log.warn(
+        `packets of more than ${room} octets are cut: no longer copies fit the way to ${address}; ` +
+          "a larger MTU on it, or fragment: true, has them whole",
+      );
+    }
+  }
+
+  /** Warns of copies that failed since the last report. */
+  report({ address, lastError }: SendingState, { failed }: TunnelCounters): void {
+    const more = failed - this.failed;
+    if (more > 0) this.log.warn(`${copies(more)} could not be sent to ${address} (${lastError})`);
+    this.failed = failed;
   }
 }
 

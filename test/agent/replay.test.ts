@@ -152,16 +152,24 @@ describe("an agent that replays files", () => {
     await expect(startAgent(config([path]), silent)).rejects.toMatchObject({ code: "unreadable", exitStatus: 2 });
   });
 
-  it("goes on when nobody listens, and counts how often it was told so", async () => {
+  it("goes on when nobody listens, says so at once and counts how often it was told so", async () => {
     const nobody = await Receiver.open();
     const { port } = nobody;
     nobody.close();
     const packets = Array.from({ length: 20 }, (_, n) =>
-      packetOf({ atMicros: BEGIN + n * 10_000, flags: n === 19 ? RST : ACK, option: true }),
+      packetOf({ atMicros: BEGIN + n * 80_000, flags: n === 19 ? RST : ACK, option: true }),
     );
     const input = { kind: "replay", files: [file("a.pcap", packets)], speed: 1, begin: null } as const;
-    const agent = await startAgent(config([], { input, collectors: [{ host: "127.0.0.1", port }] }), silent);
+    const moments: number[] = [];
+    const log = pino(
+      { level: "warn" },
+      { write: (line: string) => void (/nobody listens/.test(line) && moments.push(performance.now())) },
+    );
+    const agent = await startAgent(config([], { input, collectors: [{ host: "127.0.0.1", port }] }), log);
     const counters = await agent.ended;
+    expect(moments).toHaveLength(1);
+    // Not with the report at the end alone.
+    expect(moments[0]).toBeLessThan(performance.now() - 100);
     expect(counters.refused).toBeGreaterThan(0);
     expect(counters.sent + counters.failed).toBe(20 + 3);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AgentCounters } from "../../collectors/agent/agent-contract.ts";
-import { logCounters, warnOfLosses, warnOfTunnel } from "../../collectors/agent/report-log.ts";
+import { logCounters, TunnelWarnings, warnOfLosses } from "../../collectors/agent/report-log.ts";
 
 const NONE: AgentCounters = {
   ...{
@@ -23,9 +23,7 @@ const NONE: AgentCounters = {
 function warnings(counters: Partial<AgentCounters>, before: Partial<AgentCounters> | null): string[] {
   const lines: string[] = [];
   const log = { warn: (line: unknown) => void lines.push(String(line)) };
-  const state = { address: "192.0.2.9", port: 4754, lastError: "ENOBUFS" };
   const [now, then] = [{ ...NONE, ...counters }, before === null ? null : { ...NONE, ...before }];
-  warnOfTunnel(log, state, now, then);
   warnOfLosses(log, now, then);
   return lines;
 }
@@ -56,11 +54,47 @@ describe("an agent's log", () => {
     ]);
   });
 
-  it("warns of copies that failed, and that nobody listens, since the last time", () => {
-    expect(warnings({ failed: 2, refused: 1 }, null)).toEqual([
-      "2 copies could not be sent to 192.0.2.9 (ENOBUFS)",
-      "nobody listens at 192.0.2.9 port 4754; is the collector running?",
-    ]);
-    expect(warnings({ failed: 2, refused: 1 }, { failed: 2, refused: 1 })).toEqual([]);
+  describe("of the way to a collector", () => {
+    const state = { address: "192.0.2.9", port: 4754, lastError: "ENOBUFS" };
+    const NOBODY = "nobody listens at 192.0.2.9 port 4754; is the collector running?";
+    const lines: string[] = [];
+    const told = () => lines.splice(0);
+    const watch = (tellsCut = true) =>
+      new TunnelWarnings({ warn: (line: unknown) => void lines.push(String(line)) }, tellsCut);
+    const looking = (warnings: TunnelWarnings, counters: Partial<AgentCounters>, second: number) => {
+      warnings.look(state, { ...NONE, ...counters }, 1434, second * 1000);
+      return told();
+    };
+
+    it("warns in a report of copies that failed since the last", () => {
+      const warnings = watch();
+      warnings.report(state, { ...NONE, failed: 2 });
+      expect(told()).toEqual(["2 copies could not be sent to 192.0.2.9 (ENOBUFS)"]);
+      warnings.report(state, { ...NONE, failed: 2 });
+      expect(told()).toEqual([]);
+    });
+
+    it("warns at the first look that nobody listens, and not again before copies went a minute without a refusal", () => {
+      const warnings = watch();
+      expect(looking(warnings, { sent: 5 }, 0)).toEqual([]);
+      expect(looking(warnings, { sent: 6, refused: 1 }, 1)).toEqual([NOBODY]);
+      expect(looking(warnings, { sent: 9, refused: 1 }, 31)).toEqual([]);
+      expect(looking(warnings, { sent: 9, refused: 2 }, 32)).toEqual([]);
+      // Nothing was sent, so nobody knows.
+      expect(looking(warnings, { sent: 9, refused: 2 }, 200)).toEqual([]);
+      expect(looking(warnings, { sent: 10, refused: 3 }, 201)).toEqual([]);
+      expect(looking(warnings, { sent: 20, refused: 3 }, 261)).toEqual([]);
+      expect(looking(warnings, { sent: 21, refused: 4 }, 262)).toEqual([NOBODY]);
+    });
+
+    it("warns once that copies are cut, where nobody asked for it", () => {
+      const warnings = watch();
+      expect(looking(warnings, {}, 0)).toEqual([]);
+      expect(looking(warnings, { cut: 1 }, 1)).toEqual([
+        "packets of more than 1434 octets are cut: no longer copies fit the way to 192.0.2.9; a larger MTU on it, or fragment: true, has them whole",
+      ]);
+      expect(looking(warnings, { cut: 9 }, 2)).toEqual([]);
+      expect(looking(watch(false), { cut: 9 }, 3)).toEqual([]);
+    });
   });
 });
