@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { collectorConfiguration } from "../../schema/configuration/collector.ts";
+import { isOnDisk } from "../delivery/parts.ts";
 import { type Configuration, loadConfiguration } from "../runtime/configuration.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { givenOptions } from "../runtime/given-options.ts";
@@ -113,7 +114,15 @@ export function configurationOf(command: Command): Configuration<"collector"> {
     given.push({ path: ["listen", key], value: [], from: said.join(", ") });
   }
   const { config = null } = command.opts<{ config?: string }>();
-  return loadConfiguration("collector", { file: config, environment: process.env, options: given });
+  const configuration = loadConfiguration("collector", { file: config, environment: process.env, options: given });
+  if (says("--outbox") && !isOnDisk(configuration.values)) {
+    throw new OperationalError(
+      "OPTIONS",
+      `--outbox has no effect: records for sink ${configuration.values.sink.kind} wait in memory; leave it out, or set ` +
+        "outbox.kind to disk (REJOIN_COLLECTOR__OUTBOX__KIND=disk)",
+    );
+  }
+  return configuration;
 }
 
 const append = (text: string, before: readonly string[]) => [...before, text];

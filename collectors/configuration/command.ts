@@ -68,7 +68,7 @@ function checked(program: ProgramName, file: string | null): string {
     process.exitCode = error.exitStatus;
     return "";
   }
-  return `${printable(file ?? "the environment")}: a ${program} can use it\n`;
+  return `${printable(file ?? "the environment")}: ${program === "agent" ? "an" : "a"} ${program} can use it\n`;
 }
 
 function loaded<P extends ProgramName>(program: P, file: string | null) {

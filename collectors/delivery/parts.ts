@@ -26,7 +26,7 @@ export function isRemote({ sink }: CollectorConfiguration): boolean {
 }
 
 /** Whether records wait on the disk: where nothing is said, those for a remote sink. */
-function isOnDisk(configuration: CollectorConfiguration): boolean {
+export function isOnDisk(configuration: CollectorConfiguration): boolean {
   return (configuration.outbox.kind ?? (isRemote(configuration) ? "disk" : "memory")) === "disk";
 }
 

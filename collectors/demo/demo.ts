@@ -21,8 +21,8 @@ export const ROUTERS = ["router1", "router2"] as const;
 const LOOPBACK = "127.0.0.1";
 /** The collector's queue in the kernel: less than the smallest usual bound on it (net.core.rmem_max). */
 const RECEIVE_OCTETS = 200 * 1024;
-/** Agents that have not ended by then are stopped. */
-const AGENTS_MS = 40_000;
+/** Agents that have not ended by then are stopped: a busy machine may take many times as long as the recording. */
+const AGENTS_MS = 300_000;
 /** Sessions end a second after their last packet, and time is looked at once a second. */
 const ENDINGS_MS = 4000;
 
@@ -35,6 +35,8 @@ export interface DemoOptions {
   readonly style: Style;
   /** Takes what there is to say, a line at a time. */
   readonly say: (line: string) => void;
+  /** Milliseconds that agents have for their captures. */
+  readonly limitMs?: number;
 }
 
 /** A session as its hosts had it, its last record, and in what the two disagree. */
@@ -60,7 +62,10 @@ export function captureFiles(folder: string): string[] {
  * Runs a collector and an agent for each router on loopback, over real sockets, and tells what the collector's records
  * say while they come. Rejects with an OperationalError when a capture cannot be read or a socket not be had.
  */
-export async function runDemo({ folder, speed, style, say }: DemoOptions, log: Logger): Promise<DemoResult> {
+export async function runDemo(
+  { folder, speed, style, say, limitMs = AGENTS_MS }: DemoOptions,
+  log: Logger,
+): Promise<DemoResult> {
   const views = readEndpoints(join(folder, "endpoints.json"));
   const files = captureFiles(folder);
   const packetMicros = await beginOf(files);
@@ -109,11 +114,17 @@ export async function runDemo({ folder, speed, style, say }: DemoOptions, log: L
         // Loopback takes packets of any length, but without koffi nobody knows: copies would be cut to 1500.
         fragment: true,
         maxFlows: 1024,
-        reportMs: AGENTS_MS,
+        reportMs: limitMs,
       };
       agents.push(await startAgent(config, log));
     }
-    await Promise.race([Promise.all(agents.map((agent) => agent.ended)), setTimeout(AGENTS_MS, null, { ref: false })]);
+    const replayed = Promise.all(agents.map((agent) => agent.ended));
+    if ((await Promise.race([replayed, setTimeout(limitMs, null, { ref: false })])) === null) {
+      const limit = `${limitMs / 1000} s`;
+      say(
+        style.bad(`The time ran out: agents were stopped after ${limit} and have not sent all. Is this machine busy?`),
+      );
+    }
     const counters = await Promise.all(agents.map((agent) => agent.stop()));
     for (let waitedMs = 0; ended.length < views.length && waitedMs < ENDINGS_MS; waitedMs += 50) await setTimeout(50);
     const report = await collector.stop();

@@ -62,11 +62,17 @@ export async function read(paths: readonly string[], options: ReadOptions, strea
 }
 
 /** Throws an OperationalError for options that would be without effect, or that mean nothing. */
-function checkOptions({ json, summary, digest, streams }: ReadOptions): void {
+function checkOptions({ json, summary, digest, streams, findings }: ReadOptions): void {
   if (digest === true && (json !== true || summary === true)) {
     throw new OperationalError(
       "usage",
       "--digest puts the SHA-256 of streams into records: it needs --json without --summary",
+    );
+  }
+  if (findings === true && json !== true && summary !== true) {
+    throw new OperationalError(
+      "usage",
+      "--findings prints findings as records, or counts them: it needs --json or --summary; tables have them anyway",
     );
   }
   if (streams === "-") {

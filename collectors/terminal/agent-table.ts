@@ -2,18 +2,18 @@ import type { AgentRecord } from "../../schema/agent-record.ts";
 import type { Style } from "./style.ts";
 import { fill, grouped, humanOctets, monthToSecond, pad, printable } from "./text.ts";
 
-const WIDTHS = [14, 20, 12, 9, 8, 8, 9, 9] as const;
-const TITLES = ["UNTIL UTC", "AGENT", "PACKETS", "OCTETS", "LOST", "LATE", "TWICE", "RESTARTS"] as const;
+const WIDTHS = [14, 20, 12, 9, 8, 8, 8, 9, 9] as const;
+const TITLES = ["UNTIL UTC", "AGENT", "PACKETS", "OCTETS", "LOST", "UNHEARD", "LATE", "TWICE", "RESTARTS"] as const;
 
-/** The heading of agents' loss ledgers, 96 columns wide. */
+/** The heading of agents' loss ledgers, 105 columns wide. */
 export function agentHeader(style: Style): string {
   return style.strong(line(TITLES, pad));
 }
 
 /** One agent's interval as one line that stands under `agentHeader`; a name is cut only on a terminal (`width`). */
 export function agentRow(record: AgentRecord, style: Style, width: number | null): string {
-  const { packets, octets, lost, late, duplicate, restarted } = record.rejoin.agent;
-  const counts = [lost, late, duplicate, restarted].map(grouped);
+  const { packets, octets, lost, unheard = 0, late, duplicate, restarted } = record.rejoin.agent;
+  const counts = [lost, unheard, late, duplicate, restarted].map(grouped);
   const cells = [
     monthToSecond(record.event.end),
     printable(record.agent.name),
@@ -22,7 +22,7 @@ export function agentRow(record: AgentRecord, style: Style, width: number | null
     ...counts,
   ];
   const text = line(cells, width === null ? pad : fill);
-  return lost > 0 ? style.doubt(text) : text;
+  return lost + unheard > 0 ? style.doubt(text) : text;
 }
 
 function line(cells: readonly string[], stand: typeof fill): string {

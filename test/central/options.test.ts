@@ -149,6 +149,14 @@ describe("options as configuration", () => {
     expect(collectorConfig(parsed("--any-agent", "--listen-udp", text)).listenUdp).toEqual([listen]);
   });
 
+  test("--outbox with records that wait on the disk by a file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-options-"));
+    const file = join(folder, "c.yaml");
+    writeFileSync(file, "anyAgent: true\noutbox: {kind: disk}\n");
+    expect(parsed("--config", file, "--outbox", "o").outbox.directory).toBe("o");
+    rmSync(folder, { recursive: true });
+  });
+
   test("beside a file they win, and their defaults do not", () => {
     const folder = mkdtempSync(join(tmpdir(), "rejoin-options-"));
     const file = join(folder, "c.yaml");
@@ -172,6 +180,7 @@ describe("options as configuration", () => {
       /^--agent: agents\[1\]: this agent has the same address and key as agents\[0\], /,
     ],
     ["--any-agent --format msgpack", /^--format: records.format: sink files writes JSON lines; leave msgpack out$/],
+    ["--any-agent --outbox o", /^--outbox has no effect: records for sink files wait in memory; leave it out, or /],
     ["--any-agent --listen-udp x", /^--listen-udp: listen.udp\[0\]: write a port, or address and port: /],
     [
       "--any-agent --drain-seconds 100000",

@@ -55,6 +55,7 @@ describe("played five times as fast", () => {
   });
 
   test("every session comes out as its hosts had it", () => {
+    expect(lines.filter((line) => line.includes("time ran out"))).toEqual([]);
     expect(result.outcomes.map(({ view, faults }) => [view.title, faults])).toEqual(
       result.outcomes.map(({ view }) => [view.title, []]),
     );
@@ -117,6 +118,14 @@ test("octets that are not the hosts' are noticed", async () => {
     ["another SHA-256 of what the initiator sent"],
     ...Array(5).fill([]),
   ]);
+});
+
+test("agents that are stopped because the time ran out are told of", async () => {
+  const lines: string[] = [];
+  const say = (line: string) => lines.push(line);
+  const { outcomes } = await runDemo({ folder: CAPTURES, speed: 1, style: PLAIN, say, limitMs: 500 }, log);
+  expect(lines).toContainEqual(expect.stringMatching(/^The time ran out: agents were stopped after 0\.5 s /));
+  expect(outcomes.some(({ faults }) => faults.length > 0)).toBe(true);
 });
 
 test("a damaged capture is one clear line", async () => {

@@ -156,6 +156,7 @@ describe("sessions without a handshake", () => {
 
 it("refuses options that would be without effect", async () => {
   await expect(reading(ROUTERS, { digest: true })).rejects.toThrow(/--digest .* needs --json/);
+  await expect(reading(ROUTERS, { findings: true })).rejects.toThrow(/--findings .* needs --json or --summary/);
   await expect(reading(ROUTERS, { streams: "-" })).rejects.toThrow("needs a folder, not -");
 });
 

@@ -129,8 +129,8 @@ test("whatever a record holds, its row fits and a terminal obeys nothing in it",
 
 test("an agent's counts", () => {
   expect(`\n${agentHeader(PLAIN)}\n${agentRow(example("agent"), PLAIN, null)}\n`).toBe(`
-UNTIL UTC      AGENT                     PACKETS    OCTETS     LOST     LATE     TWICE  RESTARTS
-11-22 20:09:00 router1                   182,734    241 MB        3        1         0         0
+UNTIL UTC      AGENT                     PACKETS    OCTETS     LOST  UNHEARD     LATE     TWICE  RESTARTS
+11-22 20:09:00 router1                   182,734    241 MB        3        0        1         0         0
 `);
   expect(agentRow(example("agent"), COLOURS, 120)).toContain("\u001b[33m");
   const named = example("agent");
