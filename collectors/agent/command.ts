@@ -45,6 +45,10 @@ docs/configuration.md. Variables such as REJOIN_AGENT__COLLECTOR win over the
 file, options over both. On SIGHUP the file is read anew; the log says what was
 taken over and what waits for a restart.
 
+That nobody listens at the collector is seen, and warned of, over UDP only: with
+--encapsulation gre the agent is told of no ICMP error, and another collector of
+the list does not take over.
+
 Exit status: 0 it was told to end (SIGTERM or ^C), or a replay sent every copy;
 1 a file of a replay was cut short or damaged, or copies of a replay failed to
 be sent, were dropped, or were refused because nobody listens there; 2 it could

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, rmSync } from "node:fs";
 import { createConnection, createServer, type Server } from "node:net";
+import { dirname } from "node:path";
 import { OperationalError } from "../runtime/errors.ts";
 import { grouped } from "../terminal/text.ts";
 
@@ -19,6 +20,12 @@ const MAX_ANSWER_OCTETS = 2 ** 24;
  * stands there, or the socket cannot be made.
  */
 export async function serveStatus(path: string, status: () => unknown, patienceMs = PATIENCE_MS): Promise<Server> {
+  const directory = dirname(path);
+  // The answer to `listen` would be EACCES.
+  if (!existsSync(directory)) {
+    const how = `make it: install -d -m 750 ${directory}`;
+    throw new OperationalError("status", `status.socket: there is no directory ${directory} (ENOENT); ${how}`);
+  }
   const server = createServer((connection) => {
     connection.on("error", () => {}); // who asked has gone
     connection.setTimeout(patienceMs, () => connection.destroy());

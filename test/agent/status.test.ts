@@ -44,6 +44,13 @@ async function idlers(): Promise<Socket[]> {
 }
 
 describe("a status socket", () => {
+  it("in a directory that is not there is refused, with how to make it", async () => {
+    const missing = join(folder, "missing");
+    await expect(serveStatus(join(missing, "agent.sock"), () => ({}))).rejects.toThrow(
+      `status.socket: there is no directory ${missing} (ENOENT); make it: install -d -m 750 ${missing}`,
+    );
+  });
+
   it("answers who asks", async () => {
     servers.push(await serveStatus(path, () => ({ copies: 7 })));
     expect(JSON.parse(await askStatus(path))).toEqual({ copies: 7 });

@@ -37,8 +37,16 @@ function heading({ name, interfaces, direction, target, by }: MirrorPlan): strin
 #   check   the same where a device was made anew or something is gone; every minute, from cron, is a good time
 #   stop    removes it
 #   counts  what it did
-name=${name}
+${note(target)}name=${name}
 devices='${interfaces.join(" ")}'
+`;
+}
+
+/** What whoever installs the script by hand has to know. */
+function note(target: MirrorPlan["target"]): string {
+  if (target.kind === "tap") return "";
+  const listen = target.kind === "vxlan" ? `--listen-udp vxlan=${target.port}` : "--listen-gre";
+  return `# The collector needs ${listen}. Interfaces are those of the machine that wrote this: no pattern is left.
 `;
 }
 
