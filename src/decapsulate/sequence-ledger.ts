@@ -5,6 +5,14 @@ const MAX_LOSS = 2 ** 24;
 /** So many consecutive numbers that were all seen are a sender that began again, whose first copies were lost. */
 const RESTART_RUN = 32;
 
+/** How far a `SequenceLedger` was at a moment; `lost` has what was missing up to the last. */
+export interface SequenceMark {
+  readonly received: number;
+  readonly lost: number;
+  readonly duplicate: number;
+  readonly restarted: number;
+}
+
 /**
  * Counts what the sequence numbers of one sender's GRE stream tell (RFC 2890 §2.2: one numbering per key and sender,
  * modulo 2^32, the first packet being 0). A number skipped is lost until it comes late.
@@ -18,6 +26,8 @@ export class SequenceLedger {
   received = 0;
   /** What had come, and was lost, before the present numbering began. */
   numbering = { received: 0, lost: 0 };
+  /** The number that the sender says is the last of its numbering; -1: it said none. */
+  last = -1;
   private newest = -1;
   /** The newest duplicate's number, and how many consecutive ones came up to it without another packet between. */
   private again = -1;
@@ -32,7 +42,7 @@ export class SequenceLedger {
       this.run = 0;
       this.received++;
       this.newest = sequence;
-      this.mark(sequence);
+      this.see(sequence);
       return;
     }
     if (this.newest < 0) {
@@ -56,18 +66,36 @@ export class SequenceLedger {
       if (ahead >= WINDOW) this.seen.fill(0);
       else for (let step = 1; step < ahead; step++) this.clear(this.newest + step);
       this.newest = sequence;
-      this.mark(sequence);
+      this.see(sequence);
     } else {
       this.late++;
       this.lost--;
-      this.mark(sequence);
+      this.see(sequence);
     }
   }
 
-  /** Numbers up to this one that would be lost if it were the next to come; none where it lies behind, or far ahead. */
-  missingUpTo(sequence: number): number {
-    const ahead = (sequence - this.newest) | 0;
-    return this.newest >= 0 && ahead > 0 && ahead <= MAX_LOSS ? ahead : 0;
+  /** Numbers behind the newest that are missing up to the last: there is nothing to show a gap. None where it lies far ahead. */
+  missing(): number {
+    const ahead = (this.last - this.newest) | 0;
+    return this.last >= 0 && this.newest >= 0 && ahead > 0 && ahead <= MAX_LOSS ? ahead : 0;
+  }
+
+  /** What `restartSince` wants to know of this moment. */
+  mark(): SequenceMark {
+    const { received, duplicate, restarted } = this;
+    return { received, lost: this.lost + this.missing(), duplicate, restarted };
+  }
+
+  /**
+   * Begins anew at this number, which has come: its sender says that it did, at some time after the mark, and where the numbers
+   * themselves have not shown it. What came since the mark is then of the new numbering, and what seemed to come again came once.
+   */
+  restartSince(mark: SequenceMark, sequence: number): void {
+    if (this.restarted !== mark.restarted) return;
+    this.restarted++;
+    this.begin(sequence, this.duplicate - mark.duplicate);
+    this.duplicate = mark.duplicate;
+    this.numbering = mark;
   }
 
   /** A duplicate; or a restart before the sender was WINDOW packets far, which begins at 0 or shows by its run. */
@@ -87,6 +115,9 @@ export class SequenceLedger {
   /** @param packets of the new numbering that have come, with this one */
   private begin(sequence: number, packets: number): void {
     this.run = 0;
+    // Of the old numbering nothing comes any more.
+    this.lost += this.missing();
+    this.last = -1;
     this.numbering = { received: this.received, lost: this.lost };
     this.received += packets;
     // What came before the first number seen is not this stream's loss: mark it, so that it cannot become "late".
@@ -99,7 +130,7 @@ export class SequenceLedger {
     return ((this.seen[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0;
   }
 
-  private mark(sequence: number): void {
+  private see(sequence: number): void {
     const bit = sequence % WINDOW;
     this.seen[bit >>> 5] = (this.seen[bit >>> 5] ?? 0) | (1 << (bit & 31));
   }

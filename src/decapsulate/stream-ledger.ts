@@ -3,7 +3,7 @@ import type { PacketVector } from "../vector.ts";
 import type { AgentReport } from "../wire/agent-report.ts";
 import { LossTimes } from "./loss-times.ts";
 import type { RateBound } from "./rate-bound.ts";
-import { SequenceLedger } from "./sequence-ledger.ts";
+import { SequenceLedger, type SequenceMark } from "./sequence-ledger.ts";
 
 /** Who sends a stream: one numbering of one agent. */
 export type StreamName = Pick<AgentLedger, "name" | "address" | "key" | "encapsulation">;
@@ -23,7 +23,9 @@ export class StreamLedger {
   private lastMicros = -1;
   private reported: ReportedCounts | null = null;
   /** What had come, and was lost, before the run of the agent that the newest report is of. */
-  private before = { received: 0, lost: 0 };
+  private before: Pick<SequenceMark, "received" | "lost"> = { received: 0, lost: 0 };
+  /** When the newest report came. */
+  private mark: SequenceMark | null = null;
   /** Packets before the first that came, of earlier runs and of this one. */
   private unheardEarlier = 0;
   private unheard = 0;
@@ -60,12 +62,15 @@ export class StreamLedger {
     if (this.reported?.startedMicros !== report.startedMicros) {
       // Forged reports may name any numbers; a record holds none above this.
       this.unheardEarlier = Math.min(this.unheardEarlier + this.unheard, Number.MAX_SAFE_INTEGER);
+      if (this.mark !== null) sequence.restartSince(this.mark, report.number % 2 ** 32);
       this.before = sequence.numbering;
     }
     // One that was overtaken by a later one says nothing new.
     else if (report.number < this.reported.number) return;
     this.reported = { ...report, atMicros };
     const received = sequence.received - this.before.received;
+    sequence.last = report.isLast ? (report.numbered - 1) % 2 ** 32 : -1;
+    this.mark = sequence.mark();
     this.unheard = Math.max(0, report.number + 1 - received - (sequence.lost - this.before.lost));
   }
 
@@ -80,12 +85,10 @@ export class StreamLedger {
     const { names, packets, octets, refused, reports, firstMicros, lastMicros, reported, sequence } = this;
     const { late, duplicate, restarted } = sequence;
     const unheard = Math.min(this.unheardEarlier + this.unheard, Number.MAX_SAFE_INTEGER);
-    // Behind the last report there is nothing to show a gap.
-    const tail = reported?.isLast ? sequence.missingUpTo((reported.numbered - 1) % 2 ** 32) : 0;
     const counts = {
       packets,
       octets,
-      lost: sequence.lost + tail,
+      lost: sequence.lost + sequence.missing(),
       late,
       duplicate,
       restarted,

@@ -35,6 +35,11 @@ class Fed {
     const { lost = 0, unheard = 0, packets = 0, duplicate = 0 } = this.ledger.ledger() ?? {};
     return { lost, unheard, came: packets - duplicate };
   }
+
+  get doubt() {
+    const { duplicate = 0, restarted = 0 } = this.ledger.ledger() ?? {};
+    return { duplicate, restarted };
+  }
 }
 
 describe("what an agent says it sent, against what came", () => {
@@ -66,6 +71,49 @@ describe("what an agent says it sent, against what came", () => {
     fed.packet(5);
     fed.report(7, 8, 2);
     expect(fed.told).toEqual({ lost: 1, unheard: 5, came: 2003 });
+  });
+
+  it("what was missing at the end of a run is neither more nor less once the next has begun", () => {
+    const fed = new Fed();
+    for (let number = 0; number < 12_000; number++) fed.packet(number);
+    fed.report(12_000, 12_004);
+    expect(fed.told).toEqual({ lost: 3, unheard: 0, came: 12_001 });
+    for (let number = 0; number < 500; number++) {
+      fed.packet(number);
+      expect(fed.told).toEqual({ lost: 3, unheard: 0, came: 12_002 + number });
+    }
+    fed.report(500, 501, 2);
+    expect(fed.told).toEqual({ lost: 3, unheard: 0, came: 12_502 });
+  });
+
+  /** Packets of a run, all but those named. */
+  const run = (fed: Fed, end: number, missed: readonly number[]): void => {
+    for (let number = 0; number < end; number++) if (!missed.includes(number)) fed.packet(number);
+  };
+  const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+  it.each<[name: string, numbered: number, missed: number[], reportAt: number]>([
+    ["a short one within the old numbers", 1000, [0, 1, 2, 3, 4, 10], 19],
+    ["a report before the numbers show that they began anew", 1000, [0, 1, 2, 3, 4], 20],
+    ["one that comes over the old numbers, of which the last were lost", 17, [0, 1, 2, 3, 4], 30],
+    ["one that is heard only beyond the old numbers", 100, upTo(150), 200],
+  ])("a run of which only its report tells that it is another: %s", (_, first, missed, reportAt) => {
+    const fed = new Fed();
+    run(fed, first, []);
+    fed.report(first, first + 3);
+    run(fed, reportAt, missed);
+    fed.report(reportAt, reportAt + 1, 2);
+    const { lost, unheard, came } = fed.told;
+    expect({ came, missed: lost + unheard }).toEqual({
+      came: first + 1 + reportAt + 1 - missed.length,
+      missed: 2 + missed.length,
+    });
+    expect(fed.doubt).toEqual({ duplicate: 0, restarted: 1 });
+    // It goes on as any other does.
+    fed.packet(reportAt + 1);
+    fed.report(reportAt + 3, reportAt + 4, 2);
+    expect(fed.told.lost + fed.told.unheard).toBe(2 + missed.length + 1);
+    expect(fed.doubt).toEqual({ duplicate: 0, restarted: 1 });
   });
 
   it("beyond 2^32 numbers", () => {
