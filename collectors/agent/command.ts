@@ -12,7 +12,7 @@ import type { Agent, AgentConfig, AgentCounters } from "./agent-contract.ts";
 import { removeLeftovers, rulesOf } from "./mirror/commands.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { agentConfig, agentPolicy, collectorsOf } from "./setup.ts";
-import { askStatus, serveStatus } from "./status.ts";
+import { askStatus, serveStatus, statusOf } from "./status.ts";
 
 const HELP = `
 Capturing needs root or CAP_NET_RAW; so does --encapsulation gre. A replay over
@@ -116,9 +116,7 @@ interface Errands {
 async function printStatus(socket: string | null): Promise<void> {
   if (socket === null)
     throw new OperationalError("usage", "say whom to ask: --status SOCKET, or status.socket in --config");
-  const answer = await askStatus(socket);
-  if (answer === "") throw new OperationalError("status", `too many ask at ${socket} at once; ask again`);
-  process.stdout.write(`${JSON.stringify(JSON.parse(answer), null, 2)}\n`);
+  process.stdout.write(`${JSON.stringify(statusOf(await askStatus(socket), socket), null, 2)}\n`);
 }
 
 /** What is done once everything is open that needs root: an answer for who asks, and another user. */

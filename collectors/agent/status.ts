@@ -69,6 +69,16 @@ export async function askStatus(path: string, patienceMs = PATIENCE_MS): Promise
   return Buffer.concat(chunks).toString();
 }
 
+/** The status that an answer says. Throws an OperationalError where it is empty, or no agent's. */
+export function statusOf(answer: string, path: string): unknown {
+  if (answer === "") throw new OperationalError("status", `too many ask at ${path} at once; ask again`);
+  try {
+    return JSON.parse(answer);
+  } catch (cause) {
+    throw new OperationalError("status", `who answers at ${path} is no agent: the answer is no JSON`, { cause });
+  }
+}
+
 /** Removes a socket that nobody listens at. Anything else stays, and an OperationalError says what it is. */
 async function makeRoom(path: string): Promise<void> {
   const entry = lstatSync(path, { throwIfNoEntry: false });

@@ -5,7 +5,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { askStatus, serveStatus } from "../../collectors/agent/status.ts";
+import { askStatus, serveStatus, statusOf } from "../../collectors/agent/status.ts";
 
 // More than a socket's buffers hold: whoever does not read it keeps its connection.
 const LONG = "x".repeat(4 << 20);
@@ -124,5 +124,11 @@ describe("who asks for the status", () => {
 
   it("is told where nobody listens", async () => {
     await expect(askStatus(path)).rejects.toThrow(`no agent answers at ${path} (ENOENT)`);
+  });
+
+  it("is told of an answer that no agent gives", () => {
+    expect(() => statusOf("<html>", path)).toThrow(`who answers at ${path} is no agent`);
+    expect(() => statusOf("", path)).toThrow("too many ask");
+    expect(statusOf('{"seen":1}', path)).toEqual({ seen: 1 });
   });
 });
