@@ -24,8 +24,12 @@ function census(root: object): Census {
   return { counts: found, buffers };
 }
 
-/** Agents and inputs are known for as long as the pipeline is; totals only grow; a bounded number of past ids is kept. */
-const LASTING = /^\.agents\.|^\.options\b|endedBy|\.ids\.(uses|past)\./;
+/**
+ * Agents and inputs are known for as long as the pipeline is; totals only grow; a bounded number of past ids is kept; a ring
+ * and windows have a size; the piece that was last placed stays where it was passed.
+ */
+const LASTING =
+  /^\.agents\.|^\.options\b|endedBy|\.ids\.(uses|past)\.|\.(ring|windows)\.size$|\.(placement\.fresh|placed\.octets)\./;
 
 /**
  * What a pipeline still holds when it has ended: collections with something in them, and tables with live entries. A
