@@ -154,7 +154,10 @@ describe.skipIf(missing)(titled("what a collector publishes beside sessions", mi
     const more = ["--outbox-records", "20", "--drain-seconds", "60", "--name", "small"];
     await have(TOPICS.findings);
     await have(TOPICS.streams);
+    // On the disk there would be room for all of them.
+    process.env.REJOIN_COLLECTOR__OUTBOX__KIND = "memory";
     const collect = collectTo("--streams", ...more);
+    delete process.env.REJOIN_COLLECTOR__OUTBOX__KIND;
     const port = await collect.port();
     await kafka.kill();
     await send(copies, port);
