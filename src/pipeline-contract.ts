@@ -145,6 +145,13 @@ export interface AgentLedger {
   readonly lastMicros: number;
 }
 
+/** How full a table is. */
+export interface TableUse {
+  readonly used: number;
+  /** At it, what docs/bounds.md says happens. */
+  readonly bound: number;
+}
+
 /** Counts since the start; `packets` adds up over its fates to `packetsIn`. */
 export interface Totals {
   readonly packetsIn: number;
@@ -160,8 +167,31 @@ export interface Totals {
   };
   readonly endedBy: Readonly<Record<string, number>>;
   readonly subflows: { readonly initial: number; readonly joined: number; readonly orphan: number };
-  /** Data-level octets, each counted once. */
-  readonly octets: { readonly initiator: number; readonly responder: number; readonly missing: number };
+  /** All flows that took a place among subflows, and what became of those that gave it back; `opened` = `live` + those. */
+  readonly flows: {
+    readonly opened: number;
+    readonly live: number;
+    /**
+     * By reason: SUBFLOW_CLOSE_REASONS of a session that ended (`open`: the subflow had not), `half-open` of one that was
+     * never answered, and `other`: gave way to a bound, or turned out to be one that was known.
+     */
+    readonly endedBy: Readonly<Record<string, number>>;
+  };
+  /** Sessions that ended as plain TCP, by cause. */
+  readonly fallbacks: Readonly<Record<string, number>>;
+  /**
+   * Data-level octets, each counted once. `missing`: known to lie between those seen, or up to a stated end.
+   * `acknowledged`: by the other side, as far as that was seen; `unseen`: of these, those that no copy brought.
+   * `conflicting`: those that came again, and not the same.
+   */
+  readonly octets: {
+    readonly initiator: number;
+    readonly responder: number;
+    readonly missing: number;
+    readonly acknowledged: number;
+    readonly unseen: number;
+    readonly conflicting: number;
+  };
   /** By check and verdict, such as `join-hmac: { verified: 2, failed: 0, unverifiable: 0 }`. */
   readonly verdicts: Readonly<
     Record<string, { readonly verified: number; readonly failed: number; readonly unverifiable: number }>

@@ -4,11 +4,12 @@ import { Decapsulation } from "./decapsulate/decapsulate.ts";
 import { Fragments } from "./decapsulate/fragments.ts";
 import { KeptPackets } from "./decapsulate/kept-packets.ts";
 import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
-import type { AgentLedger, Bounds, PipelineOptions, Totals } from "./pipeline-contract.ts";
+import type { AgentLedger, Bounds, PipelineOptions, TableUse, Totals } from "./pipeline-contract.ts";
 import { REMEMBERED_OCTETS } from "./reassembly/octet-memory.ts";
 import { SessionRecords } from "./record/session-records.ts";
 import { SessionStage } from "./session/session-stage.ts";
 import { SubflowStage } from "./subflow/subflow-stage.ts";
+import { tableUses } from "./table-uses.ts";
 import { type PacketVector, VECTOR_LENGTH } from "./vector.ts";
 import { LINKTYPE_RAW } from "./wire/link-type.ts";
 
@@ -20,6 +21,7 @@ export type {
   PipelineOptions,
   ReportedCounts,
   Side,
+  TableUse,
   Totals,
 } from "./pipeline-contract.ts";
 
@@ -45,6 +47,7 @@ export class Pipeline {
   private readonly subflows: SubflowStage;
   private readonly sessions: SessionStage;
   private readonly records: SessionRecords;
+  private readonly bounds: Bounds;
   private readonly fault: ((error: unknown) => void) | null;
   /** Packets per fate. */
   private readonly fates = new Float64Array(FATES.length);
@@ -52,6 +55,7 @@ export class Pipeline {
   /** Throws a RangeError when an agent rule's address is none. */
   constructor(options: PipelineOptions) {
     const bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+    this.bounds = bounds;
     const seed = options.hashSeed ?? randomBytes(4).readUInt32LE();
     this.fault = options.fault ?? null;
     this.agents = new Agents(options.agents, options.agentPacketsPerSecond ?? null);
@@ -157,8 +161,30 @@ export class Pipeline {
       packetsIn: this.fates.reduce((sum, count) => sum + count, 0),
       packets,
       ...this.records.totals(),
+      flows: this.flows(),
       shed: this.shed(),
     };
+  }
+
+  private flows(): Totals["flows"] {
+    const { opened, live } = this.subflows.subflows;
+    const endedBy = this.records.subflowEnds;
+    const told = Object.values(endedBy).reduce((sum, count) => sum + count, 0);
+    return { opened, live, endedBy: { "half-open": 0, ...endedBy, other: opened - live - told } };
+  }
+
+  /** How full each table is whose bound refuses or gives something up, by name. */
+  tables(): Readonly<Record<string, TableUse>> {
+    const { agents, fragments, subflows, sessions, records, bounds } = this;
+    return tableUses({ agents, fragments, subflows, sessions, records }, bounds);
+  }
+
+  /**
+   * At most `limit` live sessions in few words, from a place of their table on, and the place to go on from: null at its
+   * end. One call looks at 65,536 places at most, so that fewer than `limit` need not be the last.
+   */
+  liveSessions(from: number, limit: number): ReturnType<SessionRecords["live"]> {
+    return this.records.live(from, limit);
   }
 
   private shed(): Record<string, number> {

@@ -1,16 +1,18 @@
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
-import { readListenAddress } from "../../schema/configuration/listen-address.ts";
+import { isLoopback, readListenAddress } from "../../schema/configuration/listen-address.ts";
 import { AdminServer, type Page, type Route } from "../runtime/admin-server.ts";
-import type { CollectorReport } from "./collector.ts";
+import type { Collector, CollectorReport } from "./collector.ts";
+import { debugRoutes } from "./debug.ts";
 import { Exposition } from "./exposition.ts";
-import { type Health, type OutboxRoom, type Phase, readyHealth, startedHealth } from "./health.ts";
+import { type Health, type OutboxRoom, outboxTables, type Phase, readyHealth, startedHealth } from "./health.ts";
 import { agentLabels } from "./metrics.ts";
 
 /** What a collector does by now, as its admin server tells it. */
 export interface AdminView {
+  readonly name: string;
   phase: Phase;
   /** Null while it starts. */
-  report: (() => CollectorReport) | null;
+  collector: Pick<Collector, "report" | "liveSessions"> | null;
   /** Names of the agents that may send. */
   agents: readonly string[];
 }
@@ -31,16 +33,21 @@ export async function startAdmin(
   const at = readListenAddress(String(listen));
   const host = at?.host ?? LOOPBACK;
   const exposition = new Exposition();
+  const reportOf = (): CollectorReport | null => {
+    const report = view.collector?.report() ?? null;
+    if (report === null) return null;
+    return { ...report, tables: { ...report.tables, ...outboxTables(report.records, room) } };
+  };
   const metrics = async (): Promise<Page> => {
-    const { report } = view;
+    const report = reportOf();
     if (report === null) return healthPage(startedHealth("starting"));
     return {
       status: 200,
       type: exposition.contentType,
-      body: await exposition.text(report(), agentLabels(view.agents)),
+      body: await exposition.text(report, agentLabels(view.agents)),
     };
   };
-  const ready = (): Health => readyHealth(view.phase, view.report?.().records ?? null, room);
+  const ready = (): Health => readyHealth(view.phase, reportOf()?.records ?? null, room);
   const server = new AdminServer(
     {
       "/metrics": { guarded: true, page: metrics },
@@ -48,6 +55,7 @@ export async function startAdmin(
       "/livez": health(() => ({ well: true, reasons: ["the event loop turns"] })),
       "/readyz": health(ready),
       "/startupz": health(() => startedHealth(view.phase)),
+      ...debugRoutes(view, reportOf, admin.token !== null || isLoopback(host)),
     },
     admin.token,
   );

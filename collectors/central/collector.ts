@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { encode, type Format } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { type AnyRecord, headersOf, keyOf, type Topic, topicFormats, topicOf } from "../../schema/topics.ts";
-import { type AgentLedger, type AgentRule, Pipeline, type Totals } from "../../src/pipeline.ts";
+import { type AgentLedger, type AgentRule, Pipeline, type TableUse, type Totals } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import type { Delivery, DeliveryStats } from "../delivery/delivery.ts";
 import { loadLibc } from "../linux/libc.ts";
@@ -64,6 +64,8 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
 /** What a collector has counted since its start. */
 export interface CollectorReport {
   readonly totals: Totals;
+  /** How full the pipeline's tables are. */
+  readonly tables: Readonly<Record<string, TableUse>>;
   readonly sources: readonly (SourceCounters & { readonly name: string })[];
   readonly agents: readonly AgentLedger[];
   /** The way of records to their sink: made = acknowledged + stored + shed. */
@@ -87,6 +89,8 @@ export interface Collector {
   /** Resolves with the error when the sink will take no more; the collector still wants to be stopped. */
   readonly sinkFailure: Promise<unknown>;
   report(): CollectorReport;
+  /** Live sessions, as `Pipeline.liveSessions` tells them. */
+  liveSessions: Pipeline["liveSessions"];
   /** Takes over what may change while it runs. */
   change(config: ChangeableConfig): void;
   /** Drains: sockets, then sessions, then records, within `drainMs`. A second call waits for the first. */
@@ -178,6 +182,7 @@ export async function startCollector(
   let untold = 0;
   const reportOf = (totals: Totals): CollectorReport => ({
     totals,
+    tables: pipeline.tables(),
     sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
     agents: pipeline.ledgers(),
     records: delivery.stats(),
@@ -217,6 +222,7 @@ export async function startCollector(
     udpPorts,
     sinkFailure: delivery.failure,
     report,
+    liveSessions: (from, limit) => pipeline.liveSessions(from, limit),
     change: (changed) => {
       pipeline.changeAgents(changed.agents, changed.agentPacketsPerSecond);
       drainMs = changed.drainMs;

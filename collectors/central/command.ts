@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { Command } from "commander";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
@@ -82,7 +83,12 @@ async function run(
   reread: (() => CollectorConfiguration) | null,
 ): Promise<void> {
   const log = createLog("collect", configuration.log.level);
-  const view: AdminView = { phase: "starting", report: null, agents: namesOf(configuration) };
+  const view: AdminView = {
+    name: configuration.name ?? hostname(),
+    phase: "starting",
+    collector: null,
+    agents: namesOf(configuration),
+  };
   const admin = await openAdmin(configuration, view, log);
   try {
     await receive(configuration, reread, view, log);
@@ -125,7 +131,7 @@ async function receive(
   };
   // Before anybody can know that it runs: a SIGHUP that nobody waits for ends a process.
   if (reread !== null) reloadOnHangup("collector", configuration, reread, apply, log);
-  view.report = collector.report;
+  view.collector = collector;
   view.phase = "receiving";
   log.info(`listening on ${collector.listening.join(", ")}; records go to ${sinkName(configuration)}`);
   const cause = await Promise.race([ended, collector.sinkFailure]);

@@ -1,12 +1,24 @@
+import type { TableUse } from "../../src/pipeline.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
 
 /** A collector is not ready when more than this part of its outbox is taken: it would soon shed records. */
 const MARK = 0.8;
 
-/** What a collector's outbox takes at most. */
+/** What a collector's outbox takes at most; records on the disk have no bound of their own: infinity. */
 export interface OutboxRoom {
   readonly maxRecords: number;
   readonly maxOctets: number;
+}
+
+/** How full an outbox is, as of a table; without a bound on records, as on the disk, by octets alone. */
+export function outboxTables(
+  { stored, storedOctets }: Pick<OutboxStats, "stored" | "storedOctets">,
+  { maxRecords, maxOctets }: OutboxRoom,
+): Record<string, TableUse> {
+  return {
+    ...(Number.isFinite(maxRecords) ? { "outbox-records": { used: stored, bound: maxRecords } } : {}),
+    "outbox-octets": { used: storedOctets, bound: maxOctets },
+  };
 }
 
 /** An answer to "are you?": yes or no, and a line for each reason. */

@@ -1,4 +1,4 @@
-import { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
+import { CLOSE_REASONS, FALLBACK_CAUSES, SUBFLOW_CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import { FATES } from "../../src/fate.ts";
 import type { AgentLedger } from "../../src/pipeline.ts";
 import type { CollectorReport } from "./collector.ts";
@@ -125,6 +125,12 @@ export const METRICS: readonly Metric[] = [
         report.totals.packets[`${stage}/${reason}`] ?? 0,
       ]),
   ),
+  gauge("rejoin_table_used", "Entries of a table whose bound refuses or gives something up", ["table"], ({ tables }) =>
+    Object.entries(tables).map(([table, { used }]): Sample => [{ table }, used]),
+  ),
+  gauge("rejoin_table_bound", "Entries that a table has room for", ["table"], ({ tables }) =>
+    Object.entries(tables).map(([table, { bound }]): Sample => [{ table }, bound]),
+  ),
   gauge("rejoin_sessions", "Sessions that are open", [], ({ totals }) => [[{}, totals.sessions.live]]),
   one("rejoin_sessions_opened_total", "Sessions that began", ({ totals }) => totals.sessions.opened),
   counter("rejoin_sessions_ended_total", "Sessions that ended, by reason", ["reason"], ({ totals }) => [
@@ -144,6 +150,21 @@ export const METRICS: readonly Metric[] = [
   counter("rejoin_subflows_total", "Subflows of ended sessions by how they stand to them", ["kind"], ({ totals }) =>
     entries("kind", totals.subflows),
   ),
+  gauge("rejoin_subflows", "Subflows that have a place in their table", [], ({ totals }) => [[{}, totals.flows.live]]),
+  one("rejoin_subflows_opened_total", "Subflows that took a place in their table", ({ totals }) => totals.flows.opened),
+  counter(
+    "rejoin_subflows_ended_total",
+    "Subflows that gave their place back, by how they ended; open: their session ended first",
+    ["reason"],
+    ({ totals }) => [
+      ...SUBFLOW_CLOSE_REASONS.map((reason): Sample => [{ reason }, 0]),
+      ...entries("reason", totals.flows.endedBy),
+    ],
+  ),
+  counter("rejoin_fallbacks_total", "Ended sessions that had become plain TCP, by cause", ["cause"], ({ totals }) => [
+    ...FALLBACK_CAUSES.map((cause): Sample => [{ cause }, 0]),
+    ...entries("cause", totals.fallbacks),
+  ]),
   counter(
     "rejoin_stream_octets_total",
     "Data-level octets of ended sessions by sender, each counted once",
@@ -157,6 +178,21 @@ export const METRICS: readonly Metric[] = [
     "rejoin_stream_missing_octets_total",
     "Data-level octets of ended sessions that no copy brought",
     ({ totals }) => totals.octets.missing,
+  ),
+  one(
+    "rejoin_stream_acknowledged_octets_total",
+    "Data-level octets of ended sessions that the other side acknowledged",
+    ({ totals }) => totals.octets.acknowledged,
+  ),
+  one(
+    "rejoin_stream_unseen_octets_total",
+    "Of the acknowledged ones, octets that no copy brought: what is left is the coverage",
+    ({ totals }) => totals.octets.unseen,
+  ),
+  one(
+    "rejoin_stream_conflicting_octets_total",
+    "Data-level octets of ended sessions that came again, and not the same",
+    ({ totals }) => totals.octets.conflicting,
   ),
   counter("rejoin_verdicts_total", "Checks of ended sessions by their verdict", ["check", "verdict"], ({ totals }) =>
     Object.entries(totals.verdicts).flatMap(([check, verdicts]) =>

@@ -4,8 +4,8 @@ import { OperationalError } from "./errors.ts";
 
 /** What a page of the admin server says. */
 export interface Page {
-  /** 200, or 503 for a page about something that is not well. */
-  readonly status: 200 | 503;
+  /** 200; 503 for a page about something that is not well, 400 and 403 for a question that has no answer. */
+  readonly status: 200 | 400 | 403 | 503;
   readonly type: string;
   readonly body: string;
 }
@@ -14,7 +14,7 @@ export interface Page {
 export interface Route {
   /** Who asks must have the token, where there is one. */
   readonly guarded: boolean;
-  page(): Page | Promise<Page>;
+  page(query: URLSearchParams): Page | Promise<Page>;
 }
 
 /** Connections at a time; a further one is closed at once. */
@@ -75,7 +75,7 @@ export class AdminServer {
       response.end(request.method === "HEAD" ? undefined : body);
     };
     const plain = "text/plain; charset=utf-8";
-    const [path = ""] = (request.url ?? "").split("?");
+    const [path = "", query = ""] = (request.url ?? "").split("?");
     const route = this.routes.get(path);
     if (request.method !== "GET" && request.method !== "HEAD")
       return say(405, plain, "only GET\n", { allow: "GET, HEAD" });
@@ -84,7 +84,7 @@ export class AdminServer {
       return say(401, plain, "a bearer token is asked for\n", { "www-authenticate": "Bearer" });
     }
     try {
-      const { status, type, body } = await route.page();
+      const { status, type, body } = await route.page(new URLSearchParams(query));
       say(status, type, body);
     } catch {
       // Our own fault; whoever asks is told no more of it than that.

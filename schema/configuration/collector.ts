@@ -195,7 +195,11 @@ const admin = z.strictObject({
     .nullable()
     .default(null)
     .describe("Where it is asked: a port of 127.0.0.1, or address and port; null: nowhere"),
-  token: secret.meta({ writeOnly: true }).describe("Bearer token for `/metrics`; null: whoever reaches it may read it"),
+  token: secret
+    .meta({ writeOnly: true })
+    .describe(
+      "Bearer token for `/metrics` and what is below `/debug/`; null: whoever reaches it may read the first, and on loopback the others",
+    ),
 });
 
 /** All that can be said to `rejoin collect`. A key that is absent has its default. */
@@ -225,7 +229,7 @@ export const collectorConfiguration = z.strictObject({
     .strictObject({ drainSeconds: seconds.default(10).describe("Longest time for draining, in seconds") })
     .prefault({})
     .describe("What happens on SIGTERM and SIGINT"),
-  admin: admin.prefault({}).describe("Metrics and health, over HTTP: `/metrics`, `/livez`, `/readyz`, `/startupz`"),
+  admin: admin.prefault({}).describe("Metrics, health and what is under way, over HTTP (docs/metrics.md)"),
   log: log.prefault({}).describe("The log on standard error"),
 });
 

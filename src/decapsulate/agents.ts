@@ -1,6 +1,6 @@
 import { ENCAPSULATIONS } from "../../schema/encapsulation.ts";
 import { fateOf } from "../fate.ts";
-import type { AgentLedger, AgentRule } from "../pipeline-contract.ts";
+import type { AgentLedger, AgentRule, TableUse } from "../pipeline-contract.ts";
 import { addressText } from "../wire/address.ts";
 import type { DeliveryFields } from "../wire/delivery-fields.ts";
 import { prepareRules, type Rule, ruleFor } from "./agent-rules.ts";
@@ -155,6 +155,11 @@ export class Agents {
   /** Each stream's ledger since the start; those of which nothing came are left out. */
   ledgers(): AgentLedger[] {
     return [...new Set(this.agents.map(({ stream }) => stream))].flatMap((stream) => stream.ledger() ?? []);
+  }
+
+  /** Streams told apart, and inputs. */
+  get use(): TableUse {
+    return { used: this.agents.length, bound: MAX_AGENTS };
   }
 
   private find(

@@ -1,5 +1,6 @@
 import { fateOf } from "../fate.ts";
 import { PacketClock } from "../packet-clock.ts";
+import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import type { Cursor } from "../wire/cursor.ts";
 import { FragmentFields, readFragment } from "../wire/fragment.ts";
@@ -100,6 +101,11 @@ export class Fragments {
     }
     while (this.octets > MAX_OCTETS) this.giveUpOldest();
     return FRAGMENT;
+  }
+
+  /** Packets of which fragments are held. */
+  get use(): TableUse {
+    return { used: this.datagrams.size, bound: MAX_DATAGRAMS };
   }
 
   /** Nothing comes any more. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { FindingRecord } from "../../schema/finding-record.ts";
 import { FINDING_DATASET, FINDINGS } from "../../schema/finding-vocabulary.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
+import type { TableUse } from "../pipeline-contract.ts";
 import type { Finding } from "./finding.ts";
 import { findingsIn } from "./rules.ts";
 
@@ -60,6 +61,11 @@ export class SessionFindings {
   /** Findings since the start, by kind; those that were too many for their session as `left-out`. */
   totals(): Record<string, number> {
     return { ...this.counts };
+  }
+
+  /** Findings that are remembered of live sessions. */
+  get use(): TableUse {
+    return { used: this.remembered, bound: this.most };
   }
 
   private count(kind: string): void {

@@ -1,4 +1,5 @@
 import type { OctetRing } from "../octets/octet-ring.ts";
+import type { TableUse } from "../pipeline-contract.ts";
 import type { NewOctets } from "./new-octets.ts";
 import type { OctetMemory } from "./octet-memory.ts";
 
@@ -83,6 +84,11 @@ export class StreamWindows {
     while (window >= 0 && this.numbers[window] !== number) window = this.next[window]! - 1;
     const at = this.base + window * this.size + (from - number * this.size);
     return this.ring.octets.subarray(at, at + (to - from));
+  }
+
+  /** Windows that streams have. */
+  get use(): TableUse {
+    return { used: this.used - this.freed, bound: this.free.length };
   }
 
   /** Gives back the windows of a stream that lie wholly below `offset`. */

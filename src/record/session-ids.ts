@@ -39,6 +39,11 @@ export class SessionIds {
     return own;
   }
 
+  /** The id that a session was given; undefined where nobody has asked for one yet. */
+  known(session: number): string | undefined {
+    return this.ids.get(session);
+  }
+
   /** Forgets a session, whose number is another's then; returns its id, or null where it was given none. */
   forget(session: number): string | null {
     const own = this.ids.get(session);

@@ -1,5 +1,5 @@
 import { SessionFindings } from "../findings/session-findings.ts";
-import type { PipelineOptions, Side, Totals } from "../pipeline-contract.ts";
+import type { PipelineOptions, Side, TableUse, Totals } from "../pipeline-contract.ts";
 import type { OctetWishes } from "../reassembly/stream-octets.ts";
 import type { Close } from "../session/ending.ts";
 import { sessionId } from "../session/identity.ts";
@@ -8,8 +8,12 @@ import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { PAST_IDS, SessionIds } from "./session-ids.ts";
 import { type Copiers, evidenceOf, sessionRecord } from "./session-record.ts";
+import { type SessionSummary, sessionSummary } from "./session-summary.ts";
 import { SessionTotals } from "./session-totals.ts";
 import { UpdateBudget } from "./update-budget.ts";
+
+/** Places of the session table that one call of `live` looks at: its time does not depend on how many were taken once. */
+const MAX_LOOKS = 2 ** 16;
 
 /** Makes records of what happens to sessions, hands their octets on, and counts both. */
 export class SessionRecords implements SessionObserver {
@@ -82,6 +86,24 @@ export class SessionRecords implements SessionObserver {
     return untold;
   }
 
+  /** At most `limit` live sessions from a place of the table on, and the place to go on from; null at the table's end. */
+  live(from: number, limit: number): { readonly sessions: SessionSummary[]; readonly next: number | null } {
+    const found: SessionSummary[] = [];
+    const { sessions } = this;
+    if (sessions === null) return { sessions: found, next: null };
+    const { used, words } = sessions.table;
+    const end = Math.min(used, from + MAX_LOOKS);
+    let at = from;
+    for (; at < end && found.length < limit; at++) {
+      // A place that is free, or whose subflow has just gone to another session, has none.
+      if (words[at * table.SESSION_WORDS + table.SUBFLOWS] === 0) continue;
+      // An id is not given here: a session that is half-open may yet become part of another.
+      const id = this.ids.known(at) ?? sessionId(sessions, at);
+      found.push(sessionSummary(sessions, at, id, this.agents));
+    }
+    return { sessions: found, next: at < used ? at : null };
+  }
+
   private isTold(state: number): boolean {
     return this.options.partial || evidenceOf(state) === "handshake";
   }
@@ -97,13 +119,23 @@ export class SessionRecords implements SessionObserver {
   }
 
   /** Counts since the start, but for the packets. */
-  totals(): Omit<Totals, "packetsIn" | "packets" | "shed"> {
+  totals(): Omit<Totals, "packetsIn" | "packets" | "flows" | "shed"> {
     return {
       ...this.sessionTotals.totals(),
       records: this.records,
       findings: this.findings.totals(),
       updatesLeftOut: this.updatesLeftOut,
     };
+  }
+
+  /** By reason: subflows of sessions that ended, half-open ones included. */
+  get subflowEnds(): Readonly<Record<string, number>> {
+    return this.sessionTotals.subflowEnds;
+  }
+
+  /** Findings that are remembered of live sessions. */
+  get findingsUse(): TableUse {
+    return this.findings.use;
   }
 
   private publish(session: number, close: Close | null, atMicros: number): void {

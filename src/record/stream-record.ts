@@ -51,7 +51,7 @@ export function streamRecord(
     missing: missing.slice(0, MAX_MISSING),
     missing_octets: missingOctets,
     checksum: checksumRecord(sessions, session, side),
-    ...coverageFields(sessions, session, side, finAt),
+    ...coverageFields(sessions, session, side),
     ...repeatFields(sessions, session, stream, agentName),
     complete: isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
@@ -71,15 +71,16 @@ export function missingOctets(sessions: Sessions, session: number, side: 0 | 1):
   return unseen(sessions, session * 2 + side, ranges, contiguous, finAt).octets + floats[half + (table.CUT >> 1)]!;
 }
 
-/** What the other side acknowledged, and how much of that nobody copied. A FIN of either level takes one number more. */
-function coverageFields(
+/** What the other side acknowledged, and how much of that nobody copied; null where no acknowledgment was seen. */
+export function coverage(
   sessions: Sessions,
   session: number,
   side: 0 | 1,
-  finAt: number,
-): Pick<StreamRecord, "acknowledged" | "unseen_octets" | "unseen_share"> {
+): { readonly acknowledged: number; readonly unseen: number } | null {
   const known = acknowledgedOf(sessions, session, side);
-  if (known === null) return { acknowledged: null, unseen_octets: null, unseen_share: null };
+  if (known === null) return null;
+  const finAt = streamEnd(sessions, session, side) ?? -1;
+  // A FIN of either level takes one number more.
   const acknowledged = finAt >= 0 ? Math.min(known, finAt) : known;
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const { floats, words } = sessions.table;
@@ -90,7 +91,17 @@ function coverageFields(
     const start = sessions.outOfOrder.start(stream, ranges, i);
     seen += Math.max(Math.min(sessions.outOfOrder.end(stream, ranges, i), acknowledged) - start, 0);
   }
-  const unseen = acknowledged - seen;
+  return { acknowledged, unseen: acknowledged - seen };
+}
+
+function coverageFields(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+): Pick<StreamRecord, "acknowledged" | "unseen_octets" | "unseen_share"> {
+  const found = coverage(sessions, session, side);
+  if (found === null) return { acknowledged: null, unseen_octets: null, unseen_share: null };
+  const { acknowledged, unseen } = found;
   return {
     acknowledged,
     unseen_octets: unseen,

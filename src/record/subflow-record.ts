@@ -49,7 +49,7 @@ export function subflowRecord(
     community_id: communityId(isIpv6, ends[0], ends[1]),
     start: timeText(coldFloat[(subflow * flow.COLD_WORDS + flow.START_MICROS) >> 1]!),
     end: timeText(hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!),
-    close: { reason: closeReason(sessions, session, subflow), ...resetRecord(sessions, subflow) },
+    close: { reason: subflowCloseReason(sessions, session, subflow), ...resetRecord(sessions, subflow) },
     address_id:
       openerSide === 0 ? { initiator: opener, responder: listener } : { initiator: listener, responder: opener },
     backup: (word & join.BACKUP) !== 0 || sessions.rare.backupAnswers.has(subflow),
@@ -102,7 +102,12 @@ export function endpointRecord(sessions: Sessions, subflow: number, side: number
   };
 }
 
-function closeReason(sessions: Sessions, session: number, subflow: number): SubflowRecord["close"]["reason"] {
+/** Why a subflow of a session ended; `open` where it has not. */
+export function subflowCloseReason(
+  sessions: Sessions,
+  session: number,
+  subflow: number,
+): SubflowRecord["close"]["reason"] {
   const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
   if (sessions.join(subflow) & join.IS_REPLACED) return "replaced";
   if (sessions.table.state(session) & table.S_FASTCLOSE) return "fastclose";

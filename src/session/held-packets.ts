@@ -1,3 +1,4 @@
+import type { TableUse } from "../pipeline-contract.ts";
 import { SubflowEvents } from "../subflow/subflow-events.ts";
 import { PacketVector } from "../vector.ts";
 
@@ -106,6 +107,11 @@ export class HeldPackets {
   /** How many packets of a subflow are held. */
   count(subflow: number): number {
     return this.queues.get(subflow)?.length ?? 0;
+  }
+
+  /** Packets that are held. */
+  get use(): TableUse {
+    return { used: this.packets, bound: this.most };
   }
 
   /** Whether more than half of the room is taken. */

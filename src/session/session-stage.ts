@@ -1,7 +1,7 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
 import { PacketClock } from "../packet-clock.ts";
-import type { Bounds } from "../pipeline-contract.ts";
+import type { Bounds, TableUse } from "../pipeline-contract.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { SubflowStage } from "../subflow/subflow-stage.ts";
 import * as flow from "../subflow/subflow-table.ts";
@@ -82,6 +82,11 @@ export class SessionStage {
       observer.partial,
       (session, subflow, at) => this.takeClose(session, subflow, at),
     );
+  }
+
+  /** Packets that are held for a join whose handshake or proof may yet come. */
+  get heldUse(): TableUse {
+    return this.waiting.use;
   }
 
   /** Gives every packet that still has none its fate. */

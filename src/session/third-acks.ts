@@ -1,3 +1,5 @@
+import type { TableUse } from "../pipeline-contract.ts";
+
 /** HMACs of joins' third ACKs (RFC 8684 §3.2) that no key verifies yet, by subflow. */
 export class ThirdAcks {
   private readonly hmacs = new Map<number, Uint8Array>();
@@ -13,6 +15,11 @@ export class ThirdAcks {
     const [oldest] = this.hmacs.keys();
     if (this.hmacs.size >= this.most && oldest !== undefined) this.hmacs.delete(oldest);
     this.hmacs.set(subflow, Uint8Array.from(hmac));
+  }
+
+  /** Joins of which one is kept. */
+  get use(): TableUse {
+    return { used: this.hmacs.size, bound: this.most };
   }
 
   /** What was kept of a subflow. */

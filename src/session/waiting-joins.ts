@@ -1,3 +1,4 @@
+import type { TableUse } from "../pipeline-contract.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
 import { acknowledgedOf } from "./acknowledged.ts";
@@ -100,6 +101,11 @@ export class WaitingJoins {
   /** Whether so much waits that there may soon be no more room. */
   get isCrowded(): boolean {
     return this.held.isHalfFull;
+  }
+
+  /** Packets that wait. */
+  get use(): TableUse {
+    return this.held.use;
   }
 
   /** Subflows of which something waits. */

@@ -1,3 +1,4 @@
+import type { TableUse } from "../pipeline-contract.ts";
 import type { WatchedDirection } from "./watched-direction.ts";
 
 /** Pieces held at a time, and their octets; at the bound the oldest goes. */
@@ -65,6 +66,11 @@ export class HeldPayload {
       if (Math.abs(nowMicros - piece.atMicros) <= MAX_MICROS) return;
       this.drop(piece);
     }
+  }
+
+  /** Pieces that are held. */
+  get use(): TableUse {
+    return { used: this.pieces.size, bound: MAX_PIECES };
   }
 
   private dropOldest(pieces: ReadonlySet<HeldPiece>): void {

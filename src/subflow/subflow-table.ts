@@ -1,4 +1,5 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
+import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
@@ -156,6 +157,8 @@ export class SubflowTable {
   readonly agents: SubflowAgents;
   readonly answers: Unacknowledged;
   live = 0;
+  /** Allocated since the start. */
+  opened = 0;
   private used = 0;
   private readonly free: number[] = [];
   private readonly keys: FlowKeys;
@@ -178,6 +181,11 @@ export class SubflowTable {
     this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
     this.agents = new SubflowAgents(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
+  }
+
+  /** Subflows of which more is kept than the newest mapping. */
+  get watchedUse(): TableUse {
+    return { used: this.watched.size, bound: this.mostWatched };
   }
 
   /** Whether a subflow has the flow key of packet `i`. */
@@ -213,6 +221,7 @@ export class SubflowTable {
     this.coldFloat[(cold + START_MICROS) >> 1] = atMicros;
     this.index.insert(keys.hash[i]!, subflow);
     this.live++;
+    this.opened++;
     return subflow;
   }
 

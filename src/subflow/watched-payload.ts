@@ -1,3 +1,4 @@
+import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import { HeldPayload, type HeldPiece } from "./held-payload.ts";
 import { MappingSums } from "./mapping-sums.ts";
@@ -40,6 +41,11 @@ export class WatchedPayload {
   /** Gives up what no mapping came for in time. */
   expire(nowMicros: number): void {
     this.held.expire(nowMicros);
+  }
+
+  /** Pieces of payload that wait for their mapping. */
+  get use(): TableUse {
+    return this.held.use;
   }
 
   /** Gives up all that is held of a direction, and hands nothing of it on. */

@@ -59,6 +59,15 @@ describe("the metrics of a collector", () => {
     expect(series.filter((line) => line.includes('reason="alive"'))).toEqual([]);
   });
 
+  it("tell how full each table is, against its bound", async () => {
+    const report = reportOf({ tables: { sessions: { used: 7, bound: 9 }, "outbox-octets": { used: 0, bound: 5 } } });
+    expect(await samplesOf(report, "rejoin_table_used")).toEqual(['{table="sessions"} 7', '{table="outbox-octets"} 0']);
+    expect(await samplesOf(report, "rejoin_table_bound")).toEqual([
+      '{table="sessions"} 9',
+      '{table="outbox-octets"} 5',
+    ]);
+  });
+
   it("put a thousand senders that nobody named into one series", async () => {
     const strangers = Array.from({ length: 1000 }, (_, n) => ledger(`198.51.100.${n}#${n}`, "198.51.100.1", 1, 2));
     const own = [ledger("udp *:4754", null, 5), ledger("router1", "192.0.2.1", 3), ledger("router1", "192.0.2.2", 4)];

@@ -15,6 +15,13 @@ A collector whose configuration has \`admin.listen\` answers there over HTTP:
 | \`/startupz\` | 200 once sockets are open and records have a place: the sink, or an outbox on the disk though the sink is away; 503 before |
 | \`/readyz\` | 200 while sockets are open and at most 80 % of the outbox is taken; 503 while it starts, while it drains, and when the sink is away for so long that records would soon be shed |
 | \`/metrics\` | what follows, in the text format of Prometheus; asks for \`Authorization: Bearer\` where \`admin.token\` is set |
+| \`/debug/sessions\` | live sessions, 100 at a time: ends, octets, subflows, agents. \`?limit=\` up to 1,000; \`?from=\` what the page before says as \`next\` |
+| \`/debug/agents\` | each agent's loss ledger, with the same two parameters |
+| \`/debug/totals\` | all that is counted since the start, and how full tables and outbox are |
+
+What stands below \`/debug/\` is JSON, and has no key, token, nonce, HMAC or payload. It is told on loopback, or to who has
+\`admin.token\`; anybody else has 401, or 403 where there is no token. [\`rejoin top\`](operations.md#a-look-at-a-running-collector)
+shows it in a terminal.
 
 The first line of a health page is yes or no, the others say why. A port alone is one of 127.0.0.1. Probes of Kubernetes and a
 Prometheus on another host need an address they reach, such as \`"0.0.0.0:9464"\`; then set a token, by reference to a file:

@@ -59,6 +59,20 @@ test("a collector's metrics account for every packet and record, and its health 
       sum(text, "rejoin_outbox_records") +
       sum(text, "rejoin_records_shed_total"),
   );
+  expect(sum(text, "rejoin_subflows_opened_total")).toBe(
+    sum(text, "rejoin_subflows") + sum(text, "rejoin_subflows_ended_total"),
+  );
+  expect(text).toMatch(/^rejoin_table_bound\{table="outbox-octets"\} \d+$/m);
+  const debug = async (path: string) => {
+    const page = await get(`/debug/${path}`, { authorization: "Bearer a-token" });
+    return page.status === 200 ? JSON.parse(page.text) : page;
+  };
+  expect((await get("/debug/sessions")).status).toBe(401);
+  expect(await debug("sessions?limit=0")).toEqual({ status: 400, text: "limit is a number from 1 to 1000\n" });
+  expect(await debug("sessions")).toEqual({ live: 0, sessions: [], next: null });
+  const { agents } = await debug("agents?limit=1000");
+  expect(agents.reduce((all: number, { packets }: { packets: number }) => all + packets, 0)).toBe(received);
+  expect(await debug("totals")).toMatchObject({ phase: "receiving", totals: { packetsIn: received } });
   for (const line of ["rejoin_build_info{", "nodejs_eventloop_lag_p99_seconds ", "nodejs_gc_duration_seconds_count"]) {
     expect(text).toContain(`\n${line}`);
   }

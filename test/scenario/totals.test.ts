@@ -20,11 +20,12 @@ function summed(records: readonly SessionRecord[]): Partial<Totals> {
   });
   const checked = whole.flatMap(({ verdicts }) => verdicts ?? []);
   const checksums = streams.flatMap(({ checksum }) => checksum ?? []);
+  const tally = (said: readonly string[]) =>
+    Object.fromEntries([...new Set(said)].map((one) => [one, said.filter((other) => other === one).length]));
   const orphans = records.filter(({ mptcp }) => mptcp.session.evidence === "orphan");
   return {
-    endedBy: Object.fromEntries(
-      [...new Set(closes)].map((one) => [one, closes.filter((other) => other === one).length]),
-    ),
+    endedBy: tally(closes),
+    fallbacks: tally(whole.flatMap(({ fallback }) => fallback?.cause ?? [])),
     subflows: {
       initial: subflows.filter(({ kind }) => kind === "initial").length,
       joined: subflows.filter(({ kind }) => kind === "joined").length,
@@ -34,6 +35,9 @@ function summed(records: readonly SessionRecord[]): Partial<Totals> {
       initiator: sum(whole.map(({ stream }) => stream.initiator.octets)),
       responder: sum(whole.map(({ stream }) => stream.responder.octets)),
       missing: sum(streams.map((stream) => stream.missing_octets)),
+      acknowledged: sum(streams.map(({ acknowledged }) => acknowledged ?? 0)),
+      unseen: sum(streams.map(({ unseen_octets }) => unseen_octets ?? 0)),
+      conflicting: sum(streams.map(({ conflicting }) => conflicting ?? 0)),
     },
     verdicts: {
       version: counted(checked.map(({ version }) => version?.verdict)),
@@ -64,16 +68,29 @@ const INPUTS = ["add-addr", "checksum", "fastclose-client", "http-many", "mangle
   ],
 );
 
+/** Subflows of all records by the reason of their end, and in `totals` besides: those that no record tells of. */
+function expectFlows({ flows }: Totals, records: readonly SessionRecord[]): void {
+  const reasons = records.flatMap(({ mptcp }) => mptcp.subflows.map(({ close }) => close.reason));
+  const { "half-open": halfOpen = 0, other = 0, ...told } = flows.endedBy;
+  expect(told).toEqual(
+    Object.fromEntries([...new Set(reasons)].map((one) => [one, reasons.filter((two) => one === two).length])),
+  );
+  expect(other).toBeGreaterThanOrEqual(0);
+  expect([flows.live, flows.opened]).toEqual([0, reasons.length + halfOpen + other]);
+}
+
 describe("totals", () => {
   it.each(INPUTS)("are what the records say: $scenario, $routers", async ({ files }) => {
     const { records, totals } = await observe(files, { partial: true });
     expect(totals).toMatchObject(summed(records));
+    expectFlows(totals, records);
   });
 
   it.each(CASES)("are what the records say: $name", ({ agents }) => {
     const packets = agents().flatMap((seen, source) => seen.map((packet) => ({ ...packet, source })));
     const { records, totals } = run(packets);
     expect(totals).toMatchObject(summed(records));
+    expectFlows(totals, records);
   });
 
   it.each(INPUTS)("are the same where nobody takes records: $scenario, $routers", async ({ files }) => {

@@ -4,8 +4,10 @@ import { CollectedStreams, keeping } from "./pipeline-run.ts";
 
 /** What a collector has counted that has received nothing yet. */
 export function emptyReport(): CollectorReport {
+  const pipeline = new Pipeline(keeping([], new CollectedStreams()));
   return {
-    totals: new Pipeline(keeping([], new CollectedStreams())).totals(),
+    totals: pipeline.totals(),
+    tables: pipeline.tables(),
     sources: [],
     agents: [],
     records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, oldestMs: 0, shed: {}, sink: null },
