@@ -23,7 +23,7 @@ const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }
     load: () => import("./consume/command.ts"),
   },
   config: {
-    summary: "check and print configurations of agent and collector",
+    summary: "check and print configurations of collector, agent and consumer",
     load: () => import("./configuration/command.ts"),
   },
   demo: { summary: "agents and collector on loopback over recorded sessions", load: () => import("./demo/command.ts") },

@@ -1,5 +1,5 @@
 import { Argument, Command } from "commander";
-import { jsonSchemaOfProgram, type ProgramName } from "../../schema/configuration/programs.ts";
+import { jsonSchemaOfProgram, PROGRAMS, type ProgramName } from "../../schema/configuration/programs.ts";
 import { ConfigurationError, loadConfiguration } from "../runtime/configuration.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { printable } from "../terminal/text.ts";
@@ -31,9 +31,9 @@ const ACTIONS = ["check", "print", "schema", "defaults"] as const;
 /** The verb `config`: what stands in configuration files, and whether it is right. */
 export function command(): Command {
   return new Command("config")
-    .description("Checks and prints the configuration of agent and collector, its schema and its defaults.")
+    .description("Checks and prints the configuration of collector, agent and consumer, its schema and its defaults.")
     .addArgument(new Argument("<action>", "what to do").choices(ACTIONS))
-    .addArgument(new Argument("<program>", "whose configuration").choices(["collector", "agent"]))
+    .addArgument(new Argument("<program>", "whose configuration").choices(Object.keys(PROGRAMS)))
     .argument("[file]", "YAML; without it, defaults and environment only")
     .addHelpText("after", HELP)
     .action((action: (typeof ACTIONS)[number], program: ProgramName, file: string | undefined) => {

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { OperationalError } from "../runtime/errors.ts";
+import { givenOptions } from "../runtime/given-options.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { type FilterValues, filterOptions, filtersOf } from "./filter-option.ts";
@@ -14,7 +15,7 @@ interface ConsumeOptions extends FilterValues {
   readonly ended?: true;
   readonly count?: number;
   readonly topic?: string;
-  readonly brokers: readonly string[];
+  readonly config?: string;
   readonly group?: string;
   readonly fromBeginning?: true;
   readonly fromTime?: number;
@@ -66,6 +67,9 @@ Examples:
     tail -n +1 -F records/rejoin.sessions.v1.jsonl | rejoin consume -
   The whole topic, then what comes, until Ctrl-C:
     rejoin consume --topic rejoin.sessions.v1 --brokers kafka1:9092,kafka2:9092
+  The same of a cluster that wants TLS and a password; rejoin config defaults
+  consumer prints such a file:
+    rejoin consume --topic rejoin.sessions.v1 --config consumer.yaml
   What is wrong with sessions, each finding of the last two hours in full, and
   what comes:
     rejoin consume --topic rejoin.findings.v1 --detail --from-time 2h
@@ -97,6 +101,7 @@ export function command(): Command {
         .argParser(brokerList)
         .default(["localhost:9092"], "localhost:9092"),
     )
+    .option("--config <FILE>", "YAML: how the brokers are reached, TLS and passwords; --brokers wins over it")
     .option("--group <NAME>", "read and commit the offsets of this consumer group (default: read the whole topic)")
     .addOption(
       new Option("--from-beginning", "begin with the first message, whatever the group has read").conflicts([
@@ -119,7 +124,7 @@ export function command(): Command {
   return consume.addHelpText("after", EXAMPLES).action(run);
 }
 
-async function run(files: readonly string[], options: ConsumeOptions): Promise<void> {
+async function run(files: readonly string[], options: ConsumeOptions, command: Command): Promise<void> {
   const complain = (line: string) => process.stderr.write(`rejoin: ${line}\n`);
   const printer = new Printer(
     {
@@ -134,7 +139,7 @@ async function run(files: readonly string[], options: ConsumeOptions): Promise<v
     complain,
   );
   try {
-    if (options.topic !== undefined) await readTopic(options.topic, files, options, printer, complain);
+    if (options.topic !== undefined) await readTopic(options.topic, files, command, printer, complain);
     else await readFiles(files, options, printer, complain);
   } finally {
     if (printer.broken > 0) {
@@ -151,6 +156,7 @@ async function readFiles(
   complain: (line: string) => void,
 ): Promise<void> {
   const kafkaOnly = [
+    ["--config", options.config],
     ["--group", options.group],
     ["--from-beginning", options.fromBeginning],
     ["--from-time", options.fromTime],
@@ -170,17 +176,24 @@ async function readFiles(
 async function readTopic(
   topic: string,
   files: readonly string[],
-  options: ConsumeOptions,
+  command: Command,
   printer: Printer,
   complain: (line: string) => void,
 ): Promise<void> {
   if (files.length > 0) throw wrong(`give either --topic or files, not both: ${files[0]}`);
+  const options = command.opts<ConsumeOptions>();
+  const { loadConfiguration } = await import("../runtime/configuration.ts");
+  const { values } = loadConfiguration("consumer", {
+    file: options.config ?? null,
+    environment: process.env,
+    options: givenOptions(command, { brokers: "brokers" }),
+  });
   const interrupted = new AbortController();
   void endSignal().then(() => interrupted.abort());
   await followTopic(
     {
       topic,
-      brokers: options.brokers,
+      access: { ...values, clientId: "rejoin-consume" },
       group: options.group ?? null,
       start: options.fromTime === undefined ? (options.fromBeginning ? "beginning" : null) : { atMs: options.fromTime },
       fromEnd: options.fromEnd ?? false,

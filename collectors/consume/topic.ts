@@ -3,13 +3,15 @@ import type { Admin, Consumer, IHeaders, Kafka } from "kafkajs";
 import { type Decoded, decode, sniff } from "../../schema/encoding.ts";
 import { formatOf } from "../../schema/topics.ts";
 import { OperationalError } from "../runtime/errors.ts";
+import type { KafkaAccess } from "../sink/kafka/connection.ts";
 import type { Take } from "./arrival.ts";
 import { moveGroup, type Offsets, offsetsAt, type Start } from "./topic-start.ts";
 
 /** What to read of Kafka, and when to stop. */
 export interface TopicOptions {
   readonly topic: string;
-  readonly brokers: readonly string[];
+  /** Who reads, and how the brokers are reached. */
+  readonly access: KafkaAccess;
   /** Consumer group whose offsets are read and committed; null reads the whole topic and leaves nothing behind. */
   readonly group: string | null;
   /** Where to begin, whatever the group has read; null: where it stands, and where it has no offsets at the beginning. */
@@ -20,8 +22,6 @@ export interface TopicOptions {
   readonly untilIdleMs: number | null;
 }
 
-/** An unreachable broker is given up after about 10 s: three attempts of at most this long each. */
-const CONNECTION_TIMEOUT_MS = 3000;
 /** How long a broker may hold back an answer when it has nothing new; bounds how late `untilIdleMs` is seen. */
 const FETCH_WAIT_MS = 500;
 /** After an outage the brokers wait this long for the member that was lost before they let it join anew. */
@@ -42,17 +42,13 @@ export async function followTopic(
   notice: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { Kafka, logLevel } = await import("kafkajs");
+  const { Kafka } = await import("kafkajs");
+  const { clientSettings, START_RETRY } = await import("../sink/kafka/connection.ts");
+  const { KafkaCounters } = await import("../sink/kafka/counters.ts");
   // A collector may have compressed with zstd, which kafkajs alone cannot read.
   (await import("../sink/kafka/codecs.ts")).registerZstd();
-  const kafka = new Kafka({
-    clientId: "rejoin-consume",
-    brokers: [...options.brokers],
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
-    retry: { initialRetryTime: 200, maxRetryTime: 2000, retries: 2 },
-    // What matters of its log comes as errors and events.
-    logLevel: logLevel.NOTHING,
-  });
+  const settings = clientSettings(options.access, new KafkaCounters(), { warn: notice });
+  const kafka = new Kafka({ ...settings, retry: START_RETRY });
   const start = await findTopic(kafka, options);
   if (signal.aborted) return;
   const consumer = kafka.consumer({
@@ -72,7 +68,7 @@ export async function followTopic(
 
 /** Makes sure of the topic, moves the group, and returns where to begin without one. */
 async function findTopic(kafka: Kafka, options: TopicOptions): Promise<Offsets> {
-  const { topic, brokers, group, start } = options;
+  const { topic, access, group, start } = options;
   const admin: Admin = kafka.admin();
   let topics: string[];
   try {
@@ -84,12 +80,7 @@ async function findTopic(kafka: Kafka, options: TopicOptions): Promise<Offsets> 
       return offsets;
     }
   } catch (error) {
-    if (error instanceof OperationalError) throw error;
-    throw new OperationalError(
-      "KAFKA_UNREACHABLE",
-      `no Kafka broker answers at ${brokers.join(", ")}; check --brokers and that the broker runs`,
-      { retriable: true, cause: error },
-    );
+    throw (await import("../sink/kafka/access-error.ts")).accessError(error, access, "");
   } finally {
     await admin.disconnect().catch(() => {});
   }
@@ -97,7 +88,7 @@ async function findTopic(kafka: Kafka, options: TopicOptions): Promise<Offsets> 
   const told = others.length === 0 ? "none" : others.slice(0, MAX_TOPICS_TOLD).join(", ");
   throw new OperationalError(
     "KAFKA_TOPIC_MISSING",
-    `there is no topic ${topic} at ${brokers.join(", ")}; topics there: ${told}`,
+    `there is no topic ${topic} at ${access.brokers.join(", ")}; topics there: ${told}`,
   );
 }
 
@@ -181,7 +172,7 @@ function decodeMessage(value: Buffer | null, headers: IHeaders | undefined): Dec
   return decode(value, (contentType === undefined ? null : formatOf(String(contentType))) ?? sniff(value));
 }
 
-function refusal({ topic, brokers }: TopicOptions, error: unknown): unknown {
+function refusal({ topic, access: { brokers } }: TopicOptions, error: unknown): unknown {
   if (!(error instanceof Error) || !error.name.startsWith("KafkaJS")) return error;
   return new OperationalError("KAFKA_REFUSED", `reading ${topic} at ${brokers.join(", ")} failed: ${error.message}`, {
     cause: error,

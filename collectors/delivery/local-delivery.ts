@@ -53,7 +53,7 @@ export class LocalDelivery implements Delivery {
         throw error;
       }
       this.log.warn(`${error.message}; records wait in the outbox until then`);
-      const opened = persist("sink", () => this.openSink(), this.abort.signal, this.log);
+      const opened = persist("sink", () => this.openSink(), this.abort.signal, this.log, Date.now());
       this.opening = opened.then((isOpen) => (isOpen ? this.begin() : undefined), this.fail);
       return;
     }

@@ -56,7 +56,7 @@ export function changeOf<P extends ProgramName>(
  * wrong with it, and what only a restart can change, is a line in the log; no value is. `apply` rejects with an
  * OperationalError where nothing can be taken over: all is as it was then, and the next SIGHUP tries again.
  */
-export function reloadOnHangup<P extends ProgramName>(
+export function reloadOnHangup<P extends Exclude<ProgramName, "consumer">>(
   program: P,
   current: ConfigurationOf<P>,
   load: () => ConfigurationOf<P>,

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type { ConnectionOptions, SecureVersion } from "node:tls";
@@ -30,3 +31,11 @@ export function tlsOptions(host: string, port: number, tls: SinkTls): Connection
     ...(key === undefined ? {} : { key }),
   };
 }
+
+/** Until when the first certificate of a PEM file is valid, in milliseconds since 1970. Throws where it has none. */
+export function validUntilMs(certificateFile: string): number {
+  return Date.parse(new X509Certificate(readFileSync(certificateFile)).validTo);
+}
+
+/** A day, `2026-11-26`. */
+export const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

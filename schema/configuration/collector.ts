@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ENCAPSULATIONS } from "../encapsulation.ts";
+import { brokerAccess, saslFaults, tls } from "./broker-access.ts";
 import { isLoopback, readListenAddress } from "./listen-address.ts";
 import {
   addressRange,
@@ -90,32 +91,6 @@ const records = z.strictObject({
     .describe("Seconds between two ledger records of an agent; 0: none are made"),
 });
 
-const file = z.string().min(1).nullable().default(null);
-
-const tls = z.strictObject({
-  caFile: file.describe(
-    "PEM file of the authorities that certificates of the other side are from; null: those Node trusts",
-  ),
-  certificateFile: file.describe("PEM file of this client's certificate; read anew for each connection"),
-  keyFile: file.describe("PEM file of its key; read anew for each connection"),
-  serverName: file.describe("Name in the certificates of the other side; null: that of the host"),
-  minVersion: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2").describe("Least version of TLS"),
-});
-
-const sasl = z.strictObject({
-  mechanism: z
-    .enum(["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"])
-    .default("scram-sha-512")
-    .describe("How this client shows who it is"),
-  username: file.describe("Its user"),
-  passwordFile: file.describe("File with its password; read anew for each authentication"),
-  passwordVariable: file.describe("Environment variable with its password, where no file has it"),
-  tokenCommand: z
-    .array(z.string())
-    .default([])
-    .describe("oauthbearer: a program and its arguments; what it prints is the token"),
-});
-
 const createTopics = z.strictObject({
   partitions: z.int().min(1).max(10_000).default(12).describe("Partitions of a topic that is made"),
   replication: z.int().min(1).max(100).default(3).describe("Its replicas; with two or more, two must have a record"),
@@ -123,7 +98,7 @@ const createTopics = z.strictObject({
 });
 
 const kafka = z.strictObject({
-  brokers: z.array(z.string().min(1)).min(1).default(["localhost:9092"]).describe("host:port of one or more brokers"),
+  brokers: brokerAccess.brokers,
   compression: z
     .enum(["none", "gzip", "zstd"])
     .default("gzip")
@@ -134,8 +109,8 @@ const kafka = z.strictObject({
     .default("at-least-once")
     .describe("exactly-once: in transactions that carry the outbox's position; needs the outbox on the disk"),
   createTopics: createTopics.nullable().default(null).describe("How missing topics are made; null: they are not"),
-  tls: tls.nullable().default(null).describe("TLS to the brokers; null: without"),
-  sasl: sasl.nullable().default(null).describe("Authentication at the brokers; null: none"),
+  tls: brokerAccess.tls,
+  sasl: brokerAccess.sasl,
 });
 
 const files = z.strictObject({
@@ -273,8 +248,13 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
       "nobody may send yet: name the agents, --agent name=router1,address=192.0.2.1, or let everybody send, --any-agent",
     );
   }
-  if (sink.kind === "kafka") kafkaFaults(configuration, fault);
-  else {
+  if (sink.kind === "kafka") {
+    const { sasl, delivery } = sink.kafka;
+    if (delivery === "exactly-once" && configuration.outbox.kind === "memory") {
+      fault(["sink", "kafka", "delivery"], "exactly-once needs the outbox on the disk; leave outbox.kind out");
+    }
+    faults.push(...saslFaults(sasl, ["sink", "kafka", "sasl"]));
+  } else {
     const instead = `sink ${sink.kind} writes JSON lines; leave msgpack out`;
     if (records.format === "msgpack") fault(["records", "format"], instead);
     for (const [name, one] of Object.entries(records.formats)) {
@@ -290,25 +270,3 @@ const streamsOf = (...lists: readonly (readonly (string | number)[])[]): string[
     (before, list) => before.flatMap((words) => (list.length > 0 ? list : [""]).map((word) => `${words} ${word}`)),
     [""],
   );
-
-function kafkaFaults(
-  { sink, outbox }: CollectorConfiguration,
-  fault: (path: readonly PropertyKey[], message: string) => void,
-): void {
-  const { sasl, delivery } = sink.kafka;
-  const at = ["sink", "kafka"];
-  if (delivery === "exactly-once" && outbox.kind === "memory") {
-    fault([...at, "delivery"], "exactly-once needs the outbox on the disk; leave outbox.kind out");
-  }
-  if (sasl === null) return;
-  const { mechanism, username, passwordFile, passwordVariable, tokenCommand } = sasl;
-  if (mechanism === "oauthbearer") {
-    if (tokenCommand.length === 0)
-      fault([...at, "sasl", "tokenCommand"], "oauthbearer needs a program that prints a token");
-    return;
-  }
-  if (username === null) fault([...at, "sasl", "username"], `${mechanism} needs a user`);
-  if ((passwordFile ?? passwordVariable) === null) {
-    fault([...at, "sasl", "passwordFile"], `${mechanism} needs a password, from a file or a variable`);
-  }
-}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { agentConfiguration, agentFaults } from "./agent.ts";
 import { collectorConfiguration, collectorFaults } from "./collector.ts";
+import { consumerConfiguration, consumerFaults } from "./consumer.ts";
 
 /**
  * The configuration of each program: the schema of its file, what that cannot refuse, and the keys (all below them, too)
@@ -17,6 +18,7 @@ export const PROGRAMS = {
     faults: agentFaults,
     changeable: ["log", "exclude.addresses", "exclude.ports", "sample", "limits", "collector", "collectors"],
   },
+  consumer: { schema: consumerConfiguration, faults: consumerFaults, changeable: [] },
 } as const;
 
 /** A program that has a configuration. */

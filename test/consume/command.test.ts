@@ -262,7 +262,7 @@ describe("one line and status 2 for", () => {
     [
       "a broker that does not answer",
       ["--topic", "t", "--brokers", "127.0.0.1:1"],
-      "no Kafka broker answers at 127.0.0.1:1; check --brokers and that the broker runs",
+      "Kafka at 127.0.0.1:1 cannot be reached: connect ECONNREFUSED 127.0.0.1:1; check --brokers and that a broker is running there",
     ],
   ])("%s", (_name, args, line) => {
     file("text", "hello\n");

@@ -7,7 +7,11 @@ import {
 } from "../../schema/configuration/programs.ts";
 import { expected } from "../../schema/configuration/wording.ts";
 
-const VERBS: Readonly<Record<ProgramName, string>> = { collector: "rejoin collect", agent: "rejoin agent" };
+const VERBS: Readonly<Record<ProgramName, string>> = {
+  collector: "rejoin collect",
+  agent: "rejoin agent",
+  consumer: "rejoin consume",
+};
 
 const HEAD = `# Configuration
 
@@ -15,6 +19,7 @@ const HEAD = `# Configuration
 
     rejoin collect --config collector.yaml
     rejoin agent --config agent.yaml
+    rejoin consume --topic rejoin.sessions.v1 --config consumer.yaml
 
 One YAML file for each program has all that can be said to it; the options of the command line are the part of it that is
 said often. \`rejoin config defaults collector\` prints a file with every key and its default, \`rejoin config check collector
@@ -43,7 +48,7 @@ line end, and \`\${env:NAME}\` for a variable; \`$\${\` is \`\${\` itself. No me
 
 ## Reload
 
-A program that has \`--config\` reads the file anew on SIGHUP, and the environment and its options over it as at its start. Some
+A collector or agent that has \`--config\` reads the file anew on SIGHUP, and the environment and its options over it as at its start. Some
 keys it takes over while it runs, as said below; for others a line in the log says that they wait for a restart. Where
 something is wrong with the file, a line says what, and all stays as it was.
 `;
@@ -58,7 +63,8 @@ function programPart(program: ProgramName): string {
   const sections = Object.entries(schema.properties ?? {});
   const top = sections.filter(([, node]) => node.properties === undefined);
   const changeable = PROGRAMS[program].changeable.map((key) => `\`${key}\``).join(", ");
-  const title = `\n## ${VERBS[program]}\n\nTaken over on SIGHUP: ${changeable}.\n\n`;
+  const told = changeable === "" ? "" : `Taken over on SIGHUP: ${changeable}.\n\n`;
+  const title = `\n## ${VERBS[program]}\n\n${told}`;
   const loose = table(top.flatMap(([key, node]) => rows(node, key)));
   const parts = sections
     .filter(([, node]) => node.properties !== undefined)

@@ -50,7 +50,7 @@ describe.skipIf(missing)(titled("Kafka sinks, with faults between them and a rea
   beforeAll(async () => {
     const proxyPort = await freePort();
     proxy = new KafkaProxy(proxyPort, () => kafka.port);
-    kafka = await TestKafka.start(proxyPort);
+    kafka = await TestKafka.start({ proxyPort });
   });
   afterAll(async () => {
     proxy.close();

@@ -67,7 +67,7 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
   beforeAll(async () => {
     const proxyPort = await freePort();
     proxy = new LateAnswers(proxyPort, () => kafka.port);
-    kafka = await TestKafka.start(proxyPort);
+    kafka = await TestKafka.start({ proxyPort });
   });
   afterAll(async () => {
     proxy.close();

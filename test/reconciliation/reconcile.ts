@@ -59,7 +59,7 @@ export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliatio
   let writer: Writer | null = null;
   let brokerKills = 0;
   try {
-    kafka = await TestKafka.start(proxyPort);
+    kafka = await TestKafka.start({ proxyPort });
     await kafka.createTopic(TOPICS.sessions, 3);
     const start = (address: string) => new Writer(address, outbox, delivery, String(ratePerS));
     // An answer that is under way when something dies: the records are stored, and nobody knows.

@@ -32,16 +32,32 @@ export async function kafkaMissing(): Promise<string | undefined> {
   return output === null ? undefined : `the broker's jars cannot be had: ${output.trim().split("\n").at(-1)}`;
 }
 
+/** How a broker differs from the plain one. */
+export interface BrokerOptions {
+  /** Of clients and of the broker's own controller; free ones where they are left out. */
+  readonly ports?: readonly [number, number];
+  /** What clients are told to come to: the test has something there that forwards to the first of `ports`. */
+  readonly proxyPort?: number;
+  /** The broker's own, such as `min.insync.replicas`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Who may log in by SCRAM, `user=password`. */
+  readonly user?: string;
+}
+
 /** One real broker on free ports of loopback, its data in a directory of its own. */
 export class TestKafka {
   private readonly env: Record<string, string>;
   private readonly kafka: kafkajs.Kafka;
   readonly port: number;
 
-  private constructor(ports: readonly [number, number], advertised: number) {
-    const [port, controller] = ports;
+  private constructor([port, controller]: readonly [number, number], options: BrokerOptions) {
+    const { proxyPort: advertised = port, settings = {}, user } = options;
     this.port = port;
     this.env = {
+      KAFKA_SETTINGS: Object.entries(settings)
+        .map((setting) => setting.join("="))
+        .join("\n"),
+      ...(user === undefined ? {} : { KAFKA_USER: user }),
       KAFKA_DATA: mkdtempSync(join(tmpdir(), "rejoin-kafka-")),
       KAFKA_PORT: String(port),
       KAFKA_CONTROLLER: String(controller),
@@ -56,13 +72,9 @@ export class TestKafka {
     });
   }
 
-  /**
-   * Starts a broker. With `proxyPort`, clients are told to come to that port of loopback, where the test has something
-   * that forwards to `port`.
-   */
-  static async start(proxyPort?: number): Promise<TestKafka> {
-    const ports: [number, number] = [await freePort(), await freePort()];
-    const broker = new TestKafka(ports, proxyPort ?? ports[0]);
+  /** Starts a broker. */
+  static async start(options: BrokerOptions = {}): Promise<TestKafka> {
+    const broker = new TestKafka(options.ports ?? [await freePort(), await freePort()], options);
     await broker.restart();
     return broker;
   }
@@ -75,6 +87,11 @@ export class TestKafka {
   /** Starts it again after `kill`; its data is what it was. */
   async restart(): Promise<void> {
     await this.must("start");
+  }
+
+  /** A setting that holds from the next `restart` on. */
+  set(name: string, value: string): void {
+    this.env.KAFKA_SETTINGS += `\n${name}=${value}`;
   }
 
   /** Ends it as a power cut would. */

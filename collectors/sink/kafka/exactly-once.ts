@@ -5,8 +5,9 @@ import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import { persist } from "../persist.ts";
 import type { Sink, SinkStats } from "../sink.ts";
+import { accessError } from "./access-error.ts";
 import { divide, freeze, halves, type PartitionBatch } from "./batches.ts";
-import { accessError, RETRY } from "./connection.ts";
+import { RETRY } from "./connection.ts";
 import { isFenced, remedyFor } from "./errors.ts";
 import type { LaneContext } from "./lane.ts";
 import { limited } from "./limited.ts";
@@ -73,8 +74,7 @@ export class ExactlyOnceSink implements Sink {
           counters.failed(error);
           const isLate = performance.now() - this.begunMs > TRANSACTION_MS / 2;
           await this.release();
-          if (isFenced(error) && !isLate) throw FENCED;
-          throw error;
+          throw isFenced(error) && !isLate ? FENCED : this.context.explain(error);
         }
       },
       signal,

@@ -1,4 +1,4 @@
-import kafkajs, { type Admin, type Kafka, type Producer } from "kafkajs";
+import kafkajs, { type Admin, type Kafka, type Message, type Producer } from "kafkajs";
 import type { Logger } from "pino";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { persist } from "../persist.ts";
@@ -18,7 +18,12 @@ export interface LaneContext {
   readonly log: Logger;
   /** A record that no broker takes. */
   refuse(record: OutboxRecord): void;
+  /** What the log shall say of an error. */
+  explain(error: unknown): unknown;
 }
+
+/** What became of a batch that was sent; it was not where a new producer had to be made first. */
+type Answer = "taken" | "too large" | "new producer";
 
 /**
  * One producer, and the partitions that are its own. Nothing acknowledged is lost and nothing comes twice while this
@@ -63,45 +68,24 @@ export class Lane {
     outcomes: Map<OutboxRecord, Outcome>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { compression, counters, log } = this.context;
+    const { counters, log, explain } = this.context;
     const messages = freeze(batch);
     const startedMs = performance.now();
-    let answer: "taken" | "too large" | "new producer" = "taken";
-    const answered = await persist(
+    let answer: Answer | null = null;
+    await persist(
       `Kafka topic ${batch.topic}`,
       async () => {
-        if (this.producer === null) {
-          this.producer = await this.newProducer(batch.topic);
-          answer = "new producer";
-          return;
-        }
-        try {
-          const stored = await this.producer.send({ topic: batch.topic, acks: -1, compression, messages });
-          // kafkajs sends nothing and reports success where it finds no such partition (any more).
-          if (!stored.some(({ partition }) => partition === batch.partition)) {
-            await this.close();
-            throw new Error(`partition ${batch.partition} has gone`);
-          }
-        } catch (error) {
-          const remedy = remedyFor(error);
-          if (remedy === "split") {
-            answer = "too large";
-            return;
-          }
-          counters.failed(error);
-          if (remedy === "new-producer" || (remedy === "check-topics" && (await this.missingTopics()).length > 0)) {
-            await this.close();
-          }
-          throw error;
-        }
+        answer = await this.attempt(batch, messages).catch((error) => {
+          throw explain(error);
+        });
       },
       signal,
       log,
     );
     counters.sent(performance.now() - startedMs);
     // TypeScript does not see that the attempt assigns it.
-    const said = answer as "taken" | "too large" | "new producer";
-    if (!answered || said === "new producer") return false;
+    const said = answer as Answer | null;
+    if (said === null || said === "new producer") return false;
     if (said === "taken") {
       for (const record of batch.records) outcomes.set(record, "acknowledged");
       return true;
@@ -115,6 +99,29 @@ export class Lane {
     // Refused whole, so none of it is in the log, and the halves may take its sequence numbers.
     const [first, second] = halves(batch);
     return (await this.sendBatch(first, outcomes, signal)) && (await this.sendBatch(second, outcomes, signal));
+  }
+
+  private async attempt(batch: PartitionBatch, messages: Message[]): Promise<Answer> {
+    const { topic, partition } = batch;
+    if (this.producer === null) {
+      this.producer = await this.newProducer(topic);
+      return "new producer";
+    }
+    try {
+      const stored = await this.producer.send({ topic, acks: -1, compression: this.context.compression, messages });
+      // kafkajs sends nothing and reports success where it finds no such partition (any more).
+      if (stored.some((one) => one.partition === partition)) return "taken";
+      await this.close();
+      throw new Error(`partition ${partition} has gone`);
+    } catch (error) {
+      const remedy = remedyFor(error);
+      if (remedy === "split") return "too large";
+      this.context.counters.failed(error);
+      if (remedy === "new-producer" || (remedy === "check-topics" && (await this.missingTopics()).length > 0)) {
+        await this.close();
+      }
+      throw error;
+    }
   }
 
   /** A producer after the first one. Rejects while `topic` is missing; somebody may make it again. */

@@ -2,9 +2,10 @@ import type { Logger } from "pino";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import type { DeadLetters } from "../dead-letters.ts";
 import type { Sink, SinkStats } from "../sink.ts";
+import { accessError, explained } from "./access-error.ts";
 import { divide, type PartitionBatch } from "./batches.ts";
 import { type Compression, codecOf } from "./codecs.ts";
-import { accessError, type KafkaAccess, kafkaClients } from "./connection.ts";
+import { type KafkaAccess, kafkaClients } from "./connection.ts";
 import { KafkaCounters } from "./counters.ts";
 import { Lane, type LaneContext } from "./lane.ts";
 import { limited } from "./limited.ts";
@@ -34,15 +35,17 @@ export function kafkaParts(options: KafkaSinkOptions, log: Logger) {
   const openTopics = async (): Promise<void> => {
     const admin = startingKafka.admin();
     try {
-      await admin.connect().catch((error) => {
-        throw accessError(error, options);
-      });
+      await admin.connect();
       await topics.open(admin);
+    } catch (error) {
+      throw accessError(error, options);
     } finally {
       await limited(admin.disconnect());
     }
   };
-  const context: LaneContext = { kafka, topics, compression: codecOf(options.compression), counters, log, refuse };
+  const explain = (error: unknown) => explained(error, options);
+  const compression = codecOf(options.compression);
+  const context: LaneContext = { kafka, topics, compression, counters, log, refuse, explain };
   return { context, openTopics };
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One real Apache Kafka broker (KRaft, plain text, loopback only) for tests. No container engine needed:
+# One real Apache Kafka broker (KRaft, loopback only) for tests, or one node of several. No container engine needed:
 # Java 17 or newer and Maven.
 #
 #   kafka.sh install    fetch the jars, once per machine and version (43 MB)
@@ -11,7 +11,8 @@
 # KAFKA_CONTROLLER  port of the broker's own controller          (default: KAFKA_PORT + 1)
 # KAFKA_ADVERTISED  port that clients are told, when a test has put a proxy in front (default: KAFKA_PORT)
 # KAFKA_OWNER       process id of a test run: when it has gone without a word, the broker is wiped
-# KAFKA_SETTINGS    further broker settings, "key=value key=value"
+# KAFKA_SETTINGS    further broker settings, key=value, a line each; they win over those below, and are read at each start
+# KAFKA_USER        user=password of SCRAM, made with the data directory
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -72,7 +73,18 @@ group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 END
-  tr ' ' '\n' <<<"${KAFKA_SETTINGS:-}" >>"$settings"
+  echo "${KAFKA_SETTINGS:-}" >>"$settings"
+}
+
+format_storage() {
+  local users=() mechanism
+  if [[ ${KAFKA_USER:-} ]]; then
+    for mechanism in SCRAM-SHA-256 SCRAM-SHA-512; do
+      users+=(--add-scram "$mechanism=[name=${KAFKA_USER%%=*},password=${KAFKA_USER#*=}]")
+    done
+  fi
+  "${java[@]}" kafka.tools.StorageTool format -t cmVqb2luLXRlc3QtMDAwMQ -c "$settings" "${users[@]}" \
+    >"$data/format.log" 2>&1 || fail "formatting failed, see $data/format.log"
 }
 
 start_broker() {
@@ -80,9 +92,7 @@ start_broker() {
   if broker_pid >/dev/null; then say_address; return; fi
   if open_port "$port"; then fail "port $port is taken: set KAFKA_PORT"; fi
   write_settings
-  [[ -e $data/log/meta.properties ]] ||
-    "${java[@]}" kafka.tools.StorageTool format -t cmVqb2luLXRlc3QtMDAwMQ -c "$settings" >"$data/format.log" 2>&1 ||
-    fail "formatting failed, see $data/format.log"
+  [[ -e $data/log/meta.properties ]] || format_storage
   # A session of its own, so that ^C at a test run leaves the end to the test.
   setsid "${java[@]}" kafka.Kafka "$settings" >>"$data/broker.log" 2>&1 </dev/null &
   echo $! >"$data/pid"

@@ -1,5 +1,8 @@
+import kafkajs from "kafkajs";
 import { expect, test } from "vitest";
-import { accessError, type KafkaAccess, type KafkaSasl } from "../../../collectors/sink/kafka/connection.ts";
+import { accessError, explained } from "../../../collectors/sink/kafka/access-error.ts";
+import type { KafkaAccess } from "../../../collectors/sink/kafka/connection.ts";
+import type { KafkaSasl } from "../../../collectors/sink/kafka/sasl.ts";
 import type { SinkTls } from "../../../collectors/sink/tls.ts";
 
 const TLS: SinkTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
@@ -14,10 +17,28 @@ test.each([
   ["Connection error: unable to verify the first certificate", "KAFKA_TLS", "check sink.kafka.tls"],
   ["Connection error: certificate has expired", "KAFKA_TLS", "check sink.kafka.tls"],
   ["SASL SCRAM SHA512 authentication failed: invalid credentials", "KAFKA_AUTHENTICATION", "does not let user u in"],
+  [
+    "Connection error: 801CA3269F7F0000:error:0A000412:SSL routines:ssl3_read_bytes:sslv3 alert bad certificate:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:1601:SSL alert number 42\n",
+    "KAFKA_TLS",
+    "does not trust this client: sslv3 alert bad certificate; check sink.kafka.tls",
+  ],
+  [
+    "Not authorized to access topics: [Topic authorization failed]",
+    "KAFKA_AUTHORIZATION",
+    "user u do all that it must",
+  ],
   ["Failed to connect: ENOENT: no such file or directory, open '/x'", "KAFKA_FILE", "cannot be read: ENOENT"],
 ])("%s", (said, code, line) => {
   const error = accessError(new Error(said), ACCESS);
   expect([error.code, error.retriable]).toEqual([code, true]);
   expect(error.message).toContain(line);
   expect(error.message).not.toContain("\n");
+});
+
+test("what brokers answer, and what is no error of theirs, stays as it is", () => {
+  const protocol = new kafkajs.KafkaJSProtocolError(Object.assign(new Error("too few replicas"), { code: 19 }));
+  const gone = new Error("partition 3 has gone");
+  expect([explained(protocol, ACCESS), explained(gone, ACCESS)]).toEqual([protocol, gone]);
+  const outage = new kafkajs.KafkaJSConnectionError("connect ECONNREFUSED", { code: "ECONNREFUSED" });
+  expect(explained(outage, ACCESS)).toMatchObject({ code: "KAFKA_UNREACHABLE" });
 });

@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import kafkajs, { type AuthenticationProviderArgs, type KafkaConfig } from "kafkajs";
+
+/** Who this client is to the brokers. What is secret is read for each authentication. */
+export interface KafkaSasl {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512" | "oauthbearer";
+  readonly username: string | null;
+  readonly passwordFile: string | null;
+  /** Name of an environment variable. */
+  readonly passwordVariable: string | null;
+  /** oauthbearer: program and arguments; what it prints is the token. */
+  readonly tokenCommand: readonly string[];
+}
+
+/** A token command that takes longer is ended. */
+export const TOKEN_TIMEOUT_MS = 10_000;
+const LENGTH_OCTETS = 4;
+
+/** What kafkajs needs to authenticate. It reads a password whenever it does: a getter is all that reloading takes. */
+export function saslSettings(sasl: KafkaSasl): NonNullable<KafkaConfig["sasl"]> {
+  if (sasl.mechanism === "oauthbearer") {
+    const authenticationProvider = ({ saslAuthenticate }: AuthenticationProviderArgs) => ({
+      authenticate: () => authenticateByToken(sasl.tokenCommand, saslAuthenticate),
+    });
+    return { mechanism: "oauthbearer", authenticationProvider };
+  }
+  return {
+    mechanism: sasl.mechanism as "plain",
+    username: sasl.username ?? "",
+    get password() {
+      if (sasl.passwordFile !== null) return readFileSync(sasl.passwordFile, "utf8").trimEnd();
+      return process.env[sasl.passwordVariable ?? ""] ?? "";
+    },
+  };
+}
+
+/** kafkajs's own OAUTHBEARER takes the answer to a bad token (RFC 7628 §3.2.2) for a good one, and finds no broker then. */
+async function authenticateByToken(
+  command: readonly string[],
+  saslAuthenticate: AuthenticationProviderArgs["saslAuthenticate"],
+): Promise<void> {
+  const refuse = (why: string) => new kafkajs.KafkaJSNonRetriableError(`SASL OAUTHBEARER: ${why}`);
+  const token = await tokenOf(command).catch((error: Error) => {
+    throw refuse(error.message);
+  });
+  const request = { encode: () => withLength(Buffer.from(`n,,\x01auth=Bearer ${token}\x01\x01`)) };
+  const response = {
+    decode: (octets: Buffer) => octets.subarray(LENGTH_OCTETS),
+    parse: (octets: Buffer) => `${octets}`,
+  };
+  const answer = await saslAuthenticate({ request, response });
+  if (answer) throw refuse(`the token is refused: ${answer.replace(/\s+/g, " ")}`);
+}
+
+/** What the command prints. Its arguments may be secret: what it was called with is in no message. */
+async function tokenOf([program = "", ...args]: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, args, { timeout: TOKEN_TIMEOUT_MS });
+    return stdout.trim();
+  } catch (error) {
+    const { stderr = "", code, killed } = error as { stderr?: string; code?: string | number; killed?: boolean };
+    const last = stderr.trim().split("\n").at(-1) ?? "";
+    const how = killed ? `not done after ${TOKEN_TIMEOUT_MS / 1000} s` : `ended with ${code}`;
+    throw new Error(`the token command ${program} ${how}${last === "" ? "" : `: ${last}`}`);
+  }
+}
+
+function withLength(octets: Buffer): Buffer {
+  const length = Buffer.alloc(LENGTH_OCTETS);
+  length.writeInt32BE(octets.length);
+  return Buffer.concat([length, octets]);
+}
