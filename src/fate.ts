@@ -25,6 +25,11 @@ export const FATES = [
     meaning: "an IP fragment that overlaps others, or of a packet that was given up for that",
   },
   { stage: "decapsulate", reason: "udp-truncated", meaning: "ends inside its UDP header" },
+  {
+    stage: "decapsulate",
+    reason: "udp-malformed",
+    meaning: "a UDP length below its header's, or beyond the packet (RFC 768)",
+  },
   { stage: "decapsulate", reason: "gre-truncated", meaning: "ends inside its GRE header" },
   { stage: "decapsulate", reason: "gre-version", meaning: "a GRE version other than 0 (RFC 2784 section 2.3.1)" },
   {

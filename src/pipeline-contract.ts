@@ -1,4 +1,4 @@
-import type { Encapsulation } from "../schema/encapsulation.ts";
+import type { Encapsulation, UdpEncapsulation } from "../schema/encapsulation.ts";
 import type { FindingRecord } from "../schema/finding-record.ts";
 import type { SessionRecord } from "../schema/session-record.ts";
 import type { AgentReport } from "./wire/agent-report.ts";
@@ -66,8 +66,16 @@ export interface Bounds {
   readonly rareEntries: number;
 }
 
+/** What delivery headers are looked for. */
+export interface DecapsulationOptions {
+  /** Most delivery headers around a packet, 1 or more; a packet in more has the fate `decapsulate/tunnel-depth`. Absent: 4. */
+  readonly tunnelDepth?: number;
+  /** What comes to further UDP ports; the assigned ones keep theirs. */
+  readonly udpPorts?: Readonly<Record<number, UdpEncapsulation>>;
+}
+
 /** What a pipeline makes of packets, who is told, and how much it keeps. */
-export interface PipelineOptions {
+export interface PipelineOptions extends DecapsulationOptions {
   /** Stated in every record. */
   readonly observer: { readonly name: string; readonly version: string };
   /** Encapsulated packets of other senders are refused with the fate `decapsulate/agent-unknown`. Null: everybody may send. */

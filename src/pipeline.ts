@@ -59,7 +59,7 @@ export class Pipeline {
     const seed = options.hashSeed ?? randomBytes(4).readUInt32LE();
     this.fault = options.fault ?? null;
     this.agents = new Agents(options.agents, options.agentPacketsPerSecond ?? null);
-    this.decapsulation = new Decapsulation(this.agents, this.fragments);
+    this.decapsulation = new Decapsulation(this.agents, this.fragments, options);
     this.subflows = new SubflowStage(bounds, seed);
     this.records = new SessionRecords(options, this.agents);
     this.sessions = new SessionStage(bounds, this.subflows, seed, this.records);
@@ -76,7 +76,7 @@ export class Pipeline {
 
   /**
    * Takes every packet of the vector to its fate. Never throws for what is in a packet. Of the vector's columns the input and
-   * the fates are what the caller may read afterwards.
+   * the fates are what the caller may read afterwards; a time is the device's that copied the packet where that says it.
    */
   process(vector: PacketVector): void {
     const end = this.run(vector, () => this.decapsulation.process(vector));

@@ -23,6 +23,8 @@ export interface CollectorConfig extends Listen {
   readonly agents: readonly AgentRule[] | null;
   /** Packets a second that are taken of one agent; null: any number. */
   readonly agentPacketsPerSecond: number | null;
+  /** Most delivery headers around a packet. */
+  readonly tunnelDepth: number;
   readonly partial: boolean;
   readonly digest: boolean;
   /** Also publish the octets of streams, as chunks. */
@@ -49,6 +51,8 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   listenGre: [],
   listenRing: [],
   ringDrop: false,
+  zeroUdpChecksums: false,
+  tunnelDepth: 4,
   agents: [],
   agentPacketsPerSecond: null,
   partial: false,
@@ -138,6 +142,7 @@ export async function startCollector(
     observer,
     agents: config.agents,
     agentPacketsPerSecond: config.agentPacketsPerSecond,
+    tunnelDepth: config.tunnelDepth,
     partial: config.partial,
     revisions: config.revisions,
     digest: config.digest,

@@ -29,6 +29,8 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     listenGre: [...new Set(listen.gre)].map((version) => (version === "ipv4" ? 4 : 6)),
     listenRing: [...new Set(listen.ring)],
     ringDrop: listen.ringDrop,
+    zeroUdpChecksums: listen.zeroUdpChecksums,
+    tunnelDepth: listen.tunnelDepth,
     // Nobody is named: everybody may send, or it listens on loopback addresses only.
     agents: anyAgent || rules.length === 0 ? null : rules,
     agentPacketsPerSecond: configuration.agentPacketsPerSecond,

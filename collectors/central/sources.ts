@@ -19,6 +19,8 @@ export interface Listen {
   readonly listenRing: readonly string[];
   /** Have the kernel drop copies once the rings have them. */
   readonly ringDrop: boolean;
+  /** Have sockets take UDP over IPv6 that has no checksum. */
+  readonly zeroUdpChecksums: boolean;
   /** Octets that the kernel is asked to queue for each socket and each ring. */
   readonly receiveOctets: number;
 }
@@ -65,7 +67,7 @@ export async function startSources(
     const udpPorts: number[] = [];
     for (const at of listenUdp) {
       const source = addSource(`${at.encapsulation} ${at.host ?? "*"}:${at.port}`);
-      const { port } = await start(new UdpSource(at, listen.receiveOctets, libc, take, source, log));
+      const { port } = await start(new UdpSource(at, listen, libc, take, source, log));
       udpPorts.push(port);
     }
     for (const version of listenGre) {

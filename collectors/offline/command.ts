@@ -1,4 +1,6 @@
-import { Argument, Command } from "commander";
+import { Argument, Command, InvalidArgumentError } from "commander";
+import { readListenAddress } from "../../schema/configuration/listen-address.ts";
+import { ASSIGNED_PORTS, UDP_ENCAPSULATIONS, type UdpEncapsulation } from "../../schema/encapsulation.ts";
 import { MAX_FILES } from "./captures.ts";
 import { type ReadOptions, read } from "./reading.ts";
 
@@ -45,8 +47,31 @@ export function command(): Command {
     .option("--digest", "with --json: add the SHA-256 of both streams to each record, up to the stream's first hole")
     .option("--partial", "also sessions of which no handshake was seen, and joins without their session")
     .option("--findings", "with --json: findings as records, each after its session's; with --summary: count them")
+    .option(
+      "--udp-port <name=port>",
+      "what comes to another than the assigned port, as vxlan=8473; repeatable",
+      addUdpPort,
+      {},
+    )
+    .option("--tunnel-depth <number>", "most delivery headers around a packet, 1 to 16", tunnelDepth, 4)
     .addHelpText("after", HELP)
     .action(async (files: string[], options: ReadOptions) => {
       process.exitCode = await read(files, options, process);
     });
+}
+
+function addUdpPort(text: string, before: Readonly<Record<number, UdpEncapsulation>>) {
+  const { host, port, encapsulation } = readListenAddress(text) ?? { host: null, port: 0, encapsulation: null };
+  if (host !== null || port === 0 || encapsulation === null) {
+    throw new InvalidArgumentError(`Write one of ${UDP_ENCAPSULATIONS.join(", ")}, and a port: vxlan=8473.`);
+  }
+  const owner = UDP_ENCAPSULATIONS.find((one) => ASSIGNED_PORTS[one] === port);
+  if (owner !== undefined) throw new InvalidArgumentError(`Port ${port} is read as ${owner} anyway; name another.`);
+  return { ...before, [port]: encapsulation };
+}
+
+function tunnelDepth(text: string): number {
+  const depth = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (depth < 1 || depth > 16) throw new InvalidArgumentError("It is a whole number from 1 to 16.");
+  return depth;
 }

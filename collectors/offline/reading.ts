@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import type { Readable, Writable } from "node:stream";
+import type { UdpEncapsulation } from "../../schema/encapsulation.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -21,6 +22,9 @@ export interface ReadOptions {
   readonly digest?: boolean;
   readonly partial?: boolean;
   readonly findings?: boolean;
+  /** What comes to further UDP ports, and most delivery headers around a packet. */
+  readonly udpPort?: Readonly<Record<number, UdpEncapsulation>>;
+  readonly tunnelDepth?: number;
 }
 
 /** Where a reading's text comes from and goes to. */
@@ -100,6 +104,8 @@ async function run(
     digest: options.digest === true,
     octets: files,
     fault,
+    udpPorts: options.udpPort ?? {},
+    ...(options.tunnelDepth === undefined ? {} : { tunnelDepth: options.tunnelDepth }),
     // Findings are made of records.
     ...(options.findings === true
       ? { record: report.record ?? (() => {}), finding: report.finding }

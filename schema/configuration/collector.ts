@@ -38,6 +38,21 @@ const listen = z.strictObject({
     .boolean()
     .default(false)
     .describe("Has nft drop all GRE, and UDP to port 4754, on the interfaces of `ring` behind the ring, while it runs"),
+  zeroUdpChecksums: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Takes UDP over IPv6 without a checksum, too, as tunnels may send it (RFC 6935, RFC 8086 section 6.2); the kernel drops it " +
+        "otherwise. Needs package koffi. Rings take it anyway",
+    ),
+  tunnelDepth: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(4)
+    .describe(
+      "Most delivery headers around a packet, the agent's own among them; a packet in more is refused and counted",
+    ),
   receiveBufferMib: mebibytes
     .default(16)
     .describe(

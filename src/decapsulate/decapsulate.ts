@@ -1,5 +1,6 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { forVector } from "../for-vector.ts";
+import type { DecapsulationOptions } from "../pipeline-contract.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { emptyReport, GRE_AGENT_REPORT, readAgentReport } from "../wire/agent-report.ts";
 import { Cursor } from "../wire/cursor.ts";
@@ -15,9 +16,8 @@ import type { Fragments, WholePacket } from "./fragments.ts";
 import { steadyDecoder } from "./steady-path.ts";
 import type { StreamLedger } from "./stream-ledger.ts";
 
-/** Delivery headers inside delivery headers: deeper nesting is refused. */
-const MAX_TUNNEL_DEPTH = 4;
-
+/** Delivery headers around a packet, where nobody says how many. */
+const DEFAULT_TUNNEL_DEPTH = 4;
 /** Of an agent: the delivery header that tells is in pieces itself. */
 const UNKNOWN = -1;
 
@@ -34,16 +34,19 @@ const TCP_MALFORMED = fateOf("decapsulate/tcp-malformed");
  */
 export class Decapsulation {
   private readonly agents: Agents;
+  private readonly tunnelDepth: number;
   private readonly cursor = new Cursor();
-  private readonly delivery = new Delivery();
+  private readonly delivery: Delivery;
   private readonly report = emptyReport();
   private readonly fragments: Fragments | null;
   private readonly steadyOf = forVector((vector) => steadyDecoder(vector, this.agents));
 
   /** @param fragments puts IP fragments together; where it is null they have their fate, and nothing comes of them */
-  constructor(agents: Agents, fragments: Fragments | null) {
+  constructor(agents: Agents, fragments: Fragments | null, options: DecapsulationOptions = {}) {
     this.agents = agents;
     this.fragments = fragments;
+    this.tunnelDepth = options.tunnelDepth ?? DEFAULT_TUNNEL_DEPTH;
+    this.delivery = new Delivery(options.udpPorts ?? {});
   }
 
   /**
@@ -79,7 +82,7 @@ export class Decapsulation {
     let agent = known;
     let fate = skipLinkLayer(view, cursor, vector.linkType[i]!);
     for (let depth = outside; fate === FATE_ALIVE; depth++) {
-      if (depth > MAX_TUNNEL_DEPTH) return TUNNEL_DEPTH;
+      if (depth > this.tunnelDepth) return TUNNEL_DEPTH;
       const ipAt = cursor.at;
       const refused = refusal(cursor.protocol, depth > 0);
       if (refused !== FATE_ALIVE) return refused;
@@ -103,6 +106,7 @@ export class Decapsulation {
         agent = this.agents.ofSender(view, addressAt, family, fields);
         if (agent < 0) return -agent;
         const stream = this.agents.stream(agent);
+        if (fields.stampMicros >= 0) vector.atMicros[i] = stream.clock.copied(vector.atMicros[i]!, fields);
         if (!stream.count(fields.sequence, cursor.wireEnd - cursor.at, vector, i)) return OVER_RATE;
         if (cursor.protocol === GRE_AGENT_REPORT && fields.isGre) {
           return this.takeReport(vector, i, fields.sequence, stream);

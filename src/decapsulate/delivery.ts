@@ -1,3 +1,4 @@
+import { ASSIGNED_PORTS, type UdpEncapsulation } from "../../schema/encapsulation.ts";
 import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "../wire/cursor.ts";
 import { DeliveryFields, encapsulationOf } from "../wire/delivery-fields.ts";
@@ -30,6 +31,15 @@ const PPP = fateOf("decapsulate/ppp");
 export class Delivery {
   /** After `skip`: what the header said of its sender. */
   readonly fields = new DeliveryFields();
+  /** Ports that stand for an assigned one. */
+  private readonly ports = new Map<number, number>([[PORT_VXLAN_LINUX, PORT_VXLAN]]);
+
+  /** @param udpPorts what comes to further UDP ports */
+  constructor(udpPorts: Readonly<Record<number, UdpEncapsulation>>) {
+    for (const [port, encapsulation] of Object.entries(udpPorts)) {
+      this.ports.set(Number(port), ASSIGNED_PORTS[encapsulation]);
+    }
+  }
 
   /** Moves past what stands behind an IP header with this `protocol`; the next one is a GRE protocol type, or an EtherType. */
   skip(view: DataView, cursor: Cursor): number {
@@ -40,11 +50,11 @@ export class Delivery {
   private skipInUdp(view: DataView, cursor: Cursor): number {
     const fate = skipUdp(view, cursor);
     if (fate !== FATE_ALIVE) return fate;
+    cursor.protocol = this.ports.get(cursor.protocol) ?? cursor.protocol;
     switch (cursor.protocol) {
       case PORT_GRE_IN_UDP:
         return this.skipGre(view, cursor, GRE_IN_UDP);
       case PORT_VXLAN:
-      case PORT_VXLAN_LINUX:
       case PORT_VXLAN_GPE:
         return skipVxlan(view, cursor, this.fields, GRE_ETHERNET);
       case PORT_GENEVE:

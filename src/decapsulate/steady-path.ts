@@ -46,7 +46,7 @@ export function steadyDecoder(vector: PacketVector, agents: Agents): (from: numb
       if (protocol !== PROTOCOL_TCP) {
         let gre = ip + 20;
         if (protocol === PROTOCOL_UDP) {
-          if (view.getUint16(gre + 2) !== PORT_GRE_IN_UDP) return i;
+          if (view.getUint16(gre + 2) !== PORT_GRE_IN_UDP || view.getUint16(gre + 4) !== total - 20) return i;
           gre += 8;
         } else if (protocol !== PROTOCOL_GRE) return i;
         const payload = gre + 12;

@@ -1,6 +1,7 @@
 import type { AgentLedger, ReportedCounts } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import type { AgentReport } from "../wire/agent-report.ts";
+import { DeviceClock } from "./device-clock.ts";
 import { LossTimes } from "./loss-times.ts";
 import type { RateBound } from "./rate-bound.ts";
 import { SequenceLedger, type SequenceMark } from "./sequence-ledger.ts";
@@ -13,6 +14,8 @@ export class StreamLedger {
   readonly names: StreamName;
   /** On the packets of its agent, which may have further streams; null: none. */
   bound: RateBound | null;
+  /** Of the device that stamps its copies. */
+  readonly clock = new DeviceClock();
   private readonly sequence = new SequenceLedger();
   private readonly losses = new LossTimes();
   private packets = 0;

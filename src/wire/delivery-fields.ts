@@ -15,6 +15,11 @@ export class DeliveryFields {
   sequence = -1;
   /** ERSPAN III: the packet was mirrored as it left the device, not as it came in (draft-foschiano-erspan-03 §4.3). */
   isEgress = false;
+  /** ERSPAN III: when the device copied the packet, microseconds on a clock of its own; -1 where it does not say. */
+  stampMicros = -1;
+  /** The stamp is cut to a multiple of this, and comes again after so long. */
+  stampUnitMicros = 0;
+  stampPeriodMicros = 0;
 
   /** Whether it is GRE's own: in UDP or not, and not ERSPAN. */
   get isGre(): boolean {

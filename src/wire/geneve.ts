@@ -32,6 +32,7 @@ export function skipGeneve(view: DataView, cursor: Cursor, fields: DeliveryField
   fields.sequence = -1;
   fields.encapsulation = GENEVE;
   fields.isEgress = false;
+  fields.stampMicros = -1;
   cursor.protocol = view.getUint16(at + PROTOCOL_TYPE);
   cursor.at = at + BASE_OCTETS + (first & 63) * 4;
   return cursor.at > cursor.end ? TRUNCATED : FATE_ALIVE;

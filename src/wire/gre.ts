@@ -50,6 +50,7 @@ export function skipGre(view: DataView, cursor: Cursor, fields: DeliveryFields):
   fields.key = bits & KEY_PRESENT ? view.getUint32(keyAt) : -1;
   fields.sequence = bits & SEQUENCE_PRESENT ? view.getUint32(sequenceAt) : -1;
   fields.isEgress = false;
+  fields.stampMicros = -1;
   cursor.protocol = view.getUint16(start + PROTOCOL_TYPE);
   cursor.at = at;
   return FATE_ALIVE;

@@ -42,6 +42,7 @@ export function skipVxlan(view: DataView, cursor: Cursor, fields: DeliveryFields
   fields.key = view.getUint32(at + VNI) >>> 8;
   fields.sequence = -1;
   fields.isEgress = false;
+  fields.stampMicros = -1;
   cursor.at = at + HEADER_OCTETS;
   const isGpe = cursor.protocol === PORT_VXLAN_GPE;
   fields.encapsulation = isGpe ? GPE : VXLAN;

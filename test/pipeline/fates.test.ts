@@ -88,6 +88,7 @@ const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options
   ["decapsulate/fragment-malformed", () => [fragment("2000 | more", 7)]],
   ["decapsulate/fragment-overlap", () => [fragment("2000 | more", 16), fragment("2001 | more, from octet 8", 16)]],
   ["decapsulate/udp-truncated", () => [packet(ip(UDP, A.ip, B.ip, hex("c000 1292 00")))]],
+  ["decapsulate/udp-malformed", () => [packet(ip(UDP, A.ip, B.ip, hex("c000 1292 0007 0000 | 7 octets")))]],
   ["decapsulate/gre-truncated", () => [gre("3000 0800 00000001")]],
   ["decapsulate/gre-version", () => [gre("2001 880b 00000000")]],
   ["decapsulate/gre-routed", () => [gre("4000 0800 00000000")]],

@@ -48,6 +48,28 @@ describe("ERSPAN (draft-foschiano-erspan-03)", () => {
     expect(said.isEgress).toBe(true);
   });
 
+  it.each<[name: string, dump: string, micros: number, unit: number, period: number]>([
+    ["100 microseconds", "2003 0011 00000007 0000 8000", 700, 100, 2 ** 32 * 100],
+    ["100 nanoseconds", "2003 0011 00000007 0000 8002", 0.7, 0.1, 2 ** 32 * 0.1],
+    [
+      "IEEE 1588, the seconds in the subheader of platform 5",
+      "2003 0011 00000fa0 0000 8005 1400 0000 00000002",
+      2_000_004,
+      0,
+      2 ** 32 * 1e6,
+    ],
+    ["IEEE 1588, of platform 6", "2003 0011 00000fa0 0000 8005 1800 0000 00000002", 2_000_004, 0, 2 ** 32 * 1e6],
+    ["IEEE 1588 without seconds: none", "2003 0011 00000fa0 0000 8004", -1, 0, 0],
+    ["IEEE 1588, a subheader that has none: none", "2003 0011 00000fa0 0000 8005 0400 0000 00000002", -1, 0, 0],
+    ["a unit of its operator's: none", "2003 0011 00000007 0000 8006", -1, 0, 0],
+  ])("type III's time stamp: %s", (_, dump, stampMicros, stampUnitMicros, stampPeriodMicros) => {
+    const { view, cursor } = over(hex(dump), undefined, GRE_ERSPAN_III);
+    const said = fields(5);
+    expect(skipErspan(view, cursor, said, GRE_ETHERNET)).toBe(0);
+    expect(said.stampMicros).toBeCloseTo(stampMicros, 6);
+    expect(said).toMatchObject({ stampUnitMicros, stampPeriodMicros });
+  });
+
   it.each<[name: string, type: number, dump: string, fate: FateName]>([
     ["type II of 7 octets", GRE_ERSPAN_II, "1003 0011 000000", "decapsulate/erspan-truncated"],
     ["type III of 11 octets", GRE_ERSPAN_III, "2003 0011 00000001 0000 80", "decapsulate/erspan-truncated"],

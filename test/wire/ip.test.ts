@@ -117,13 +117,27 @@ describe("IPv6 (RFC 8200)", () => {
 
 describe("UDP (RFC 768)", () => {
   it("passes the header; the destination port comes next", () => {
-    const { view, cursor } = over(hex("c000 1292 0010 0000 | 49152 to 4754"));
+    const { view, cursor } = over(hex("c000 1292 000a 0000 | 49152 to 4754\n 0000"));
     expect(skipUdp(view, cursor)).toBe(0);
-    expect(cursor).toMatchObject({ at: 8, protocol: 4754 });
+    expect(cursor).toEqual({ at: 8, end: 10, wireEnd: 10, protocol: 4754 });
   });
 
-  it("7 octets", () => {
-    const { view, cursor } = over(hex("c000 1292 0010 00"));
-    expect(skipUdp(view, cursor)).toBe(fateOf("decapsulate/udp-truncated"));
+  it.each<[name: string, dump: string, wire: number | undefined, end: number, wireEnd: number]>([
+    ["padding behind the datagram is cut off", "c000 1292 000a 0000 0800 ffff", undefined, 10, 10],
+    ["no length, as in a super-packet", "c000 1292 0000 0000 0800", 60_000, 10, 60_000],
+    ["a copy that was cut", "c000 1292 0400 0000 0800", 1024, 10, 1024],
+  ])("%s", (_, dump, wire, end, wireEnd) => {
+    const { view, cursor } = over(hex(dump), wire);
+    expect(skipUdp(view, cursor)).toBe(0);
+    expect(cursor).toMatchObject({ at: 8, end, wireEnd });
+  });
+
+  it.each<[name: string, dump: string, fate: FateName]>([
+    ["7 octets", "c000 1292 0010 00", "decapsulate/udp-truncated"],
+    ["a length of 7", "c000 1292 0007 0000", "decapsulate/udp-malformed"],
+    ["an octet more than the packet has", "c000 1292 000b 0000 0800", "decapsulate/udp-malformed"],
+  ])("%s", (_, dump, fate) => {
+    const { view, cursor } = over(hex(dump));
+    expect(skipUdp(view, cursor)).toBe(fateOf(fate));
   });
 });

@@ -20,6 +20,9 @@ const SO_REUSEADDR = 2;
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 const SO_TIMESTAMPNS = 35;
+/** Level and option of udp(7): take datagrams over IPv6 whose checksum is 0 (linux/udp.h). */
+const SOL_UDP = 17;
+const UDP_NO_CHECK6_RX = 102;
 /** Room before a datagram for the longest delivery header: one line of the cache, so that slots do not lie on the same ones. */
 const HEADER_ROOM = 64;
 /** Any datagram fits: UDP says its length in 16 bits. */
@@ -34,6 +37,9 @@ const OCTETS_OF_MS = 2 ** 20;
 const MAX_PAUSE_MS = 4;
 /** After so many looks in vain the socket is waited for. */
 const QUIET_LOOKS = 3;
+
+/** What is bound, and whether datagrams over IPv6 may be without a checksum. */
+export type BatchedAddress = UdpAddress & { readonly zeroUdpChecksums?: boolean };
 
 /**
  * A socket that recvmmsg(2) empties, a vector of datagrams at a time, into memory where the pipeline reads them: a slot
@@ -104,7 +110,7 @@ export class BatchedDatagrams implements UdpInput {
    */
   static open(
     libc: Libc,
-    address: UdpAddress,
+    address: BatchedAddress,
     deliveryPort: number,
     take: TakeVector,
     source: number,
@@ -188,7 +194,7 @@ export class BatchedDatagrams implements UdpInput {
 }
 
 /** A bound socket of the C library. Throws the error of the call that failed. */
-function bindUdp(libc: Libc, { host, port }: UdpAddress): number {
+function bindUdp(libc: Libc, { host, port, zeroUdpChecksums }: BatchedAddress): number {
   const address = socketAddress(libc, host, port);
   if (address === null) throw systemError("EADDRNOTAVAIL", "bind", host);
   const fd = libc.socket(familyOf(address), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -196,6 +202,7 @@ function bindUdp(libc: Libc, { host, port }: UdpAddress): number {
   const on = new Uint8Array(Int32Array.of(1).buffer);
   libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, on.length);
   libc.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, on, on.length);
+  if (zeroUdpChecksums) libc.setsockopt(fd, SOL_UDP, UDP_NO_CHECK6_RX, on, on.length);
   if (libc.bind(fd, address, address.length) === FAILED) {
     const error = systemError(libc.errorName(), "bind", host);
     libc.close(fd);

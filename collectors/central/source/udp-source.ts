@@ -20,13 +20,20 @@ export interface UdpListen {
   readonly encapsulation: UdpEncapsulation;
 }
 
+/** What the kernel is asked for a socket: octets to queue, and datagrams over IPv6 that have no checksum (RFC 6935). */
+export interface UdpSettings {
+  readonly receiveOctets: number;
+  /** Needs batches. */
+  readonly zeroUdpChecksums: boolean;
+}
+
 /**
  * Receives copies in UDP: GRE (RFC 8086), VXLAN, VXLAN-GPE or Geneve, one of them at each socket. The checksum of its
  * datagrams is the kernel's to verify.
  */
 export class UdpSource implements Source {
   private readonly listen: UdpListen;
-  private readonly receiveOctets: number;
+  private readonly settings: UdpSettings;
   private readonly libc: Libc | null;
   private readonly take: TakeVector;
   private readonly source: number;
@@ -36,20 +43,17 @@ export class UdpSource implements Source {
   /** What is left to count once the socket was given back. */
   private last: { readonly kernelDrops: number | null; readonly unreadOctets: number | null } | null = null;
 
-  /**
-   * `receiveOctets` is what the kernel is asked to queue for the socket; datagrams are read in batches through `libc`,
-   * and one at a time where that is null.
-   */
+  /** Datagrams are read in batches through `libc`, and one at a time where that is null. */
   constructor(
     listen: UdpListen,
-    receiveOctets: number,
+    settings: UdpSettings,
     libc: Libc | null,
     take: TakeVector,
     source: number,
     log: Logger,
   ) {
     this.listen = listen;
-    this.receiveOctets = receiveOctets;
+    this.settings = settings;
     this.libc = libc;
     this.take = take;
     this.source = source;
@@ -110,18 +114,27 @@ export class UdpSource implements Source {
     }
     const onError = (what: string): void => this.log.error(`${this.name}: ${what}`);
     const port = ASSIGNED_PORTS[this.listen.encapsulation];
-    return this.libc === null
-      ? SingleDatagrams.open(address, port, this.take, this.source, onError)
-      : BatchedDatagrams.open(this.libc, address, port, this.take, this.source, onError);
+    const { zeroUdpChecksums } = this.settings;
+    if (this.libc !== null) {
+      return BatchedDatagrams.open(this.libc, { ...address, zeroUdpChecksums }, port, this.take, this.source, onError);
+    }
+    if (zeroUdpChecksums) {
+      throw new OperationalError(
+        "no-koffi",
+        `${this.name}: listen.zeroUdpChecksums needs package koffi; install it, or leave the key out`,
+      );
+    }
+    return SingleDatagrams.open(address, port, this.take, this.source, onError);
   }
 
   private checkBuffer(input: UdpInput): void {
-    const granted = input.setReceiveBuffer(this.receiveOctets);
-    if (granted < this.receiveOctets) {
+    const { receiveOctets } = this.settings;
+    const granted = input.setReceiveBuffer(receiveOctets);
+    if (granted < receiveOctets) {
       this.log.warn(
-        { asked: this.receiveOctets, granted },
-        `${this.name}: the kernel queues ${granted} octets instead of ${this.receiveOctets}: ` +
-          `sysctl -w net.core.rmem_max=${this.receiveOctets}`,
+        { asked: receiveOctets, granted },
+        `${this.name}: the kernel queues ${granted} octets instead of ${receiveOctets}: ` +
+          `sysctl -w net.core.rmem_max=${receiveOctets}`,
       );
     }
   }

@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { pino } from "pino";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import type { TakeVector } from "../../../collectors/central/source/arrivals.ts";
 import { UdpSource } from "../../../collectors/central/source/udp-source.ts";
 import { type Libc, loadLibc } from "../../../collectors/linux/libc.ts";
 import { needs, titled } from "../../support/requirements.ts";
@@ -16,7 +18,7 @@ async function slowSource(libc: Libc | null, workMs: number, before = () => {}):
   };
   const source = new UdpSource(
     { host: "127.0.0.1", port: 0, encapsulation: "gre-in-udp" },
-    1 << 20,
+    { receiveOctets: 1 << 20, zeroUdpChecksums: false },
     libc,
     take,
     0,
@@ -61,5 +63,36 @@ describe.each([
     expect(packets).toBeLessThan(400);
     // Each datagram takes more of the kernel's memory than it is long.
     expect(unreadOctets).toBeGreaterThan((400 - packets) * 40);
+  });
+});
+
+describe("UDP over IPv6 without a checksum", () => {
+  const reason = needs("Linux", "koffi", "python3");
+  /** Sends a datagram without a checksum (UDP_NO_CHECK6_TX of udp(7)), and one with. */
+  const SEND = `
+import socket, sys
+sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+for without in (1, 0):
+    sender.setsockopt(17, 101, without)
+    sender.sendto(bytes(40 + without), ("::1", int(sys.argv[1])))`;
+
+  test.skipIf(reason).each([true, false])(titled("is taken where that is configured: %s", reason), async (allowed) => {
+    const lengths: number[] = [];
+    const take: TakeVector = (vector) => lengths.push(...vector.captured.subarray(0, vector.length));
+    const listen = { host: "::1", port: 0, encapsulation: "gre-in-udp" } as const;
+    const settings = { receiveOctets: 1 << 20, zeroUdpChecksums: allowed };
+    const source = new UdpSource(listen, settings, await loadLibc(), take, 0, log);
+    await source.start();
+    expect(spawnSync("python3", ["-c", SEND, `${source.port}`]).status).toBe(0);
+    await vi.waitUntil(() => lengths.includes(48 + 40), { timeout: 5000 });
+    await source.stop(0);
+    expect(lengths).toEqual(allowed ? [48 + 41, 48 + 40] : [48 + 40]);
+  });
+
+  test("cannot be had one datagram at a time, which is told", async () => {
+    const listen = { host: "::1", port: 0, encapsulation: "gre-in-udp" } as const;
+    const settings = { receiveOctets: 1 << 20, zeroUdpChecksums: true };
+    const source = new UdpSource(listen, settings, null, () => {}, 0, log);
+    await expect(source.start()).rejects.toThrow("listen.zeroUdpChecksums needs package koffi");
   });
 });

@@ -66,14 +66,14 @@ ENCAPSULATIONS = {
     / ERSPAN_II(ver=1, session_id=17, vlan=3, index=n % 1024)
     / eth,
     "erspan-3": lambda v, ip, eth, n: GRE(proto=0x22EB, seqnum_present=1, sequence_number=n)
-    / ERSPAN_III(session_id=17, timestamp=n, p=1)
+    / ERSPAN_III(session_id=17, timestamp=int(eth.time * 10_000) % 2**32, p=1)
     / eth,
     "erspan-3-subheader": lambda v, ip, eth, n: GRE(proto=0x22EB, seqnum_present=1, sequence_number=n)
-    / ERSPAN_III(session_id=17, timestamp=n, p=1, gra=3, o=1)
+    / ERSPAN_III(session_id=17, timestamp=int(eth.time * 10_000_000) % 2**32, p=1, gra=1, o=1)
     / ERSPAN_PlatformSpecific(platf_id=1)
     / eth,
     "erspan-3-ip": lambda v, ip, eth, n: GRE(proto=0x22EB, seqnum_present=1, sequence_number=n)
-    / ERSPAN_III(session_id=17, timestamp=n, ft=2)
+    / ERSPAN_III(session_id=17, timestamp=n, gra=3, ft=2)
     / ip,
     "vxlan": lambda v, ip, eth, n: in_udp(4789, VXLAN(vni=77, flags=0x08)) / eth,
     "vxlan-gpe-ethernet": lambda v, ip, eth, n: in_udp(4790, VXLAN(vni=77, flags=0x0C, NextProtocol=3)) / eth,
