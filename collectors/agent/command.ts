@@ -1,7 +1,9 @@
 import { Command } from "commander";
+import type { Logger } from "pino";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { becomeUser, CAP_NET_ADMIN, CAP_NET_RAW } from "../linux/privileges.ts";
+import type { AdminAddress } from "../runtime/admin-server.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { createLog } from "../runtime/log.ts";
@@ -120,9 +122,30 @@ async function printStatus(socket: string | null): Promise<void> {
 }
 
 /** What is done once everything is open that needs root: an answer for who asks, and another user. */
-async function settle(agent: Agent, { input }: AgentConfig, { status, user }: AgentConfiguration): Promise<void> {
+async function settle(
+  agent: Agent,
+  { input }: AgentConfig,
+  configuration: AgentConfiguration,
+  log: Logger,
+): Promise<AdminAddress | null> {
+  const { status, admin, user } = configuration;
   if (status.socket !== null) await serveStatus(status.socket, () => agent.status());
+  const answering = admin.listen === null ? null : await openAdmin(admin.listen, configuration, agent, log);
   if (user !== null) becomeUser(await loadLibc(), user, capabilitiesFor(input));
+  return answering;
+}
+
+/** The admin server; what it takes to load costs those nothing that ask for none. */
+async function openAdmin(
+  listen: string | number,
+  configuration: AgentConfiguration,
+  agent: Agent,
+  log: Logger,
+): Promise<AdminAddress> {
+  const { startAdmin } = await import("./admin.ts");
+  const admin = await startAdmin(listen, configuration, agent);
+  log.info(`metrics and health at ${admin.address}`);
+  return admin;
 }
 
 /** What opens an input again that goes and comes back. */
@@ -136,8 +159,9 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
   const config = agentConfig(configuration);
   const log = createLog("agent", configuration.log.level);
   const agent = await startAgent(config, log);
+  let admin: AdminAddress | null = null;
   try {
-    await settle(agent, config, configuration);
+    admin = await settle(agent, config, configuration, log);
   } catch (error) {
     await agent.stop();
     throw error;
@@ -152,6 +176,7 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
     log.info(`${signal}: sending what was captured`);
     await agent.stop();
   }
+  admin?.close();
   const faults = [...agent.damage];
   // Of a replay somebody wants every copy; what live traffic lost stands in the log, and is no reason to end badly.
   const lost = config.input.kind === "replay" ? lostCopies(agent.counters()) : null;

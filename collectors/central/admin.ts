@@ -1,11 +1,10 @@
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
-import { isLoopback, readListenAddress } from "../../schema/configuration/listen-address.ts";
-import { AdminServer, type Page, type Route } from "../runtime/admin-server.ts";
+import { type AdminAddress, AdminServer, type Page, probe } from "../runtime/admin-server.ts";
+import { Exposition } from "../runtime/exposition.ts";
 import type { Collector, CollectorReport } from "./collector.ts";
 import { debugRoutes } from "./debug.ts";
-import { Exposition } from "./exposition.ts";
-import { type Health, type OutboxRoom, outboxTables, type Phase, readyHealth, startedHealth } from "./health.ts";
-import { agentLabels } from "./metrics.ts";
+import { type OutboxRoom, outboxTables, type Phase, readyHealth, startedHealth } from "./health.ts";
+import { agentLabels, METRICS } from "./metrics.ts";
 
 /** What a collector does by now, as its admin server tells it. */
 export interface AdminView {
@@ -17,9 +16,6 @@ export interface AdminView {
   agents: readonly string[];
 }
 
-/** A port alone is one of this. */
-const LOOPBACK = "127.0.0.1";
-
 /**
  * Starts a collector's admin server at `listen`; `view` is looked at whenever somebody asks. Returns its address, for people,
  * and its end. Rejects with an OperationalError when the address cannot be had.
@@ -29,10 +25,8 @@ export async function startAdmin(
   { admin }: CollectorConfiguration,
   room: OutboxRoom,
   view: Readonly<AdminView>,
-): Promise<{ readonly address: string; readonly close: () => void }> {
-  const at = readListenAddress(String(listen));
-  const host = at?.host ?? LOOPBACK;
-  const exposition = new Exposition();
+): Promise<AdminAddress> {
+  const exposition = new Exposition(METRICS);
   const reportOf = (): CollectorReport | null => {
     const report = view.collector?.report() ?? null;
     if (report === null) return null;
@@ -40,32 +34,16 @@ export async function startAdmin(
   };
   const metrics = async (): Promise<Page> => {
     const report = reportOf();
-    if (report === null) return healthPage(startedHealth("starting"));
-    return {
-      status: 200,
-      type: exposition.contentType,
-      body: await exposition.text(report, agentLabels(view.agents)),
-    };
+    if (report === null) return probe(() => startedHealth("starting")).page(new URLSearchParams());
+    const body = await exposition.text(report, agentLabels(view.agents));
+    return { status: 200, type: exposition.contentType, body };
   };
-  const ready = (): Health => readyHealth(view.phase, reportOf()?.records ?? null, room);
-  const server = new AdminServer(
-    {
-      "/metrics": { guarded: true, page: metrics },
-      // That it answers at all is the answer.
-      "/livez": health(() => ({ well: true, reasons: ["the event loop turns"] })),
-      "/readyz": health(ready),
-      "/startupz": health(() => startedHealth(view.phase)),
-      ...debugRoutes(view, reportOf, admin.token !== null || isLoopback(host)),
-    },
-    admin.token,
-  );
-  const port = await server.listen(host, at?.port ?? 0);
-  return { address: `http://${host.includes(":") ? `[${host}]` : host}:${port}`, close: () => server.close() };
-}
-
-const health = (of: () => Health): Route => ({ guarded: false, page: () => healthPage(of()) });
-
-function healthPage({ well, reasons }: Health): Page {
-  const lines = [well ? "yes" : "no", ...reasons].map((line) => `${line}\n`);
-  return { status: well ? 200 : 503, type: "text/plain; charset=utf-8", body: lines.join("") };
+  return AdminServer.start(listen, admin.token, (isOpen) => ({
+    "/metrics": { guarded: true, page: metrics },
+    // That it answers at all is the answer.
+    "/livez": probe(() => ({ well: true, reasons: ["the event loop turns"] })),
+    "/readyz": probe(() => readyHealth(view.phase, reportOf()?.records ?? null, room)),
+    "/startupz": probe(() => startedHealth(view.phase)),
+    ...debugRoutes(view, reportOf, isOpen),
+  }));
 }

@@ -1,5 +1,6 @@
 import type { TableUse } from "../../src/pipeline.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
+import type { Health } from "../runtime/admin-server.ts";
 
 /** A collector is not ready when more than this part of its outbox is taken: it would soon shed records. */
 const MARK = 0.8;
@@ -19,12 +20,6 @@ export function outboxTables(
     ...(Number.isFinite(maxRecords) ? { "outbox-records": { used: stored, bound: maxRecords } } : {}),
     "outbox-octets": { used: storedOctets, bound: maxOctets },
   };
-}
-
-/** An answer to "are you?": yes or no, and a line for each reason. */
-export interface Health {
-  readonly well: boolean;
-  readonly reasons: readonly string[];
 }
 
 /** What a collector is doing: it opens sockets and finds its records a place, then receives, then drains. */

@@ -1,21 +1,11 @@
 import { CLOSE_REASONS, FALLBACK_CAUSES, SUBFLOW_CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import { FATES } from "../../src/fate.ts";
 import type { AgentLedger } from "../../src/pipeline.ts";
+import { counter, entries, gauge, type Metric, type Sample } from "../runtime/metric.ts";
 import type { CollectorReport } from "./collector.ts";
 
-/** Values of labels, and the number that stands for them. */
-export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
-
-/** A metric, and how it comes out of a report. Samples with the same labels add up. */
-export interface Metric {
-  readonly name: string;
-  /** A counter only grows while the process lives. */
-  readonly type: "counter" | "gauge";
-  /** One line for people, without a full stop. */
-  readonly help: string;
-  readonly labels: readonly string[];
-  samples(report: CollectorReport, label: AgentLabel): Iterable<Sample>;
-}
+/** A metric of a collector: out of its report, with the label of each agent. */
+type CollectorMetric = Metric<[report: CollectorReport, label: AgentLabel]>;
 
 /** Label of all senders that the configuration does not name: how many there are is not the collector's to say. */
 const UNNAMED = "(unnamed)";
@@ -35,34 +25,18 @@ export function agentLabels(names: Iterable<string>): AgentLabel {
   };
 }
 
-const counter = (name: string, help: string, labels: readonly string[], samples: Metric["samples"]): Metric => ({
-  name,
-  type: "counter",
-  help,
-  labels,
-  samples,
-});
-
-const gauge = (name: string, help: string, labels: readonly string[], samples: Metric["samples"]): Metric => ({
-  name,
-  type: "gauge",
-  help,
-  labels,
-  samples,
-});
-
 /** A counter that is one number of the report. */
-const one = (name: string, help: string, value: (report: CollectorReport) => number): Metric =>
+const one = (name: string, help: string, value: (report: CollectorReport) => number): CollectorMetric =>
   counter(name, help, [], (report) => [[{}, value(report)]]);
 
 type LedgerCount = "packets" | "octets" | "refused" | "late" | "duplicate" | "restarted" | "unheard";
 
-const ofAgents = (name: string, help: string, count: LedgerCount): Metric =>
+const ofAgents = (name: string, help: string, count: LedgerCount): CollectorMetric =>
   counter(name, help, ["agent"], ({ agents }, label) =>
     agents.map((ledger) => [{ agent: label(ledger) }, ledger[count]]),
   );
 
-const ofSources = (name: string, help: string, count: "packets" | "octets" | "kernelDrops"): Metric =>
+const ofSources = (name: string, help: string, count: "packets" | "octets" | "kernelDrops"): CollectorMetric =>
   counter(name, help, ["source"], ({ sources }) =>
     sources.map((source) => [{ source: source.name }, source[count] ?? 0]),
   );
@@ -78,13 +52,8 @@ const REPORTED = [
   ["kernel-lost", "kernelLost"],
 ] as const;
 
-/** One sample for each entry of a record of counts. */
-function entries(label: string, counts: Readonly<Record<string, number>>): Sample[] {
-  return Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
-}
-
 /** All that a collector tells of its work, in the order in which packets meet it. */
-export const METRICS: readonly Metric[] = [
+export const METRICS: readonly CollectorMetric[] = [
   ofSources("rejoin_source_packets_total", "Packets taken from a socket", "packets"),
   ofSources("rejoin_source_octets_total", "Octets of packets taken from a socket", "octets"),
   ofSources(

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isLoopback, readListenAddress } from "../../schema/configuration/listen-address.ts";
 import { OperationalError } from "./errors.ts";
 
 /** What a page of the admin server says. */
@@ -16,6 +17,21 @@ export interface Route {
   readonly guarded: boolean;
   page(query: URLSearchParams): Page | Promise<Page>;
 }
+
+/** An answer to "are you?": yes or no, and a line for each reason. */
+export interface Health {
+  readonly well: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** Where an admin server answers, for people, and its end. */
+export interface AdminAddress {
+  readonly address: string;
+  readonly close: () => void;
+}
+
+/** A port alone is one of this. */
+const LOOPBACK = "127.0.0.1";
 
 /** Connections at a time; a further one is closed at once. */
 const MAX_CONNECTIONS = 32;
@@ -42,6 +58,24 @@ export class AdminServer {
     this.server.maxConnections = MAX_CONNECTIONS;
     // Whoever pipelines and reads nothing has no second answer held in memory.
     this.server.maxRequestsPerSocket = 1;
+  }
+
+  /**
+   * Starts one at a port of loopback, or address and port. `routesOf` is told whether only this machine or somebody with the
+   * token can ask guarded routes. Rejects with an OperationalError when the address cannot be had.
+   */
+  static async start(
+    listen: string | number,
+    token: string | null,
+    routesOf: (isOpen: boolean) => Readonly<Record<string, Route>>,
+  ): Promise<AdminAddress> {
+    const at = readListenAddress(String(listen));
+    const host = at?.host ?? LOOPBACK;
+    const server = new AdminServer(routesOf(token !== null || isLoopback(host)), token);
+    const port = await server.listen(host, at?.port ?? 0);
+    // Being asked is no reason to live.
+    server.server.unref();
+    return { address: `http://${host.includes(":") ? `[${host}]` : host}:${port}`, close: () => server.close() };
   }
 
   /** Begins to answer; returns the port. Rejects with an OperationalError when the address cannot be had. */
@@ -97,6 +131,16 @@ export class AdminServer {
     const [, said] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "") ?? [];
     return said !== undefined && timingSafeEqual(digest(said), digest(this.token));
   }
+}
+
+/** The route of a probe, open to everybody: yes or no on the first line, a reason on each other. */
+export function probe(health: () => Health): Route {
+  const page = (): Page => {
+    const { well, reasons } = health();
+    const body = [well ? "yes" : "no", ...reasons].map((line) => `${line}\n`).join("");
+    return { status: well ? 200 : 503, type: "text/plain; charset=utf-8", body };
+  };
+  return { guarded: false, page };
 }
 
 /** Digests are of one length, and how alike they are says nothing of the token. */

@@ -1,7 +1,16 @@
 import { z } from "zod";
 import { type Delivery, ENCAPSULATIONS, readDestination } from "./destination.ts";
 import { mirror } from "./mirror.ts";
-import { addressRange, type ConfigurationFault, greKey, log, portRange, seconds } from "./values.ts";
+import {
+  addressRange,
+  adminAddress,
+  type ConfigurationFault,
+  greKey,
+  log,
+  portRange,
+  seconds,
+  secret,
+} from "./values.ts";
 
 const capture = z.strictObject({
   interfaces: z
@@ -71,6 +80,14 @@ const status = z.strictObject({
     .describe("Path of a Unix socket that answers with what the agent has done so far, as JSON; null for none"),
 });
 
+const admin = z.strictObject({
+  listen: adminAddress
+    .nullable()
+    .default(null)
+    .describe("Where it is asked: a port of 127.0.0.1, or address and port; null: nowhere"),
+  token: secret.meta({ writeOnly: true }).describe("Bearer token for `/metrics`; null: whoever reaches it may read it"),
+});
+
 const replay = z.strictObject({
   files: z
     .array(z.string().min(1))
@@ -136,6 +153,7 @@ export const agentConfiguration = z.strictObject({
       "Who the agent becomes once all is open; it keeps CAP_NET_RAW alone, for a TAP CAP_NET_ADMIN, and nothing where the kernel sends or files are replayed. null: who it is",
     ),
   status: status.prefault({}).describe("What `rejoin agent --status` asks"),
+  admin: admin.prefault({}).describe("Metrics and health, over HTTP (docs/metrics.md)"),
   ownCountsSeconds: seconds
     .default(60)
     .describe("Seconds between two reports of its own counts, which it sends to the collector among the copies"),

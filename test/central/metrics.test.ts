@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { CollectorReport } from "../../collectors/central/collector.ts";
-import { Exposition } from "../../collectors/central/exposition.ts";
 import { agentLabels, METRICS } from "../../collectors/central/metrics.ts";
+import { Exposition } from "../../collectors/runtime/exposition.ts";
 import { emptyReport } from "../support/collector-report.ts";
 import { needs, titled } from "../support/requirements.ts";
 
@@ -17,7 +17,11 @@ function reportOf(change: Partial<CollectorReport>, packets: Record<string, numb
 }
 
 /** The samples of an exposition of one name, `labels value` each. */
-async function samplesOf(report: CollectorReport, name: string, exposition = new Exposition()): Promise<string[]> {
+async function samplesOf(
+  report: CollectorReport,
+  name: string,
+  exposition = new Exposition(METRICS),
+): Promise<string[]> {
   const lines = (await exposition.text(report, agentLabels(["router1"]))).split("\n");
   return lines
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
@@ -32,7 +36,7 @@ describe("the metrics of a collector", () => {
   });
 
   it("say what the report says, and the same when it is asked for twice", async () => {
-    const exposition = new Exposition();
+    const exposition = new Exposition(METRICS);
     const records = {
       made: 9,
       acknowledged: 4,
@@ -81,7 +85,7 @@ describe("the metrics of a collector", () => {
   });
 
   it("follow a count that falls, where it may", async () => {
-    const exposition = new Exposition();
+    const exposition = new Exposition(METRICS);
     const lost = (count: number) => reportOf({ agents: [ledger("router1", "192.0.2.1", 3, count)] });
     expect(await samplesOf(lost(2), "rejoin_agent_lost_packets", exposition)).toEqual(['{agent="router1"} 2']);
     expect(await samplesOf(lost(1), "rejoin_agent_lost_packets", exposition)).toEqual(['{agent="router1"} 1']);
@@ -89,7 +93,7 @@ describe("the metrics of a collector", () => {
 
   const unmet = needs("promtool");
   it.skipIf(unmet)(titled("are what promtool takes without a remark", unmet), async () => {
-    const input = await new Exposition().text(emptyReport(), agentLabels([]));
+    const input = await new Exposition(METRICS).text(emptyReport(), agentLabels([]));
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
     expect([status, stdout, stderr]).toEqual([0, "", ""]);
   });

@@ -1,9 +1,10 @@
+import { METRICS as OF_AGENT } from "../../collectors/agent/metrics.ts";
 import { METRICS } from "../../collectors/central/metrics.ts";
 import { FATES } from "../../src/fate.ts";
 
 const HEAD = `# Metrics and health
 
-*Made of \`collectors/central/metrics.ts\` by \`npm run schema\`.*
+*Made of \`collectors/central/metrics.ts\` and \`collectors/agent/metrics.ts\` by \`npm run schema\`.*
 
 A collector whose configuration has \`admin.listen\` answers there over HTTP:
 
@@ -30,7 +31,15 @@ Prometheus on another host need an address they reach, such as \`"0.0.0.0:9464"\
 What labels can be is bounded: lists of the code, sockets, and agents as the configuration names them. All other senders
 together are the agent \`(unnamed)\`.
 
+An agent with \`admin.listen\` in its configuration answers \`/livez\`, \`/readyz\` (503 while nobody listens at any of its collectors)
+and \`/metrics\` in the same way; what it tells is [further down](#of-an-agents-work).
+
 ## Of the collector's work
+
+`;
+
+const AGENT = `
+## Of an agent's work
 
 `;
 
@@ -53,13 +62,24 @@ Each packet counts once in \`rejoin_packets_total\`; the sum over all labels is 
 |---|---|---|
 `;
 
-/** docs/metrics.md, out of the code. */
-export function metricsPage(): string {
-  const metrics = METRICS.map(({ name, type, labels, help }) => {
+interface Described {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+function table(metrics: readonly Described[]): string {
+  const rows = metrics.map(({ name, type, labels, help }) => {
     return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |\n`;
   });
+  return `| metric | type | labels | what it counts |\n|---|---|---|---|\n${rows.join("")}`;
+}
+
+/** docs/metrics.md, out of the code. */
+export function metricsPage(): string {
   const fates = FATES.filter(({ reason }) => reason !== "alive").map(
     ({ stage, reason, meaning }) => `| ${stage} | ${reason} | ${meaning} |\n`,
   );
-  return `${HEAD}| metric | type | labels | what it counts |\n|---|---|---|---|\n${metrics.join("")}${PROCESS}${fates.join("")}`;
+  return `${HEAD}${table(METRICS)}${AGENT}${table(OF_AGENT)}${PROCESS}${fates.join("")}`;
 }

@@ -1,24 +1,23 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { VERSION } from "../runtime/version.ts";
-import type { CollectorReport } from "./collector.ts";
-import { type AgentLabel, METRICS, type Metric } from "./metrics.ts";
+import type { Metric } from "./metric.ts";
+import { VERSION } from "./version.ts";
 
-/** Gauges of prom-client's own that are named as counters are, and say nothing of a collector. */
+/** Gauges of prom-client's own that are named as counters are, and say nothing of what it does. */
 const LEFT_OUT = ["active_handles", "active_requests", "active_resources"].flatMap((name) => [
   `nodejs_${name}`,
   `nodejs_${name}_total`,
 ]);
 
-/** METRICS, those of the process (event loop, garbage collection, memory, processor time), and what was built. */
-export class Exposition {
+/** A program's metrics, those of its process (event loop, garbage collection, memory, processor time), and what was built. */
+export class Exposition<Told extends readonly unknown[]> {
   readonly contentType: string;
   private readonly registry = new Registry();
-  private readonly shown: readonly { readonly metric: Metric; readonly as: Counter | Gauge }[];
+  private readonly shown: readonly { readonly metric: Metric<Told>; readonly as: Counter | Gauge }[];
 
-  constructor() {
+  constructor(metrics: readonly Metric<Told>[]) {
     this.contentType = this.registry.contentType;
     const registers = [this.registry];
-    this.shown = METRICS.map((metric) => {
+    this.shown = metrics.map((metric) => {
       const { name, help, labels, type } = metric;
       const form = { name, help, labelNames: labels, registers };
       return { metric, as: type === "counter" ? new Counter(form) : new Gauge(form) };
@@ -34,12 +33,12 @@ export class Exposition {
     for (const name of LEFT_OUT) this.registry.removeSingleMetric(name);
   }
 
-  /** The report as text that Prometheus reads; `label` is what `agentLabels` makes of the configuration. */
-  async text(report: CollectorReport, label: AgentLabel): Promise<string> {
+  /** What the program tells of itself as text that Prometheus reads. */
+  async text(...told: Told): Promise<string> {
     for (const { metric, as } of this.shown) {
-      // The report counts since the start, and so do its counters: each is set anew.
+      // What is told counts since the start, and so do its counters: each is set anew.
       as.reset();
-      for (const [labels, value] of metric.samples(report, label)) as.inc({ ...labels }, value);
+      for (const [labels, value] of metric.samples(...told)) as.inc({ ...labels }, value);
     }
     return this.registry.metrics();
   }
