@@ -27,7 +27,10 @@ export class PacketVector {
   readonly captured = new Uint32Array(VECTOR_LENGTH);
   /** Input: octets packet i had when it was captured; more than `captured` where it was cut. */
   readonly wire = new Uint32Array(VECTOR_LENGTH);
-  /** Input: packet time in microseconds since 1970 (a fraction where the source knows nanoseconds). */
+  /**
+   * Input: packet time in microseconds since 1970 (a fraction where the source knows nanoseconds). decapsulate dates a packet
+   * back to when it was copied, where a device says that.
+   */
   readonly atMicros = new Float64Array(VECTOR_LENGTH);
   /** Input: LINKTYPE_ value (`src/wire/link-type.ts`) that says what header packet i begins with. */
   readonly linkType = new Uint16Array(VECTOR_LENGTH);

@@ -1,7 +1,9 @@
 import { constants } from "node:os";
+import type { Encapsulation } from "../../schema/configuration/destination.ts";
 import { FAILED, type Libc, type Mapping } from "../linux/libc.ts";
 import { type Halves, halvesOf, MessageHeaders, mapped } from "../linux/message-headers.ts";
-import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, socketAddress } from "../linux/socket-address.ts";
+import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socketAddress } from "../linux/socket-address.ts";
+import { receiveNothing } from "../linux/socket-filter.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
 
@@ -10,12 +12,16 @@ const SO_ERROR = 4;
 const SO_SNDBUF = 7;
 /** Level and name of the socket option that sets differentiated services (RFC 2474), the upper six bits of an octet. */
 export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
+/** GRE's IP protocol number (RFC 2784 §3). */
+const PROTOCOL_GRE = 47;
+/** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
+const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
 /** Copies that the kernel has no room for are tried again after so long; its queue is longer than that at any rate. */
 const RETRY_MS = 1;
 
 type Done = (error: string | null) => void;
 
-/** A UDP socket that sends what has been gathered by sendmmsg(2), in order. */
+/** A socket that sends what has been gathered by sendmmsg(2), in order. */
 class BatchedSocket implements SendSocket {
   readonly arena: Uint8Array;
   private readonly libc: Libc;
@@ -23,6 +29,8 @@ class BatchedSocket implements SendSocket {
   private readonly memory: Mapping;
   private readonly base: Halves;
   private readonly headers: MessageHeaders;
+  /** An error that tells nothing; 0 for none. */
+  private readonly untold: number;
   /** Who is told of each copy under way. A ring, as the headers are: `pending` of them from `first` on. */
   private readonly done: (Done | null)[] = Array<Done | null>(MAX_PLACES).fill(null);
   private first = 0;
@@ -32,12 +40,13 @@ class BatchedSocket implements SendSocket {
   private retry: NodeJS.Timeout | null = null;
   private closed = false;
 
-  constructor(libc: Libc, fd: number, memory: Mapping, headers: MessageHeaders) {
+  constructor(libc: Libc, fd: number, memory: Mapping, headers: MessageHeaders, untold: number) {
     this.libc = libc;
     this.fd = fd;
     this.memory = memory;
     this.base = halvesOf(memory.address);
     this.headers = headers;
+    this.untold = untold;
     this.arena = new Uint8Array(memory.buffer);
   }
 
@@ -108,34 +117,45 @@ class BatchedSocket implements SendSocket {
     }, RETRY_MS);
   }
 
-  /** An error here answers a copy sent earlier, as that nobody listens, or that it was too long for a router on the way. */
+  /** An error here answers a copy sent earlier, as that nobody takes it, or that it was too long for a router on the way. */
   private takeError(): void {
     if (this.closed) return;
     this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, ERROR, ERROR_LENGTH);
-    if (ERROR_NUMBER[0] === EMSGSIZE) this.lengthErrors++;
-    else if (ERROR_NUMBER[0] !== 0) this.errors++;
+    const error = ERROR_NUMBER[0] ?? 0;
+    if (error === EMSGSIZE) this.lengthErrors++;
+    else if (error !== 0 && error !== this.untold) this.errors++;
   }
 }
 
-const EMSGSIZE = constants.errno.EMSGSIZE;
+const { EMSGSIZE, ECONNREFUSED } = constants.errno;
 const ERROR_NUMBER = new Int32Array(1);
 const ERROR = new Uint8Array(ERROR_NUMBER.buffer);
 const ERROR_LENGTH = Uint32Array.of(4);
 
 /**
- * A UDP socket connected to the target that sends copies in batches. Throws an Error with the name of the system's when
- * there is no way to it, and an OperationalError when there is no memory.
+ * A socket connected to the target that sends copies in batches: of UDP, or of IP protocol 47, which needs root or
+ * CAP_NET_RAW. The kernel writes the delivery header. It is connected to be told of ICMP errors. Throws an Error with the name
+ * of the system's when it cannot be had or there is no way to the target, and an OperationalError when there is no memory.
  */
-export function openBatchedSocket(libc: Libc, target: Target, sendOctets: number, dscp: number | null): SendSocket {
+export function openBatchedSocket(
+  libc: Libc,
+  target: Target,
+  encapsulation: Encapsulation,
+  dscp: number | null,
+): SendSocket {
   const { port } = target;
   const address = socketAddress(libc, target.address, port ?? 0);
   if (address === null) throw new Error(`connect EINVAL ${target.address}`);
-  const fd = libc.socket(familyOf(address), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const isGre = encapsulation === "gre";
+  const type = (isGre ? SOCK_RAW : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const fd = libc.socket(familyOf(address), type, isGre ? PROTOCOL_GRE : 0);
   if (fd === FAILED) throw new Error(`socket ${libc.errorName()}`);
   let memory: Mapping | null = null;
   try {
+    // GRE that the collector's host sends to this one is not for the agent.
+    if (isGre) receiveNothing(libc, fd);
     if (libc.connect(fd, address, address.length) === FAILED) {
-      throw new Error(`connect ${libc.errorName()} ${target.address}:${port}`);
+      throw new Error(`connect ${libc.errorName()} ${target.address}${port === null ? "" : `:${port}`}`);
     }
     if (dscp !== null) {
       const [level, name] = DSCP_OPTIONS[target.family];
@@ -143,9 +163,10 @@ export function openBatchedSocket(libc: Libc, target: Target, sendOctets: number
         throw new Error(`setsockopt ${libc.errorName()}`);
       }
     }
-    libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Uint8Array(Int32Array.of(sendOctets).buffer), 4);
+    libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Uint8Array(Int32Array.of(SEND_BUFFER_OCTETS).buffer), 4);
     memory = mapped(libc, ARENA_OCTETS);
-    return new BatchedSocket(libc, fd, memory, new MessageHeaders(libc, MAX_PLACES));
+    // A host with GRE tunnels of its own answers "port unreachable" to all that is none of theirs, though a socket takes it.
+    return new BatchedSocket(libc, fd, memory, new MessageHeaders(libc, MAX_PLACES), isGre ? ECONNREFUSED : 0);
   } catch (error) {
     if (memory !== null) libc.unmap(memory);
     libc.close(fd);

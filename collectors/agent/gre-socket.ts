@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
+import type { Libc } from "../linux/libc.ts";
 import { OperationalError } from "../runtime/errors.ts";
-import { DSCP_OPTIONS } from "./batched-socket.ts";
+import { DSCP_OPTIONS, openBatchedSocket } from "./batched-socket.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
 
@@ -20,22 +21,27 @@ interface RawSocket {
 }
 
 /**
- * A raw socket of IP protocol 47 (RFC 2784); the kernel writes the delivery header. Throws an OperationalError where
- * package raw-socket was not built or the privilege is missing. `dscp`, 0 to 63, marks copies.
+ * A raw socket of IP protocol 47 (RFC 2784); the kernel writes the delivery header. Copies go in batches through `libc`, and
+ * one at a time through package raw-socket where that is null. Throws an OperationalError where that was not built, the
+ * privilege is missing, or there is no way to the collector. `dscp`, 0 to 63, marks copies.
  */
-export function openGreSocket(target: Target, dscp: number | null = null): SendSocket {
-  const module = loadModule();
-  let socket: RawSocket;
+export function openGreSocket(target: Target, libc: Libc | null, dscp: number | null = null): SendSocket {
   try {
-    socket = module.createSocket({ protocol: PROTOCOL_GRE, addressFamily: target.family === 6 ? 2 : 1 });
+    return libc === null ? openSingleSocket(target, dscp) : openBatchedSocket(libc, target, "gre", dscp);
   } catch (cause) {
+    if (cause instanceof OperationalError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new OperationalError(
       "raw-socket",
-      `cannot open a raw socket for protocol 47 (${reason}); it needs root or the capability CAP_NET_RAW, --encapsulation udp does not`,
+      `cannot send IP protocol 47 to ${target.address} (${reason}); it needs a route, and root or the capability CAP_NET_RAW, ` +
+        "which --encapsulation udp does not",
       { cause },
     );
   }
+}
+
+function openSingleSocket(target: Target, dscp: number | null): SendSocket {
+  const socket = loadModule().createSocket({ protocol: PROTOCOL_GRE, addressFamily: target.family === 6 ? 2 : 1 });
   // This socket only sends: GRE that others send to this host is not for it.
   socket.pauseRecv();
   if (dscp !== null) {
@@ -68,7 +74,7 @@ function loadModule(): RawSocketModule {
   } catch (cause) {
     throw new OperationalError(
       "no-raw-socket",
-      "--encapsulation gre needs package raw-socket, which was not built (npm rebuild raw-socket, with a compiler, says why); --encapsulation udp works without it",
+      "--encapsulation gre needs package koffi, or raw-socket, which was not built (npm rebuild raw-socket, with a compiler, says why); --encapsulation udp works without them",
       { cause },
     );
   }

@@ -89,8 +89,8 @@ export class Tunnel {
     encoder.headersOnly = options.headersOnly;
     const batches = () => libcForBatches(load, (line) => log.warn(line), "copies are sent one at a time");
     const { dscp, encapsulation } = options;
-    const socket =
-      encapsulation === "gre" ? openGreSocket(target, dscp) : await openUdpSocket(target, await batches(), dscp);
+    const open = encapsulation === "gre" ? openGreSocket : openUdpSocket;
+    const socket = await open(target, await batches(), dscp);
     const transmitter = new QueuedTransmitter(socket, encoder.headerLength + encoder.room);
     return new Tunnel(tunnelName(to), target, encoder, transmitter, options);
   }

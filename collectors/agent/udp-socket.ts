@@ -27,7 +27,7 @@ export async function openUdpSocket(
     );
   }
   try {
-    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, SEND_BUFFER_OCTETS, dscp);
+    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, "udp", dscp);
   } catch (cause) {
     if (cause instanceof OperationalError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

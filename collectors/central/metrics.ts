@@ -29,11 +29,18 @@ export function agentLabels(names: Iterable<string>): AgentLabel {
 const one = (name: string, help: string, value: (report: CollectorReport) => number): CollectorMetric =>
   counter(name, help, [], (report) => [[{}, value(report)]]);
 
-type LedgerCount = "packets" | "octets" | "refused" | "late" | "duplicate" | "restarted" | "unheard";
+type LedgerCount = "packets" | "octets" | "refused" | "late" | "restarted" | "unheard";
+type LedgerLevel = "lost" | "duplicate";
 
 const ofAgents = (name: string, help: string, count: LedgerCount): CollectorMetric =>
   counter(name, help, ["agent"], ({ agents }, label) =>
     agents.map((ledger) => [{ agent: label(ledger) }, ledger[count]]),
+  );
+
+/** What is known better later on, and then may be less. */
+const levelOfAgents = (name: string, help: string, level: LedgerLevel): CollectorMetric =>
+  gauge(name, help, ["agent"], ({ agents }, label) =>
+    agents.map((ledger) => [{ agent: label(ledger) }, ledger[level]]),
   );
 
 const ofSources = (name: string, help: string, count: "packets" | "octets" | "kernelDrops"): CollectorMetric =>
@@ -74,15 +81,10 @@ export const METRICS: readonly CollectorMetric[] = [
         REPORTED.map(([count, field]): Sample => [{ agent: label(ledger), count }, ledger.reported?.[field] ?? 0]),
       ),
   ),
-  // A late copy takes its number back, so this is no counter.
-  gauge(
-    "rejoin_agent_lost_packets",
-    "Sequence numbers that an agent used and no copy has brought",
-    ["agent"],
-    ({ agents }, label) => agents.map((ledger) => [{ agent: label(ledger) }, ledger.lost]),
-  ),
+  // A late copy takes its number back, and numbers that came again may turn out to be those of an agent that began anew.
+  levelOfAgents("rejoin_agent_lost_packets", "Sequence numbers that an agent used and no copy has brought", "lost"),
+  levelOfAgents("rejoin_agent_duplicate_packets", "Copies whose number was seen already", "duplicate"),
   ofAgents("rejoin_agent_late_total", "Copies whose number came after a higher one", "late"),
-  ofAgents("rejoin_agent_duplicate_total", "Copies whose number was seen already", "duplicate"),
   ofAgents("rejoin_agent_restarts_total", "Times an agent's numbering began anew", "restarted"),
   counter(
     "rejoin_packets_total",

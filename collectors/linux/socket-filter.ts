@@ -1,4 +1,4 @@
-import { INSTRUCTION_OCTETS } from "./classic-bpf.ts";
+import { BpfAssembler, INSTRUCTION_OCTETS, RETURN } from "./classic-bpf.ts";
 import { FAILED, type Libc } from "./libc.ts";
 
 const SOL_SOCKET = 1;
@@ -23,4 +23,11 @@ export function attachFilter(libc: Libc, fd: number, program: Uint8Array): strin
   } finally {
     libc.unmap(memory);
   }
+}
+
+/** Lets a socket receive nothing: what comes for it is dropped before it takes room. Returns as `attachFilter` does. */
+export function receiveNothing(libc: Libc, fd: number): string | null {
+  const program = new BpfAssembler();
+  program.add(RETURN, 0);
+  return attachFilter(libc, fd, program.assemble() ?? new Uint8Array(0));
 }

@@ -1,9 +1,6 @@
-import { BpfAssembler, RETURN } from "./classic-bpf.ts";
 import { FAILED, type Libc } from "./libc.ts";
-import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, socketAddress } from "./socket-address.ts";
-import { attachFilter } from "./socket-filter.ts";
-
-const SOCK_RAW = 3;
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW, socketAddress } from "./socket-address.ts";
+import { receiveNothing } from "./socket-filter.ts";
 
 /**
  * Sockets of a UDP port and an IP protocol that take no packet. A host answers packets that no socket is there for with
@@ -16,14 +13,11 @@ export class UnansweredPackets {
   /** A socket that cannot be had is left out: the kernel then answers. */
   constructor(libc: Libc, port: number, protocol: number) {
     this.libc = libc;
-    const program = new BpfAssembler();
-    program.add(RETURN, 0);
-    const nothing = program.assemble() ?? new Uint8Array(0);
     const open = (family: number, type: number, number: number, address: Uint8Array | null): boolean => {
       const fd = libc.socket(family, type | SOCK_CLOEXEC, number);
       if (fd === FAILED) return false;
       this.sockets.push(fd);
-      if (attachFilter(libc, fd, nothing) !== null) return false;
+      if (receiveNothing(libc, fd) !== null) return false;
       return address === null || libc.bind(fd, address, address.length) !== FAILED;
     };
     // A socket of all IPv6 addresses has those of IPv4, too; a host without IPv6 has only these.

@@ -137,6 +137,40 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     },
   );
 
+  it.each(["10.9.0.2", "fd09::2"])(
+    "over GRE hears from the host %s that nobody takes its copies",
+    async (collector) => {
+      const to = ["--collector", collector, "--encapsulation", "gre"];
+      const agent = new Program(network, "edge", "agent", "--interface", "in0", ...unfiltered(), ...to);
+      await agent.says(/agent .* started/);
+      inject("tap", "tap0", TRAFFIC);
+      await agent.says(/nobody listens at/);
+      expect(await agent.stop()).toBe(0);
+      const { refused, failed } = agent.logged(/ended/);
+      expect(refused).toBeGreaterThan(0);
+      expect(failed).toBe(0);
+    },
+  );
+
+  it.skipIf(needs("nft"))("over GRE does not believe a host whose own tunnels refuse what a socket takes", async () => {
+    const to = ["--collector", "10.9.0.2", "--encapsulation", "gre"];
+    for (const line of [
+      "add table inet own",
+      "add chain inet own in { type filter hook input priority 0; }",
+      "add rule inet own in ip protocol gre counter reject with icmpx port-unreachable",
+    ])
+      network.exec("core", "nft", line);
+    const agent = new Program(network, "edge", "agent", "--interface", "in0", ...unfiltered(), ...to);
+    await agent.says(/agent .* started/);
+    const errors = await recording("edge", "out0", "icmp[0] == 3");
+    inject("tap", "tap0", TRAFFIC);
+    await settle();
+    expect(await agent.stop()).toBe(0);
+    await errors.finish();
+    expect(errors.count()).toBeGreaterThan(0);
+    expect(agent.logged(/ended/)).toMatchObject({ sent: 410 + 3, refused: 0, failed: 0 });
+  });
+
   // 1,500 octets of IPv4: as long as the link takes without a delivery header.
   const full = [0, 1, 2].map((n) => packetOf({ atMicros: BEGIN + n, flags: ACK, option: true, payload: 1452 }));
 
