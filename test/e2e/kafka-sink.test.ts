@@ -209,6 +209,42 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     expect((await kafka.readAll("stays")).map(numberOf)).toEqual([0, 10]);
   });
 
+  test("a topic deleted and made again under load: of each key all that came later is there, in order", async () => {
+    await kafka.createTopic("reborn", 3);
+    const sink = new KafkaSink(options(["reborn"]), log);
+    await sink.open();
+    const outbox = new MemoryOutbox({ maxRecords: 1_000_000, maxOctets: 1e9 });
+    const failures: unknown[] = [];
+    const pump = new Pump(outbox, sink, (error) => failures.push(error));
+    let n = 0;
+    const feed = setInterval(() => {
+      for (let i = 0; i < 20; i++) outbox.append([record("reborn", `key ${n % 10}`, n++)]);
+    }, 10);
+    while (outbox.stats().acknowledged < 500) await sleep(20);
+    await kafka.deleteTopic("reborn");
+    await sleep(500);
+    await kafka.createTopic("reborn", 3);
+    // What was sent by now may have gone with it, and nothing else.
+    const before = n;
+    await sleep(500);
+    clearInterval(feed);
+    await pump.stop(60_000);
+    await sink.close();
+    expect(failures).toEqual([]);
+    expect(outbox.stats()).toMatchObject({ made: n, acknowledged: n, stored: 0, shed: {} });
+    const numbers = byKey(await kafka.readAll("reborn"));
+    const there = [...numbers.values()].flat().length;
+    expect(n - there).toBeLessThanOrEqual(before);
+    expect(n - there).toBeGreaterThanOrEqual(500);
+    for (const [key, seen] of numbers) {
+      const all = Array.from(
+        { length: Math.ceil((n - Number(key.slice(4))) / 10) },
+        (_, i) => Number(key.slice(4)) + i * 10,
+      );
+      expect(seen).toEqual(all.slice(-seen.length));
+    }
+  });
+
   test("a topic that has gone for good does not hold up another", async () => {
     await kafka.createTopic("lives", 1);
     await kafka.createTopic("dies", 1);

@@ -7,8 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { DeliveryStats } from "../../collectors/delivery/delivery.ts";
 import { TOPICS } from "../../schema/topics.ts";
-import { freePort, type LogMessage, TestKafka } from "../support/kafka.ts";
-import { CODES, type Fault, KafkaProxy } from "../support/kafka-proxy.ts";
+import type { LogMessage } from "../support/kafka.ts";
+import { TestCluster } from "../support/kafka-cluster.ts";
+import { CODES, type Fault } from "../support/kafka-proxy.ts";
 
 /** Built beside this file, or in `dist` where this one is run from its source. */
 const WRITER = fileURLToPath(new URL("../../dist/test/reconciliation/writer.js", import.meta.url)).replace(
@@ -19,8 +20,10 @@ const WRITER = fileURLToPath(new URL("../../dist/test/reconciliation/writer.js",
 /** What a reconciliation does. */
 export interface ReconciliationPlan {
   readonly delivery: "at-least-once" | "exactly-once";
+  /** With three, records are replicated and leaders move. */
+  readonly brokers: 1 | 3;
   readonly kills: number;
-  /** One kill in so many is the broker's, the others are the collector's. */
+  /** One kill in so many is a broker's, the others are the collector's. */
   readonly brokerEvery: number;
   readonly ratePerS: number;
   /** From 0 to 1, of the moments at which things are killed. */
@@ -31,8 +34,11 @@ export interface ReconciliationPlan {
 /** What came of it: made = acknowledged + stored + shed, and what stands in the topic. */
 export interface Reconciliation {
   readonly delivery: string;
+  readonly brokers: number;
   readonly collectorKills: number;
   readonly brokerKills: number;
+  /** Times that all partitions were given other leaders. */
+  readonly moves: number;
   readonly faults: number;
   readonly made: number;
   readonly acknowledged: number;
@@ -49,54 +55,57 @@ export interface Reconciliation {
 
 const FAULTS: readonly Fault[] = ["lose-answer", "cut-request", "cut-answer", { answer: CODES.NOT_LEADER }];
 
-/** Kills a collector's delivery and its broker at random moments, with faults between the two, and counts. */
+/** With several brokers, leaders move before one kill in so many. */
+const MOVE_EVERY = 4;
+/** Of several brokers one is given up after 3 s, and the others have its partitions. */
+const DEAD_LONGER_MS = 6000;
+
+/** Kills a collector's delivery and its brokers at random moments, with faults between the two, and counts. */
 export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliation> {
-  const { delivery, kills, brokerEvery, ratePerS, random, progress = () => {} } = plan;
+  const { delivery, brokers, kills, brokerEvery, ratePerS, random, progress = () => {} } = plan;
   const outbox = mkdtempSync(join(tmpdir(), "rejoin-reconcile-"));
-  const proxyPort = await freePort();
-  let kafka: TestKafka | null = null;
-  const proxy = new KafkaProxy(proxyPort, () => kafka?.port ?? 1);
+  const any = (count: number) => Math.floor(random() * count);
+  const kafka = await TestCluster.start(brokers);
   let writer: Writer | null = null;
-  let brokerKills = 0;
+  const done = { collectorKills: 0, brokerKills: 0, moves: 0 };
   try {
-    kafka = await TestKafka.start({ proxyPort });
     await kafka.createTopic(TOPICS.sessions, 3);
-    const start = (address: string) => new Writer(address, outbox, delivery, String(ratePerS));
+    const start = () => new Writer(kafka.address, outbox, delivery, String(ratePerS));
     // An answer that is under way when something dies: the records are stored, and nobody knows.
-    proxy.delayMs = 40;
-    writer = start(kafka.address);
+    for (const proxy of kafka.proxies) proxy.delayMs = 40;
+    writer = start();
     for (let kill = 1; kill <= kills; kill++) {
       await writer.tells();
       await sleep(random() * 600);
-      const fault = FAULTS[Math.floor(random() * FAULTS.length * 2)];
-      if (fault !== undefined) proxy.faults.push(fault);
+      const fault = FAULTS[any(FAULTS.length * 2)];
+      if (fault !== undefined) kafka.proxies[any(brokers)]?.faults.push(fault);
+      if (brokers > 1 && any(MOVE_EVERY) === 0) {
+        await kafka.moveLeaders(TOPICS.sessions);
+        done.moves += 1;
+      }
       await sleep(random() * 300);
       if (kill % brokerEvery === 0) {
-        brokerKills += 1;
-        await kafka.kill();
-        await sleep(random() * 500);
-        await kafka.restart();
+        const n = any(brokers);
+        await kafka.kill(n);
+        await sleep(random() * (brokers > 1 ? DEAD_LONGER_MS : 500));
+        await kafka.restart(n);
+        done.brokerKills += 1;
       } else {
         await writer.kill();
-        writer = start(kafka.address);
+        writer = start();
+        done.collectorKills += 1;
       }
       progress(`${kill} of ${kills} kills`);
     }
-    proxy.delayMs = 0;
+    for (const proxy of kafka.proxies) proxy.delayMs = 0;
     const stats = await writer.end();
     const messages =
       delivery === "exactly-once" ? kafka.readCommitted(TOPICS.sessions) : kafka.readAll(TOPICS.sessions);
-    return {
-      ...compare(stats, await messages),
-      delivery,
-      collectorKills: kills - brokerKills,
-      brokerKills,
-      faults: proxy.done,
-    };
+    const faults = kafka.proxies.reduce((sum, proxy) => sum + proxy.done, 0);
+    return { ...compare(stats, await messages), delivery, brokers, ...done, faults };
   } finally {
     await writer?.kill();
-    proxy.close();
-    await kafka?.wipe();
+    await kafka.wipe();
     rmSync(outbox, { recursive: true, force: true });
   }
 }

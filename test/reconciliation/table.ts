@@ -2,8 +2,10 @@ import type { Reconciliation } from "./reconcile.ts";
 
 const COLUMNS: readonly (readonly [string, keyof Reconciliation])[] = [
   ["delivery", "delivery"],
+  ["brokers", "brokers"],
   ["collector kills", "collectorKills"],
   ["broker kills", "brokerKills"],
+  ["leaders moved", "moves"],
   ["faults", "faults"],
   ["made", "made"],
   ["acknowledged", "acknowledged"],

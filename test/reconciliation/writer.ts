@@ -11,7 +11,7 @@ const [brokers = "", directory = "", delivery = "", rate = "500"] = process.argv
 const configuration = collectorConfiguration.parse({
   name: "writer",
   records: { agentsIntervalSeconds: 0 },
-  sink: { kind: "kafka", kafka: { brokers: [brokers], delivery, compression: "none" } },
+  sink: { kind: "kafka", kafka: { brokers: brokers.split(","), delivery, compression: "none" } },
   outbox: { directory, syncMs: 50 },
   log: { level: process.env.REJOIN_LOG ?? "silent" },
 });
