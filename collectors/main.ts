@@ -26,6 +26,10 @@ const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }
     summary: "check and print configurations of collector, agent and consumer",
     load: () => import("./configuration/command.ts"),
   },
+  doctor: {
+    summary: "look whether a machine can be an agent's or a collector's",
+    load: () => import("./doctor/command.ts"),
+  },
   demo: { summary: "agents and collector on loopback over recorded sessions", load: () => import("./demo/command.ts") },
 };
 

@@ -22,9 +22,13 @@ export function largestRoom(target: Target, greOctets: number): number {
   return roomOf(MAX_IP_OCTETS, target, greOctets);
 }
 
-function roomOf(mtu: number, { family, port }: Target, greOctets: number): number {
-  const delivery = (family === 6 ? IPV6_OCTETS : IPV4_OCTETS) + (port === null ? 0 : UDP_OCTETS);
-  return Math.max(LEAST_ROOM, Math.min(mtu, MAX_IP_OCTETS) - delivery - greOctets);
+/** Octets of delivery headers before a payload packet on its way to the target: IP, UDP where there is a port, and GRE. */
+export function deliveryOctets({ family, port }: Target, greOctets: number): number {
+  return (family === 6 ? IPV6_OCTETS : IPV4_OCTETS) + (port === null ? 0 : UDP_OCTETS) + greOctets;
+}
+
+function roomOf(mtu: number, target: Target, greOctets: number): number {
+  return Math.max(LEAST_ROOM, Math.min(mtu, MAX_IP_OCTETS) - deliveryOctets(target, greOctets));
 }
 
 async function mtuTo(target: Target): Promise<number> {

@@ -50,32 +50,28 @@ function atRestOf({ outbox: { keyFile } }: CollectorConfiguration): AtRest | nul
   return keyFile === null ? null : AtRest.fromFile(keyFile);
 }
 
+/** How a Kafka sink reaches its cluster, and which topics it writes to. */
+export function kafkaOptions({ name, records, sink }: CollectorConfiguration): Omit<KafkaSinkOptions, "deadLetters"> {
+  const topics: string[] = [TOPICS.sessions];
+  if (records.agentsIntervalSeconds > 0) topics.push(TOPICS.agents);
+  if (records.streams) topics.push(TOPICS.streams);
+  const { brokers, compression, producers, tls, sasl, createTopics } = sink.kafka;
+  const optionalTopics = [TOPICS.findings, TOPICS.agents].filter((topic) => !topics.includes(topic));
+  const creation =
+    createTopics === null ? null : { ...createTopics, retentionMs: createTopics.retentionHours * HOUR_MS };
+  return { brokers, clientId: name ?? hostname(), tls, sasl, topics, optionalTopics, creation, compression, producers };
+}
+
 /** The place for records that a configuration names, not opened yet. */
 export function sinkOf(configuration: CollectorConfiguration, log: Logger): Sink {
-  const { name, records, sink } = configuration;
+  const { sink } = configuration;
   switch (sink.kind) {
     case "kafka": {
-      const topics: string[] = [TOPICS.sessions];
-      if (records.agentsIntervalSeconds > 0) topics.push(TOPICS.agents);
-      if (records.streams) topics.push(TOPICS.streams);
-      const { compression, producers, tls, sasl, createTopics, delivery } = sink.kafka;
-      const optionalTopics = [TOPICS.findings, TOPICS.agents].filter((topic) => !topics.includes(topic));
-      const options: KafkaSinkOptions = {
-        brokers: sink.kafka.brokers,
-        clientId: name ?? hostname(),
-        tls,
-        sasl,
-        topics,
-        optionalTopics,
-        creation:
-          createTopics === null ? null : { ...createTopics, retentionMs: createTopics.retentionHours * HOUR_MS },
-        compression,
-        producers,
-        deadLetters: isOnDisk(configuration)
-          ? new DeadLetters(configuration.outbox.directory, atRestOf(configuration), log)
-          : null,
-      };
-      return delivery === "exactly-once" ? new ExactlyOnceSink(options, log) : new KafkaSink(options, log);
+      const deadLetters = isOnDisk(configuration)
+        ? new DeadLetters(configuration.outbox.directory, atRestOf(configuration), log)
+        : null;
+      const options = { ...kafkaOptions(configuration), deadLetters };
+      return sink.kafka.delivery === "exactly-once" ? new ExactlyOnceSink(options, log) : new KafkaSink(options, log);
     }
     case "files": {
       const { directory, rotateMib, rotateMinutes, keep } = sink.files;

@@ -3,9 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Pump } from "../../collectors/delivery/pump.ts";
+import { recordChecks } from "../../collectors/doctor/record-checks.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
 import { KafkaSink, type KafkaSinkOptions } from "../../collectors/sink/kafka/sink.ts";
+import { collectorConfiguration } from "../../schema/configuration/collector.ts";
 import { freePort, kafkaMissing, type LogMessage, TestKafka } from "../support/kafka.ts";
 import { titled } from "../support/requirements.ts";
 
@@ -274,5 +276,18 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     expect(Date.now() - started).toBeLessThan(8000);
     expect(outbox.stats()).toMatchObject({ acknowledged: 0, stored: 0, shed: { "abandoned/ended": 1 } });
     await kafka.restart();
+  });
+
+  test("a doctor tells brokers that answer, topics that are missing, and settings that lose records", async () => {
+    const values = { anyAgent: true, sink: { kind: "kafka", kafka: { brokers: [kafka.address] } } };
+    const [check] = recordChecks(collectorConfiguration.parse(values));
+    await expect(check?.look()).rejects.toThrow(/has no topics rejoin\.sessions\.v1, rejoin\.agents\.v1; create them/);
+    await kafka.createTopic("rejoin.sessions.v1", 1, { "cleanup.policy": "compact" });
+    await kafka.createTopic("rejoin.agents.v1", 1);
+    expect((await check?.look())?.map(({ level, text }) => `${level} ${text}`)).toEqual([
+      `ok brokers answer at ${kafka.address}, and have rejoin.sessions.v1, rejoin.agents.v1`,
+      expect.stringMatching(/^warn Kafka at .* has no topic rejoin\.findings\.v1/),
+      expect.stringMatching(/^warn topic rejoin\.sessions\.v1: cleanup\.policy compact deletes/),
+    ]);
   });
 });
