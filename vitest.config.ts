@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { BIN } from "./test/support/kubernetes/cache.ts";
 
 /** Tests that start programs, brokers and networks: one file at a time, after the others. */
 const SYSTEM_TESTS = ["test/{e2e,lab}/**/*.test.ts"];
+/** They need programs that take long to build: `npm run test:kubernetes`. */
+const ELSEWHERE = ["test/kubernetes/**"];
 
 export default defineConfig({
   test: {
@@ -9,13 +12,15 @@ export default defineConfig({
     // Generous: a loaded machine must not turn a test red.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // Programs that were built for tests of the chart, where the machine has none of its own.
+    env: { PATH: `${process.env.PATH}:${BIN}` },
     projects: [
       {
         extends: true,
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: SYSTEM_TESTS,
+          exclude: [...SYSTEM_TESTS, ...ELSEWHERE],
           globalSetup: "test/property/seed.ts",
           setupFiles: "test/property/same-seed.ts",
           maxWorkers: 2,

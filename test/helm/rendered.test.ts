@@ -7,13 +7,16 @@ import { afterAll, describe, expect, it } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import type { z } from "zod";
 import { PROGRAMS } from "../../schema/configuration/programs.ts";
+import { kubernetesSchemas } from "../support/kubernetes/cache.ts";
+import { VERSIONS } from "../support/kubernetes/versions.ts";
 import { needs, titled } from "../support/requirements.ts";
+import { dashboard } from "./dashboard/dashboard.ts";
 import { departures, type PodSpec } from "./pod-security.ts";
 
 const CHART = fileURLToPath(new URL("../../helm/rejoin", import.meta.url));
 const EXAMPLES = fileURLToPath(new URL("examples/", import.meta.url));
 /** A helm of one's own making takes an absent cluster for an old one. */
-const KUBERNETES = ["--kube-version", "1.37.2"];
+const KUBERNETES = ["--kube-version", VERSIONS.kubernetes];
 
 interface Rendered {
   readonly kind: string;
@@ -55,7 +58,9 @@ describe.skipIf(reason)(titled("the chart, rendered", reason), () => {
   });
 
   it.each(examples)("%s configures programs with what they take", (example) => {
-    const files = objects(example, "ConfigMap").flatMap(({ data }) => Object.entries(data ?? {}));
+    const files = objects(example, "ConfigMap")
+      .flatMap(({ data }) => Object.entries(data ?? {}))
+      .filter(([file]) => file.endsWith(".yaml"));
     expect(files.length).toBeGreaterThan(0);
     for (const [file, text] of files) {
       const { schema, faults } = PROGRAMS[file === "agent.yaml" ? "agent" : "collector"] as unknown as {
@@ -140,6 +145,12 @@ describe.skipIf(reason)(titled("the chart, rendered", reason), () => {
     expect(notes).not.toMatch(/<no value>|%!|\n\n\n/);
   });
 
+  it("has the dashboard as Grafana is to read it", () => {
+    const maps = objects("kafka.yaml", "ConfigMap").flatMap(({ data }) => Object.entries(data ?? {}));
+    const [text = ""] = maps.filter(([file]) => file.endsWith(".json")).map(([, json]) => json);
+    expect(JSON.parse(text)).toEqual(dashboard());
+  });
+
   const noPromtool = needs("promtool");
   it.skipIf(noPromtool)(titled("has alerts that fire when they should, and only then", noPromtool), () => {
     const [rule] = objects("kafka.yaml", "PrometheusRule");
@@ -156,8 +167,8 @@ describe.skipIf(reason)(titled("the chart, rendered", reason), () => {
     expect(promtool("test", "rules", "alerts.yaml")).toEqual({ status: 0, said: expect.stringContaining("SUCCESS") });
   });
 
-  const schemas = process.env.REJOIN_KUBERNETES_SCHEMAS;
-  const noSchemas = needs("kubeconform") ?? (schemas === undefined ? "needs REJOIN_KUBERNETES_SCHEMAS" : undefined);
+  const schemas = kubernetesSchemas();
+  const noSchemas = needs("kubeconform") ?? (schemas === undefined ? "needs schemas of Kubernetes" : undefined);
   it.skipIf(noSchemas).each(examples)(
     titled("%s has the fields of Kubernetes, and their types", noSchemas),
     (example) => {

@@ -68,6 +68,7 @@ const collector = z.strictObject({
     })
     .optional(),
   prometheusRule: z.strictObject({ enabled: flag, labels: map, alertLabels: map }).optional(),
+  grafanaDashboard: z.strictObject({ enabled: flag, labels: map, annotations: map }).optional(),
   topologySpreadConstraints: listAsInKubernetes,
 });
 

@@ -1,0 +1,342 @@
+import { lines, of, type Panel, rate, stat } from "./panel.ts";
+
+/** How a collector is named in legends: by its pod, and by address where there is none. */
+const WHO = "{{pod}} {{instance}}";
+
+/** Whether somebody has to look further, in one line. */
+export const SUMMARY: readonly Panel[] = [
+  stat({
+    title: "Collectors that answer",
+    description: "Fewer than there should be: RejoinCollectorDown.",
+    unit: "short",
+    queries: [["", `count(${of("rejoin_build_info")})`]],
+  }),
+  stat({
+    title: "Copies that did not arrive",
+    description: "Share of what agents numbered, in the time shown. Above 0.1 %: RejoinCopiesLost.",
+    unit: "percentunit",
+    queries: [
+      [
+        "",
+        `sum(delta(${of("rejoin_agent_lost_packets")}[$__range])) / sum(increase(${of("rejoin_agent_packets_total")}[$__range]))`,
+      ],
+    ],
+    warnAt: 0.0001,
+    alarmAt: 0.001,
+  }),
+  stat({
+    title: "Copies dropped here",
+    description: "By the kernels of the collectors, in the time shown. Any at all: RejoinCopiesDropped.",
+    unit: "short",
+    queries: [["", `sum(increase(${of("rejoin_source_kernel_drops_total")}[$__range]))`]],
+    alarmAt: 1,
+  }),
+  stat({
+    title: "Oldest record that waits",
+    description: "Minutes: the sink is slow or away, RejoinSinkUnreachable.",
+    unit: "s",
+    queries: [["", `max(${of("rejoin_outbox_oldest_seconds")})`]],
+    warnAt: 60,
+    alarmAt: 600,
+  }),
+  stat({
+    title: "Records given up",
+    description: "In the time shown. Any at all: RejoinRecordsShed.",
+    unit: "short",
+    queries: [["", `sum(increase(${of("rejoin_records_shed_total")}[$__range]))`]],
+    alarmAt: 1,
+  }),
+  stat({
+    title: "Open sessions",
+    description: "Of all collectors that were chosen.",
+    unit: "short",
+    queries: [["", `sum(${of("rejoin_sessions")})`]],
+  }),
+];
+
+/** What is below, by subject, in the order in which packets meet it. */
+export const ROWS: readonly { readonly title: string; readonly panels: readonly Panel[] }[] = [
+  {
+    title: "Agents",
+    panels: [
+      lines({
+        title: "Copies by agent",
+        description:
+          "One line falls: its agent, or the way from it. All fall: the collector's link, or its load balancer.",
+        unit: "pps",
+        queries: [["{{agent}}", `sum by (agent) (${rate("rejoin_agent_packets_total")})`]],
+      }),
+      lines({
+        title: "Bits by agent",
+        description: "With the delivery headers.",
+        unit: "bps",
+        queries: [["{{agent}}", `8 * sum by (agent) (${rate("rejoin_agent_octets_total")})`]],
+      }),
+      lines({
+        title: "Copies lost on the way, by agent",
+        description: "Share of what the agent numbered, over 15 minutes. RejoinCopiesLost fires above 0.1 %.",
+        unit: "percentunit",
+        queries: [
+          [
+            "{{agent}}",
+            `clamp_min(sum by (agent) (delta(${of("rejoin_agent_lost_packets")}[15m])), 0) / sum by (agent) (increase(${of("rejoin_agent_packets_total")}[15m]))`,
+          ],
+        ],
+        alarmAt: 0.001,
+      }),
+      lines({
+        title: "Lost at the agents themselves",
+        description:
+          "As they report it: dropped and failed when sending, cut for the path's MTU, lost by their kernels.",
+        unit: "pps",
+        queries: [
+          [
+            "{{agent}} {{count}}",
+            `sum by (agent, count) (${rate("rejoin_agent_reported_packets_total", 'count=~"failed|dropped|cut|kernel-lost"')}) > 0`,
+          ],
+        ],
+      }),
+      lines({
+        title: "Refused, late, twice",
+        description:
+          "Refused: the agent sends more than agentPacketsPerSecond. Late and twice: the way reorders or doubles.",
+        unit: "pps",
+        queries: [
+          ["{{agent}} refused", `sum by (agent) (${rate("rejoin_agent_refused_total")}) > 0`],
+          ["{{agent}} late", `sum by (agent) (${rate("rejoin_agent_late_total")}) > 0`],
+          ["{{agent}} twice", `sum by (agent) (${rate("rejoin_agent_duplicate_total")}) > 0`],
+        ],
+      }),
+      lines({
+        title: "Restarts of agents, and copies before the first that came",
+        description: "In 15 minutes. Restarts without anybody's doing: the agent dies, look at its log.",
+        unit: "short",
+        queries: [
+          ["{{agent}} restarts", `sum by (agent) (increase(${of("rejoin_agent_restarts_total")}[15m])) > 0`],
+          ["{{agent}} unheard", `sum by (agent) (increase(${of("rejoin_agent_unheard_total")}[15m])) > 0`],
+        ],
+      }),
+    ],
+  },
+  {
+    title: "Packets",
+    panels: [
+      lines({
+        title: "Packets by socket",
+        description:
+          "What the collectors took, and what their kernels dropped because a queue was full (RejoinCopiesDropped).",
+        unit: "pps",
+        queries: [
+          ["{{source}}", `sum by (source) (${rate("rejoin_source_packets_total")})`],
+          ["{{source}} dropped", `sum by (source) (${rate("rejoin_source_kernel_drops_total")}) > 0`],
+        ],
+      }),
+      lines({
+        title: "What became of packets",
+        description:
+          "session/counted is taken into records; docs/metrics.md says what the others are. agent-unknown: somebody sends who is on no list.",
+        unit: "pps",
+        queries: [["{{stage}}/{{reason}}", `sum by (stage, reason) (${rate("rejoin_packets_total")}) > 0`]],
+      }),
+    ],
+  },
+  {
+    title: "Sessions",
+    panels: [
+      lines({
+        title: "Open sessions",
+        description: "By collector. A drop to nothing is a new process, or copies that stopped.",
+        unit: "short",
+        queries: [[WHO, of("rejoin_sessions")]],
+      }),
+      lines({
+        title: "Sessions begun and ended",
+        description: "By how they ended. evicted: a table was full. half open: nobody answered; many are a flood.",
+        unit: "ops",
+        queries: [
+          ["begun", `sum(${rate("rejoin_sessions_opened_total")})`],
+          ["ended: {{reason}}", `sum by (reason) (${rate("rejoin_sessions_ended_total")}) > 0`],
+          ["half open", `sum(${rate("rejoin_sessions_half_open_total")})`],
+        ],
+      }),
+      lines({
+        title: "Subflows of ended sessions",
+        description: "By kind; and sessions of which no handshake was seen.",
+        unit: "ops",
+        queries: [
+          ["{{kind}}", `sum by (kind) (${rate("rejoin_subflows_total")})`],
+          ["sessions without handshake", `sum(${rate("rejoin_sessions_partial_total")})`],
+        ],
+      }),
+      lines({
+        title: "Data of ended sessions",
+        description: "missing: octets that no copy brought, because copies are lost or a path has no agent.",
+        unit: "bps",
+        queries: [
+          ["{{side}}", `8 * sum by (side) (${rate("rejoin_stream_octets_total")})`],
+          ["missing", `8 * sum(${rate("rejoin_stream_missing_octets_total")})`],
+        ],
+      }),
+    ],
+  },
+  {
+    title: "Verdicts and findings",
+    panels: [
+      lines({
+        title: "Checks that failed",
+        description:
+          "HMACs, keys, tokens, checksums of ended sessions that are wrong. For analysts: docs/detection.md.",
+        unit: "ops",
+        queries: [["{{check}}", `sum by (check) (${rate("rejoin_verdicts_total", 'verdict="failed"')}) > 0`]],
+      }),
+      lines({
+        title: "Checks that could not be made",
+        description: "Share of each check's. It rises where copies are lost, cut, or come from one direction only.",
+        unit: "percentunit",
+        queries: [
+          [
+            "{{check}}",
+            `sum by (check) (${rate("rejoin_verdicts_total", 'verdict="unverifiable"')}) / sum by (check) (${rate("rejoin_verdicts_total")})`,
+          ],
+        ],
+      }),
+      lines({
+        title: "Conflicts: octets and options that differ",
+        description:
+          "Two copies of the same that are not alike, a handshake that contradicts itself, what was rewritten on the way.",
+        unit: "ops",
+        queries: [
+          [
+            "{{kind}}",
+            `sum by (kind) (${rate("rejoin_findings_total", 'kind=~"octets-differ|handshake-contradicted|.*-rewritten"')}) > 0`,
+          ],
+        ],
+      }),
+      lines({
+        title: "Findings",
+        description: "All kinds; docs/detection.md says what each means.",
+        unit: "ops",
+        queries: [["{{kind}}", `sum by (kind) (${rate("rejoin_findings_total")}) > 0`]],
+      }),
+    ],
+  },
+  {
+    title: "Bounds",
+    panels: [
+      lines({
+        title: "Packets that met a full table",
+        description: "RejoinTableFull. stage says whose: decapsulate agents, subflow subflows, session sessions.",
+        unit: "pps",
+        queries: [
+          [
+            "{{stage}}",
+            `sum by (stage) (${rate("rejoin_packets_total", 'reason=~"table-full|agent-table-full"')}) > 0`,
+          ],
+        ],
+      }),
+      lines({
+        title: "What bounds left out",
+        description: "docs/bounds.md has each. updates: sessions changed oftener than records were made.",
+        unit: "ops",
+        queries: [
+          ["{{kind}}", `sum by (kind) (${rate("rejoin_shed_total")}) > 0`],
+          ["updates", `sum(${rate("rejoin_updates_left_out_total")}) > 0`],
+          ["holes of chunks", `sum(${rate("rejoin_chunks_shed_holes_total")}) > 0`],
+          ["late octets of chunks", `sum(${rate("rejoin_chunks_late_octets_total")}) > 0`],
+        ],
+      }),
+    ],
+  },
+  {
+    title: "Records and their sink",
+    panels: [
+      lines({
+        title: "Records made, acknowledged, given up",
+        description: "made above acknowledged for long: the outbox fills. given up: RejoinRecordsShed.",
+        unit: "ops",
+        queries: [
+          ["made", `sum(${rate("rejoin_records_made_total")})`],
+          ["acknowledged", `sum(${rate("rejoin_records_acknowledged_total")})`],
+          ["given up: {{reason}} {{class}}", `sum by (reason, class) (${rate("rejoin_records_shed_total")}) > 0`],
+        ],
+      }),
+      lines({
+        title: "Age of the oldest record that waits",
+        description: "It grows by a second a second while the sink takes none: RejoinSinkUnreachable.",
+        unit: "s",
+        queries: [[WHO, of("rejoin_outbox_oldest_seconds")]],
+        alarmAt: 600,
+      }),
+      lines({
+        title: "Records that wait",
+        description: "In the outbox of each collector.",
+        unit: "short",
+        queries: [[WHO, of("rejoin_outbox_records")]],
+      }),
+      lines({
+        title: "Octets that wait",
+        description: "Against outbox.diskMib, or outbox.maxMib in memory: what is left is your time.",
+        unit: "bytes",
+        queries: [[WHO, of("rejoin_outbox_octets")]],
+      }),
+      lines({
+        title: "Time until a batch was acknowledged",
+        description: "Mean, retries included. Of a remote sink only, such as Kafka.",
+        unit: "s",
+        queries: [[WHO, `${rate("rejoin_sink_send_seconds_total")} / (${rate("rejoin_sink_sends_total")} > 0)`]],
+      }),
+      lines({
+        title: "Retries and errors of the sink",
+        description: "By the protocol's error code, or the network.",
+        unit: "ops",
+        queries: [
+          ["retries", `sum(${rate("rejoin_sink_retries_total")})`],
+          ["{{error}}", `sum by (error) (${rate("rejoin_sink_errors_total")}) > 0`],
+        ],
+      }),
+      lines({
+        title: "Time until a certificate expires",
+        description: "Of those in use with the sink. Afterwards it takes no more records.",
+        unit: "dtdhms",
+        queries: [[WHO, `${of("rejoin_sink_certificate_expiry_seconds")} - time()`]],
+      }),
+    ],
+  },
+  {
+    title: "Process",
+    panels: [
+      lines({
+        title: "Event loop: the longest hundredth of delays",
+        description: "While it is held up nobody reads sockets: copies wait in the kernel's queue and are dropped.",
+        unit: "s",
+        queries: [[WHO, of("nodejs_eventloop_lag_p99_seconds")]],
+        warnAt: 0.1,
+        alarmAt: 0.5,
+      }),
+      lines({
+        title: "Garbage collection",
+        description: "Share of the time that it takes, by kind.",
+        unit: "percentunit",
+        queries: [["{{kind}}", `sum by (kind) (${rate("nodejs_gc_duration_seconds_sum")})`]],
+      }),
+      lines({
+        title: "Processor",
+        description: "Near 1 the packets' core is full: share the work among more collectors.",
+        unit: "short",
+        queries: [[WHO, rate("process_cpu_seconds_total")]],
+        warnAt: 0.8,
+        alarmAt: 1,
+      }),
+      lines({
+        title: "Memory",
+        description: "Against the pod's limit. Tables are outside of V8's heap.",
+        unit: "bytes",
+        queries: [
+          [`${WHO} resident`, of("process_resident_memory_bytes")],
+          [`${WHO} heap`, of("nodejs_heap_size_used_bytes")],
+          [`${WHO} external`, of("nodejs_external_memory_bytes")],
+        ],
+      }),
+    ],
+  },
+];
