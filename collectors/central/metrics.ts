@@ -1,6 +1,7 @@
 import { CLOSE_REASONS, FALLBACK_CAUSES, SUBFLOW_CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import { FATES } from "../../src/fate.ts";
 import type { AgentLedger } from "../../src/pipeline.ts";
+import { GIVEN_UP_REASONS, RECORD_CLASSES } from "../outbox/outbox.ts";
 import { counter, entries, gauge, type Metric, type Sample } from "../runtime/metric.ts";
 import type { CollectorReport } from "./collector.ts";
 
@@ -199,11 +200,11 @@ export const METRICS: readonly CollectorMetric[] = [
     "rejoin_records_shed_total",
     "Records that were given up, by reason and class",
     ["reason", "class"],
+    // All of them from the start: of a series that begins with its first loss, no alert sees that it grew.
     ({ records }) =>
-      Object.entries(records.shed).map(([what, count]): Sample => {
-        const [reason = "", recordClass = ""] = what.split("/");
-        return [{ reason, class: recordClass }, count];
-      }),
+      GIVEN_UP_REASONS.flatMap((reason) =>
+        RECORD_CLASSES.map((name): Sample => [{ reason, class: name }, records.shed[`${reason}/${name}`] ?? 0]),
+      ),
   ),
   gauge("rejoin_outbox_records", "Records that wait for the sink", [], ({ records }) => [[{}, records.stored]]),
   gauge("rejoin_outbox_octets", "Octets of records that wait for the sink", [], ({ records }) => [

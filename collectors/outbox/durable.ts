@@ -8,7 +8,16 @@ import type { AtRest } from "./at-rest.ts";
 import { type PackedBatch, type Part, packBatch } from "./batch.ts";
 import { tidyDamaged } from "./damaged.ts";
 import { emptyLedger, Ledger, type LedgerState } from "./ledger.ts";
-import type { Batch, Counts, Outbox, OutboxRecord, OutboxStats, Outcome, RecordClass } from "./outbox.ts";
+import type {
+  Batch,
+  Counts,
+  GivenUpReason,
+  Outbox,
+  OutboxRecord,
+  OutboxStats,
+  Outcome,
+  RecordClass,
+} from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
 import { Segment, SegmentDamage } from "./segment.ts";
 import { SegmentQueue } from "./segment-queue.ts";
@@ -405,7 +414,7 @@ export class DurableOutbox implements Outbox {
   }
 
   /** Sheds the oldest segment that is not under way; false where there is none. */
-  private shedFrom(queue: SegmentQueue, reason: string): boolean {
+  private shedFrom(queue: SegmentQueue, reason: GivenUpReason): boolean {
     const segment = queue.takeOldest(this.underWay.at(-1)?.sequence ?? -1);
     if (segment === null) return false;
     this.drop(reason, queue.recordClass, segment.records - segment.taken, true);
@@ -419,12 +428,12 @@ export class DurableOutbox implements Outbox {
     return true;
   }
 
-  private drop(reason: string, recordClass: RecordClass, records: number, wasStored = false): void {
+  private drop(reason: GivenUpReason, recordClass: RecordClass, records: number, wasStored = false): void {
     if (wasStored) this.state.stored[recordClass] = this.storedOf(recordClass) - records;
     this.count(reason, recordClass, records);
   }
 
-  private count(reason: string, recordClass: RecordClass, records: number): void {
+  private count(reason: GivenUpReason, recordClass: RecordClass, records: number): void {
     if (records === 0) return;
     const label = `${reason}/${recordClass}`;
     this.state.shed[label] = (this.state.shed[label] ?? 0) + records;

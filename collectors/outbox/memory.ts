@@ -1,4 +1,13 @@
-import type { Batch, Counts, Outbox, OutboxRecord, OutboxStats, Outcome, RecordClass } from "./outbox.ts";
+import type {
+  Batch,
+  Counts,
+  GivenUpReason,
+  Outbox,
+  OutboxRecord,
+  OutboxStats,
+  Outcome,
+  RecordClass,
+} from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
 
 /** Bounds of a `MemoryOutbox`. */
@@ -204,7 +213,7 @@ export class MemoryOutbox implements Outbox {
     return batch;
   }
 
-  private shedOldest(reason: string): boolean {
+  private shedOldest(reason: GivenUpReason): boolean {
     for (const name of RECORD_CLASSES) {
       const entry = this.waiting[name].shift();
       if (entry === undefined) continue;
@@ -214,7 +223,7 @@ export class MemoryOutbox implements Outbox {
     return false;
   }
 
-  private drop(record: OutboxRecord, reason: string): void {
+  private drop(record: OutboxRecord, reason: GivenUpReason): void {
     this.stored -= 1;
     this.storedOctets -= octetsOf(record);
     this.countShed(`${reason}/${record.recordClass}`, 1);

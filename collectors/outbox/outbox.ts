@@ -7,6 +7,23 @@ export const RECORD_CLASSES = ["chunk", "updated", "opened", "ledger", "ended", 
 /** An entry of RECORD_CLASSES. */
 export type RecordClass = (typeof RECORD_CLASSES)[number];
 
+/**
+ * Why a record is given up: a bound of the outbox is met, it is too old, the disk takes none or gave back something else,
+ * the delivery's thread takes none, the sink never will, the end came first, or it was made behind the end.
+ */
+export const GIVEN_UP_REASONS = [
+  "full",
+  "old",
+  "disk",
+  "damaged",
+  "handover",
+  "refused",
+  "abandoned",
+  "closed",
+] as const;
+/** An entry of GIVEN_UP_REASONS. */
+export type GivenUpReason = (typeof GIVEN_UP_REASONS)[number];
+
 /** One encoded record on its way to a sink. */
 export interface OutboxRecord {
   readonly recordClass: RecordClass;

@@ -51,13 +51,17 @@ describe("the metrics of a collector", () => {
       const of = (name: string) => samplesOf(report, name, exposition);
       expect(await of("rejoin_records_made_total")).toEqual([" 9"]);
       expect(await of("rejoin_records_acknowledged_total")).toEqual([" 4"]);
-      expect(await of("rejoin_records_shed_total")).toEqual(['{reason="full",class="updated"} 3']);
+      const shed = await of("rejoin_records_shed_total");
+      expect(shed.filter((line) => !line.endsWith(" 0"))).toEqual(['{reason="full",class="updated"} 3']);
       expect([await of("rejoin_outbox_records"), await of("rejoin_outbox_octets")]).toEqual([[" 2"], [" 700"]]);
       expect(await of("rejoin_packets_total")).toContain('{stage="session",reason="counted"} 7');
     }
   });
 
-  it("have a series for every fate from the start, so that the first loss is a rise", async () => {
+  it("have a series for every fate and every loss of records from the start, so that the first is a rise", async () => {
+    const shed = await samplesOf(emptyReport(), "rejoin_records_shed_total");
+    expect(shed).toContain('{reason="full",class="ended"} 0');
+    expect(shed).toContain('{reason="damaged",class="chunk"} 0');
     const series = await samplesOf(emptyReport(), "rejoin_packets_total");
     expect(series).toContain('{stage="decapsulate",reason="agent-unknown"} 0');
     expect(series.filter((line) => line.includes('reason="alive"'))).toEqual([]);
