@@ -4,40 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
+import { parse } from "yaml";
 import type { z } from "zod";
 import { PROGRAMS } from "../../schema/configuration/programs.ts";
 import { kubernetesSchemas } from "../support/kubernetes/cache.ts";
-import { VERSIONS } from "../support/kubernetes/versions.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { dashboard } from "./dashboard/dashboard.ts";
-import { departures, type PodSpec } from "./pod-security.ts";
-
-const CHART = fileURLToPath(new URL("../../helm/rejoin", import.meta.url));
-const EXAMPLES = fileURLToPath(new URL("examples/", import.meta.url));
-/** A helm of one's own making takes an absent cluster for an old one. */
-const KUBERNETES = ["--kube-version", VERSIONS.kubernetes];
-
-interface Rendered {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly data?: Readonly<Record<string, string>>;
-  readonly spec: { readonly template: { readonly spec: PodSpec }; readonly groups: readonly object[] };
-}
-
-const helm = (...args: readonly string[]) => spawnSync("helm", args, { encoding: "utf8" });
-
-const template = (...args: readonly string[]) =>
-  helm("template", "rejoin", CHART, "--namespace", "rejoin", ...KUBERNETES, ...args);
-
-/** The objects of an example, those of one kind. */
-function objects(example: string, kind: string): Rendered[] {
-  const { stdout } = template("--values", `${EXAMPLES}${example}`);
-  return parseAllDocuments(stdout)
-    .map((document) => document.toJS() as Rendered | null)
-    .filter((object) => object !== null)
-    .filter((object) => object.kind === kind);
-}
+import { departures } from "./pod-security.ts";
+import { CHART, EXAMPLES, helm, KUBERNETES, objects, template } from "./render.ts";
 
 const examples = readdirSync(EXAMPLES);
 const folder = mkdtempSync(join(tmpdir(), "rejoin-helm-"));

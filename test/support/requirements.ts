@@ -58,6 +58,7 @@ const PROGRAMS = [
   "nstat",
   "openssl",
   "prlimit",
+  "prometheus",
   "promtool",
   "python3",
   "ss",

@@ -296,9 +296,9 @@ export const ROWS: readonly { readonly title: string; readonly panels: readonly 
       }),
       lines({
         title: "Time until a certificate expires",
-        description: "Of those in use with the sink. Afterwards it takes no more records.",
+        description: "Of those in use with the sink; nothing without TLS. Afterwards it takes no more records.",
         unit: "dtdhms",
-        queries: [[WHO, `${of("rejoin_sink_certificate_expiry_seconds")} - time()`]],
+        queries: [[WHO, `(${of("rejoin_sink_certificate_expiry_seconds")} > 0) - time()`]],
       }),
     ],
   },
