@@ -104,7 +104,7 @@ export const ROWS: readonly { readonly title: string; readonly panels: readonly 
         queries: [
           ["{{agent}} refused", `sum by (agent) (${rate("rejoin_agent_refused_total")}) > 0`],
           ["{{agent}} late", `sum by (agent) (${rate("rejoin_agent_late_total")}) > 0`],
-          ["{{agent}} twice", `sum by (agent) (${rate("rejoin_agent_duplicate_total")}) > 0`],
+          ["{{agent}} twice", `sum by (agent) (deriv(${of("rejoin_agent_duplicate_packets")}[$__rate_interval])) > 0`],
         ],
       }),
       lines({
@@ -160,21 +160,49 @@ export const ROWS: readonly { readonly title: string; readonly panels: readonly 
         ],
       }),
       lines({
-        title: "Subflows of ended sessions",
-        description: "By kind; and sessions of which no handshake was seen.",
+        title: "Subflows",
+        description: "Open ones, by collector.",
+        unit: "short",
+        queries: [[WHO, of("rejoin_subflows")]],
+      }),
+      lines({
+        title: "Subflows begun and ended",
+        description: "By how they ended; of ended sessions by kind. unknown: their handshake was not seen.",
         unit: "ops",
         queries: [
-          ["{{kind}}", `sum by (kind) (${rate("rejoin_subflows_total")})`],
-          ["sessions without handshake", `sum(${rate("rejoin_sessions_partial_total")})`],
+          ["begun", `sum(${rate("rejoin_subflows_opened_total")})`],
+          ["ended: {{reason}}", `sum by (reason) (${rate("rejoin_subflows_ended_total")}) > 0`],
+          ["{{kind}}", `sum by (kind) (${rate("rejoin_subflows_total")}) > 0`],
+        ],
+      }),
+      lines({
+        title: "Fallbacks to plain TCP, and sessions without a handshake",
+        description: "By cause. Many of a sudden: a box on the way strips options.",
+        unit: "ops",
+        queries: [
+          ["fallback: {{cause}}", `sum by (cause) (${rate("rejoin_fallbacks_total")}) > 0`],
+          ["no handshake seen", `sum(${rate("rejoin_sessions_partial_total")})`],
         ],
       }),
       lines({
         title: "Data of ended sessions",
-        description: "missing: octets that no copy brought, because copies are lost or a path has no agent.",
+        description: "By sender, each octet once.",
         unit: "bps",
+        queries: [["{{side}}", `8 * sum by (side) (${rate("rejoin_stream_octets_total")})`]],
+      }),
+      lines({
+        title: "Data that was not seen",
+        description: "Share of what was acknowledged that no copy brought: copies are lost, or a path has no agent.",
+        unit: "percentunit",
         queries: [
-          ["{{side}}", `8 * sum by (side) (${rate("rejoin_stream_octets_total")})`],
-          ["missing", `8 * sum(${rate("rejoin_stream_missing_octets_total")})`],
+          [
+            "acknowledged, not seen",
+            `sum(${rate("rejoin_stream_unseen_octets_total")}) / sum(${rate("rejoin_stream_acknowledged_octets_total")})`,
+          ],
+          [
+            "missing",
+            `sum(${rate("rejoin_stream_missing_octets_total")}) / sum(${rate("rejoin_stream_octets_total")})`,
+          ],
         ],
       }),
     ],
@@ -213,6 +241,12 @@ export const ROWS: readonly { readonly title: string; readonly panels: readonly 
         ],
       }),
       lines({
+        title: "Octets in conflict",
+        description: "Of ended sessions: two copies of an octet that are not alike.",
+        unit: "bytes",
+        queries: [["", `sum(increase(${of("rejoin_stream_conflicting_octets_total")}[$__rate_interval]))`]],
+      }),
+      lines({
         title: "Findings",
         description: "All kinds; docs/detection.md says what each means.",
         unit: "ops",
@@ -223,6 +257,14 @@ export const ROWS: readonly { readonly title: string; readonly panels: readonly 
   {
     title: "Bounds",
     panels: [
+      lines({
+        title: "Tables against their bounds",
+        description: "The fullest collector's. At 100 % something is refused or given up: docs/bounds.md says what.",
+        unit: "percentunit",
+        queries: [["{{table}}", `max by (table) (${of("rejoin_table_used")} / ${of("rejoin_table_bound")})`]],
+        warnAt: 0.8,
+        alarmAt: 1,
+      }),
       lines({
         title: "Packets that met a full table",
         description: "RejoinTableFull. stage says whose: decapsulate agents, subflow subflows, session sessions.",
