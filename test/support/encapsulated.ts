@@ -5,7 +5,7 @@ import { PacketVector } from "../../src/vector.ts";
 import { observe } from "../scenario/observed.ts";
 
 /** Path of a file with packets of recorded sessions in every delivery header, as scapy makes them (make.py there). */
-const encapsulatedPath = (file: string): string =>
+export const encapsulatedPath = (file: string): string =>
   fileURLToPath(new URL(`../decapsulate/encapsulated/${file}`, import.meta.url));
 
 /** The encapsulations in those files by their number, from 1; 0 is none. */

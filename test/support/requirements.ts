@@ -85,6 +85,7 @@ const PROBES = {
     ),
   "VXLAN devices": () => kernelTakes("ip link add probe type vxlan id 1 remote 192.0.2.1 dstport 4789"),
   "GRE devices": () => kernelTakes("ip link add probe type gretap remote 192.0.2.1"),
+  "Geneve devices": () => kernelTakes("ip link add probe type geneve id 1 remote 192.0.2.1"),
   "TAP devices": () => kernelTakes("ip tuntap add probe mode tap"),
   "Java 17": () => javaVersion() >= 17,
   koffi: () => loads("koffi"),

@@ -92,10 +92,10 @@ ENCAPSULATIONS = {
 }
 
 
-def outer(version, n):
+def outer(version, n, identification):
     if version == 4:
         # Options now and then, as a header may have them.
-        return IP(src="198.51.100.1", dst="198.51.100.9", id=n & 0xFFFF, options=[IPOption(b"\x01\x01\x01\x00")] if n % 5 == 0 else [])
+        return IP(src="198.51.100.1", dst="198.51.100.9", id=identification, options=[IPOption(b"\x01\x01\x01\x00")] if n % 5 == 0 else [])
     head = IPv6(src="2001:db8:1::1", dst="2001:db8:1::9")
     return head / IPv6ExtHdrDestOpt() if n % 5 == 0 else head
 
@@ -142,7 +142,8 @@ def main():
             writer = PcapWriter(path, linktype=1, sync=False)
             for n, frame in enumerate(recorded):
                 every = [frame.payload] + [
-                    outer(outside, n) / ENCAPSULATIONS[name](inside, frame.payload, frame, n) for name in names
+                    outer(outside, n, n * 32 + number) / ENCAPSULATIONS[name](inside, frame.payload, frame, n)
+                    for number, name in enumerate(names, 1)
                 ]
                 for number, packet in enumerate(every):
                     packet = (IP if packet.version == 4 else IPv6)(raw(packet))
