@@ -26,6 +26,7 @@ const VERBS: Record<string, { summary: string; load: () => Promise<VerbModule> }
     summary: "check and print configurations of collector, agent and consumer",
     load: () => import("./configuration/command.ts"),
   },
+  top: { summary: "show a running collector, live", load: () => import("./top/command.ts") },
   doctor: {
     summary: "look whether a machine can be an agent's or a collector's",
     load: () => import("./doctor/command.ts"),

@@ -30,7 +30,7 @@ export interface TotalsPage extends Omit<CollectorReport, "agents"> {
   readonly name: string;
   readonly version: string;
   readonly phase: Phase;
-  readonly uptimeSeconds: number;
+  readonly uptimeMs: number;
 }
 
 /**
@@ -65,7 +65,7 @@ export function debugRoutes(
     }),
     "/debug/totals": route(({ agents: _, ...report }): TotalsPage => {
       const { name, phase } = view;
-      return { name, version: VERSION, phase, uptimeSeconds: Math.round(process.uptime()), ...report };
+      return { name, version: VERSION, phase, uptimeMs: Math.round(process.uptime() * 1000), ...report };
     }),
   };
 }
