@@ -19,7 +19,7 @@ test("a collector's metrics account for every packet and record, and its health 
   writeFileSync(join(folder, "token"), "a-token\n");
   writeFileSync(
     file,
-    `sink: {kind: files, files: {directory: ${folder}/records}}\nadmin: {listen: 0, token: "$\{file:${folder}/token}"}\n`,
+    `sink: {kind: files, files: {directory: ${folder}/records}}\nadmin: {listen: 0, token: "$\{file:${folder}/token}"}\nlog: {level: trace}\n`,
   );
   const collect = new Collect("--config", file);
   const base = await collect.says(/metrics and health at (http:\/\/127\.0\.0\.1:\d+)/);
@@ -28,6 +28,11 @@ test("a collector's metrics account for every packet and record, and its health 
     return { status: response.status, text: await response.text() };
   };
   const scrape = async () => (await get("/metrics", { authorization: "Bearer a-token" })).text;
+
+  // It has started by now; wall time is other processes' as well.
+  await collect.port();
+  const started = sum(await scrape(), "process_cpu_seconds_total");
+  expect([started > 0, started < 1]).toEqual([true, true]);
 
   const copies = await copiesOf([
     capturePath("join-client/router1.pcap.gz"),

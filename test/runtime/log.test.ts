@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { plainLine } from "../../collectors/runtime/log.ts";
+import { afterEach, beforeEach, describe, expect, it, test, vi } from "vitest";
+import { limitedLog, plainLine } from "../../collectors/runtime/log.ts";
 
 test.each([
   [{ level: 30, msg: "listening" }, "14:34:08 listening\n"],
@@ -11,4 +11,67 @@ test.each([
   [{ level: 50, msg: "bad" }, "14:34:08 error: bad\n"],
 ])("%o", (fields, line) => {
   expect(plainLine(JSON.stringify({ time: "2026-11-23T14:34:08.000Z", name: "collect", ...fields }))).toBe(line);
+});
+
+describe("a log", () => {
+  let lines: { level: number; msg: string; [field: string]: unknown }[];
+  const logTo = (level = "info") => limitedLog("test", level, { write: (line) => void lines.push(JSON.parse(line)) });
+  const said = () => lines.map(({ level, msg }) => `${level} ${msg}`);
+
+  beforeEach(() => {
+    lines = [];
+    vi.useFakeTimers();
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it("tells the same trouble five times in ten seconds, then how many more there were, and begins anew", () => {
+    const log = logTo();
+    for (let n = 1; n <= 1000; n++) log.error({ n }, `a dead letter cannot be kept: file ${n} is full`);
+    expect(said()).toEqual([1, 2, 3, 4, 5].map((n) => `50 a dead letter cannot be kept: file ${n} is full`));
+    vi.advanceTimersByTime(10_000);
+    expect(said().slice(5)).toEqual(["50 and 995 more: a dead letter cannot be kept: file 1000 is full"]);
+    expect(lines.at(-1)).toMatchObject({ more: 995 });
+    log.error("a dead letter cannot be kept: file 1001 is full");
+    vi.advanceTimersByTime(10_000);
+    expect(said().slice(6)).toEqual(["50 a dead letter cannot be kept: file 1001 is full"]);
+  });
+
+  it("holds back no other kind, no other level, and nothing that is no trouble", () => {
+    const log = logTo();
+    for (let n = 0; n < 9; n++) {
+      log.warn("one");
+      log.error("one");
+      log.warn("two");
+      log.info("three");
+    }
+    const count = (line: string) => said().filter((one) => one === line).length;
+    expect([count("40 one"), count("50 one"), count("40 two"), count("30 three")]).toEqual([5, 5, 5, 9]);
+  });
+
+  it("keeps to its level, then too", () => {
+    const log = logTo("error");
+    for (let n = 0; n < 9; n++) log.warn("one");
+    vi.advanceTimersByTime(10_000);
+    expect(said()).toEqual([]);
+  });
+
+  it("ends the oldest window where kinds are too many to tell apart", () => {
+    const log = logTo();
+    for (let n = 0; n < 7; n++) log.warn("oldest");
+    for (let n = 0; n < 256; n++) log.warn(`kind ${"x".repeat(n)}`);
+    expect(said().filter((line) => line.endsWith("oldest"))).toEqual([
+      ...Array.from({ length: 5 }, () => "40 oldest"),
+      "40 and 2 more: oldest",
+    ]);
+  });
+
+  it("shows no field that is named as a secret is", () => {
+    logTo().info({ token: "hidden", sasl: { username: "user", password: "hidden" }, topic: "shown" }, "told");
+    expect(JSON.stringify(lines)).not.toContain("hidden");
+    expect(lines[0]).toMatchObject({
+      token: "(secret)",
+      sasl: { username: "user", password: "(secret)" },
+      topic: "shown",
+    });
+  });
 });
