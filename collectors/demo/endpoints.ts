@@ -51,9 +51,10 @@ export function disagreements(view: EndpointsView, record: SessionRecord | null)
   for (const side of SIDES) {
     const sent = view.stream[side];
     if (sent === null) continue;
-    const { octets, complete, sha256 } = stream[side];
+    const { octets, complete, sha256, sha256_unavailable } = stream[side];
     if (octets !== sent.octets) found.push(`${octets} of ${sent.octets} octets of the ${side}`);
-    else if (sha256 !== sent.sha256) found.push(`another SHA-256 of what the ${side} sent`);
+    else if (sha256 === undefined) found.push(`no SHA-256 of what the ${side} sent: ${sha256_unavailable}`);
+    else if (sha256 !== sent.sha256) found.push(`another SHA-256 of what the ${side} sent: ${sha256}`);
     if (!complete && view.close === "fin") found.push(`what the ${side} sent has no end`);
   }
   return found;

@@ -132,6 +132,8 @@ export class OctetRing {
     this.octets.set(block.subarray(from, to), place % size);
     this.written += length;
     this.reached = Math.max(this.reached, this.written);
+    // What is staged may have been written over.
+    if (this.block !== null && this.written - size > this.stagedAt + this.from) this.block = null;
     return place;
   }
 }

@@ -124,9 +124,7 @@ export class Memberships {
     const twin = initialTwin(sessions, session);
     if (twin < 0 || !sessions.unify(subflow, twin)) return false;
     this.leaving.subflow(subflow);
-    this.endings.forget(session);
-    this.leaving.session(session);
-    sessions.release(session);
+    this.dissolve(session);
     return true;
   }
 
@@ -153,9 +151,7 @@ export class Memberships {
       this.leaving.subflow(subflow);
       sessions.releaseSubflow(subflow);
     }
-    this.endings.forget(orphan);
-    this.leaving.session(orphan);
-    sessions.release(orphan);
+    this.dissolve(orphan);
     return sibling;
   }
 
@@ -227,9 +223,14 @@ export class Memberships {
         }
         moved(subflow, hasRoom);
       }
-      if (sessions.subflowsOf(orphan).length > 0) continue;
-      this.endings.forget(orphan);
-      sessions.release(orphan);
+      if (sessions.subflowsOf(orphan).length === 0) this.dissolve(orphan);
     }
+  }
+
+  /** A session turned out to be part of another one: it ends without a record. */
+  private dissolve(session: number): void {
+    this.endings.forget(session);
+    this.leaving.session(session);
+    this.sessions.release(session);
   }
 }
