@@ -4,12 +4,10 @@ import { FAILED, type Libc, type Mapping } from "../linux/libc.ts";
 import { type Halves, halvesOf, MessageHeaders, mapped } from "../linux/message-headers.ts";
 import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socketAddress } from "../linux/socket-address.ts";
 import { receiveNothing } from "../linux/socket-filter.ts";
+import { SO_ERROR, SO_SNDBUF, SOL_SOCKET } from "../linux/socket-options.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
 
-const SOL_SOCKET = 1;
-const SO_ERROR = 4;
-const SO_SNDBUF = 7;
 /** Level and name of the socket option that sets differentiated services (RFC 2474), the upper six bits of an octet. */
 export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
 /** GRE's IP protocol number (RFC 2784 §3). */

@@ -6,13 +6,12 @@ import type { CapturePoint, Direction, FilterSource, TakeVector } from "./captur
 import { FEWER_BITS } from "./flow-filter.ts";
 import { FAILED, type Libc, type Mapping } from "./libc.ts";
 import { attachFilter } from "./socket-filter.ts";
+import { SO_ERROR, SOL_SOCKET } from "./socket-options.ts";
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
-const SO_ERROR = 4;
 const SOL_PACKET = 263;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_RX_RING = 5;

@@ -1,8 +1,6 @@
 import { BpfAssembler, INSTRUCTION_OCTETS, RETURN } from "./classic-bpf.ts";
 import { FAILED, type Libc } from "./libc.ts";
-
-const SOL_SOCKET = 1;
-const SO_ATTACH_FILTER = 26;
+import { SO_ATTACH_FILTER, SOL_SOCKET } from "./socket-options.ts";
 
 /**
  * Lets a socket receive only what a program of classic BPF passes; an earlier program is replaced at once, without a

@@ -11,15 +11,11 @@ import {
   SOCK_NONBLOCK,
   socketAddress,
 } from "../../linux/socket-address.ts";
+import { SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEADDR, SO_TIMESTAMPNS, SOL_SOCKET } from "../../linux/socket-options.ts";
 import type { TakeVector } from "./arrivals.ts";
 import { IPV4_UDP_OCTETS, writeUdpDelivery } from "./udp-delivery.ts";
 import type { UdpAddress, UdpInput } from "./udp-input.ts";
 
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const SO_RCVBUF = 8;
-const SO_RCVBUFFORCE = 33;
-const SO_TIMESTAMPNS = 35;
 /** Level and option of udp(7): take datagrams over IPv6 whose checksum is 0 (linux/udp.h). */
 const SOL_UDP = 17;
 const UDP_NO_CHECK6_RX = 102;

@@ -2,6 +2,7 @@ import type { EventEmitter } from "node:events";
 import { createRequire } from "node:module";
 import type { Logger } from "pino";
 import { LINKTYPE_IPV4 } from "../../../src/wire/link-type.ts";
+import { SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../../linux/socket-options.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import { Arrivals, type TakeVector } from "./arrivals.ts";
 import { DeliveryHeaders } from "./delivery-header.ts";
@@ -17,8 +18,6 @@ const MESSAGE_OCTETS = 65_536;
 interface RawSocketModule {
   createSocket(options: { protocol: number; addressFamily: number; bufferSize: number }): RawSocket;
   readonly AddressFamily: { readonly IPv4: number; readonly IPv6: number };
-  readonly SocketLevel: { readonly SOL_SOCKET: number };
-  readonly SocketOption: { readonly SO_RCVBUF: number };
 }
 
 interface RawSocket extends EventEmitter {
@@ -74,7 +73,7 @@ export class RawGreSource implements Source {
     openSockets.add(this.socket);
     this.socket.on("message", (message: Buffer, address: string) => this.take(message, address));
     this.socket.on("error", (error: Error) => this.log.error(`${this.name}: ${error.message}`));
-    this.checkBuffer(raw, this.socket);
+    this.checkBuffer(this.socket);
   }
 
   async stop(limitMs: number): Promise<void> {
@@ -112,10 +111,13 @@ export class RawGreSource implements Source {
     this.arrivals.add(sender.header, message, sender.linkType);
   }
 
-  private checkBuffer(raw: RawSocketModule, socket: RawSocket): void {
-    const { SOL_SOCKET } = raw.SocketLevel;
-    const { SO_RCVBUF } = raw.SocketOption;
-    socket.setOption(SOL_SOCKET, SO_RCVBUF, this.receiveOctets);
+  private checkBuffer(socket: RawSocket): void {
+    try {
+      // With CAP_NET_ADMIN net.core.rmem_max does not limit it.
+      socket.setOption(SOL_SOCKET, SO_RCVBUFFORCE, this.receiveOctets);
+    } catch {
+      socket.setOption(SOL_SOCKET, SO_RCVBUF, this.receiveOctets);
+    }
     const answer = Buffer.alloc(4);
     socket.getOption(SOL_SOCKET, SO_RCVBUF, answer, answer.length);
     // In the machine's own octet order, and doubled by the kernel for its bookkeeping.
