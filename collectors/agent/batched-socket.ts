@@ -16,10 +16,17 @@ const PROTOCOL_GRE = 47;
 const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
 /** Copies that the kernel has no room for are tried again after so long; its queue is longer than that at any rate. */
 const RETRY_MS = 1;
+/** Copies that go down the kernel's stack as one packet (UDP_MAX_SEGMENTS of Linux), and their octets, as UDP can say them. */
+const MAX_JOINED = 64;
+const MAX_JOINED_OCTETS = 65_000;
 
 type Done = (error: string | null) => void;
 
-/** A socket that sends what has been gathered by sendmmsg(2), in order. */
+/**
+ * A socket that sends what has been gathered by sendmmsg(2), in order. Over UDP copies of one length that follow each other
+ * go down the stack as one packet, which the card or the kernel cuts into their datagrams at the very end: that costs a
+ * fraction of what each alone does. A way that cannot is found out by trying.
+ */
 class BatchedSocket implements SendSocket {
   readonly arena: Uint8Array;
   private readonly libc: Libc;
@@ -33,18 +40,25 @@ class BatchedSocket implements SendSocket {
   private readonly done: (Done | null)[] = Array<Done | null>(MAX_PLACES).fill(null);
   private first = 0;
   private pending = 0;
+  /** Copies of each message of a call. */
+  private readonly joined = new Uint8Array(MAX_PLACES);
+  /** Longer copies are not joined. */
+  private longestJoined: number;
   private errors = 0;
   private lengthErrors = 0;
   private retry: NodeJS.Timeout | null = null;
   private closed = false;
 
-  constructor(libc: Libc, fd: number, memory: Mapping, headers: MessageHeaders, untold: number) {
+  constructor(libc: Libc, fd: number, memory: Mapping, headers: MessageHeaders, isGre: boolean) {
     this.libc = libc;
     this.fd = fd;
     this.memory = memory;
     this.base = halvesOf(memory.address);
     this.headers = headers;
-    this.untold = untold;
+    // A host with GRE tunnels of its own answers "port unreachable" to all that is none of theirs, though a socket takes it.
+    this.untold = isGre ? ECONNREFUSED : 0;
+    // Only UDP is cut into datagrams: a raw socket would make one packet of them.
+    this.longestJoined = isGre ? 0 : MAX_JOINED_OCTETS;
     this.arena = new Uint8Array(memory.buffer);
   }
 
@@ -69,10 +83,10 @@ class BatchedSocket implements SendSocket {
     // The error of an earlier copy would be taken for one of the next.
     this.takeError();
     while (this.pending > 0) {
-      const count = Math.min(this.pending, MAX_PLACES - this.first);
-      const sent = this.libc.sendmmsg(this.fd, this.headers.address(this.first), count, 0);
+      const messages = this.join();
+      const sent = this.libc.sendmmsg(this.fd, this.headers.address(0), messages, 0);
       if (sent !== FAILED) {
-        this.finish(sent, null);
+        for (let i = 0; i < sent; i++) this.finish(this.joined[i] ?? 0, null);
         continue;
       }
       const error = this.libc.errorName();
@@ -82,8 +96,40 @@ class BatchedSocket implements SendSocket {
         return;
       }
       // It is the first one's: what stands behind an error is not sent, and what stands before it is counted first.
-      this.finish(1, error);
+      const copies = this.joined[0] ?? 0;
+      if (copies > 1 && this.parts(error)) continue;
+      this.finish(copies, error);
     }
+  }
+
+  /** Makes messages of the copies that are pending, up to the ring's end; returns how many. */
+  private join(): number {
+    const { headers, joined } = this;
+    const end = Math.min(this.first + this.pending, MAX_PLACES);
+    let messages = 0;
+    for (let at = this.first; at < end; messages++) {
+      const length = headers.pieceLength(at);
+      const most = length > this.longestJoined ? 1 : Math.min(MAX_JOINED, Math.floor(MAX_JOINED_OCTETS / length));
+      let count = 1;
+      // A shorter one can only be the last, and one of nothing is none.
+      for (let last = length; last === length && last > 0 && count < most && at + count < end; ) {
+        last = headers.pieceLength(at + count);
+        if (last > 0 && last <= length) count++;
+      }
+      headers.gather(messages, at, count, length);
+      joined[messages] = count;
+      at += count;
+    }
+    return messages;
+  }
+
+  /** Whether an error says that the first copies cannot go together: from now on such do not. */
+  private parts(error: string): boolean {
+    // What is longer than the path's MTU is cut at the IP layer, if at all: then alone.
+    if (error === "EINVAL" || error === "EMSGSIZE") this.longestJoined = this.headers.pieceLength(this.first) - 1;
+    else if (CANNOT_JOIN.has(error)) this.longestJoined = 0;
+    else return false;
+    return true;
   }
 
   close(): void {
@@ -125,6 +171,8 @@ class BatchedSocket implements SendSocket {
   }
 }
 
+/** A device whose card makes no checksums, or a kernel that knows nothing of it. */
+const CANNOT_JOIN = new Set(["EIO", "ENOPROTOOPT", "EOPNOTSUPP"]);
 const { EMSGSIZE, ECONNREFUSED } = constants.errno;
 const ERROR_NUMBER = new Int32Array(1);
 const ERROR = new Uint8Array(ERROR_NUMBER.buffer);
@@ -163,8 +211,7 @@ export function openBatchedSocket(
     }
     libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Uint8Array(Int32Array.of(SEND_BUFFER_OCTETS).buffer), 4);
     memory = mapped(libc, ARENA_OCTETS);
-    // A host with GRE tunnels of its own answers "port unreachable" to all that is none of theirs, though a socket takes it.
-    return new BatchedSocket(libc, fd, memory, new MessageHeaders(libc, MAX_PLACES), isGre ? ECONNREFUSED : 0);
+    return new BatchedSocket(libc, fd, memory, new MessageHeaders(libc, MAX_PLACES), isGre);
   } catch (error) {
     if (memory !== null) libc.unmap(memory);
     libc.close(fd);

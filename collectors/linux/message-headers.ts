@@ -22,15 +22,20 @@ const VECTOR_WORDS = VECTOR_OCTETS / 4;
 /** Room for a name: a `struct sockaddr_in6` has 28 octets. */
 const NAME_OCTETS = 32;
 const SOCKADDR_OCTETS = 28;
-/** Room for control data: a `struct cmsghdr` and a `struct timespec`, seconds and nanoseconds. */
+/** Room for control data: a `struct cmsghdr`, and a `struct timespec` of seconds and nanoseconds or 16 bits of a length. */
 const CONTROL_OCTETS = 32;
 const TIME_WORD = 4;
+const SEGMENT_WORD = 4;
+/** `struct cmsghdr`, 64 bits of its length, then level and type, and here two octets: SOL_UDP and UDP_SEGMENT, udp(7). */
+const SEGMENT_CONTROL = { octets: 18, level: 17, type: 103 };
+/** What it takes, aligned. */
+const CONTROL_SPACE = 24;
 /** Which of two 32-bit words is the lower half of a 64-bit one. */
 const LOW = endianness() === "LE" ? 0 : 1;
 
 /**
- * The message headers that recvmmsg(2) and sendmmsg(2) take, one for each datagram of a batch, in memory that does not
- * move. Each has one piece of octets, and room for the address it came from.
+ * The message headers that recvmmsg(2) and sendmmsg(2) take, in memory that does not move. Header i receives or sends one
+ * datagram, which is piece i, and has room for the address it came from; `gather` lets it send several.
  */
 export class MessageHeaders {
   /** The addresses that datagrams came from, `struct sockaddr_in` or `sockaddr_in6`; `nameAt(i)` is where one begins. */
@@ -40,6 +45,7 @@ export class MessageHeaders {
   /** All of it in words, for reading times. */
   readonly words: Uint32Array;
   private readonly longs: BigUint64Array;
+  private readonly base: Halves;
   private readonly vectorsAt: number;
   private readonly namesAt: number;
   private readonly controlAt: number;
@@ -52,6 +58,7 @@ export class MessageHeaders {
     this.controlAt = this.namesAt + count * NAME_OCTETS;
     this.mapping = mapped(libc, this.controlAt + count * CONTROL_OCTETS);
     const { address, buffer } = this.mapping;
+    this.base = halvesOf(address);
     this.names = new DataView(buffer);
     this.longs = new BigUint64Array(buffer);
     this.words = new Uint32Array(buffer);
@@ -83,13 +90,43 @@ export class MessageHeaders {
     return (this.controlAt + i * CONTROL_OCTETS) / 4 + TIME_WORD + LOW;
   }
 
-  /** Lets datagram i be the `length` octets at `base + at`; `base` comes in two halves, so that nothing is allocated. */
+  /** Lets piece i be the `length` octets at `base + at`; `base` comes in two halves, so that nothing is allocated. */
   point(i: number, base: Halves, at: number, length: number): void {
     const word = this.vectorsAt / 4 + i * VECTOR_WORDS;
+    this.setAddress(word, base, at);
+    this.words[word + 2 + LOW] = length;
+  }
+
+  /**
+   * Lets header i send the `count` pieces from `piece` on, which are all of `length` octets, but for the last, which may have
+   * fewer: each as a datagram of its own that the kernel, or the network card, cuts off as late as it can (udp(7),
+   * UDP_SEGMENT).
+   */
+  gather(i: number, piece: number, count: number, length: number): void {
+    const { words } = this;
+    const header = i * HEADER_WORDS;
+    this.setAddress(header + 2 * VECTOR_LONG, this.base, this.vectorsAt + piece * VECTOR_OCTETS);
+    words[header + 2 * VECTORS_LONG + LOW] = count;
+    words[header + CONTROL_LENGTH_WORD + LOW] = count > 1 ? CONTROL_SPACE : 0;
+    if (count === 1) return;
+    const controlAt = this.controlAt + i * CONTROL_OCTETS;
+    this.setAddress(header + 2 * CONTROL_LONG, this.base, controlAt);
+    const control = controlAt / 4;
+    words[control + LOW] = SEGMENT_CONTROL.octets;
+    words[control + 2] = SEGMENT_CONTROL.level;
+    words[control + 3] = SEGMENT_CONTROL.type;
+    this.names.setUint16((control + SEGMENT_WORD) * 4, length, LOW === 0);
+  }
+
+  /** Octets of piece i. */
+  pieceLength(i: number): number {
+    return this.words[this.vectorsAt / 4 + i * VECTOR_WORDS + 2 + LOW] ?? 0;
+  }
+
+  private setAddress(word: number, base: Halves, at: number): void {
     const low = base.low + at;
     this.words[word + LOW] = low;
     this.words[word + 1 - LOW] = base.high + (low > 0xffffffff ? 1 : 0);
-    this.words[word + 2 + LOW] = length;
   }
 
   /** Octets of datagram i that were received or sent. */

@@ -183,30 +183,32 @@ describe("a kernel that does not take a batch", () => {
     const socket = await openUdpSocket(target("127.0.0.1", port), await stubborn(outcomes));
     return { got, transmitter: new QueuedTransmitter(socket, CAPACITY) };
   }
+  /** Copies of ever more octets: none is joined with the one before it. */
+  const growing = (n: number): Buffer => Buffer.alloc(n + 1, `${n % 10}`);
   const texts = (got: readonly { datagram: Buffer }[]) => got.map(({ datagram }) => datagram.toString());
 
   test.skipIf(reason)(
     titled("has no room: copies wait, in order, and those of later vectors behind them", reason),
     async () => {
       const { got, transmitter } = await opened([2, "EAGAIN", "EAGAIN", "EINTR", 1, "EAGAIN"]);
-      for (let n = 0; n < 5; n++) send(transmitter, Buffer.from(`${n}`));
+      for (let n = 0; n < 5; n++) send(transmitter, growing(n));
       transmitter.flush();
       expect(transmitter.counters.sent).toBe(2);
-      for (let n = 5; n < 8; n++) send(transmitter, Buffer.from(`${n}`));
+      for (let n = 5; n < 8; n++) send(transmitter, growing(n));
       transmitter.flush();
       await until(() => got.length >= 8);
-      expect(texts(got)).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
+      expect(texts(got)).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((n) => `${growing(n)}`));
       await transmitter.close();
-      expect(transmitter.counters).toMatchObject({ sent: 8, sentOctets: 8, failed: 0, lastError: null });
+      expect(transmitter.counters).toMatchObject({ sent: 8, sentOctets: 36, failed: 0, lastError: null });
     },
   );
 
   test.skipIf(reason)(titled("refuses one: that one failed, the rest go", reason), async () => {
     const { got, transmitter } = await opened([1, "ENOBUFS", "ECONNREFUSED", 1]);
-    for (let n = 0; n < 5; n++) send(transmitter, Buffer.from(`${n}`));
+    for (let n = 0; n < 5; n++) send(transmitter, growing(n));
     transmitter.flush();
     await until(() => got.length >= 3);
-    expect(texts(got)).toEqual(["0", "3", "4"]);
+    expect(texts(got)).toEqual([0, 3, 4].map((n) => `${growing(n)}`));
     await transmitter.close();
     expect(transmitter.counters).toMatchObject({
       sent: 3,
@@ -224,7 +226,7 @@ describe("a kernel that does not take a batch", () => {
       let dropped = 0;
       for (let n = 0; n < 200; n++) {
         if (transmitter.reserve() === null) dropped++;
-        else send(transmitter, Buffer.from(`${n}`));
+        else send(transmitter, growing(n));
         if (n % 50 === 49) transmitter.flush();
       }
       // 8 MiB hold 128 of the longest copies.
@@ -237,7 +239,36 @@ describe("a kernel that does not take a batch", () => {
       expect(room).toBe(false);
       await transmitter.close();
       expect(transmitter.counters).toMatchObject({ sent: 3, failed: 128, lastError: "closed" });
-      expect(texts(got)).toEqual(["0", "1", "2"]);
+      expect(texts(got)).toEqual([0, 1, 2].map((n) => `${growing(n)}`));
+    },
+  );
+
+  test.skipIf(reason)(
+    titled("refuses copies that go together: they failed together, the rest go", reason),
+    async () => {
+      const { got, transmitter } = await opened(["ENOBUFS"]);
+      for (const text of ["aa", "bb", "c", "dd", "ee"]) send(transmitter, Buffer.from(text));
+      transmitter.flush();
+      await until(() => got.length >= 2);
+      expect(texts(got)).toEqual(["dd", "ee"]);
+      await transmitter.close();
+      expect(transmitter.counters).toMatchObject({ sent: 2, failed: 3, lastError: "ENOBUFS" });
+    },
+  );
+
+  test.skipIf(reason).each(["EIO", "EINVAL", "EMSGSIZE", "EOPNOTSUPP", "ENOPROTOOPT"])(
+    titled("cannot take copies together, and says %s: they go one by one", reason),
+    async (error) => {
+      const { got, transmitter } = await opened([error, 1, 1, 1]);
+      for (const text of ["aa", "bb", "cc"]) send(transmitter, Buffer.from(text));
+      transmitter.flush();
+      expect(transmitter.counters.sent).toBe(3);
+      for (const text of ["dd", "ee", "f"]) send(transmitter, Buffer.from(text));
+      transmitter.flush();
+      await until(() => got.length >= 6);
+      expect(texts(got)).toEqual(["aa", "bb", "cc", "dd", "ee", "f"]);
+      await transmitter.close();
+      expect(transmitter.counters).toMatchObject({ sent: 6, failed: 0, lastError: null });
     },
   );
 

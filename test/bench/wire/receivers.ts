@@ -45,8 +45,8 @@ export function agent(load: { packets: number; rate: number }): LiveContestant {
         SINK_ADDRESS,
       ]),
     counted: (program) => {
-      const { sent, lost } = program.logged(/ ended/) as { sent: number; lost: number };
-      return { taken: sent, lost };
+      const { sent, reports, lost } = program.logged(/ ended/) as { sent: number; reports: number; lost: number };
+      return { taken: sent - reports, lost };
     },
   };
 }
