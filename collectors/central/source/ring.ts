@@ -9,6 +9,7 @@ import { UnansweredPackets } from "../../linux/unanswered.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import type { TakeVector } from "./arrivals.ts";
 import { copyFilter, WHOLE_COPIES } from "./copy-filter.ts";
+import { JoinedDatagrams } from "./joined-datagrams.ts";
 import type { Source, SourceCounters } from "./source.ts";
 
 /** A block of a ring is handed over after so long, full or not: 64 of them last for a process that waits for three seconds. */
@@ -57,11 +58,12 @@ export class RingSource implements Source {
       ...{ octets: this.options.receiveOctets, retireMs: RETIRE_MS },
       onInterface: (name, event) => this.noticed(name, event),
     });
-    this.running = this.capture.run((vector) => {
+    const joined = new JoinedDatagrams((vector) => {
       this.packets += vector.length;
       for (let i = 0; i < vector.length; i++) this.octets += vector.wire[i] ?? 0;
       this.take(vector);
     });
+    this.running = this.capture.run((vector) => joined.pass(vector));
     try {
       this.unanswered = new UnansweredPackets(this.libc, PORT_GRE_IN_UDP, PROTOCOL_GRE);
       if (this.options.drop) for (const { name } of this.points) await this.drop(name);

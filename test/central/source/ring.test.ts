@@ -151,8 +151,8 @@ function told(lines: string): string[] {
 }
 
 const published = (): string[] => told(readFileSync(join(folder, "records", "rejoin.sessions.v1.jsonl"), "utf8"));
-const readOf = (file: string): string[] =>
-  told(execFileSync(process.execPath, [REJOIN, "read", "--json", "--digest", file], { encoding: "utf8" }));
+const readOf = (...files: readonly string[]): string[] =>
+  told(execFileSync(process.execPath, [REJOIN, "read", "--json", "--digest", ...files], { encoding: "utf8" }));
 
 /** A counter of the collector's host. */
 const counter = (name: string): number =>
@@ -224,6 +224,25 @@ describe.skipIf(reason)(titled("receiving by packet ring", reason), { timeout: 6
       expect(tables()).toBe("");
     },
   );
+
+  it.each([4, 6] as const)("takes copies apart that go together over IPv%i", async (version) => {
+    // As veth pairs are by themselves: what one host sends together arrives together.
+    network.exec("edge", "ethtool", "-K", "edge0", "tx", "on");
+    for (const node of ["edge", "core"]) network.ip(node, "link", "set", `${node}0`, "mtu", "1600");
+    const central = collector("--listen-ring", "core0");
+    await central.says(/listening on ring core0/);
+    const beside = await recording("udp");
+    const { sent } = await replay("-e", "udp", "-c", ENDS[version][1]);
+    expect(await central.stop()).toBe(0);
+    await beside.finish();
+    expect(beside.count("udp")).toBeLessThan(sent);
+    expect(central.logged(/totals at the end/)).toMatchObject({
+      packetsIn: sent,
+      sources: [{ name: "ring core0", packets: sent, kernelDrops: 0, unreadOctets: 0 }],
+    });
+    expect(published()).toEqual(readOf(capture("router1"), capture("router2")));
+    expect(published()).toHaveLength(6);
+  });
 
   it("has the rule removed however it ends", async () => {
     const central = collector("--listen-ring", "core0", "--ring-drop");
