@@ -3,7 +3,8 @@ import { hostname } from "node:os";
 import { type AgentConfiguration, deliveryOf } from "../../schema/configuration/agent.ts";
 import { type Destination, readDestination } from "../../schema/configuration/destination.ts";
 import { parsePortRange } from "../../schema/configuration/port-range.ts";
-import { type Exclusions, parsePrefix } from "../../src/encapsulate/exclusions.ts";
+import type { Exclusions } from "../../src/encapsulate/exclusions.ts";
+import { parseRange } from "../../src/wire/network.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { AgentConfig, AgentPolicy } from "./agent-contract.ts";
 import { interfaceNames } from "./interface-names.ts";
@@ -44,17 +45,17 @@ export function collectorsOf(configuration: AgentConfiguration): Destination[] {
 
 /** What a configuration says is never copied. Throws an OperationalError for what is no address and no port. */
 function exclusionsOf({ exclude }: AgentConfiguration): Exclusions {
-  const prefixes = exclude.addresses.map((text) => {
-    const prefix = parsePrefix(text);
-    if (prefix === null) throw new OperationalError("usage", `exclude.addresses: ${text} is no address and no prefix`);
-    return prefix;
+  const ranges = exclude.addresses.map((text) => {
+    const range = parseRange(text);
+    if (range === null) throw new OperationalError("usage", `exclude.addresses: ${text} is no address and no prefix`);
+    return range;
   });
   const ports = exclude.ports.map((port) => {
     const range = parsePortRange(String(port));
     if (range === null) throw new OperationalError("usage", `exclude.ports: ${port} is no port and no range of ports`);
     return range;
   });
-  return { prefixes, ports, pairs: [] };
+  return { ranges, ports, pairs: [] };
 }
 
 function presentInterfaces(): readonly string[] {

@@ -1,8 +1,9 @@
-import { BlockList, isIP } from "node:net";
 import { AGENT_DATASET, type AgentRecord } from "../../schema/agent-record.ts";
 import type { SessionRecord, Verdict } from "../../schema/session-record.ts";
 import { SESSION_DATASET, SIDES, VERDICTS } from "../../schema/session-vocabulary.ts";
 import type { AnyRecord } from "../../schema/topics.ts";
+import { parseAddress } from "../../src/wire/address.ts";
+import { isInRange, parseRange } from "../../src/wire/network.ts";
 
 /** Checks of a session by the name that `--verdict` gives them. */
 export const CHECKS = ["version", "key-echo", "token", "idsn", "fastclose", "join", "address", "checksum"] as const;
@@ -16,14 +17,12 @@ export type Filter = (record: AnyRecord) => boolean;
  * behind it, announced or, of a ledger, the agent's own. Null: `text` is no address and no prefix.
  */
 export function byAddress(text: string): Filter | null {
-  const [ip = "", length, ...more] = text.split("/");
-  const family = isIP(ip) === 4 ? "ipv4" : "ipv6";
-  const bits = length === undefined ? (family === "ipv4" ? 32 : 128) : /^\d{1,3}$/.test(length) ? Number(length) : -1;
-  if (isIP(ip) === 0 || more.length > 0 || bits < 0 || bits > (family === "ipv4" ? 32 : 128)) return null;
-  const wanted = new BlockList();
-  wanted.addSubnet(ip, bits, family);
-  // Without a look at the family, ::/0 would hold IPv4 addresses, too: as mapped ones.
-  const fits = (one: string) => isIP(one) === (family === "ipv4" ? 4 : 6) && wanted.check(one, family);
+  const wanted = parseRange(text);
+  if (wanted === null) return null;
+  const fits = (one: string): boolean => {
+    const address = parseAddress(one);
+    return address !== null && isInRange(wanted, address.family, address.words);
+  };
   return (record) => [...endsOf(record), ...announcedBy(record)].some((end) => end.ip !== null && fits(end.ip));
 }
 

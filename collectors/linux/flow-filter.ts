@@ -1,7 +1,8 @@
-import { type Exclusions, maskOf, type Prefix } from "../../src/encapsulate/exclusions.ts";
+import type { Exclusions } from "../../src/encapsulate/exclusions.ts";
 import { type FlowSieve, SIEVE_BITS } from "../../src/encapsulate/flow-sieve.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../src/wire/ethernet.ts";
 import { PROTOCOL_TCP } from "../../src/wire/ipv4.ts";
+import type { AddressRange } from "../../src/wire/network.ts";
 import { FIN, OPTION_MPTCP, RST, SYN, USUAL_OPTIONS } from "../../src/wire/tcp.ts";
 import * as bpf from "./classic-bpf.ts";
 
@@ -130,10 +131,10 @@ class FlowFilter {
   }
 
   private excludeAddresses(family: 4 | 6, at: number): void {
-    const { prefixes, pairs } = this.options.exclusions;
+    const { ranges, pairs } = this.options.exclusions;
     const other = at + (family === 4 ? 4 : 16);
-    for (const prefix of prefixes) {
-      for (const address of [at, other]) this.unlessInside([[prefix, address]], family);
+    for (const range of ranges) {
+      for (const address of [at, other]) this.unlessInside([[range, address]], family);
     }
     for (const [a, b] of pairs) {
       for (const [one, two] of [
@@ -150,18 +151,18 @@ class FlowFilter {
     }
   }
 
-  /** Refuses a packet whose addresses at these places lie inside these prefixes, all of them. */
-  private unlessInside(places: readonly (readonly [Prefix, number])[], family: 4 | 6): void {
+  /** Refuses a packet whose addresses at these places lie inside these ranges, all of them. */
+  private unlessInside(places: readonly (readonly [AddressRange, number])[], family: 4 | 6): void {
     const { code: p, refuse } = this;
-    if (places.some(([prefix]) => prefix.family !== family)) return;
+    if (places.some(([range]) => range.family !== family)) return;
     const outside = Symbol("outside");
-    for (const [prefix, at] of places) {
+    for (const [range, at] of places) {
       for (let k = 0; k < 4; k++) {
-        const mask = maskOf(prefix, k);
+        const mask = range.masks[k] ?? 0;
         if (mask === 0) continue;
         p.add(bpf.LD_WORD_AT_X, at + k * 4);
         p.add(bpf.AND_NUMBER, mask);
-        p.test(bpf.JUMP_EQUAL, ((prefix.words[k] ?? 0) & mask) >>> 0, null, outside);
+        p.test(bpf.JUMP_EQUAL, range.words[k] ?? 0, null, outside);
       }
     }
     p.goto(refuse);

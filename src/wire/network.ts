@@ -1,8 +1,9 @@
 import { parseAddress } from "./address.ts";
 
-/** A range of addresses: those whose words, under the masks, are these. */
+/** A range of addresses: those whose first `length` bits, which are the words under the masks, are these. */
 export interface AddressRange {
   readonly family: 4 | 6;
+  readonly length: number;
   readonly words: readonly [number, number, number, number];
   readonly masks: readonly [number, number, number, number];
 }
@@ -26,12 +27,13 @@ export function parseRange(text: string): AddressRange | null {
   const masks = [mask(0), mask(1), mask(2), mask(3)] as const;
   const [a, b, c, d] = parsed.words;
   const words = [(a & masks[0]) >>> 0, (b & masks[1]) >>> 0, (c & masks[2]) >>> 0, (d & masks[3]) >>> 0] as const;
-  return { family: parsed.family, words, masks };
+  return { family: parsed.family, length: prefix, words, masks };
 }
 
-/** Whether an address of this family, given as four words (IPv4 in the first), lies in the range. */
-export function isInRange(range: AddressRange, family: number, words: readonly number[]): boolean {
+/** Whether an address of this family lies in the range; its four words (IPv4 in the first) stand in `words` from `at` on. */
+export function isInRange(range: AddressRange, family: number, words: ArrayLike<number>, at = 0): boolean {
   return (
-    range.family === family && range.words.every((word, i) => ((words[i] ?? 0) & (range.masks[i] ?? 0)) >>> 0 === word)
+    range.family === family &&
+    range.words.every((word, i) => ((words[at + i] ?? 0) & (range.masks[i] ?? 0)) >>> 0 === word)
   );
 }

@@ -41,6 +41,7 @@ describe("options as configuration", () => {
       ownCountsSeconds: 60,
       user: null,
       status: { socket: null },
+      admin: { listen: null, token: null },
       log: { level: "info", reportSeconds: 60 },
     });
   });

@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { flowFilter } from "../../collectors/linux/flow-filter.ts";
 import { parsePortRange } from "../../schema/configuration/port-range.ts";
-import { type Exclusions, NO_EXCLUSIONS, parsePrefix } from "../../src/encapsulate/exclusions.ts";
+import { type Exclusions, NO_EXCLUSIONS } from "../../src/encapsulate/exclusions.ts";
 import { FlowSieve, SIEVE_BITS } from "../../src/encapsulate/flow-sieve.ts";
 import { parseAddress } from "../../src/wire/address.ts";
+import { parseRange } from "../../src/wire/network.ts";
 import { hex, pcapFile } from "../support/pcap.ts";
 import { needs, titled } from "../support/requirements.ts";
 
@@ -160,16 +161,16 @@ describe.skipIf(reason)(titled("the kernel's filter, run by libpcap, against tsh
   });
 
   test.each([
-    { prefixes: ["10.10.1.0/24"], ports: [], expression: "net 10.10.1.0/24" },
-    { prefixes: ["10.20.1.2", "10.10.2.2/31"], ports: [], expression: "host 10.20.1.2 or net 10.10.2.2/31" },
-    { prefixes: [], ports: ["5001"], expression: "port 5001" },
-    { prefixes: [], ports: ["1-5000", "40000-65535"], expression: "portrange 1-5000 or portrange 40000-65535" },
-    { prefixes: ["0.0.0.0/0"], ports: [], expression: "ip" },
-    { prefixes: ["2001:db8:101::/48"], ports: [], expression: "net 2001:db8:101::/48" },
-    { prefixes: ["2001:db8:100::/41"], ports: ["80"], expression: "net 2001:db8:100::/41 or port 80" },
-  ])("what tcpdump calls $expression is excluded", ({ prefixes, ports, expression }) => {
+    { ranges: ["10.10.1.0/24"], ports: [], expression: "net 10.10.1.0/24" },
+    { ranges: ["10.20.1.2", "10.10.2.2/31"], ports: [], expression: "host 10.20.1.2 or net 10.10.2.2/31" },
+    { ranges: [], ports: ["5001"], expression: "port 5001" },
+    { ranges: [], ports: ["1-5000", "40000-65535"], expression: "portrange 1-5000 or portrange 40000-65535" },
+    { ranges: ["0.0.0.0/0"], ports: [], expression: "ip" },
+    { ranges: ["2001:db8:101::/48"], ports: [], expression: "net 2001:db8:101::/48" },
+    { ranges: ["2001:db8:100::/41"], ports: ["80"], expression: "net 2001:db8:100::/41 or port 80" },
+  ])("what tcpdump calls $expression is excluded", ({ ranges, ports, expression }) => {
     const exclusions: Exclusions = {
-      prefixes: prefixes.map((text) => parsePrefix(text) ?? expect.fail(text)),
+      ranges: ranges.map((text) => parseRange(text) ?? expect.fail(text)),
       ports: ports.map((text) => parsePortRange(text) ?? expect.fail(text)),
       pairs: [],
     };
@@ -183,7 +184,7 @@ describe.skipIf(reason)(titled("the kernel's filter, run by libpcap, against tsh
   });
 
   test("a pair excludes what passes between its two ends, and nothing else of either", () => {
-    const ends = [parsePrefix("10.10.1.2"), parsePrefix("10.20.1.2")] as const;
+    const ends = [parseRange("10.10.1.2"), parseRange("10.20.1.2")] as const;
     const pairs = [[ends[0] ?? expect.fail(), ends[1] ?? expect.fail()] as const];
     const name = "join-client/router2";
     const between = run(compiled("host 10.10.1.2 and host 10.20.1.2"), capture(name));

@@ -1,5 +1,6 @@
-import type { Exclusions, Prefix } from "../../../src/encapsulate/exclusions.ts";
+import type { Exclusions } from "../../../src/encapsulate/exclusions.ts";
 import { ipv4Text, ipv6Text } from "../../../src/wire/address.ts";
+import type { AddressRange } from "../../../src/wire/network.ts";
 import { firstDevice, type MirrorPlan, secondDevice } from "./plan.ts";
 
 /** Before whatever else looks at what arrives, a flowtable's short way past the other hooks included. */
@@ -96,7 +97,7 @@ export function nftRuleset(plan: MirrorPlan): string {
   return [nftTable(plan), ...plan.interfaces.map((_, n) => nftHooks(plan, n))].join("");
 }
 
-function excludedSets({ prefixes, ports }: Exclusions): string[] {
+function excludedSets({ ranges, ports }: Exclusions): string[] {
   const set = (name: string, type: string, elements: readonly string[]) =>
     elements.length === 0
       ? []
@@ -109,8 +110,8 @@ function excludedSets({ prefixes, ports }: Exclusions): string[] {
           "	}",
         ];
   return [
-    ...set("excluded4", "ipv4_addr", prefixTexts(prefixes, 4)),
-    ...set("excluded6", "ipv6_addr", prefixTexts(prefixes, 6)),
+    ...set("excluded4", "ipv4_addr", rangeTexts(ranges, 4)),
+    ...set("excluded6", "ipv6_addr", rangeTexts(ranges, 6)),
     ...set(
       "excluded_ports",
       "inet_service",
@@ -119,20 +120,20 @@ function excludedSets({ prefixes, ports }: Exclusions): string[] {
   ];
 }
 
-function excludedRules({ prefixes, ports }: Exclusions): string[] {
+function excludedRules({ ranges, ports }: Exclusions): string[] {
   const either = (one: string, other: string, set: string) => [
     `		${one} @${set} return`,
     `		${other} @${set} return`,
   ];
   return [
-    ...(prefixTexts(prefixes, 4).length === 0 ? [] : either("ip saddr", "ip daddr", "excluded4")),
-    ...(prefixTexts(prefixes, 6).length === 0 ? [] : either("ip6 saddr", "ip6 daddr", "excluded6")),
+    ...(rangeTexts(ranges, 4).length === 0 ? [] : either("ip saddr", "ip daddr", "excluded4")),
+    ...(rangeTexts(ranges, 6).length === 0 ? [] : either("ip6 saddr", "ip6 daddr", "excluded6")),
     ...(ports.length === 0 ? [] : either("tcp sport", "tcp dport", "excluded_ports")),
   ];
 }
 
-function prefixTexts(prefixes: readonly Prefix[], family: 4 | 6): string[] {
-  return prefixes
-    .filter((prefix) => prefix.family === family)
+function rangeTexts(ranges: readonly AddressRange[], family: 4 | 6): string[] {
+  return ranges
+    .filter((range) => range.family === family)
     .map(({ words, length }) => `${family === 4 ? ipv4Text(words[0]) : ipv6Text(words)}/${length}`);
 }

@@ -4,7 +4,8 @@ import { nftRuleset } from "../../../collectors/agent/mirror/nft-rules.ts";
 import { type MirrorSettings, mirrorPlan } from "../../../collectors/agent/mirror/plan.ts";
 import { CLEANING_SCRIPT, mirrorScript } from "../../../collectors/agent/mirror/script.ts";
 import { tcCommands } from "../../../collectors/agent/mirror/tc-rules.ts";
-import { type Exclusions, NO_EXCLUSIONS, type Prefix, parsePrefix } from "../../../src/encapsulate/exclusions.ts";
+import { type Exclusions, NO_EXCLUSIONS } from "../../../src/encapsulate/exclusions.ts";
+import { type AddressRange, parseRange } from "../../../src/wire/network.ts";
 
 const SETTINGS: MirrorSettings = {
   name: "rejoin",
@@ -27,12 +28,12 @@ const planOf = (
   return mirrorPlan({ ...SETTINGS, ...settings }, { exclusions, maxFlows: 1000, key }, { address, family, port: 4789 });
 };
 
-const prefix = (text: string): Prefix => parsePrefix(text) ?? expect.fail(text);
+const range = (text: string): AddressRange => parseRange(text) ?? expect.fail(text);
 
 describe("rules", () => {
   test("of nftables: both directions of a flow are remembered, for each IP version, and who is excluded is left", () => {
     const exclusions = {
-      prefixes: [prefix("192.0.2.0/24"), prefix("2001:db8::/32"), prefix("198.51.100.1")],
+      ranges: [range("192.0.2.0/24"), range("2001:db8::/32"), range("198.51.100.1")],
       ports: [
         { first: 22, last: 22 },
         { first: 8000, last: 8999 },
@@ -72,8 +73,8 @@ describe("rules", () => {
   });
 
   test("of tc have a bound of exclusions", () => {
-    const prefixes = Array.from({ length: 600 }, (_, n) => prefix(`2001:db8:${n.toString(16)}::/48`));
-    expect(() => tcCommands(planOf({ by: "tc" }, { exclusions: { prefixes, ports: [], pairs: [] } }))).toThrow(
+    const ranges = Array.from({ length: 600 }, (_, n) => range(`2001:db8:${n.toString(16)}::/48`));
+    expect(() => tcCommands(planOf({ by: "tc" }, { exclusions: { ranges, ports: [], pairs: [] } }))).toThrow(
       /no room for so many exclusions; join some, or mirror with nft/,
     );
   });
