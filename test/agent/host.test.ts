@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { AgentStatus } from "../../collectors/agent/agent-contract.ts";
+import { askStatus } from "../../collectors/agent/status.ts";
 import { ACK, SYN } from "../../src/wire/tcp.ts";
 import { type LogLine, Program } from "../e2e/program.ts";
 import { Network } from "../lab/network.ts";
@@ -63,7 +65,7 @@ function inject(packets: readonly StatedPacket[]): void {
 }
 
 async function agent(keys: object): Promise<Program> {
-  writeFileSync(configuration, JSON.stringify({ collector: COLLECTOR, ...keys }));
+  writeFileSync(configuration, JSON.stringify({ collector: COLLECTOR, status: { socket }, ...keys }));
   const program = new Program(network, "edge", "agent", "--config", configuration, "--interface", "in0");
   await program.says(/agent .* started/);
   return program;
@@ -75,7 +77,13 @@ const copied = (program: Program): LogLine => {
   return { ...counters, sent: Number(counters.sent) - Number(counters.reports) };
 };
 
-const settle = (ms = 300) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits until an agent says so of itself at its status socket. */
+async function until(holds: (status: AgentStatus) => boolean): Promise<void> {
+  await vi.waitUntil(async () => holds(JSON.parse(await askStatus(socket)) as AgentStatus), {
+    timeout: 20_000,
+    interval: 50,
+  });
+}
 
 /** Segments of an MPTCP flow, each with an option or none has, that carry so many octets. */
 const segments = (count: number, payload: number, option = true, clientPort = 40_000): StatedPacket[] =>
@@ -92,9 +100,9 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     const there = new PacketCount(network, "core", "core0", "udp port 4754", join(folder, "there.pcap"));
     await there.started();
     inject(segments(5, 1400));
-    await settle(2500);
+    // 1,300 octets less IPv4, UDP and GRE with a sequence number.
+    await until(({ collectors }) => collectors[0]?.room === 1300 - 28 - 8);
     inject(segments(20, 1400));
-    await settle();
     await program.stop();
     await there.finish();
     const counters = copied(program);
@@ -107,9 +115,8 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
   it("copies what a flow sends without options, once the kernel's filter knows the flow", async () => {
     const program = await agent({});
     inject([packetOf({ atMicros: BEGIN, flags: SYN, option: true }), ...segments(30, 100, false, 50_000)]);
-    await settle();
+    await until(({ counters, filterRenewals }) => counters.selected === 1 && filterRenewals > 0);
     inject([...segments(40, 100, false), ...segments(40, 100, false, 50_000)]);
-    await settle();
     await program.stop();
     expect(copied(program)).toMatchObject({ selected: 41, sent: 41, seen: 41 });
   });
@@ -124,9 +131,13 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     const program = await agent({});
     const ports = Array.from({ length: 300 }, (_, n) => 20_000 + n);
     inject(ports.map((clientPort) => packetOf({ atMicros: BEGIN, flags: SYN, option: true, clientPort })));
-    await settle(600);
+    let renewals = -1;
+    await until(({ counters, filterRenewals }) => {
+      const isAtRest = filterRenewals === renewals;
+      renewals = filterRenewals;
+      return isAtRest && counters.selected === ports.length;
+    });
     inject(ports.flatMap((clientPort) => segments(2, 50, false, clientPort)));
-    await settle();
     await program.stop();
     expect(copied(program)).toMatchObject({ selected: 900, sent: 900 });
   });
@@ -134,16 +145,18 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
   it("leaves out what is excluded, and by SIGHUP something else", async () => {
     const program = await agent({ exclude: { ports: [40_000] } });
     inject([...segments(10, 100), ...segments(7, 100, true, 41_000)]);
-    await settle();
+    await until(({ counters }) => counters.selected === 7);
     writeFileSync(
       configuration,
-      JSON.stringify({ collector: COLLECTOR, exclude: { addresses: ["192.0.2.0/24"], ports: ["41000-41001"] } }),
+      JSON.stringify({
+        collector: COLLECTOR,
+        status: { socket },
+        exclude: { addresses: ["192.0.2.0/24"], ports: ["41000-41001"] },
+      }),
     );
     program.kill("SIGHUP");
     await program.says(/SIGHUP: taken over: .*exclude\.ports/);
-    await settle();
     inject([...segments(5, 100), ...segments(7, 100, true, 41_000)]);
-    await settle();
     await program.stop();
     expect(copied(program)).toMatchObject({ selected: 12, sent: 12 });
   });
@@ -161,7 +174,6 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
       return { ...rest, octets: frame };
     });
     inject([...own, ...back, ...segments(3, 100)]);
-    await settle();
     await program.stop();
     expect(copied(program)).toMatchObject({ selected: 3, seen: 3 });
   });
@@ -169,7 +181,6 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
   it("makes no copy beyond its bandwidth, and says how many", async () => {
     const program = await agent({ limits: { mbitPerSecond: 1, processorPercent: 50 } });
     inject(segments(200, 1400));
-    await settle();
     await program.stop();
     const counters = copied(program);
     expect(counters.selected).toBe(200);
@@ -179,29 +190,30 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
   });
 
   it("becomes another user with CAP_NET_RAW alone, and captures on an interface that comes back all the same", async () => {
-    const program = await agent({ user: "nobody", status: { socket } });
-    await settle();
+    const program = await agent({ user: "nobody" });
     const { pid } = JSON.parse(network.exec("edge", process.execPath, ...status())) as { pid: number };
-    const told = readFileSync(`/proc/${pid}/status`, "utf8");
+    const told = () => readFileSync(`/proc/${pid}/status`, "utf8");
     const nobody = readFileSync("/etc/passwd", "utf8").match(/^nobody:[^:]*:(\d+):/m)?.[1];
-    expect(told).toMatch(new RegExp(`^Uid:\\s+${nobody}\\s+${nobody}\\s+${nobody}`, "m"));
-    expect(told).toMatch(/^CapEff:\s+0000000000002000$/m);
-    expect(told).toMatch(/^CapPrm:\s+0000000000002000$/m);
-    expect(told).toMatch(/^NoNewPrivs:\s+1$/m);
+    await vi.waitFor(
+      () => expect(told()).toMatch(new RegExp(`^Uid:\\s+${nobody}\\s+${nobody}\\s+${nobody}`, "m")),
+      10_000,
+    );
+    expect(told()).toMatch(/^CapEff:\s+0000000000002000$/m);
+    expect(told()).toMatch(/^CapPrm:\s+0000000000002000$/m);
+    expect(told()).toMatch(/^NoNewPrivs:\s+1$/m);
     network.ip("edge", "link", "del", "in0");
     await program.says(/interface in0 is gone/);
     network.link({ node: "tap", name: "tap0", addresses: [] }, { node: "edge", name: "in0", addresses: [] });
     await program.says(/interface in0 is back/);
     inject(segments(9, 100));
-    await settle();
     await program.stop();
     expect(copied(program)).toMatchObject({ selected: 9, sent: 9 });
   });
 
   it("answers at its socket what it has done so far, and takes a dead agent's socket over, not a living one's", async () => {
-    const first = await agent({ status: { socket } });
+    const first = await agent({});
     inject(segments(6, 100));
-    await settle();
+    await until(({ counters }) => counters.sent === 6);
     const said = JSON.parse(network.exec("edge", process.execPath, ...status()));
     expect(said).toMatchObject({ input: "ring", sample: 1, counters: { selected: 6, sent: 6 } });
     expect(said.collectors).toEqual([
@@ -213,7 +225,7 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     first.kill("SIGKILL");
     await first.ended();
     expect(existsSync(socket)).toBe(true);
-    const second = await agent({ status: { socket } });
+    const second = await agent({});
     await second.stop();
     expect(() => network.exec("edge", process.execPath, ...status())).toThrow(/no agent answers/);
   });

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { askStatus } from "../../collectors/agent/status.ts";
 import { PcapDecoder } from "../../src/capture-file/pcap-decoder.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { GRE_AGENT_REPORT } from "../../src/wire/agent-report.ts";
@@ -101,10 +102,6 @@ async function recording(node: string, device: string, filter: string): Promise<
   return count;
 }
 
-async function settle(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 300));
-}
-
 const reason = needs("Linux", "root", "network namespaces", "ethtool", "tcpdump", "python3", "koffi", "raw-socket");
 
 describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout: 60_000 }, () => {
@@ -122,7 +119,6 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
       const agent = new Program(network, "edge", "agent", "--interface", "in0", ...unfiltered(), ...to);
       await agent.says(/agent .* started/);
       inject("tap", "tap0", TRAFFIC);
-      await settle();
       expect(await agent.stop()).toBe(0);
       await Promise.all([there.finish(), beside.finish()]);
 
@@ -164,7 +160,6 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     await agent.says(/agent .* started/);
     const errors = await recording("edge", "out0", "icmp[0] == 3");
     inject("tap", "tap0", TRAFFIC);
-    await settle();
     expect(await agent.stop()).toBe(0);
     await errors.finish();
     expect(errors.count()).toBeGreaterThan(0);
@@ -180,7 +175,6 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     await Promise.all([agent.says(/started/), whole.says(/started/)]);
     const there = await recording("core", "core0", "ip and dst host 10.9.0.2");
     inject("tap", "tap0", full);
-    await settle();
     await Promise.all([agent.stop(), whole.stop(), there.finish()]);
 
     expect(agent.logged(/ended/)).toMatchObject({ sent: 3 + 3, cut: 3, failed: 0 });
@@ -211,7 +205,6 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     const gre = new Program(network, "edge", "agent", "-i", "out0", "-c", "10.9.0.2", "-e", "gre", ...unfiltered());
     await Promise.all([agent.says(/started/), gre.says(/started/)]);
     inject("core", "core0", MPTCP);
-    await settle();
     await Promise.all([agent.stop(), gre.stop()]);
     expect(agent.logged(/ended/)).toMatchObject({ selected: 410, sent: 410 + 3 });
     expect(gre.logged(/ended/)).toMatchObject({ selected: 410, sent: 410 + 3 });
@@ -232,7 +225,6 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     await agent.says(/started/);
     inject("tap", "tap0", MPTCP.slice(0, 205));
     inject("edge", "in0", MPTCP.slice(205));
-    await settle();
     await agent.stop();
     expect(agent.logged(/ended/)).toMatchObject({ selected: 205, sent: 205 + 3 });
   });
@@ -255,15 +247,20 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     network.link({ node: "tap", name: "tap0", addresses: [] }, { node: "edge", name: "in0", addresses: [] });
     await agent.says(/interface in0 is back/);
     inject("tap", "tap0", MPTCP.slice(0, 205));
-    await settle();
     await agent.stop();
     expect(agent.logged(/ended/)).toMatchObject({ selected: 305, sent: 305 + 3 });
   });
 
   it("captures through tcpdump as well", async () => {
-    const agent = new Program(network, "edge", "agent", "-i", "in0", "-c", "10.9.0.2", "--capture", "tcpdump");
+    const [file, socket] = [join(folder, "tcpdump.yaml"), join(folder, "agent.sock")];
+    writeFileSync(file, JSON.stringify({ status: { socket } }));
+    const words = ["--config", file, "-i", "in0", "-c", "10.9.0.2", "--capture", "tcpdump"];
+    const agent = new Program(network, "edge", "agent", ...words);
     await agent.says(/started/);
     inject("tap", "tap0", TRAFFIC);
+    // A tcpdump that is ended does not read what its kernel has for it.
+    const selected = async () => JSON.parse(await askStatus(socket)).counters.selected;
+    await vi.waitUntil(async () => (await selected()) === 410, { timeout: 20_000 });
     expect(await agent.stop()).toBe(0);
     expect(agent.logged(/ended/)).toMatchObject({ selected: 410, sent: 410 + 3, lost: 0 });
   });

@@ -1,6 +1,6 @@
 import { Session, Subflow } from "./conversation.ts";
 import { newSegment } from "./packet-octets.ts";
-import { PacketWriter } from "./packet-writer.ts";
+import { PacketWriter, type SegmentSink } from "./packet-writer.ts";
 import { Pieces } from "./pieces.ts";
 import { coprimeStride, Random } from "./random.ts";
 import { mayStep, step } from "./steps.ts";
@@ -42,27 +42,14 @@ const HANDSHAKE_AND_CLOSE = { initial: 9, joined: 7 };
 export function writeTraffic(path: string, workload: Workload): Truth {
   const random = new Random(workload.seed);
   const writer = new PacketWriter(path, workload.snap, MICROS_PER_PACKET, new Pieces(random));
-  const sessions = makeSessions(workload, random);
-  const segment = newSegment();
+  const sessions = playSessions(workload, random, writer);
   const octets: [number, number] = [0, 0];
   let joined = 0;
-  for (const { subflows } of sessions) joined += subflows.length - 1;
-
-  let alive = sessions.flatMap((session) => session.subflows);
-  const all = alive.length;
-  for (let round = 0; alive.length > 0; round++) {
-    const count = alive.length;
-    const stride = coprimeStride(count, random);
-    let at = random.below(count);
-    for (let i = 0; i < count; i++) {
-      const subflow = alive[at] as Subflow;
-      if (mayStep(subflow, round)) step(subflow, segment, writer);
-      at = (at + stride) % count;
-    }
-    alive = alive.filter(({ phase }) => phase !== "done");
-  }
+  let all = 0;
   let mappings = 0;
   for (const session of sessions) {
+    joined += session.subflows.length - 1;
+    all += session.subflows.length;
     mappings += session.mappings;
     octets[0] += session.scheduled[0];
     octets[1] += session.scheduled[1];
@@ -80,14 +67,43 @@ export function writeTraffic(path: string, workload: Workload): Truth {
   };
 }
 
+/** Lets sessions send all that they have, from their first SYN to their last ACK; returns them. */
+export function playSessions(
+  workload: Pick<Workload, "sessions" | "packetsPerSubflow" | "checksums">,
+  random: Random,
+  sink: SegmentSink,
+): readonly Session[] {
+  const sessions = makeSessions(workload, random);
+  const segment = newSegment();
+  let alive = sessions.flatMap((session) => session.subflows);
+  for (let round = 0; alive.length > 0; round++) {
+    const count = alive.length;
+    const stride = coprimeStride(count, random);
+    let at = random.below(count);
+    for (let i = 0; i < count; i++) {
+      const subflow = alive[at] as Subflow;
+      if (mayStep(subflow, round)) step(subflow, segment, sink);
+      at = (at + stride) % count;
+    }
+    alive = alive.filter(({ phase }) => phase !== "done");
+  }
+  return sessions;
+}
+
 /** Data segments of a session's subflow of this index, by side. */
-export function segmentsOf({ packetsPerSubflow }: Workload, index: number): readonly [number, number] {
+export function segmentsOf(
+  { packetsPerSubflow }: Pick<Workload, "packetsPerSubflow">,
+  index: number,
+): readonly [number, number] {
   const { initial, joined } = HANDSHAKE_AND_CLOSE;
   const data = packetsPerSubflow - (index === 0 ? initial : joined);
   return [Math.ceil(data / 2), Math.floor(data / 2)];
 }
 
-function makeSessions(workload: Workload, random: Random): Session[] {
+function makeSessions(
+  workload: Pick<Workload, "sessions" | "packetsPerSubflow" | "checksums">,
+  random: Random,
+): Session[] {
   const spread = workload.packetsPerSubflow / 4;
   return Array.from({ length: workload.sessions }, (_, number) => {
     const session = new Session(number, random, workload.checksums);

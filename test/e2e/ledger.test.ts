@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AgentRecord } from "../../schema/agent-record.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import { Network } from "../lab/network.ts";
+import { packetsReceived } from "../lab/quiet.ts";
 import { capturePath } from "../support/copies.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { Program } from "./program.ts";
@@ -91,9 +92,14 @@ describe.skipIf(reason !== undefined)(titled("the ledger of what agents lost", r
     // Slow enough that the recording goes on through all of this.
     const agent = replay(0, "0.15");
     await agent.says(/started/);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const more = async (packets: number) => {
+      const before = packetsReceived(network, "collector", "in");
+      const came = () => packetsReceived(network, "collector", "in") - before;
+      await vi.waitUntil(() => came() >= packets, { timeout: 20_000, interval: 20 });
+    };
+    await more(100);
     expect(await first.stop()).toBe(0);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await more(20);
     const second = await collect("second");
     await agent.ended();
     expect(await second.stop()).toBe(0);

@@ -7,6 +7,7 @@ import { TOPICS } from "../../schema/topics.ts";
 import { copiesIn, type Delivered, packetsIn } from "../agent/mirror/copies.ts";
 import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
+import { connectionsClosed } from "../lab/quiet.ts";
 import { StalledTransfer, type TransferTruth, transfer } from "../lab/transfer.ts";
 import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS, setMtu } from "../lab/two-paths.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -49,8 +50,6 @@ const WAYS: readonly Way[] = [
   { name: "script", family: "ipv6", delivery: "ipv4", method: "nft", device: "vxlan", isAlone: true, mtu: 1500 },
 ];
 
-/** After the peers closed their sockets the kernels still exchange the last FINs and ACKs. */
-const LAST_PACKETS_MS = 1000;
 /** Times a transfer over IPv6 that stands still is tried. */
 const TRIES = 4;
 
@@ -123,7 +122,7 @@ describe.skipIf(reason !== undefined)(titled("mirrored by kernels, sessions of k
     } catch (error) {
       if (!(error instanceof StalledTransfer)) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, LAST_PACKETS_MS));
+    if (truth !== null) await connectionsClosed(network);
     for (const end of ends) await end();
     await Promise.all(all.map((count) => count.finish()));
     expect(await collector.stop(), collector.errors).toBe(0);

@@ -4,6 +4,7 @@ import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
+import { connectionsClosed } from "../lab/quiet.ts";
 import { type TransferOptions, type TransferTruth, transfer } from "../lab/transfer.ts";
 import { ADDRESSES, ROUTERS } from "../lab/two-paths.ts";
 import { Program } from "./program.ts";
@@ -57,9 +58,6 @@ export interface Observation {
   /** By watched router: TCP packets it forwarded, and copies that left it, as tcpdump counts them. */
   readonly passed: readonly { readonly tcp: number; readonly copies: number }[];
 }
-
-/** After the peers closed their sockets the kernels still exchange the last FINs and ACKs. */
-const LAST_PACKETS_MS = 1000;
 
 /**
  * Runs a collector, an agent on each router, and tcpdump beside them; lets client and server transfer; ends everything
@@ -117,7 +115,7 @@ export async function observe(
     await endAll();
     throw error;
   }
-  await new Promise((resolve) => setTimeout(resolve, LAST_PACKETS_MS));
+  await connectionsClosed(network);
 
   await endAll();
   const [records, findings] = await Promise.all([

@@ -51,6 +51,17 @@ export class EdgeNode {
     return pids.filter((pid) => pid !== "" && commandLine(pid).includes(text)).map(Number);
   }
 
+  /** What of rules and devices is installed in `edge`, without numbers and counts: the same each time, once it is complete. */
+  installed(): string {
+    const filters = this.network.exec("edge", "tc", "filter", "show", "dev", "in0", "ingress");
+    const rules = this.network
+      .exec("edge", "nft", "--stateless", "list", "ruleset")
+      .replace(/ *elements = {[^}]*}/g, "");
+    return [this.leftovers(), filters, rules]
+      .join("\n")
+      .replace(/^\d+: |id \d+|tag \S+|index \d+|qdisc clsact \S+|link\/ether.*/gm, "");
+  }
+
   /** What kernel mirroring has left in `edge`. */
   leftovers(): string {
     const { network } = this;

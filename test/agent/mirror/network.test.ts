@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Program } from "../../e2e/program.ts";
 import { needs, titled } from "../../support/requirements.ts";
 import { BEGIN, conversation, packetOf, payloadPackets } from "../frames.ts";
@@ -35,7 +35,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const settle = (ms = 400) => new Promise((resolve) => setTimeout(resolve, ms));
+const until = (holds: () => boolean) => vi.waitUntil(holds, { timeout: 20_000, interval: 50 });
 
 /** A configuration file: what it says, and an agent that obeys it on `in0`. */
 function agentWith(yaml: string, ...words: string[]): Program {
@@ -62,11 +62,11 @@ async function printed(...words: string[]): Promise<string> {
   return program.output;
 }
 
-/** The copies that arrive while something happens. */
-async function copiesOf(device: string, happens: () => unknown): Promise<string[]> {
+/** The copies that arrive when something happens, of which there should be so many. */
+async function copiesOf(device: string, count: number, happens: () => unknown): Promise<string[]> {
   const there = await edge.recording();
   await happens();
-  await settle();
+  await until(() => copiesIn(there, delivered(device)).length >= count);
   await there.finish();
   return copiesIn(there, delivered(device));
 }
@@ -85,9 +85,8 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     async ({ by, device, collector, copied }) => {
       const mirror = agent(by, device, "-c", collector);
       await mirror.says(/agent .* started/);
-      const copies = await copiesOf(device, async () => {
+      const copies = await copiesOf(device, 2 * copied.length, () => {
         edge.inject(TRAFFIC);
-        await settle();
         edge.inject(TRAFFIC, "out");
       });
       expect(copies).toEqual([...payloadPackets(copied), ...payloadPackets(copied)]);
@@ -110,8 +109,8 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     const mirror = agentWith(`capture: { method: ${by} }\nmirror: { device: vxlan }\n${exclude}`);
     await mirror.says(/started/);
     const other = conversation(1004, 0, true);
-    const copies = await copiesOf("vxlan", () => edge.inject([...MPTCP, ...other]));
     const copied = by === "nft" ? other : CONTROL.flatMap((n) => other.slice(n, n + 1));
+    const copies = await copiesOf("vxlan", copied.length, () => edge.inject([...MPTCP, ...other]));
     expect(copies).toEqual(payloadPackets(copied));
     await mirror.stop();
   });
@@ -122,8 +121,9 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     );
     await mirror.says(/started/);
     const [first, second] = [conversation(1001, 0, true), conversation(1004, 0, true)];
-    const copies = await copiesOf("vxlan", () => edge.inject([...first, ...second]));
-    expect(copies).toEqual(payloadPackets([...first, ...second.slice(0, 2)]));
+    const copied = [...first, ...second.slice(0, 2)];
+    const copies = await copiesOf("vxlan", copied.length, () => edge.inject([...first, ...second]));
+    expect(copies).toEqual(payloadPackets(copied));
     await mirror.says(/1 flows are remembered, and there are more: 2 packets were copied only because/);
     await mirror.stop();
   });
@@ -135,7 +135,6 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     const burst = Array.from({ length: 45 }, () => MPTCP.slice(0, 200)).flat();
     edge.inject(burst);
     mirror.kill("SIGCONT");
-    await settle();
     await mirror.stop();
     const { seen, lost } = mirror.logged(/ended/);
     expect([seen, lost]).toEqual([8192, burst.length - 8192]);
@@ -145,9 +144,9 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
   it("forgets a flow that was idle", async () => {
     const mirror = agentWith("capture: { method: nft }\nmirror: { device: vxlan, idleSeconds: 1 }");
     await mirror.says(/started/);
-    const copies = await copiesOf("vxlan", async () => {
+    const copies = await copiesOf("vxlan", 10, async () => {
       edge.inject(MPTCP.slice(0, 10));
-      await settle(1500);
+      await until(() => !edge.network.exec("edge", "nft", "list", "ruleset").includes("elements"));
       edge.inject(MPTCP.slice(10, 20));
     });
     expect(copies).toEqual(payloadPackets(MPTCP.slice(0, 10)));
@@ -173,12 +172,13 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     ];
     const flow = MPTCP.slice(0, 20);
     const copied = by === "tc" && device === "vxlan" ? flow.slice(0, 2) : flow;
+    const whole = edge.installed();
     const again = () => (mirror.errors.match(/installing the mirror again/g) ?? []).length;
     for (const [n, breaking] of breakings.entries()) {
       breaking();
       await mirror.says(new RegExp(`(?:installing the mirror again[^]*){${n + 1}}`));
-      await settle();
-      const copies = await copiesOf(device, () => edge.inject(flow));
+      await expect.poll(() => edge.installed(), { timeout: 20_000 }).toBe(whole);
+      const copies = await copiesOf(device, copied.length, () => edge.inject(flow));
       expect(copies, `after breaking ${n}`).toEqual(payloadPackets(copied));
     }
     expect(again()).toBe(breakings.length);
@@ -191,8 +191,7 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     await mirror.says(/started/);
     expect(edge.leftovers()).toContain("rejoin");
     await killed(mirror);
-    for (let n = 0; n < 100 && edge.leftovers() !== ""; n++) await settle(50);
-    expect(edge.leftovers()).toBe("");
+    await until(() => edge.leftovers() === "");
     expect(edge.processes("keep")).toEqual([]);
   });
 
@@ -217,10 +216,13 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
   it("as another user: rules and TAP are made anew, and removed", async () => {
     const mirror = agentWith("capture: { method: nft }\nuser: nobody");
     await mirror.says(/started/);
+    const whole = edge.installed();
     edge.network.ip("edge", "link", "del", "rejoin");
     await mirror.says(/TAP rejoin is gone[\s\S]*installing the mirror again/);
-    await settle();
-    expect(await copiesOf("tap", () => edge.inject(MPTCP.slice(0, 20)))).toEqual(payloadPackets(MPTCP.slice(0, 20)));
+    await expect.poll(() => edge.installed(), { timeout: 20_000 }).toBe(whole);
+    expect(await copiesOf("tap", 20, () => edge.inject(MPTCP.slice(0, 20)))).toEqual(
+      payloadPackets(MPTCP.slice(0, 20)),
+    );
     expect(await mirror.stop()).toBe(0);
     expect(edge.leftovers()).toBe("");
   });
@@ -235,7 +237,7 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     await killed(first);
     const third = agent("nft", "vxlan");
     await third.says(/started/);
-    expect(await copiesOf("vxlan", () => edge.inject(MPTCP))).toEqual(payloadPackets(MPTCP));
+    expect(await copiesOf("vxlan", MPTCP.length, () => edge.inject(MPTCP))).toEqual(payloadPackets(MPTCP));
     await third.stop();
     expect(edge.leftovers()).toBe("");
   });
@@ -259,11 +261,11 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
       edge.network.exec("edge", "env", "-i", "PATH=/bin:/sbin:/usr/sbin:/usr/bin", "sh", file, verb);
     const copied = by === "nft" ? MPTCP : STATELESS;
     script("start");
-    expect(await copiesOf("vxlan", () => edge.inject(TRAFFIC))).toEqual(payloadPackets(copied));
+    expect(await copiesOf("vxlan", copied.length, () => edge.inject(TRAFFIC))).toEqual(payloadPackets(copied));
     script("check");
     edge.network.ip("edge", "link", "del", "rejoin");
     script("check");
-    expect(await copiesOf("vxlan", () => edge.inject(TRAFFIC))).toEqual(payloadPackets(copied));
+    expect(await copiesOf("vxlan", copied.length, () => edge.inject(TRAFFIC))).toEqual(payloadPackets(copied));
     expect(script("counts")).toContain(`tx_packets ${copied.length}\n`);
     // It is no agent's.
     expect(await new Program(edge.network, "edge", "agent", "--clean").ended()).toBe(0);
@@ -289,10 +291,10 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     const send =
       "import socket,sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(bytes.fromhex(sys.argv[1]), ('10.9.0.1', 4789))";
     edge.network.exec("core", "python3", "-c", send, `0800000000000100${Buffer.from(frame).toString("hex")}`);
-    await settle();
-    const received = edge.network.exec("edge", "cat", "/sys/class/net/rejoin/statistics/rx_packets").trim();
+    const received = () => edge.network.exec("edge", "cat", "/sys/class/net/rejoin/statistics/rx_packets").trim();
+    await until(() => received() !== "0");
     const neighbours = edge.network.ip("edge", "neigh", "show", "dev", "in0");
-    expect([received, neighbours]).toEqual(["1", ""]);
+    expect([received(), neighbours]).toEqual(["1", ""]);
     edge.network.exec("edge", "sh", file, "stop");
   });
 

@@ -6,6 +6,7 @@ import { LiveSessions } from "../live/live-sessions.ts";
 import type { LiveWorkload } from "../live/workload.ts";
 import { Pieces } from "../pieces.ts";
 import { coprimeStride, Random } from "../random.ts";
+import { playSessions } from "../traffic.ts";
 import { type FrameKind, FrameStore, SLOT_OCTETS } from "../wire/frames.ts";
 
 /** What is sent, and where: frames out of an interface, or datagrams to an address. */
@@ -16,6 +17,8 @@ export interface SendWorkload {
   readonly port: number;
   readonly packets: number;
   readonly sessions: number;
+  /** Sessions end, after so many packets of each subflow; null: they send as long as there is room. */
+  readonly packetsPerSubflow: number | null;
   readonly seed: number;
 }
 
@@ -40,8 +43,13 @@ const base = halvesOf(memory.address);
 const random = new Random(workload.seed);
 const frames = new FrameStore(workload.kind, memory.buffer, new Pieces(random));
 
-/** Handshakes of all sessions, then rounds in which each subflow sends once, until there is no more room. */
+/** Sessions from their first packets to their last; or handshakes of all sessions, then rounds in which each subflow sends once, until there is no more room. */
 function generate(): void {
+  const { packetsPerSubflow } = workload;
+  if (packetsPerSubflow !== null) {
+    playSessions({ ...workload, packetsPerSubflow }, random, frames);
+    return;
+  }
   const shape: LiveWorkload = {
     ...{ subflows: null, holes: 0, warmUpRounds: 0, sessionsBefore: 0, rounds: 0 },
     ...workload,

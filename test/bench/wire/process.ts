@@ -51,6 +51,12 @@ export class MeasuredProcess {
     return { user: all * share, system: all * (1 - share) };
   }
 
+  /** Octets of memory that it has (VmRSS of proc(5)). */
+  resident(): number {
+    const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.child.pid}/status`, "utf8")) ?? [];
+    return Number(kibibytes) * 1024;
+  }
+
   /** Asks it to end and waits until all that it says was read. */
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.child.exitCode !== null) return;

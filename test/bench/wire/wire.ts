@@ -25,7 +25,7 @@ export const INTERFACE = "wire0";
 const PORT = 4754;
 /** After the last packet: a block of a ring, and what waits in a queue. */
 const SETTLE_MS = 500;
-const SESSIONS = 1000;
+const ENDLESS = { sessions: 1000, packetsPerSubflow: null };
 const SEED = 4;
 
 /** Why live rows cannot be measured on this machine; undefined where they can. */
@@ -38,8 +38,12 @@ export class Wire {
   private lines: Interface | null = null;
   private say: (line: string) => void = () => {};
 
-  /** Builds it, and has the sender make so many packets. */
-  static async open(kind: FrameKind, packets: number): Promise<Wire> {
+  /** Builds it, and has the sender make so many packets: of 1,000 sessions without an end, or of these. */
+  static async open(
+    kind: FrameKind,
+    packets: number,
+    ending: { readonly sessions: number; readonly packetsPerSubflow: number | null } = ENDLESS,
+  ): Promise<Wire> {
     const wire = new Wire();
     try {
       await wire.build({
@@ -48,7 +52,7 @@ export class Wire {
         interfaceName: INTERFACE,
         address: RECEIVER_ADDRESS,
         port: PORT,
-        sessions: SESSIONS,
+        ...ending,
         seed: SEED,
       });
       return wire;
