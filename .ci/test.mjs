@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { audit } from "./audit.mjs";
 import { prepareBuild, prepareDependencies, prepareSystem } from "./prepare.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -50,6 +51,14 @@ function runVitest(args) {
   rmSync(folder, { recursive: true });
 }
 
+/** Asks the registry what is known of the packages; where it gives no answer, that is a skipped check. */
+function checkPackages() {
+  const { result, lines } = audit();
+  for (const line of lines) process.stdout.write(`     ${line}\n`);
+  if (result === "skipped") skipped.push(`no known weakness in packages (skipped: ${lines[0]})`);
+  else check("no known weakness in packages", result === "passed");
+}
+
 function countTests(report) {
   for (const file of report.testResults) {
     const name = file.name.replace(ROOT, "");
@@ -74,6 +83,7 @@ else {
   check("types", passes("tsc", ["-p", "tsconfig.json"]));
   check("lint and format", passes("biome", ["check", "--reporter=summary", "."]));
   check("nothing unused", passes("knip", []));
+  checkPackages();
   runVitest(process.argv.slice(2));
 }
 
