@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
-import { BIN } from "./test/support/kubernetes/cache.ts";
+import { BIN } from "./test/support/tools/cache.ts";
 
 /** Tests that start programs, brokers and networks: one file at a time, after the others. */
 const SYSTEM_TESTS = ["test/{e2e,lab}/**/*.test.ts"];
-/** They need programs that take long to build: `npm run test:kubernetes`. */
-const ELSEWHERE = ["test/kubernetes/**"];
+/** Minutes long: `npm run test:kubernetes`, `npm run test:image`. */
+const ELSEWHERE = ["test/{kubernetes,container}/**"];
 
 export default defineConfig({
   test: {
@@ -12,7 +12,7 @@ export default defineConfig({
     // Generous: a loaded machine must not turn a test red.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // Programs that were built for tests of the chart, where the machine has none of its own.
+    // Programs that were built for tests, where the machine has none of its own.
     env: { PATH: `${process.env.PATH}:${BIN}` },
     projects: [
       {

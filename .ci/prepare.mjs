@@ -36,6 +36,7 @@ const PROGRAMS = {
   mvn: "maven",
   openssl: "openssl",
   python3: "python3",
+  wg: "wireguard-tools",
 };
 
 const say = (line) => process.stderr.write(`prepare: ${line}\n`);

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
-import { VERSIONS } from "../support/kubernetes/versions.ts";
+import { VERSIONS } from "../support/tools/versions.ts";
 import type { PodSpec } from "./pod-security.ts";
 
 /** The chart's folder. */

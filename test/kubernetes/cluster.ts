@@ -5,7 +5,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../support/kafka.ts";
-import { CACHE } from "../support/kubernetes/cache.ts";
+import { CACHE } from "../support/tools/cache.ts";
 
 /** How a program ended, and all that it said. */
 export interface Ended {

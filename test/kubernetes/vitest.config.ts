@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { BIN } from "../support/kubernetes/cache.ts";
+import { BIN } from "../support/tools/cache.ts";
 
 /** `npm run test:kubernetes`: minutes long, and so no part of `npm test`. */
 export default defineConfig({

@@ -9,7 +9,8 @@ function runs(program: string, ...args: string[]): boolean {
   return spawnSync(program, args, { stdio: "ignore", timeout: 30_000 }).status === 0;
 }
 
-function onPath(program: string): boolean {
+/** Whether PATH has a program of this name. */
+export function onPath(program: string): boolean {
   return (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, program)));
 }
 
@@ -41,6 +42,7 @@ function kernelTakes(commands: string): boolean {
 }
 
 const PROGRAMS = [
+  "buildah",
   "capinfos",
   "editcap",
   "ethtool",
@@ -53,19 +55,23 @@ const PROGRAMS = [
   "javac",
   "jq",
   "kubeconform",
+  "mmdebstrap",
   "mvn",
   "nft",
   "nstat",
   "openssl",
+  "podman",
   "prlimit",
   "prometheus",
   "promtool",
   "python3",
+  "runc",
   "ss",
   "taskset",
   "tc",
   "tcpdump",
   "tshark",
+  "wg",
   "zstd",
 ] as const;
 
@@ -86,6 +92,7 @@ const PROBES = {
   "VXLAN devices": () => kernelTakes("ip link add probe type vxlan id 1 remote 192.0.2.1 dstport 4789"),
   "GRE devices": () => kernelTakes("ip link add probe type gretap remote 192.0.2.1"),
   "Geneve devices": () => kernelTakes("ip link add probe type geneve id 1 remote 192.0.2.1"),
+  WireGuard: () => onPath("wireguard") || kernelTakes("ip link add probe type wireguard"),
   "TAP devices": () => kernelTakes("ip tuntap add probe mode tap"),
   "Java 17": () => javaVersion() >= 17,
   koffi: () => loads("koffi"),

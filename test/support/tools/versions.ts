@@ -9,4 +9,6 @@ export const VERSIONS = {
   prometheus: "0.316.0",
   /** Of which the definitions of ServiceMonitor and PrometheusRule come. */
   prometheusOperator: "0.85.0",
+  /** In user space, where the kernel has none. */
+  wireguard: "0.0.0-20260522210424-ecfc5a8d5446",
 } as const;

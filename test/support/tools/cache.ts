@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 /** Where programs and schemas are that were built for tests, once a machine. */
-export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "rejoin-kubernetes");
+export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "rejoin-tools");
 
 /** Programs that were built; the last place of PATH in tests, so that what a machine has of its own comes first. */
 export const BIN = join(CACHE, "bin");

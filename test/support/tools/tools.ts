@@ -111,6 +111,7 @@ export const TOOLS: readonly Tool[] = [
   },
   program("promtool", `${PROMETHEUS}/promtool`, VERSIONS.prometheus, ...SMALL),
   program("prometheus", `${PROMETHEUS}/prometheus`, VERSIONS.prometheus, ...SMALL),
+  program("wireguard", "golang.zx2c4.com/wireguard", VERSIONS.wireguard),
   program("helm", "helm.sh/helm/v4/cmd/helm", VERSIONS.helm),
   program("kwok", "sigs.k8s.io/kwok/cmd/kwok", VERSIONS.kwok),
   { name: "stages", version: VERSIONS.kwok, files: ["stages.yaml", "storage-class.yaml"], build: buildStages },
