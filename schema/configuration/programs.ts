@@ -76,8 +76,10 @@ export function leavesOf(node: SchemaNode): string[][] {
   return Object.entries(node.properties).flatMap(([name, below]) => leavesOf(below).map((path) => [name, ...path]));
 }
 
-/** Whether text may stand there: then text from outside is taken as it is, and read as YAML where it may not. */
-export function takesText({ type, anyOf }: SchemaNode): boolean {
+/** Whether any text may stand there: then text from outside is taken as it is, and read as YAML where it may not. */
+export function takesText({ type, anyOf, const: only }: SchemaNode): boolean {
+  // One word beside numbers, such as `max`, is no reason to take a number for text.
+  if (only !== undefined) return false;
   return type === "string" || (Array.isArray(type) && type.includes("string")) || (anyOf?.some(takesText) ?? false);
 }
 

@@ -1,17 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { needs, titled } from "../support/requirements.ts";
+import { type CommandBlock, commandBlocks, isFollowed, pages } from "./command-blocks.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Pages whose blocks of `sh` are run, one after the other, in a folder that has the tree's captures. */
 const PAGES = ["docs/records.md", "docs/detection.md", "docs/consumers/README.md"];
-/** Stands above a block that is not run, with the reason. */
-const NOT_EXECUTED = /<!-- not executed: [^>]+ -->\n$/;
-
 const folder = mkdtempSync(join(tmpdir(), "rejoin-commands-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 symlinkSync(join(ROOT, "collectors"), join(folder, "collectors"));
@@ -22,11 +20,19 @@ writeFileSync(
 );
 chmodSync(join(folder, "npx"), 0o755);
 
-const blocks = PAGES.flatMap((page) => {
-  const text = readFileSync(join(ROOT, page), "utf8");
-  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)]
-    .filter(({ index }) => !NOT_EXECUTED.test(text.slice(0, index)))
-    .map(([, commands = ""]) => ({ page, commands, first: commands.split("\n", 1)[0] }));
+const isRun = ({ page, isFenced, isMarked }: CommandBlock) => PAGES.includes(page) && isFenced && !isMarked;
+const all = pages().flatMap(commandBlocks);
+const blocks = all.filter(isRun).map(({ page, commands }) => ({ page, commands, first: commands.split("\n", 1)[0] }));
+
+describe("blocks of commands in pages", () => {
+  it("are run by a test, or say why they are not", () => {
+    const untold = all.filter((block) => !block.isMarked && !isRun(block) && !isFollowed(block));
+    expect(untold.map(({ page, heading, commands }) => `${page}, ${heading}: ${commands}`)).toEqual([]);
+  });
+
+  it("are found where there are some", () => {
+    expect(new Set(all.map(({ page }) => page)).size).toBeGreaterThan(10);
+  });
 });
 
 const reason = needs("jq");

@@ -17,6 +17,8 @@ const HEAD = `# Configuration
 
 *Made of the schemas in \`schema/configuration\` by \`npm run schema\`.*
 
+<!-- not executed: the three ways to name a file; tests do so everywhere -->
+
     rejoin collect --config collector.yaml
     rejoin agent --config agent.yaml
     rejoin consume --topic rejoin.sessions.v1 --config consumer.yaml

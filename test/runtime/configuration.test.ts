@@ -54,6 +54,14 @@ describe("what wins", () => {
   it("is a variable as it is where text may stand", () => {
     expect(load(ANY, { REJOIN_COLLECTOR__NAME: "007" }).values.name).toBe("007");
   });
+  it("is a number beside the one word that may stand there", () => {
+    writeFileSync(file, "replay: { files: [a.pcap] }\ncollector: 192.0.2.9\n");
+    const speed = (text: string) => {
+      const environment = { REJOIN_AGENT__REPLAY__SPEED: text };
+      return loadConfiguration("agent", { file, environment, options: [] }).values.replay.speed;
+    };
+    expect([speed("8"), speed("max")]).toEqual([8, "max"]);
+  });
   it("is nothing for variables that Kubernetes makes of a service", () => {
     expect(faultsOf(ANY, { REJOIN_COLLECTOR_PORT: "udp://10.0.0.1:4754", REJOIN_COLLECTOR_SERVICE_HOST: "x" })).toEqual(
       [],

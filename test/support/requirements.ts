@@ -44,6 +44,7 @@ function kernelTakes(commands: string): boolean {
 const PROGRAMS = [
   "buildah",
   "capinfos",
+  "curl",
   "editcap",
   "ethtool",
   "go",
