@@ -1,6 +1,8 @@
 import type * as schema from "@grafana/schema/dist/esm/raw/dashboard/x/Dashboard_types.gen";
 import { DATA_SOURCE, type Json, type Panel } from "./panel.ts";
-import { ROWS, SUMMARY } from "./panels.ts";
+import { SERVICE } from "./service.ts";
+import { SUMMARY } from "./summary.ts";
+import { TRAFFIC } from "./traffic.ts";
 
 /** Grafana's grid is so many columns wide. */
 const COLUMNS = 24;
@@ -19,7 +21,7 @@ function placed(panels: readonly Panel[], width: number, height: number, y: numb
 function laidOut(): (Panel | Json<schema.RowPanel>)[] {
   const all: (Panel | Json<schema.RowPanel>)[] = placed(SUMMARY, COLUMNS / SUMMARY.length, SUMMARY_HEIGHT, 0);
   let y = SUMMARY_HEIGHT;
-  for (const { title, panels } of ROWS) {
+  for (const { title, panels } of [...TRAFFIC, ...SERVICE]) {
     all.push({ type: "row", id: 0, title, collapsed: false, panels: [], gridPos: { x: 0, y, w: COLUMNS, h: 1 } });
     all.push(...placed(panels, COLUMNS / 2, PANEL_HEIGHT, y + 1));
     y += 1 + Math.ceil(panels.length / 2) * PANEL_HEIGHT;

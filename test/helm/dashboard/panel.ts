@@ -17,6 +17,15 @@ export type Json<T> = T extends string
 /** A panel that has no place yet. */
 export type Panel = Json<schema.Panel>;
 
+/** Panels of one subject under its title. */
+export interface Row {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+
+/** How a collector is named in legends: by its pod, and by address where there is none. */
+export const WHO = "{{pod}} {{instance}}";
+
 /** What is asked of Prometheus: legend and query. The legend is empty where there is one line. */
 export type Query = readonly [legend: string, expr: string];
 
