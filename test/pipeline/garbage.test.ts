@@ -11,9 +11,12 @@ const folder = mkdtempSync(join(tmpdir(), "rejoin-garbage-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("the packet path", () => {
-  it("allocates nothing for a steady packet: at most two collections in a million", { timeout: 300_000 }, () => {
+  it.each([
+    { kind: "steady packet", checksums: false },
+    { kind: "mapping with a checksum, cut", checksums: true },
+  ])("allocates nothing for a $kind: at most two collections in a million", { timeout: 300_000 }, ({ checksums }) => {
     const path = join(folder, "steady.pcap");
-    const { packets } = writeTraffic(path, { sessions: 100, packetsPerSubflow: 12_000, snap: 126, seed: 3 });
+    const { packets } = writeTraffic(path, { sessions: 100, packetsPerSubflow: 12_000, snap: 126, seed: 3, checksums });
     // Sessions begin in the first quarter and end in the last; compiled code is there when they have begun.
     const [from, to] = [packets * 0.4, packets * 0.75];
     expect(to - from).toBeGreaterThanOrEqual(1_000_000);
