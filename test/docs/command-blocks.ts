@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** Stands above a block that is not run, with the reason. */
-const NOT_EXECUTED = /<!-- not executed: [^>]+ -->\n*$/;
+/** Stands above a block that is not run, with the reason, or that a test of its own reads out of the page. */
+const MARK = /<!-- (?:not executed: [^>]+|run by (test\/\S+\.test\.ts)) -->\n*$/;
 /** What a line of a shell begins with here. An indented block that begins otherwise is a piece of a file, or output. */
 const COMMAND =
   /^(\$ )?(rejoin|npx|npm|node|curl|kubectl|systemctl|systemd-analyze|sh|bash|ip|nft|tc|docker|helm|setpriv|apt-get|python3|java|jq|sysctl|install|test\/\S+|[A-Z_]+=\S+) /;
@@ -17,7 +17,7 @@ export interface CommandBlock {
   readonly commands: string;
   /** A fence of `sh`; else an indented block. */
   readonly isFenced: boolean;
-  /** It says why it is not run. */
+  /** It says why it is not run here. */
   readonly isMarked: boolean;
 }
 
@@ -59,6 +59,8 @@ export function commandBlocks(page: string): CommandBlock[] {
     .map(({ index, body, isFenced }) => {
       const before = text.slice(0, index);
       const [, heading = ""] = [...before.matchAll(/^#+ (.*)$/gm)].at(-1) ?? [];
-      return { page, heading, commands: body, isFenced, isMarked: NOT_EXECUTED.test(before) };
+      const mark = MARK.exec(before);
+      const isMarked = mark !== null && (mark[1] === undefined || existsSync(join(ROOT, mark[1])));
+      return { page, heading, commands: body, isFenced, isMarked };
     });
 }

@@ -9,7 +9,13 @@ import { type CommandBlock, commandBlocks, isFollowed, pages } from "./command-b
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Pages whose blocks of `sh` are run, one after the other, in a folder that has the tree's captures. */
-const PAGES = ["docs/records.md", "docs/detection.md", "docs/consumers/README.md"];
+const PAGES = [
+  "docs/records.md",
+  "docs/detection.md",
+  "docs/consumers/README.md",
+  "docs/sizing.md",
+  "docs/troubleshooting.md",
+];
 const folder = mkdtempSync(join(tmpdir(), "rejoin-commands-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 symlinkSync(join(ROOT, "collectors"), join(folder, "collectors"));
