@@ -18,7 +18,8 @@ collector:
       - { name: router1, addresses: [192.0.2.1] }
 \`\`\`
 
-[docs/kubernetes.md](../../docs/kubernetes.md) tells how to build the image, install, upgrade and what to mind;
+[docs/kubernetes.md](../../docs/kubernetes.md) tells how to build the image, install, [upgrade](../../docs/kubernetes.md#upgrades)
+and what to mind; [docs/operations.md](../../docs/operations.md) is for whoever is called;
 [docs/configuration.md](../../docs/configuration.md) has every key of \`collector.config\` and \`agent.config\`. A value that
 is not below is refused.
 

@@ -94,6 +94,10 @@ describe.skipIf(reason)(titled("the chart, rendered", reason), () => {
     [[...some, "--set", "collector.nativeGre=true"], "nothing of collector.config.listen needs it"],
     [[...some, "--set", "agent.enabled=true"], "agent.config.capture.interfaces"],
     [
+      [...some, "--set", "agent.enabled=true,agent.config.capture.interfaces={eth0},agent.podMonitor.enabled=true"],
+      "set agent.config.admin.listen",
+    ],
+    [
       [...some, "--set", "agent.enabled=true,agent.config.capture.interfaces={eth0},agent.config.capture.method=nft"],
       "agent.config.capture.method",
     ],

@@ -31,6 +31,19 @@ const pod = {
   affinity: asInKubernetes,
 };
 
+/** How the Prometheus operator finds and asks. */
+const monitor = z
+  .strictObject({
+    enabled: flag,
+    labels: map,
+    interval: z
+      .string()
+      .regex(/^\d+(ms|s|m|h)$/)
+      .optional(),
+    tokenSecret: z.strictObject({ name: text, key: text }).optional(),
+  })
+  .optional();
+
 const collector = z.strictObject({
   ...pod,
   enabled: flag,
@@ -56,17 +69,7 @@ const collector = z.strictObject({
       egress: listAsInKubernetes,
     })
     .optional(),
-  serviceMonitor: z
-    .strictObject({
-      enabled: flag,
-      labels: map,
-      interval: z
-        .string()
-        .regex(/^\d+(ms|s|m|h)$/)
-        .optional(),
-      tokenSecret: z.strictObject({ name: text, key: text }).optional(),
-    })
-    .optional(),
+  serviceMonitor: monitor,
   prometheusRule: z.strictObject({ enabled: flag, labels: map, alertLabels: map }).optional(),
   grafanaDashboard: z.strictObject({ enabled: flag, labels: map, annotations: map }).optional(),
   topologySpreadConstraints: listAsInKubernetes,
@@ -76,6 +79,7 @@ const agent = z.strictObject({
   ...pod,
   enabled: flag,
   config: PROGRAMS.agent.schema.optional(),
+  podMonitor: monitor,
   maxUnavailable: z.union([z.int().min(1), z.string().regex(/^\d{1,3}%$/)]).optional(),
 });
 

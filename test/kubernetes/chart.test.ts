@@ -139,7 +139,7 @@ describe("collectors in a namespace that enforces the restricted profile", () =>
     expect(cluster.helm("uninstall", "rejoin", "--namespace", "restricted", "--wait").status).toBe(0);
     expect(await gone("restricted", "collector")).toBe(true);
     const left = cluster.must(
-      ...["-n", "restricted", "get", "all,cm,sa,netpol,pdb,servicemonitors,prometheusrules", "-o", "name"],
+      ...["-n", "restricted", "get", "all,cm,sa,netpol,pdb,podmonitors,servicemonitors,prometheusrules", "-o", "name"],
       ...["-l", "app.kubernetes.io/instance=rejoin"],
     );
     expect(left).toBe("");

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../support/kafka.ts";
 import { CACHE } from "../support/tools/cache.ts";
+import { OPERATOR_KINDS } from "../support/tools/tools.ts";
 
 /** How a program ended, and all that it said. */
 export interface Ended {
@@ -131,7 +132,7 @@ export class Cluster {
       ...["--node-lease-duration-seconds", "40", "--server-address", `127.0.0.1:${kwokPort}`],
     );
     this.must("apply", "-f", join(CACHE, "storage-class.yaml"));
-    for (const kind of ["servicemonitors", "prometheusrules"]) {
+    for (const kind of OPERATOR_KINDS) {
       this.must("create", "-f", join(CACHE, "definitions", `${kind}.json`));
     }
     for (const name of nodes) this.apply(node(name));

@@ -70,7 +70,7 @@ function buildControlPlane(): void {
 }
 
 /** Kinds of the Prometheus operator that the chart makes objects of. */
-const OPERATOR_KINDS = ["servicemonitors", "prometheusrules"];
+export const OPERATOR_KINDS = ["podmonitors", "prometheusrules", "servicemonitors"];
 
 function buildSchemas(): void {
   const operator = sourcesOf(`github.com/prometheus-operator/prometheus-operator@v${VERSIONS.prometheusOperator}`);
