@@ -44,6 +44,7 @@ export function debugRoutes(
 ): Record<string, Route> {
   const route = (answer: (report: CollectorReport, part: Part) => unknown): Route => ({
     guarded: true,
+    byAddress: true,
     page: (query) => {
       if (!isOpen) return line(403, "beyond loopback this is told to who has a token only: set admin.token");
       const report = reportOf();

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIP } from "node:net";
 import { isLoopback, readListenAddress } from "../../schema/configuration/listen-address.ts";
 import { OperationalError } from "./errors.ts";
 
@@ -15,6 +16,11 @@ export interface Page {
 export interface Route {
   /** Who asks must have the token, where there is one. */
   readonly guarded: boolean;
+  /**
+   * Where there is no token, who asks must call this machine by address or `localhost`: a page in somebody's browser that has
+   * its own name lead here (DNS rebinding) does not.
+   */
+  readonly byAddress?: true;
   page(query: URLSearchParams): Page | Promise<Page>;
 }
 
@@ -117,6 +123,9 @@ export class AdminServer {
     if (route.guarded && !this.knows(request)) {
       return say(401, plain, "a bearer token is asked for\n", { "www-authenticate": "Bearer" });
     }
+    if (route.byAddress && this.token === null && !isAddressed(request.headers.host)) {
+      return say(403, plain, "without a token this is told only to who asks by address\n");
+    }
     try {
       const { status, type, body } = await route.page(new URLSearchParams(query));
       say(status, type, body);
@@ -131,6 +140,13 @@ export class AdminServer {
     const [, said] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "") ?? [];
     return said !== undefined && timingSafeEqual(digest(said), digest(this.token));
   }
+}
+
+/** Whether a Host header is an address or `localhost`, with or without a port. */
+function isAddressed(host: string | undefined): boolean {
+  const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(host ?? "") ?? [];
+  const name = bracketed ?? plain ?? "";
+  return name === "localhost" || isIP(name) !== 0;
 }
 
 /** The route of a probe, open to everybody: yes or no on the first line, a reason on each other. */

@@ -17,6 +17,7 @@ async function serve(
     {
       "/open": { guarded: false, page: page(200, "o") },
       "/guarded": { guarded: true, page: page(200, "g") },
+      "/addressed": { guarded: true, byAddress: true, page: page(200, "a") },
       "/unwell": { guarded: false, page: page(503, "u") },
       "/fault": {
         guarded: false,
@@ -42,7 +43,7 @@ describe("an admin server", () => {
     const get = await serve(null);
     expect(await get("/open?x=1")).toEqual([200, "o"]);
     expect(await get("/unwell")).toEqual([503, "u"]);
-    expect(await get("/")).toEqual([404, "/open\n/guarded\n/unwell\n/fault\n"]);
+    expect(await get("/")).toEqual([404, "/open\n/guarded\n/addressed\n/unwell\n/fault\n"]);
     expect(await get("/open", { method: "HEAD" })).toEqual([200, ""]);
   });
 
@@ -62,6 +63,19 @@ describe("an admin server", () => {
 
   it("asks for none where it has none", async () => {
     expect(await (await serve(null))("/guarded")).toEqual([200, "g"]);
+  });
+
+  it.each([
+    ["127.0.0.1:9464", null, 200],
+    ["[::1]:9464", null, 200],
+    ["localhost", null, 200],
+    ["rebound.example.net:9464", null, 403],
+    ["rebound.example.net", "right", 200],
+  ])("lets who calls it %s, with the token %s, ask what a name must not lead to: %d", async (host, token, status) => {
+    await serve(token);
+    const socket = connect(Number(new URL(base).port), "127.0.0.1");
+    socket.write(`GET /addressed HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer right\r\n\r\n`);
+    expect(await text(socket)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   });
 
   it("says no more of a fault of its own than that it is one", async () => {
