@@ -34,7 +34,8 @@ class BatchedSocket implements SendSocket {
   private readonly memory: Mapping;
   private readonly base: Halves;
   private readonly headers: MessageHeaders;
-  /** An error that tells nothing; 0 for none. */
+  /** Errors that are never of the copy at hand, but answer one sent earlier; and one of them that tells nothing, 0 for none. */
+  private readonly answers: ReadonlySet<string>;
   private readonly untold: number;
   /** Who is told of each copy under way. A ring, as the headers are: `pending` of them from `first` on. */
   private readonly done: (Done | null)[] = Array<Done | null>(MAX_PLACES).fill(null);
@@ -57,6 +58,7 @@ class BatchedSocket implements SendSocket {
     this.headers = headers;
     // A host with GRE tunnels of its own answers "port unreachable" to all that is none of theirs, though a socket takes it.
     this.untold = isGre ? ECONNREFUSED : 0;
+    this.answers = isGre ? GRE_ANSWERS : UDP_ANSWERS;
     // Only UDP is cut into datagrams: a raw socket would make one packet of them.
     this.longestJoined = isGre ? 0 : MAX_JOINED_OCTETS;
     this.arena = new Uint8Array(memory.buffer);
@@ -91,6 +93,11 @@ class BatchedSocket implements SendSocket {
       }
       const error = this.libc.errorName();
       if (error === "EINTR") continue;
+      // It came in the midst of this call. Nothing of this copy was tried: the next call begins with it.
+      if (this.answers.has(error)) {
+        this.note(constants.errno[error as keyof typeof constants.errno]);
+        continue;
+      }
       if (error === "EAGAIN") {
         this.later();
         return;
@@ -165,12 +172,18 @@ class BatchedSocket implements SendSocket {
   private takeError(): void {
     if (this.closed) return;
     this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, ERROR, ERROR_LENGTH);
-    const error = ERROR_NUMBER[0] ?? 0;
+    this.note(ERROR_NUMBER[0] ?? 0);
+  }
+
+  private note(error: number): void {
     if (error === EMSGSIZE) this.lengthErrors++;
     else if (error !== 0 && error !== this.untold) this.errors++;
   }
 }
 
+/** ICMP that a port or a protocol is unreachable, or that IPv6 does not know the next header. */
+const UDP_ANSWERS: ReadonlySet<string> = new Set(["ECONNREFUSED"]);
+const GRE_ANSWERS: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOPROTOOPT", "EPROTO"]);
 /** A device whose card makes no checksums, or a kernel that knows nothing of it. */
 const CANNOT_JOIN = new Set(["EIO", "ENOPROTOOPT", "EOPNOTSUPP"]);
 const { EMSGSIZE, ECONNREFUSED } = constants.errno;

@@ -11,8 +11,8 @@ const SESSIONS = 1000;
 const PACKETS_PER_SUBFLOW = 60;
 /** Sessions have 2.5 subflows. */
 const PACKETS = SESSIONS * 2.5 * PACKETS_PER_SUBFLOW;
-/** One packet in so many may be lost. */
-const MOST_LOST = 10_000;
+/** One packet in so many may be lost: a session whose end was lost ends when its addresses are played again. */
+const MOST_LOST = 100;
 const LOOK_MS = 2000;
 const LINE_SECONDS = 30;
 
@@ -39,7 +39,7 @@ interface Totals {
 /**
  * `npm run soak [-- --minutes 10 --rate 10000]`: an agent and a collector under so many packets a second, of sessions that
  * begin and end all the time. Prints the memory of both over time, what they counted, and a verdict. Returns the exit status: 1
- * where memory did not stay flat, 2 where it cannot be run, or where more packets were lost than a few.
+ * where memory did not stay flat, 2 where it cannot be run, or where one packet in a hundred was lost.
  */
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: OPTIONS });
@@ -101,7 +101,7 @@ function verdict(watched: readonly Watched[], plays: number): number {
     `collector: ${number(dropped)} dropped by its kernel, ${number(packetsIn)} came, ${number(sessions?.ended ?? 0)} sessions ended`,
   );
   if (lost + dropped > (plays * PACKETS) / MOST_LOST) {
-    print("not judged: sessions whose ends were lost stay in memory; take a lower --rate");
+    print("not judged: that was no load for this machine; take a lower --rate");
     return 2;
   }
   const good = watched.map(({ name, samples }) => {
