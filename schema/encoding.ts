@@ -88,7 +88,10 @@ function reasonOf(error: unknown, format: Format): string {
   return `not ${name}`;
 }
 
-/** The value as msgpackr must get it: fields in their types, absent ones left out, integers it would write as float64 as bigint. */
+/**
+ * The value as msgpackr must get it: fields in their types, absent ones left out, integers it would write as float64 as
+ * bigint. Most parts of a record are such already, and stay the objects they are: a copy costs more than its encoding.
+ */
 function withTypes(value: unknown, type: TypedFields): unknown {
   if (typeof value === "number") {
     return Number.isInteger(value) && (value > 0xffffffff || value < -0x80000000) ? BigInt(value) : value;
@@ -98,13 +101,27 @@ function withTypes(value: unknown, type: TypedFields): unknown {
     return type === "wide" ? BigInt(value) : value;
   }
   if (value === null || typeof value !== "object") return value;
-  if (Array.isArray(value)) return value.map((item) => withTypes(item, undefined));
-  const copy: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(value)) {
-    if (field !== undefined) copy[name] = withTypes(field, below(type, name));
+  if (Array.isArray(value)) return itemsWithTypes(value);
+  const fields = value as Readonly<Record<string, unknown>>;
+  let copy: Record<string, unknown> | null = null;
+  for (const name of Object.keys(fields)) {
+    const field = fields[name];
+    if (field === undefined) return withTypes(withoutAbsent(fields), type);
+    const typed = withTypes(field, below(type, name));
+    if (typed === field) continue;
+    copy ??= { ...fields };
+    copy[name] = typed;
   }
-  return copy;
+  return copy ?? value;
 }
+
+function itemsWithTypes(items: readonly unknown[]): readonly unknown[] {
+  const typed = items.map((item) => withTypes(item, undefined));
+  return typed.some((item, i) => item !== items[i]) ? typed : items;
+}
+
+const withoutAbsent = (fields: Readonly<Record<string, unknown>>): object =>
+  Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined));
 
 function recordFrom(value: unknown): Decoded {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return { ok: false, reason: "not a record" };

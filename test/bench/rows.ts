@@ -5,6 +5,7 @@ import type { Row } from "./result.ts";
 import { CHECKSUM_ROW } from "./rows/checksum.ts";
 import { DIGEST } from "./rows/digest.ts";
 import { GROWTH } from "./rows/growth.ts";
+import { HANDOVER } from "./rows/handover.ts";
 import { MEMORY } from "./rows/memory.ts";
 import { MILLION_ROW } from "./rows/million.ts";
 import { RING } from "./rows/ring.ts";
@@ -19,6 +20,6 @@ import { UDP } from "./rows/udp.ts";
 export const ROWS: readonly Row[] = [
   ...[readingRow(HEADERS), readingRow(PAYLOAD), readingRow(MIXED)],
   ...[STREAMS, DIGEST, CHECKSUM_ROW],
-  ...[MILLION_ROW, MEMORY, SETUP, GROWTH, START],
+  ...[MILLION_ROW, MEMORY, SETUP, HANDOVER, GROWTH, START],
   ...[RING, UDP, SELECT, SEND],
 ];
