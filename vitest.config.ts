@@ -1,8 +1,14 @@
 import { defineConfig } from "vitest/config";
 import { BIN } from "./test/support/tools/cache.ts";
 
-/** Tests that start programs, brokers and networks: one file at a time, after the others. */
-const SYSTEM_TESTS = ["test/{e2e,lab}/**/*.test.ts"];
+/** Tests that start programs and brokers: after the others. */
+const SYSTEM_TESTS = ["test/e2e/**/*.test.ts"];
+/** Tests of packets on networks of their own, which a busy machine loses: one file at a time, after all others. */
+const NETWORK_TESTS = [
+  "test/e2e/{ledger,live-matrix,mirror,spine,tunnel}.test.ts",
+  "test/e2e/edge/*.test.ts",
+  "test/lab/*.test.ts",
+];
 /** Minutes long: `npm run test:kubernetes`, `npm run test:image`. */
 const ELSEWHERE = ["test/{kubernetes,container}/**"];
 
@@ -20,7 +26,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...SYSTEM_TESTS, ...ELSEWHERE],
+          exclude: [...SYSTEM_TESTS, ...NETWORK_TESTS, ...ELSEWHERE],
           globalSetup: "test/property/seed.ts",
           setupFiles: "test/property/same-seed.ts",
           maxWorkers: 2,
@@ -30,12 +36,24 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "e2e",
+          name: "system",
           include: SYSTEM_TESTS,
-          maxWorkers: 1,
+          exclude: NETWORK_TESTS,
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "network",
+          include: NETWORK_TESTS,
+          maxWorkers: 1,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

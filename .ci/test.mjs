@@ -12,7 +12,7 @@ import { prepareBuild, prepareDependencies, prepareSystem } from "./prepare.mjs"
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const REPORTER = fileURLToPath(new URL("json-report.mjs", import.meta.url));
 /** All tests together; a run that hangs is ended and counts as failed. */
-const VITEST_TIMEOUT_MS = 25 * 60_000;
+const VITEST_TIMEOUT_MS = 27 * 60_000;
 
 const counts = { passed: 0, failed: 0 };
 const skipped = [];
