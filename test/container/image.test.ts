@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SESSION_DATASET } from "../../schema/session-vocabulary.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -12,6 +14,7 @@ const CONFIGURATION = {
   sink: { kind: "files" },
   admin: { listen: 9464 },
 };
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const USER = 10_001;
 const CAPTURES = "/opt/rejoin/collectors/demo/captures";
 const SOON_MS = 30_000;
@@ -47,12 +50,23 @@ describe.skipIf(reason)(titled("the image", reason), () => {
     expect(buildImage("localhost/rejoin:again")).toEqual(layers);
   });
 
-  it("has no shell, compiler or package manager, and nothing that makes root of anybody", () => {
+  it("has no shell, compiler or package manager, and no program to become root", () => {
     const files = filesOfImage();
     expect(files).toContain("usr/local/bin/node");
     const programs =
       /(^|\/)(sh|bash|dash|busybox|npm|npx|apt|apt-get|dpkg|gcc|g\+\+|cc|make|python3?|perl|su|sudo|mount)$/;
     expect(files.filter((name) => programs.test(name))).toEqual([]);
+  });
+
+  it("has no package that the bill of materials does not name", () => {
+    const { stdout } = spawnSync("node", [".ci/sbom.mjs"], { cwd: ROOT, encoding: "utf8" });
+    const named = new Set((JSON.parse(stdout).components as { name: string }[]).map(({ name }) => name));
+    const inside = filesOfImage().flatMap((path) => {
+      const [, name] = /node_modules\/((?:@[^/]+\/)?[^/@]+)\/package\.json$/.exec(path) ?? [];
+      return name === undefined ? [] : [name];
+    });
+    expect(inside).toContain("zod");
+    expect(inside.filter((name) => !named.has(name))).toEqual([]);
   });
 
   it("runs without a network, a capability or a place to write", () => {
