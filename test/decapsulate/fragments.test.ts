@@ -153,6 +153,36 @@ describe("fragments", () => {
     expect(totals.shed).toEqual({});
   });
 
+  /** An IPv6 fragment of TCP with so many octets, whose place and flag are these 16 bits. */
+  const ipv6 = (place: string, octets = 16) =>
+    packet(
+      hex(`60000000 ${(8 + octets).toString(16).padStart(4, "0")} 2c 40 | length, then a fragment header
+           20010db8000000000000000000000001
+           20010db8000000000000000000000002
+           06 00 ${place} 00000007 | TCP, place, identification
+           ${"00".repeat(octets)}`),
+    );
+  const reasons = (...fragments: RunPacket[]) => run(fragments).fates.map((fate) => FATES[fate]?.reason);
+
+  it.each([
+    ["from octet 8, more behind it", "0009"],
+    ["from octet 8, none behind it", "0008"],
+  ])("of IPv6, an overlap (RFC 5722): %s", (_, place) => {
+    expect(reasons(ipv6("0001"), ipv6(place), ipv6("0011"))).toEqual([
+      "fragment",
+      "fragment-overlap",
+      "fragment-overlap",
+    ]);
+  });
+
+  it("of IPv6 without others is a packet of its own (RFC 6946)", () => {
+    expect(reasons(ipv6("0001"), ipv6("0000", 20), ipv6("0011"))).toEqual(["fragment", "tcp-malformed", "fragment"]);
+  });
+
+  it("of IPv6, past 65,535 octets in all, or of a length that only the last has", () => {
+    expect(reasons(ipv6("fff8"), ipv6("0001", 15))).toEqual(["fragment-malformed", "fragment-malformed"]);
+  });
+
   it("of fragments: a copy in pieces, of a tunnel's packet that was in pieces itself", () => {
     const packets = session.flatMap(({ octets, atMicros }, i) =>
       copy(octets, i).flatMap((piece, j) => copy(piece, 100 * i + j, 2).map((one) => packet(one, atMicros))),

@@ -82,6 +82,8 @@ describe("IPv6 (RFC 8200)", () => {
     ["hop-by-hop options", header("00", "0008", "06 00 050200000100"), 48, 6],
     ["routing header of 24 octets", header("2b", "0018", `11 02 ${"00".repeat(22)}`), 64, 17],
     ["authentication header (length in words less 2)", header("33", "0010", `06 02 ${"00".repeat(14)}`), 56, 6],
+    ["a fragment header around a whole packet (RFC 6946)", header("2c", "0008", "06 00 0000 00000007"), 48, 6],
+    ["destination options", header("3c", "0008", "11 00 010400000000"), 48, 17],
     ["two of them", header("00", "0010", `3c 00 ${"00".repeat(6)} 2f 00 ${"00".repeat(6)}`), 56, 47],
   ])("%s", (_, octets, at, protocol) => {
     const { view, cursor } = over(octets);
