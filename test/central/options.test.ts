@@ -21,12 +21,17 @@ test("the help fits into 80 columns and says what the exit status means", () => 
 
 describe("--agent", () => {
   test.each([
-    ["name=r1,address=192.0.2.1,key=7", { name: "r1", addresses: ["192.0.2.1"], keys: [7] }],
-    ["name=r1,key=0", { name: "r1", addresses: [], keys: [0] }],
-    ["key=0xFFFFFFFF,name=r1", { name: "r1", addresses: [], keys: [0xffffffff] }],
-    ["name=r 1, address=2001:db8::1", { name: "r 1", addresses: ["2001:db8::1"], keys: [] }],
-    ["name=r1,address=192.0.2.0/24", { name: "r1", addresses: ["192.0.2.0/24"], keys: [] }],
-  ])("%s", (text, rule) => expect(parseAgentRule(text)).toEqual(rule));
+    ["name=r1,address=192.0.2.1,key=7", { addresses: ["192.0.2.1"], keys: [7] }],
+    ["name=r1,key=0", { keys: [0] }],
+    ["key=0xFFFFFFFF,name=r1", { keys: [0xffffffff] }],
+    ["name=r1, address=2001:db8::1", { addresses: ["2001:db8::1"] }],
+    ["name=r1,address=192.0.2.0/24", { addresses: ["192.0.2.0/24"] }],
+    ["name=r1,key=7,encapsulation=vxlan-gpe", { keys: [7], encapsulations: ["vxlan-gpe"] }],
+  ])("%s", (text, rule) => {
+    expect(parseAgentRule(text)).toEqual({ name: "r1", addresses: [], keys: [], encapsulations: [], ...rule });
+  });
+
+  test("a name may have blanks", () => expect(parseAgentRule("name=r 1,key=1").name).toBe("r 1"));
 
   test.each([
     ["", /is not word=value/],
@@ -40,6 +45,8 @@ describe("--agent", () => {
     ["name=r1,address=192.0.2.1/33", /is not an IP address or network/],
     ["name=r1,port=1", /port is not known/],
     ["name=r1,key=1,key=2", /key stands there twice/],
+    ["name=r1,key=1,encapsulation=ipip", /ipip is none of gre, gre-in-udp, erspan/],
+    ["name=r1,encapsulation=gre", /neither address nor key/],
   ])("%s is refused", (text, message) => {
     expect(() => parseAgentRule(text)).toThrow(OperationalError);
     expect(() => parseAgentRule(text)).toThrow(message);
