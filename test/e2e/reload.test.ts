@@ -55,7 +55,7 @@ test("a new log level holds on the thread of the delivery, too", async () => {
   writeFileSync(file, sink);
   const collect = new Collect("--config", file);
   await collect.port();
-  await collect.says(/"msg":"sink: .* cannot be reached/);
+  await collect.says(/cannot be reached: .*; records wait/);
 
   writeFileSync(file, `${sink}log: {level: warn}\nname: other\n`);
   collect.kill("SIGHUP");
