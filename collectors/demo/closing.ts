@@ -95,5 +95,6 @@ export function nextLines(program: string, folder: string, style: Style): string
     "  a collector of your own, and in a second terminal an agent that feeds it:",
     `    ${rejoin} collect --listen-udp 127.0.0.1:4754 --sink stdout`,
     `    ${rejoin} agent --collector 127.0.0.1 --replay ${captures}`,
+    "  the same into Kafka, with a broker to try it: README.md, Kafka",
   ];
 }
