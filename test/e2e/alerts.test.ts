@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -9,7 +10,7 @@ import { objects } from "../helm/render.ts";
 import { capturePath, copiesOf } from "../support/copies.ts";
 import { freePort } from "../support/kafka.ts";
 import { needs, titled } from "../support/requirements.ts";
-import { Collect } from "./collect.ts";
+import { Collect, REJOIN } from "./collect.ts";
 import { type ActiveAlert, Prometheus } from "./prometheus.ts";
 
 const SECONDS_OF_A_MINUTE = 0.5;
@@ -48,18 +49,21 @@ class Traffic {
   constructor(copies: readonly Uint8Array[], port: number) {
     this.copies = copies;
     this.port = port;
-    this.timer = setInterval(() => this.send(20), 20);
+    this.timer = setInterval(() => void this.send(20), 20);
   }
 
-  send(count: number): void {
+  /** Resolves when the kernel has taken all of them. */
+  async send(count: number): Promise<void> {
+    const taken: Promise<void>[] = [];
     for (let i = 0; i < count; i++) {
       this.sequence += 1;
       if (this.loseOneIn > 0 && this.sequence % this.loseOneIn === 0) continue;
       const copy = Buffer.from(this.copies[this.sequence % this.copies.length] ?? []);
       copy.writeUInt32BE(this.sequence, SEQUENCE_AT);
       if (this.keys > 0) copy.writeUInt32BE(this.sequence % this.keys, KEY_AT);
-      this.socket.send(copy, this.port, "127.0.0.1");
+      taken.push(new Promise((resolve) => this.socket.send(copy, this.port, "127.0.0.1", () => resolve())));
     }
+    await Promise.all(taken);
   }
 
   stop(): void {
@@ -107,7 +111,10 @@ describe.skipIf(reason)(titled("alerts of a real Prometheus that scrapes real co
 
   beforeAll(async () => {
     const first = await collect("first", {
-      agents: [{ name: "router1", keys: [1] }],
+      agents: [
+        { name: "router1", keys: [1] },
+        { name: "router2", keys: [2] },
+      ],
       listen: { receiveBufferMib: 1 },
       sink: { kind: "tcp", tcp: { host: "127.0.0.1", port: await reader.port } },
       // A record of the agent's ledger each second.
@@ -158,24 +165,35 @@ describe.skipIf(reason)(titled("alerts of a real Prometheus that scrapes real co
     expect(named(await firing())).toEqual([]);
   });
 
-  test("fire when the reader is gone, copies are lost and dropped, and senders are too many", async () => {
+  test("fire when the reader is gone, an agent too, copies are lost and dropped, and senders are too many", async () => {
     const [named1, anyone] = traffic;
     const [first] = collectors;
     if (named1 === undefined || anyone === undefined || first === undefined) throw new Error("not started");
+    // A real agent, which reports its own counts, and is then heard no more.
+    const replay = ["--replay", capturePath("join-client/router2.pcap.gz"), "--key", "2"];
+    const agent = spawn(process.execPath, [
+      REJOIN,
+      "agent",
+      "--collector",
+      `127.0.0.1:${await first.port()}`,
+      ...replay,
+    ]);
     reader.goAway();
     named1.loseOneIn = 50;
     anyone.keys = 3000;
     // While it does not read, its queue fills up.
     first.kill("SIGSTOP");
-    named1.send(6000);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await named1.send(6000);
     first.kill("SIGCONT");
     const said = await fired(
       ...["RejoinSinkUnreachable", "RejoinRecordsShed", "RejoinCopiesLost", "RejoinCopiesDropped", "RejoinTableFull"],
+      "RejoinAgentSilent",
     );
+    agent.kill();
     expect(said).toContain("rejoin-collector-0: records were given up (full)");
     expect(said).toContain("router1: more than one copy in 1,000 does not arrive at rejoin-collector-0");
     expect(said).toContain("rejoin-collector-1: a table of decapsulate is full, and new entries are not observed");
+    expect(said).toContain("router2: rejoin-collector-0 hears nothing of it any more, not even its own counts");
     expect(said.filter((summary) => summary.startsWith("Fewer collectors"))).toEqual([]);
   });
 
