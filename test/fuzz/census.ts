@@ -26,10 +26,10 @@ function census(root: object): Census {
 
 /**
  * Agents and inputs are known for as long as the pipeline is; totals only grow; a bounded number of past ids is kept; a ring
- * and windows have a size; the piece that was last placed stays where it was passed.
+ * and windows have a size; the piece that was last placed stays where it was passed; ports are configured.
  */
 const LASTING =
-  /^\.agents\.|^\.options\b|endedBy|\.ids\.(uses|past)\.|\.(ring|windows)\.size$|\.(placement\.fresh|placed\.octets)\./;
+  /^\.agents\.|^\.options\b|endedBy|\.ids\.(uses|past)\.|\.(ring|windows|ports)\.size$|\.(placement\.fresh|placed\.octets)\./;
 
 /**
  * What a pipeline still holds when it has ended: collections with something in them, and tables with live entries. A
