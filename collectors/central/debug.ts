@@ -34,8 +34,8 @@ export interface TotalsPage extends Omit<CollectorReport, "agents"> {
 }
 
 /**
- * The routes under `/debug/`, which answer with JSON: ends and counts, never a key, token, nonce, HMAC or payload. Where they
- * are not `isOpen`, neither on loopback nor behind a token, they say what is missing.
+ * The routes under `/debug/`, which answer with JSON: ends and counts, never a key, token, nonce or HMAC of a session, nor
+ * payload. Where they are not `isOpen`, neither on loopback nor behind a token, they say what is missing.
  */
 export function debugRoutes(
   view: Readonly<AdminView>,
