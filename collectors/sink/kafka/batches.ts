@@ -1,5 +1,6 @@
-import kafkajs, { type Message, type PartitionMetadata } from "kafkajs";
+import type { Message, PartitionMetadata } from "kafkajs";
 import type { OutboxRecord } from "../../outbox/outbox.ts";
+import { partitionOf } from "./partition.ts";
 
 /**
  * Records of one send. kafkajs copies its list once per message, so the cost grows with the square, and half a
@@ -16,8 +17,6 @@ export interface PartitionBatch {
   readonly records: OutboxRecord[];
 }
 
-const choose = kafkajs.Partitioners.DefaultPartitioner();
-
 /** Divides records by partition, in their order, into batches that one send takes. */
 export function divide(
   records: readonly OutboxRecord[],
@@ -29,7 +28,7 @@ export function divide(
     const { topic, key, value } = record;
     const partitionMetadata = partitions.get(topic);
     if (partitionMetadata === undefined) throw new Error(`kafka sink: ${topic} is not among its topics`);
-    const partition = choose({ topic, partitionMetadata, message: { key, value: null } });
+    const partition = partitionOf(key, partitionMetadata.length);
     const name = `${topic}/${partition}`;
     let entry = open.get(name);
     if (
