@@ -1,4 +1,4 @@
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,46 +6,17 @@ import { Pump } from "../../collectors/delivery/pump.ts";
 import { recordChecks } from "../../collectors/doctor/record-checks.ts";
 import { MemoryOutbox } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
+import { registerZstd } from "../../collectors/sink/kafka/codecs.ts";
 import { KafkaSink, type KafkaSinkOptions } from "../../collectors/sink/kafka/sink.ts";
 import { collectorConfiguration } from "../../schema/configuration/collector.ts";
 import { freePort, kafkaMissing, type LogMessage, TestKafka } from "../support/kafka.ts";
+import { KafkaProxy } from "../support/kafka-proxy.ts";
 import { titled } from "../support/requirements.ts";
+import { REJOIN } from "./collect.ts";
 
 const missing = await kafkaMissing();
 const log = pino({ level: process.env.REJOIN_LOG ?? "silent" });
 const never = new AbortController().signal;
-
-/** Stands between clients and the broker, and can hold back what the broker answers. */
-class LateAnswers {
-  delayMs = 0;
-  private readonly server: Server;
-  private readonly sockets = new Set<Socket>();
-
-  constructor(port: number, brokerPort: () => number) {
-    this.server = createServer((client) => {
-      const broker = connect(brokerPort(), "127.0.0.1");
-      for (const socket of [client, broker]) {
-        this.sockets.add(socket);
-        socket.on("error", () => {});
-        socket.on("close", () => {
-          this.sockets.delete(socket);
-          client.destroy();
-          broker.destroy();
-        });
-      }
-      client.pipe(broker);
-      broker.on("data", (chunk) => {
-        if (this.delayMs === 0) client.write(chunk);
-        else setTimeout(() => client.writable && client.write(chunk), this.delayMs);
-      });
-    }).listen(port, "127.0.0.1");
-  }
-
-  close(): void {
-    this.server.close();
-    for (const socket of this.sockets) socket.destroy();
-  }
-}
 
 const record = (topic: string, key: string, n: number, octets = 200): OutboxRecord => ({
   recordClass: "ended",
@@ -65,10 +36,10 @@ function byKey(messages: readonly LogMessage[]): Map<string, number[]> {
 
 describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), () => {
   let kafka: TestKafka;
-  let proxy: LateAnswers;
+  let proxy: KafkaProxy;
   beforeAll(async () => {
     const proxyPort = await freePort();
-    proxy = new LateAnswers(proxyPort, () => kafka.port);
+    proxy = new KafkaProxy(proxyPort, () => kafka.port);
     kafka = await TestKafka.start({ proxyPort });
   });
   afterAll(async () => {
@@ -90,9 +61,14 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     ...more,
   });
 
-  test.each(["none", "gzip"] as const)(
-    "keys, values, headers and times arrive as they were (%s)",
-    async (compression) => {
+  const noZstd = registerZstd() ? undefined : "needs zstd in node:zlib, Node 22.15";
+  describe.each([
+    ["none", 0, undefined],
+    ["gzip", 1, undefined],
+    ["zstd", 4, noZstd],
+  ] as const)("compression %s", (compression, codec, reason) => {
+    const title = "keys, values, headers and times arrive as they were";
+    test.skipIf(reason !== undefined)(titled(title, reason), async () => {
       const topic = `plain-${compression}`;
       await kafka.createTopic(topic, 3);
       const sink = new KafkaSink(options([topic], { compression }), log);
@@ -100,6 +76,7 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
       const records = Array.from({ length: 1500 }, (_, n) => record(topic, `key ${n % 20}`, n));
       expect(new Set(await sink.send(records, never))).toEqual(new Set(["acknowledged"]));
       await sink.close();
+      expect(kafka.codecOf(topic)).toBe(codec);
       const messages = await kafka.readAll(topic);
       expect(messages).toHaveLength(1500);
       for (const [key, numbers] of byKey(messages)) {
@@ -108,8 +85,23 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
       const first = messages.find((message) => numberOf(message) === 0);
       expect(first?.headers).toEqual({ "content-type": "application/json", ce_id: "key 0-0" });
       expect(new Set(messages.map(({ partition }) => partition)).size).toBe(3);
-    },
-  );
+    });
+  });
+
+  test.skipIf(noZstd !== undefined)(titled("rejoin consume reads zstd", noZstd), async () => {
+    await kafka.createTopic("consumed-zstd", 1);
+    const sink = new KafkaSink(options(["consumed-zstd"], { compression: "zstd" }), log);
+    await sink.open();
+    expect(await sink.send([record("consumed-zstd", "key", 1)], never)).toEqual(["acknowledged"]);
+    await sink.close();
+    const args = ["consume", "--topic", "consumed-zstd", "--brokers", kafka.address, "--json", "--until-idle", "300"];
+    // Not `execFileSync`: the proxy on its way is this process's.
+    const stderr = await new Promise<string>((resolve) => {
+      execFile(process.execPath, [REJOIN, ...args], (_error, _stdout, said) => resolve(said));
+    });
+    // It reads the message, which is no record.
+    expect(stderr).toMatch(/offset 0: .*\n.*1 of 1 records could not be read/);
+  });
 
   test("a broker killed again and again in mid-stream, its answers late: nothing lost, nothing twice, order kept", async () => {
     const topic = "killed";

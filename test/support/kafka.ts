@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,8 @@ import { needs } from "./requirements.ts";
 const SCRIPT = fileURLToPath(new URL("kafka/kafka.sh", import.meta.url)).replace("/dist/test/", "/test/");
 
 const IDLE_MS = 3000;
+/** Of a record batch: behind offset, length, epoch of the leader, version and CRC. */
+const ATTRIBUTES_AT = 21;
 
 /** A message as it stands in the log. */
 export interface LogMessage {
@@ -87,6 +89,18 @@ export class TestKafka {
   /** Starts it again after `kill`; its data is what it was. */
   async restart(): Promise<void> {
     await this.must("start");
+  }
+
+  /** How the first batch of a topic's first partition is compressed in the log, by the protocol's number: 1 gzip, 4 zstd. */
+  codecOf(topic: string): number {
+    const batch = readFileSync(join(this.env.KAFKA_DATA ?? "", "log", `${topic}-0`, `${"0".repeat(20)}.log`));
+    return batch.readUInt16BE(ATTRIBUTES_AT) & 7;
+  }
+
+  /** Has it run on this core alone. */
+  pin(core: number): void {
+    const pid = readFileSync(join(this.env.KAFKA_DATA ?? "", "pid"), "utf8").trim();
+    execFileSync("taskset", ["-a", "-p", "-c", String(core), pid], { stdio: "ignore" });
   }
 
   /** A setting that holds from the next `restart` on. */
