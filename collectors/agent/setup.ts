@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { type AgentConfiguration, deliveryOf } from "../../schema/configuration/agent.ts";
+import { type AgentConfiguration, transportOf } from "../../schema/configuration/agent.ts";
 import { type Destination, readDestination } from "../../schema/configuration/destination.ts";
 import { parsePortRange } from "../../schema/configuration/port-range.ts";
 import type { Exclusions } from "../../src/encapsulate/exclusions.ts";
@@ -37,7 +37,7 @@ export function agentPolicy(configuration: AgentConfiguration): AgentPolicy {
 export function collectorsOf(configuration: AgentConfiguration): Destination[] {
   const { collector, collectors } = configuration;
   return (collector === null ? collectors : [collector]).map((text) => {
-    const destination = readDestination(text, deliveryOf(configuration));
+    const destination = readDestination(text, transportOf(configuration));
     if (typeof destination === "string") throw new OperationalError("usage", `collector ${text}: ${destination}`);
     return destination;
   });

@@ -1,13 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
-import { encode, type Format } from "../../schema/encoding.ts";
+import type { Format } from "../../schema/encoding.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
-import { type AnyRecord, headersOf, keyOf, type Topic, topicFormats, topicOf } from "../../schema/topics.ts";
+import { type AnyRecord, type Topic, topicFormats, topicOf } from "../../schema/topics.ts";
 import { type AgentLedger, type AgentRule, Pipeline, type TableUse, type Totals } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import type { Delivery, DeliveryStats } from "../delivery/delivery.ts";
+import { outboxRecord } from "../delivery/outbox-record.ts";
 import { loadLibc } from "../linux/libc.ts";
-import type { RecordClass } from "../outbox/outbox.ts";
 import { nowMicros } from "../runtime/clock.ts";
 import { VERSION } from "../runtime/version.ts";
 import { chunkRecord } from "./chunk-record.ts";
@@ -119,17 +119,7 @@ export async function startCollector(
 ): Promise<Collector> {
   const observer = { name: config.name, version: VERSION };
   const keep = (record: AnyRecord): void => {
-    const topic = topicOf(record);
-    const format = config.formats[topic];
-    delivery.append([
-      {
-        recordClass: classOf(record),
-        topic,
-        key: keyOf(record),
-        value: encode(record, format),
-        headers: headersOf(record, format),
-      },
-    ]);
+    delivery.append([outboxRecord(record, config.formats[topicOf(record)])]);
   };
   let toldMs = Number.NEGATIVE_INFINITY;
   const tellFault = (error: unknown): void => {
@@ -237,22 +227,4 @@ export async function startCollector(
       return stopped;
     },
   };
-}
-
-function classOf(record: AnyRecord): RecordClass {
-  if (record.event.kind === "alert") return "finding";
-  switch (record.event.action) {
-    case "session-opened":
-      return "opened";
-    case "session-updated":
-      return "updated";
-    case "session-ended":
-      return "ended";
-    case "agent-counted":
-      return "ledger";
-    case "stream-chunk":
-      return "chunk";
-    case "records-shed":
-      return "gap";
-  }
 }

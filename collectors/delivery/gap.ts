@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { encode, type Format } from "../../schema/encoding.ts";
+import type { Format } from "../../schema/encoding.ts";
 import { GAP_DATASET, type GapRecord } from "../../schema/gap-record.ts";
-import { headersOf, keyOf, topicOf } from "../../schema/topics.ts";
 import type { Counts, Outbox } from "../outbox/outbox.ts";
+import { outboxRecord } from "./outbox-record.ts";
 
 /** Who tells of gaps, and how it is written. */
 export interface GapSettings {
@@ -67,16 +67,7 @@ export class GapTeller {
         },
       },
     };
-    const { format } = this.settings;
-    this.outbox.append([
-      {
-        recordClass: "gap",
-        topic: topicOf(record),
-        key: keyOf(record),
-        value: encode(record, format),
-        headers: headersOf(record, format),
-      },
-    ]);
+    this.outbox.append([outboxRecord(record, this.settings.format)]);
   }
 }
 

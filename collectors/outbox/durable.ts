@@ -1,38 +1,26 @@
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { DirectoryLock } from "../runtime/directory-lock.ts";
-import { OperationalError } from "../runtime/errors.ts";
-import type { AtRest } from "./at-rest.ts";
+import type { DirectoryLock } from "../runtime/directory-lock.ts";
+import { Account } from "./account.ts";
 import { type PackedBatch, type Part, packBatch } from "./batch.ts";
 import { tidyDamaged } from "./damaged.ts";
-import { emptyLedger, Ledger, type LedgerState } from "./ledger.ts";
-import type {
-  Batch,
-  Counts,
-  GivenUpReason,
-  Outbox,
-  OutboxRecord,
-  OutboxStats,
-  Outcome,
-  RecordClass,
-} from "./outbox.ts";
+import { type DirectoryOptions, type OpenedDirectory, openDirectory, unusable } from "./directory.ts";
+import { DiskWarnings } from "./disk-warnings.ts";
+import type { Ledger, LedgerState } from "./ledger.ts";
+import type { Batch, Counts, GivenUpReason, Outbox, OutboxRecord, OutboxStats, Outcome } from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
-import { Segment, SegmentDamage } from "./segment.ts";
-import { SegmentQueue } from "./segment-queue.ts";
+import type { SegmentQueue } from "./segment-queue.ts";
+import { type Numbered, type OnDamage, SegmentQueues } from "./segment-queues.ts";
 
 /** How a `DurableOutbox` keeps its records. */
-export interface DurableOutboxOptions {
-  readonly directory: string;
+export interface DurableOutboxOptions extends DirectoryOptions {
   /** Of all segments. */
   readonly maxOctets: number;
   /** Records that have been stored longer are shed; the time in which no process had the outbox open does not count. */
   readonly maxAgeMs: number;
   /** What was appended is on the disk, power cut or not, after this time. */
   readonly syncMs: number;
-  /** Null: records are written as they are. */
-  readonly atRest: AtRest | null;
 }
 
 /** Records that the disk does not take wait in memory, so many octets of them. */
@@ -43,9 +31,8 @@ const MIN_SEGMENT_OCTETS = 64 * 1024;
 const MAX_SEGMENT_OCTETS = 8 * 1024 * 1024;
 /** A segment goes when its newest record is too old, so it must not span much of the age. */
 const SEGMENTS_OF_AGE = 32;
-const LOG_MS = 60_000;
-/** What the log says of records that the disk does not take. */
-const HELD = "a few wait in memory until it does, further ones are shed and counted";
+/** Names of segments that are counted and whose files stay: the ledger has room for so many. */
+const MAX_LINGERING = 64;
 
 /**
  * An outbox in a directory: segment files by class, and a ledger. What `append` was given survives the end of the
@@ -60,32 +47,31 @@ export class DurableOutbox implements Outbox {
   private readonly lock: DirectoryLock;
   private readonly ledger: Ledger;
   private readonly state: LedgerState;
-  private readonly queues: ReadonlyMap<RecordClass, SegmentQueue>;
+  private readonly account: Account;
+  private readonly queues: SegmentQueues;
+  private readonly disk: DiskWarnings;
   private readonly timer: NodeJS.Timeout;
   private readonly openedMs = performance.now();
   private readonly openedClockMs: number;
-  private underWay: { readonly sequence: number; readonly record: OutboxRecord }[] = [];
+  private underWay: Numbered[] = [];
   private reading = false;
   private wake: (() => void) | null = null;
   private closed = false;
-  private isDirty = false;
   private diskBackMs = 0;
-  private toldDiskMs = Number.NEGATIVE_INFINITY;
 
   private constructor(
     options: DurableOutboxOptions,
     log: Pick<Logger, "warn">,
-    lock: DirectoryLock,
-    ledger: Ledger,
-    state: LedgerState,
-    queues: ReadonlyMap<RecordClass, SegmentQueue>,
+    { lock, ledger, state, segments }: OpenedDirectory,
   ) {
     this.options = options;
     this.log = log;
     this.lock = lock;
     this.ledger = ledger;
     this.state = state;
-    this.queues = queues;
+    this.account = new Account(state);
+    this.queues = new SegmentQueues(segments, options.atRest, this.setAside);
+    this.disk = new DiskWarnings(options.directory, log);
     this.openedClockMs = state.clockMs;
     this.timer = setInterval(() => this.sync(), options.syncMs);
     this.timer.unref();
@@ -96,66 +82,16 @@ export class DurableOutbox implements Outbox {
    * and told. Throws an `OperationalError` where the directory cannot be used, or is encrypted with another key.
    */
   static async open(options: DurableOutboxOptions, log: Pick<Logger, "warn">): Promise<DurableOutbox> {
-    const { directory, atRest } = options;
-    const unusable = (error: unknown) =>
-      new OperationalError(
-        "OUTBOX_DIRECTORY",
-        `${directory}: no outbox can be kept there: ${(error as Error).message}; name another directory with --outbox`,
-        { cause: error },
-      );
-    const lock = new DirectoryLock(directory);
-    let holder: number | null;
+    const opened = await openDirectory(options, log);
+    const outbox = new DurableOutbox(options, log, opened);
     try {
-      mkdirSync(directory, { recursive: false, mode: 0o700 });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unusable(error);
-    }
-    try {
-      chmodSync(directory, 0o700);
-      holder = await lock.take();
-    } catch (error) {
-      throw unusable(error);
-    }
-    if (holder !== null) {
-      throw new OperationalError(
-        "OUTBOX_DIRECTORY",
-        `${directory}: another collector, process ${holder}, has its outbox there; give each one of its own with --outbox`,
-      );
-    }
-    try {
-      const { ledger, state, isDamaged } = Ledger.open(directory);
-      const names = readdirSync(directory).filter((name) => name.endsWith(".segment"));
-      const segments = names.flatMap((name) => {
-        const segment = Segment.open(directory, name);
-        if (segment === null || name !== state?.removing) return segment ?? [];
-        segment.remove();
-        return [];
-      });
-      if (isDamaged) log.warn(`${directory}/ledger was damaged: it is set aside, and counts begin anew`);
-      const keyId = atRest?.keyId ?? null;
-      if (state !== null && state.keyId !== keyId && segments.length > 0) {
-        for (const segment of segments) segment.close();
-        ledger.close();
-        const with_ = state.keyId === null ? "without a key" : "with another key";
-        throw new OperationalError(
-          "OUTBOX_KEY",
-          `${directory}: its records were written ${with_}; start once with that one until they are delivered`,
-        );
-      }
-      const entered = { ...(state ?? emptyLedger(keyId)), keyId };
-      const queues = new Map(RECORD_CLASSES.map((name) => [name, new SegmentQueue(name, segments)]));
-      const outbox = new DurableOutbox(options, log, lock, ledger, entered, queues);
-      try {
-        outbox.recount();
-      } catch (error) {
-        clearInterval(outbox.timer);
-        throw error;
-      }
-      tidyDamaged(directory);
+      outbox.recount();
+      tidyDamaged(options.directory);
       return outbox;
     } catch (error) {
-      await lock.release();
-      throw error instanceof OperationalError ? error : unusable(error);
+      clearInterval(outbox.timer);
+      await opened.lock.release();
+      throw unusable(options.directory, error);
     }
   }
 
@@ -172,22 +108,17 @@ export class DurableOutbox implements Outbox {
   appendPacked(batch: PackedBatch): void {
     const base = this.state.next;
     this.state.next += batch.records;
-    this.state.made += batch.records;
     for (const part of batch.parts) {
-      if (this.closed) this.drop("closed", part.recordClass, part.records);
+      this.account.store(part.recordClass, part.records);
+      if (this.closed) this.account.shed("closed", part.recordClass, part.records);
       else this.store(part, base);
     }
-    this.isDirty = true;
     this.shedToBounds();
     this.wake?.();
   }
 
   lose(shed: Counts): void {
-    for (const [label, count] of Object.entries(shed)) {
-      this.state.made += count;
-      this.state.shed[label] = (this.state.shed[label] ?? 0) + count;
-    }
-    this.isDirty = true;
+    this.account.lose(shed);
   }
 
   /** Closed, it returns null as well where the disk does not give what is stored: the next process reads that. */
@@ -221,16 +152,15 @@ export class DurableOutbox implements Outbox {
     const firstUnsent = outcomes.indexOf("unsent");
     const done = firstUnsent < 0 ? outcomes.length : firstUnsent;
     for (const [i, { record }] of this.underWay.slice(0, done).entries()) {
-      this.state.stored[record.recordClass] = this.storedOf(record.recordClass) - 1;
-      if (outcomes[i] === "acknowledged") this.state.acknowledged += 1;
-      else this.count("refused", record.recordClass, 1);
+      if (outcomes[i] === "acknowledged") this.account.acknowledge(record.recordClass, 1);
+      else this.account.shed("refused", record.recordClass, 1);
     }
     const last = this.underWay[done - 1];
     if (last !== undefined) this.state.settled = last.sequence + 1;
     this.underWay = this.underWay.slice(done);
     this.reading = false;
     this.enter();
-    for (const queue of this.queues.values()) this.guarded(() => queue.removeSettled(this.state.settled, this.syncNow));
+    for (const queue of this.queues) this.disk.guard(() => queue.removeSettled(this.state.settled, this.syncNow));
   }
 
   /**
@@ -238,11 +168,9 @@ export class DurableOutbox implements Outbox {
    * Only before the first `read`.
    */
   skipTo(position: number): void {
-    for (const [recordClass, queue] of this.queues) {
-      this.readable(queue, () => queue.skipTo(position, this.options.atRest));
-      const skipped = this.storedOf(recordClass) - queue.records;
-      this.state.stored[recordClass] = this.storedOf(recordClass) - skipped;
-      this.state.acknowledged += skipped;
+    this.queues.skipTo(position);
+    for (const { recordClass, records } of this.queues) {
+      this.account.acknowledge(recordClass, this.account.storedOf(recordClass) - records);
     }
     this.state.settled = Math.max(this.state.settled, position);
     this.state.next = Math.max(this.state.next, position);
@@ -258,7 +186,7 @@ export class DurableOutbox implements Outbox {
   abandon(): void {
     this.close();
     this.underWay = [];
-    for (const [recordClass, queue] of this.queues) this.drop("abandoned", recordClass, queue.dropHeld(), true);
+    for (const queue of this.queues) this.account.shed("abandoned", queue.recordClass, queue.dropHeld());
     this.enter();
   }
 
@@ -266,8 +194,8 @@ export class DurableOutbox implements Outbox {
   async end(): Promise<void> {
     clearInterval(this.timer);
     this.close();
-    for (const queue of this.queues.values()) this.guarded(() => queue.close());
-    this.guarded(() => {
+    for (const queue of this.queues) this.disk.guard(() => queue.close());
+    this.disk.guard(() => {
       this.enter();
       this.ledger.syncNow();
       this.ledger.close();
@@ -276,28 +204,17 @@ export class DurableOutbox implements Outbox {
   }
 
   stats(): OutboxStats {
-    let stored = 0;
-    let storedOctets = 0;
-    let oldestClockMs = Number.POSITIVE_INFINITY;
-    for (const [recordClass, queue] of this.queues) {
-      stored += this.storedOf(recordClass);
-      storedOctets += queue.octets;
-      if (this.storedOf(recordClass) > 0) oldestClockMs = Math.min(oldestClockMs, queue.oldestClockMs);
-    }
-    const { made, acknowledged, shed } = this.state;
+    const { octets, oldestClockMs } = this.queues;
     const oldestMs = Number.isFinite(oldestClockMs) ? Math.max(0, Math.round(this.clockMs() - oldestClockMs)) : 0;
-    return { made, acknowledged, stored, storedOctets, oldestMs, shed: { ...shed } };
+    return this.account.stats({ storedOctets: octets, oldestMs });
   }
 
   untold(): { shed: Counts; sinceMs: number } {
-    const { shed, told, toldAtMs } = this.state;
-    const fresh = Object.entries(shed).map(([label, count]) => [label, count - (told[label] ?? 0)] as const);
-    return { shed: Object.fromEntries(fresh.filter(([, count]) => count > 0)), sinceMs: toldAtMs };
+    return this.account.untold();
   }
 
   told(shed: Counts, nowMs: number): void {
-    this.state.toldAtMs = nowMs;
-    for (const [label, count] of Object.entries(shed)) this.state.told[label] = (this.state.told[label] ?? 0) + count;
+    this.account.told(shed, nowMs);
     this.enter();
   }
 
@@ -306,110 +223,71 @@ export class DurableOutbox implements Outbox {
     return this.openedClockMs + performance.now() - this.openedMs;
   }
 
-  private storedOf(recordClass: RecordClass): number {
-    return this.state.stored[recordClass] ?? 0;
-  }
-
   /** Brings the ledger to what the segments hold: an earlier process may have appended after its last entry. */
   private recount(): void {
-    for (const [recordClass, queue] of this.queues) {
-      this.readable(queue, () => queue.skipTo(this.state.settled, this.options.atRest));
-      const counted = this.storedOf(recordClass);
-      this.state.stored[recordClass] = queue.records;
-      this.state.next = Math.max(this.state.next, queue.next);
-      if (queue.records >= counted) {
-        this.state.made += queue.records - counted;
+    this.queues.skipTo(this.state.settled);
+    this.state.next = Math.max(this.state.next, this.queues.next);
+    for (const { recordClass, records } of this.queues) {
+      const lost = this.account.storedOf(recordClass) - records;
+      if (lost <= 0) {
+        this.account.store(recordClass, -lost);
         continue;
       }
-      this.count("damaged", recordClass, counted - queue.records);
-      this.log.warn(
-        `${this.options.directory}: ${counted - queue.records} records of class ${recordClass} are not there any more`,
-      );
+      this.account.shed("damaged", recordClass, lost);
+      this.log.warn(`${this.options.directory}: ${lost} records of class ${recordClass} are not there any more`);
     }
-    this.isDirty = true;
     this.enter();
   }
 
   private store(part: Part, base: number): void {
-    const queue = this.queueOf(part.recordClass);
-    const { atRest, maxOctets, maxAgeMs } = this.options;
+    const queue = this.queues.of(part.recordClass);
+    const { directory, maxOctets, maxAgeMs } = this.options;
     const clockMs = this.clockMs();
     const segmentOctets = Math.min(MAX_SEGMENT_OCTETS, Math.max(MIN_SEGMENT_OCTETS, maxOctets / 64));
     queue.finishBeyond(segmentOctets, clockMs - maxAgeMs / SEGMENTS_OF_AGE);
-    this.state.stored[part.recordClass] = this.storedOf(part.recordClass) + part.records;
     if (performance.now() >= this.diskBackMs) {
       try {
-        queue.append(this.options.directory, part, base, clockMs, atRest);
+        this.queues.append(directory, part, base, clockMs);
         return;
       } catch (error) {
         this.diskBackMs = performance.now() + DISK_PAUSE_MS;
-        this.warnOfDisk("take", error, HELD);
+        this.disk.tell("take", error);
       }
     }
-    let held = 0;
-    for (const one of this.queues.values()) held += one.heldOctets;
-    if (held + part.octets.length <= HELD_OCTETS) queue.hold(part, base, clockMs);
-    else this.drop("disk", part.recordClass, part.records, true);
+    if (this.queues.heldOctets + part.octets.length <= HELD_OCTETS) queue.hold(part, base, clockMs);
+    else this.account.shed("disk", part.recordClass, part.records);
   }
 
   /** The oldest records of all classes, into `underWay`; false where the disk does not give the next one. */
   private take(maxRecords: number, maxOctets: number): boolean {
     try {
-      this.takeOldest(maxRecords, maxOctets);
+      this.queues.takeOldest(maxRecords, maxOctets, this.underWay);
       return true;
     } catch (error) {
-      this.warnOfDisk("give", error, "they are asked for again until it does");
+      this.disk.tell("give", error);
       return false;
     }
   }
 
-  private takeOldest(maxRecords: number, maxOctets: number): void {
-    let octets = 0;
-    while (this.underWay.length < maxRecords) {
-      let oldest: SegmentQueue | null = null;
-      let sequence = Number.POSITIVE_INFINITY;
-      for (const queue of this.queues.values()) {
-        const head = this.readable(queue, () => queue.head(this.options.atRest));
-        if (head === null || head >= sequence) continue;
-        oldest = queue;
-        sequence = head;
-      }
-      const record = oldest?.headRecord ?? null;
-      if (oldest === null || record === null) return;
-      octets += record.value.length;
-      if (this.underWay.length > 0 && octets > maxOctets) return;
-      oldest.shift();
-      this.underWay.push({ sequence, record });
+  private readonly setAside: OnDamage = ({ recordClass }, segment, damage) => {
+    const records = segment.records - segment.taken;
+    this.account.shed("damaged", recordClass, records);
+    const hindrance = segment.setAside();
+    if (hindrance !== null) {
+      const { lingering } = this.state;
+      this.state.lingering = [...lingering, basename(segment.name)].slice(-MAX_LINGERING);
     }
-  }
-
-  /** Does it, setting segments aside that turn out to be damaged. Throws the file system's error: they may be whole. */
-  private readable<T>(queue: SegmentQueue, work: () => T): T {
-    for (;;) {
-      try {
-        return work();
-      } catch (error) {
-        const segment = error instanceof SegmentDamage ? queue.takeRead() : null;
-        if (segment === null) throw error;
-        const records = segment.records - segment.taken;
-        this.drop("damaged", queue.recordClass, records, true);
-        const hindrance = segment.setAside();
-        const end = hindrance === null ? "is set aside as *.damaged" : `cannot be set aside: ${hindrance.message}`;
-        this.log.warn({ records }, `${(error as Error).message}; it ${end}`);
-        tidyDamaged(this.options.directory);
-      }
-    }
-  }
+    const end = hindrance === null ? "is set aside as *.damaged" : `cannot be set aside: ${hindrance.message}`;
+    this.log.warn({ records }, `${damage.message}; it ${end}`);
+    tidyDamaged(this.options.directory);
+  };
 
   private shedToBounds(): void {
     const { maxOctets, maxAgeMs } = this.options;
     const oldestMs = this.clockMs() - maxAgeMs;
-    for (const queue of this.queues.values()) while (queue.newestClockMs < oldestMs && this.shedFrom(queue, "old"));
-    for (;;) {
-      let octets = 0;
-      for (const queue of this.queues.values()) octets += queue.octets;
-      if (octets <= maxOctets) return;
-      if (!RECORD_CLASSES.some((name) => this.shedFrom(this.queueOf(name), "full"))) return;
+    for (const queue of this.queues) while (queue.newestClockMs < oldestMs && this.shedFrom(queue, "old"));
+    while (this.queues.octets > maxOctets) {
+      if (!RECORD_CLASSES.some((name) => this.shedFrom(this.queues.of(name), "full"))) return;
     }
   }
 
@@ -417,9 +295,9 @@ export class DurableOutbox implements Outbox {
   private shedFrom(queue: SegmentQueue, reason: GivenUpReason): boolean {
     const segment = queue.takeOldest(this.underWay.at(-1)?.sequence ?? -1);
     if (segment === null) return false;
-    this.drop(reason, queue.recordClass, segment.records - segment.taken, true);
+    this.account.shed(reason, queue.recordClass, segment.records - segment.taken);
     this.state.removing = basename(segment.name);
-    this.guarded(() => {
+    this.disk.guard(() => {
       // In this order: a segment that is found again was counted already.
       this.enter();
       this.syncNow();
@@ -428,28 +306,10 @@ export class DurableOutbox implements Outbox {
     return true;
   }
 
-  private drop(reason: GivenUpReason, recordClass: RecordClass, records: number, wasStored = false): void {
-    if (wasStored) this.state.stored[recordClass] = this.storedOf(recordClass) - records;
-    this.count(reason, recordClass, records);
-  }
-
-  private count(reason: GivenUpReason, recordClass: RecordClass, records: number): void {
-    if (records === 0) return;
-    const label = `${reason}/${recordClass}`;
-    this.state.shed[label] = (this.state.shed[label] ?? 0) + records;
-    this.isDirty = true;
-  }
-
-  private queueOf(recordClass: RecordClass): SegmentQueue {
-    const queue = this.queues.get(recordClass);
-    if (queue === undefined) throw new Error(`outbox: no class ${recordClass}`);
-    return queue;
-  }
-
   private enter(): void {
     this.state.clockMs = this.clockMs();
-    this.guarded(() => this.ledger.write(this.state));
-    this.isDirty = false;
+    this.disk.guard(() => this.ledger.write(this.state));
+    this.account.isChanged = false;
   }
 
   private readonly syncNow = (): void => this.ledger.syncNow();
@@ -457,27 +317,11 @@ export class DurableOutbox implements Outbox {
   /** Segments first: the ledger on the disk never counts what is not there yet. */
   private sync(): void {
     this.shedToBounds();
-    if (this.isDirty) this.enter();
+    if (this.account.isChanged) this.enter();
     const done = (error: Error | null) => {
-      if (error !== null) this.warnOfDisk("take", error, HELD);
+      if (error !== null) this.disk.tell("take", error);
     };
-    for (const queue of this.queues.values()) queue.sync(done);
+    for (const queue of this.queues) queue.sync(done);
     this.ledger.sync(done);
-  }
-
-  private guarded(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.warnOfDisk("take", error, HELD);
-    }
-  }
-
-  private warnOfDisk(verb: "take" | "give", error: unknown, policy: string): void {
-    if (performance.now() - this.toldDiskMs < LOG_MS) return;
-    this.toldDiskMs = performance.now();
-    this.log.warn(
-      `${this.options.directory}: the disk does not ${verb} records: ${(error as Error).message}; ${policy}`,
-    );
   }
 }

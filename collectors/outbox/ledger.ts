@@ -3,6 +3,7 @@ import { closeSync, fdatasync, fdatasyncSync, openSync, readFileSync, renameSync
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
+import { emptyAccount } from "./account.ts";
 
 const counts = z.record(z.string(), z.number().int().min(0));
 
@@ -17,6 +18,8 @@ const ledgerState = z.object({
   settled: z.number().int().min(0),
   /** The segment that was shed last: it is counted, though its file may still be there. */
   removing: z.string().nullable(),
+  /** Damaged segments that could not be renamed, the newest last: they are counted, too. */
+  lingering: z.array(z.string()).default([]),
   /** Records of the outbox's whole life: made = acknowledged + stored + the sum of shed. */
   made: z.number().int().min(0),
   acknowledged: z.number().int().min(0),
@@ -31,7 +34,7 @@ const ledgerState = z.object({
   clockMs: z.number().min(0),
 });
 
-/** What an outbox has counted since it was made. */
+/** What an outbox has counted since it was made: an `AccountState`, and where it stands. */
 export type LedgerState = z.infer<typeof ledgerState>;
 
 /** Each slot is a part of the file that was there from the beginning: writing it needs no room on the disk. */
@@ -45,12 +48,8 @@ export const emptyLedger = (keyId: string | null): LedgerState => ({
   next: 0,
   settled: 0,
   removing: null,
-  made: 0,
-  acknowledged: 0,
-  stored: {},
-  shed: {},
-  told: {},
-  toldAtMs: Date.now(),
+  lingering: [],
+  ...emptyAccount(),
   clockMs: 0,
 });
 

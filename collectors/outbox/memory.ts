@@ -1,3 +1,4 @@
+import { Account } from "./account.ts";
 import type {
   Batch,
   Counts,
@@ -72,13 +73,9 @@ export class MemoryOutbox implements Outbox {
   private wake: (() => void) | null = null;
   private closed = false;
   private order = 0;
-  private made = 0;
-  private acknowledged = 0;
+  private readonly account = new Account();
   private stored = 0;
   private storedOctets = 0;
-  private readonly shedCounts = new Map<string, number>();
-  private readonly toldCounts = new Map<string, number>();
-  private toldMs = Date.now();
 
   constructor(bounds: MemoryOutboxBounds) {
     this.bounds = bounds;
@@ -90,7 +87,7 @@ export class MemoryOutbox implements Outbox {
 
   append(records: readonly OutboxRecord[]): void {
     for (const record of records) {
-      this.made += 1;
+      this.account.store(record.recordClass, 1);
       this.stored += 1;
       this.storedOctets += octetsOf(record);
       if (this.closed) {
@@ -106,10 +103,7 @@ export class MemoryOutbox implements Outbox {
   }
 
   lose(shed: Counts): void {
-    for (const [label, count] of Object.entries(shed)) {
-      this.made += count;
-      this.countShed(label, count);
-    }
+    this.account.lose(shed);
   }
 
   async read(maxRecords: number, maxOctets: number): Promise<Batch | null> {
@@ -137,9 +131,8 @@ export class MemoryOutbox implements Outbox {
       if (outcomes[i] === "refused") {
         this.drop(entry.record, "refused");
       } else {
-        this.acknowledged += 1;
-        this.stored -= 1;
-        this.storedOctets -= octetsOf(entry.record);
+        this.account.acknowledge(entry.record.recordClass, 1);
+        this.forget(entry.record);
       }
       return false;
     });
@@ -159,28 +152,15 @@ export class MemoryOutbox implements Outbox {
   }
 
   stats(): OutboxStats {
-    return {
-      made: this.made,
-      acknowledged: this.acknowledged,
-      stored: this.stored,
-      storedOctets: this.storedOctets,
-      oldestMs: this.oldestMs(),
-      shed: Object.fromEntries(this.shedCounts),
-    };
+    return this.account.stats({ storedOctets: this.storedOctets, oldestMs: this.oldestMs() });
   }
 
   untold(): { shed: Counts; sinceMs: number } {
-    const fresh = [...this.shedCounts].map(
-      ([label, count]) => [label, count - (this.toldCounts.get(label) ?? 0)] as const,
-    );
-    return { shed: Object.fromEntries(fresh.filter(([, count]) => count > 0)), sinceMs: this.toldMs };
+    return this.account.untold();
   }
 
   told(shed: Counts, nowMs: number): void {
-    this.toldMs = nowMs;
-    for (const [label, count] of Object.entries(shed)) {
-      this.toldCounts.set(label, (this.toldCounts.get(label) ?? 0) + count);
-    }
+    this.account.told(shed, nowMs);
   }
 
   private oldestMs(): number {
@@ -224,13 +204,13 @@ export class MemoryOutbox implements Outbox {
   }
 
   private drop(record: OutboxRecord, reason: GivenUpReason): void {
-    this.stored -= 1;
-    this.storedOctets -= octetsOf(record);
-    this.countShed(`${reason}/${record.recordClass}`, 1);
+    this.account.shed(reason, record.recordClass, 1);
+    this.forget(record);
   }
 
-  private countShed(label: string, count: number): void {
-    this.shedCounts.set(label, (this.shedCounts.get(label) ?? 0) + count);
+  private forget(record: OutboxRecord): void {
+    this.stored -= 1;
+    this.storedOctets -= octetsOf(record);
   }
 }
 

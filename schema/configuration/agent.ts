@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Delivery, ENCAPSULATIONS, readDestination } from "./destination.ts";
+import { type CopyTransport, ENCAPSULATIONS, readDestination } from "./destination.ts";
 import { mirror } from "./mirror.ts";
 import {
   addressRange,
@@ -183,7 +183,7 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
     [["collector"], collector] as const,
     ...collectors.map((one, i) => [["collectors", i], one] as const),
   ]) {
-    const destination = text === null ? null : readDestination(text, deliveryOf(configuration));
+    const destination = text === null ? null : readDestination(text, transportOf(configuration));
     if (typeof destination !== "string") continue;
     const form = "write HOST or HOST:PORT, and an IPv6 address as [2001:db8::1]:4754";
     fault(path, `${destination}; ${form}`);
@@ -192,7 +192,7 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
 }
 
 /** How copies travel: as `encapsulation` says, or as the kernel sends them. */
-export function deliveryOf(configuration: AgentConfiguration): Delivery {
+export function transportOf(configuration: AgentConfiguration): CopyTransport {
   const { mirror, encapsulation } = configuration;
   if (!isMirroredByKernel(configuration) || mirror.device === "tap") return encapsulation;
   return mirror.device;

@@ -272,6 +272,27 @@ describe("DurableOutbox", () => {
     await outbox.end();
   });
 
+  test("a damaged segment that cannot be renamed is counted once, by this process and the next", async () => {
+    const path = await sealed();
+    const octets = readFileSync(path);
+    octets[30_000] = 255 - (octets[30_000] ?? 0);
+    writeFileSync(path, octets);
+    mkdirSync(join(`${path}.damaged`, "in the way"), { recursive: true });
+    const first = await open({ maxOctets: 4e6 });
+    // Nothing is settled, so that the next process begins before it.
+    const length = (await first.read(30, 1e7))?.records.length ?? 0;
+    expect(first.stats()).toMatchObject({ made: 30, stored: length, shed: { "damaged/ended": 30 - length } });
+    await first.end();
+    const second = await open({ maxOctets: 4e6 });
+    // What was read of it before the damage, and not settled, has gone with it.
+    const left = (await all(second)).length;
+    expect(length - left).toBe(1);
+    const shed = { "damaged/ended": 30 - left };
+    expect(second.stats()).toMatchObject({ made: 30, acknowledged: left, stored: 0, shed });
+    expect(existsSync(path)).toBe(true);
+    await second.end();
+  });
+
   test("a damaged segment that a sink's position ends in is set aside, and what was taken of others counted", async () => {
     const path = await sealed();
     const outbox = await open({ maxOctets: 4e6 });
