@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { outage } from "../reconciliation/outage.ts";
 import { generator } from "../reconciliation/random.ts";
 import { reconcile } from "../reconciliation/reconcile.ts";
 import { kafkaMissing } from "../support/kafka.ts";
@@ -29,5 +30,17 @@ describe.skipIf(missing)(titled("collector and broker killed at random, with fau
     expect(result.acknowledged).toBe(result.made);
     // No collector was killed, so that nothing comes twice.
     expect(result.messages).toBe(result.made);
+  }, 600_000);
+
+  test("records of a minute while the broker is away, more than the disk may take: bounded, counted, drained", async () => {
+    const diskMib = 16;
+    const ratePerS = 1000;
+    const result = await outage({ records: 60_000, diskMib, ratePerS });
+    expect(result.diskOctets).toBeLessThan((diskMib + 1) * 2 ** 20);
+    expect(result.shed).toBeGreaterThan(10_000);
+    expect(result).toMatchObject({ stored: 0, missing: 0, disorder: 0, distinct: result.acknowledged });
+    expect(result.made).toBe(result.acknowledged + result.shed);
+    // Of an idle machine ten times that; `npm run reconcile -- outage` tells.
+    expect(result.drainedPerS).toBeGreaterThan(ratePerS);
   }, 600_000);
 });

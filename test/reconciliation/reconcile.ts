@@ -1,21 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { DeliveryStats } from "../../collectors/delivery/delivery.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import type { LogMessage } from "../support/kafka.ts";
 import { TestCluster } from "../support/kafka-cluster.ts";
 import { CODES, type Fault } from "../support/kafka-proxy.ts";
-
-/** Built beside this file, or in `dist` where this one is run from its source. */
-const WRITER = fileURLToPath(new URL("../../dist/test/reconciliation/writer.js", import.meta.url)).replace(
-  "/dist/dist/",
-  "/dist/",
-);
+import { Writer } from "./writer-process.ts";
 
 /** What a reconciliation does. */
 export interface ReconciliationPlan {
@@ -110,7 +102,8 @@ export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliatio
   }
 }
 
-function compare(stats: DeliveryStats, messages: readonly LogMessage[]) {
+/** An account, and what stands in the topic. */
+export function compare(stats: DeliveryStats, messages: readonly LogMessage[]) {
   const { made, acknowledged, stored } = stats;
   const shed = Object.values(stats.shed).reduce((sum, count) => sum + count, 0);
   const seen = new Set<number>();
@@ -127,47 +120,4 @@ function compare(stats: DeliveryStats, messages: readonly LogMessage[]) {
     ...{ made, acknowledged, stored, shed, messages: messages.length, distinct: seen.size },
     ...{ missing: made - seen.size - stored - shed, disorder },
   };
-}
-
-/** A collector's delivery in a process of its own. */
-class Writer {
-  private readonly child: ChildProcess;
-  private last: DeliveryStats | null = null;
-  private errors = "";
-
-  constructor(...args: readonly string[]) {
-    this.child = spawn(process.execPath, [WRITER, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    let rest = "";
-    this.child.stdout?.setEncoding("utf8").on("data", (text) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.last = JSON.parse(line);
-    });
-    this.child.stderr?.setEncoding("utf8").on("data", (text) => {
-      this.errors += text;
-    });
-  }
-
-  /** Waits for its first account. */
-  async tells(): Promise<void> {
-    while (this.last === null) {
-      if (this.child.exitCode !== null) throw new Error(`the writer ended: ${this.errors}`);
-      await sleep(20);
-    }
-  }
-
-  async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.kill("SIGKILL");
-    await once(this.child, "close");
-  }
-
-  /** Lets it deliver what it has, and returns its last account. */
-  async end(): Promise<DeliveryStats> {
-    await this.tells();
-    this.child.kill("SIGTERM");
-    await once(this.child, "close");
-    if (this.last === null) throw new Error("no account");
-    return this.last;
-  }
 }

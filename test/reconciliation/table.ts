@@ -1,6 +1,10 @@
+import type { Outage } from "./outage.ts";
 import type { Reconciliation } from "./reconcile.ts";
 
-const COLUMNS: readonly (readonly [string, keyof Reconciliation])[] = [
+type Columns<T> = readonly (readonly [string, keyof T & string])[];
+
+/** Columns of reconciliations. */
+export const RECONCILED: Columns<Reconciliation> = [
   ["delivery", "delivery"],
   ["brokers", "brokers"],
   ["collector kills", "collectorKills"],
@@ -17,15 +21,27 @@ const COLUMNS: readonly (readonly [string, keyof Reconciliation])[] = [
   ["out of order", "disorder"],
 ];
 
-/** Reconciliations as a table of Markdown. */
-export function table(results: readonly Reconciliation[]): string {
-  const row = (cells: readonly (string | number)[]) =>
-    `| ${cells.map((cell) => cell.toLocaleString("en")).join(" | ")} |`;
+/** Columns of outages. */
+export const OUTAGES: Columns<Outage> = [
+  ["waiting at the end of it", "waiting"],
+  ["octets on the disk", "diskOctets"],
+  ["drained a second", "drainedPerS"],
+  ["made", "made"],
+  ["acknowledged", "acknowledged"],
+  ["stored", "stored"],
+  ["shed", "shed"],
+  ["different", "distinct"],
+  ["missing", "missing"],
+  ["out of order", "disorder"],
+];
+
+/** A row for each result, as a table of Markdown. */
+export function table<T>(columns: Columns<T>, results: readonly T[]): string {
+  const row = (cells: readonly unknown[]) =>
+    `| ${cells.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en") : cell)).join(" | ")} |\n`;
   return [
-    row(COLUMNS.map(([name]) => name)),
-    row(COLUMNS.map((_, n) => (n === 0 ? "---" : "---:"))),
-    ...results.map((result) => row(COLUMNS.map(([, field]) => result[field]))),
-  ]
-    .map((line) => `${line}\n`)
-    .join("");
+    row(columns.map(([name]) => name)),
+    row(columns.map(([, field]) => (field === "delivery" ? "---" : "---:"))),
+    ...results.map((result) => row(columns.map(([, field]) => result[field]))),
+  ].join("");
 }
