@@ -6,6 +6,7 @@ import { CHECKSUM_ROW } from "./rows/checksum.ts";
 import { DIGEST } from "./rows/digest.ts";
 import { GROWTH } from "./rows/growth.ts";
 import { HANDOVER } from "./rows/handover.ts";
+import { KAFKA } from "./rows/kafka.ts";
 import { MEMORY } from "./rows/memory.ts";
 import { MILLION_ROW } from "./rows/million.ts";
 import { RING } from "./rows/ring.ts";
@@ -21,5 +22,5 @@ export const ROWS: readonly Row[] = [
   ...[readingRow(HEADERS), readingRow(PAYLOAD), readingRow(MIXED)],
   ...[STREAMS, DIGEST, CHECKSUM_ROW],
   ...[MILLION_ROW, MEMORY, SETUP, HANDOVER, GROWTH, START],
-  ...[RING, UDP, SELECT, SEND],
+  ...[RING, UDP, SELECT, SEND, KAFKA],
 ];

@@ -177,6 +177,19 @@ describe.skipIf(missing)(titled("Kafka over TLS and SASL, against a real broker"
     await taken(sink("old", tls({ serverName: "kafka.test" }), null, quiet));
   });
 
+  test("a certificate that expires soon is one warning, and the first to expire a figure", async () => {
+    const { certificateFile, keyFile } = ca.issue("young-no-more", { days: 5 });
+    const said = new Lines();
+    const one = sink("mutual", tls({ certificateFile, keyFile }), null, said.log);
+    await taken(one);
+    expect(said.warnings).toEqual([
+      expect.stringMatching(/^the certificate of \S+young-no-more\.crt expires on 20\d\d-/),
+    ]);
+    const days = ((one.stats().certificateExpiresMs ?? 0) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(4.9);
+    expect(days).toBeLessThanOrEqual(5);
+  });
+
   /** Written over when that is mended. */
   const files = () => ({
     trusted: at("trusted.crt"),

@@ -156,6 +156,29 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     });
   });
 
+  test("topics are made on request, as they were asked for, and what is wrong with those that are there is told", async () => {
+    await kafka.createTopic("compacted", 1, { "cleanup.policy": "compact", "max.message.bytes": "9000" });
+    const said: string[] = [];
+    const lines = pino({ level: "info" }, { write: (line: string) => void said.push(JSON.parse(line).msg) });
+    const creation = { partitions: 5, replication: 1, retentionMs: 7_200_000 };
+    const sink = new KafkaSink(options(["made", "compacted"], { creation }), lines);
+    await sink.open();
+    expect(await sink.send([record("made", "key", 1)], never)).toEqual(["acknowledged"]);
+    await sink.close();
+    expect(said).toEqual([
+      `Kafka at ${kafka.address} has made the topics made`,
+      "topic compacted: cleanup.policy compact deletes all but a session's newest record; set delete",
+      "topic compacted: max.message.bytes 9000 refuses larger records; set 1048588 or more",
+    ]);
+    const made = await kafka.describeTopic("made");
+    expect(made).toMatchObject({ partitions: 5, settings: { "retention.ms": "7200000", "cleanup.policy": "delete" } });
+    const beyond = new KafkaSink(options(["unmade"], { creation: { ...creation, replication: 3 } }), log);
+    await expect(beyond.open()).rejects.toMatchObject({
+      code: "KAFKA_TOPIC_CREATION",
+      message: expect.stringMatching(/does not make the topics unmade: .*; check sink.kafka.createTopics$/),
+    });
+  });
+
   test("no broker is one clear line, soon", async () => {
     const port = await freePort();
     const started = Date.now();

@@ -133,6 +133,20 @@ export class TestKafka {
     });
   }
 
+  /** A topic's partitions and settings, as the broker has them. */
+  describeTopic(name: string): Promise<{ partitions: number; settings: Record<string, string> }> {
+    return this.withAdmin(async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+      const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name }];
+      const { resources: described } = await admin.describeConfigs({ resources, includeSynonyms: false });
+      const entries = described[0]?.configEntries ?? [];
+      return {
+        partitions: topics[0]?.partitions.length ?? 0,
+        settings: Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue])),
+      };
+    });
+  }
+
   async deleteTopic(topic: string): Promise<void> {
     await this.withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
   }

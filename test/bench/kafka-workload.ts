@@ -1,0 +1,39 @@
+/** What test/bench/programs/deliver.ts does. */
+export interface KafkaWorkload {
+  /**
+   * `outbox`: records through thread, outbox and sink of a collector; `kafkajs`: the same through its producers alone;
+   * `path`: packets through a pipeline whose records go the first way, until the second word on standard input.
+   */
+  readonly way: "outbox" | "kafkajs" | "path";
+  readonly broker: string;
+  /** Of the outbox; its own for each run. */
+  readonly directory: string;
+  /** Records that are measured, behind those of warming up; sessions of a phase of `path`. */
+  readonly count: number;
+}
+
+/** What `outbox` and `kafkajs` print at their end. */
+export interface DeliveryRun {
+  /** Wall time from the first measured record until the last was acknowledged. */
+  readonly seconds: number;
+  /** Processor time of the process in it. */
+  readonly cpuSeconds: number;
+  /** Of all values. */
+  readonly octets: number;
+  readonly acknowledged: number;
+}
+
+/** What `path` prints of each phase: microseconds that a vector of 64 packets took. */
+export interface PathPhase {
+  readonly medianMicros: number;
+  readonly p99Micros: number;
+  readonly vectors: number;
+}
+
+/** Topic of the records, with as many partitions as a collector would make. */
+export const KAFKA_TOPIC = "rejoin.sessions.v1";
+export const PARTITIONS = 12;
+/** A collector's own. */
+export const PRODUCERS = 4;
+/** A collector's batches have at most so many records. */
+export const BATCH_RECORDS = 500;

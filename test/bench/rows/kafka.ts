@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { kafkaMissing, TestKafka } from "../../support/kafka.ts";
+import { needs } from "../../support/requirements.ts";
+import { type DeliveryRun, KAFKA_TOPIC, type KafkaWorkload, PARTITIONS, type PathPhase } from "../kafka-workload.ts";
+import { median, packageOf, ROUNDS } from "../measure.ts";
+import { NODE_FLAGS } from "../profile.ts";
+import { V8_SETTINGS } from "../programs.ts";
+import { differencesOf, type Row, type RowResult } from "../result.ts";
+
+const PROGRAM = fileURLToPath(new URL("../bundle/deliver.js", import.meta.url));
+/** The broker has one core, the program all of whose threads are measured the other. */
+const BROKER_CORE = 0;
+const PROGRAM_CORE = 1;
+const RECORDS = 100_000;
+const SESSIONS = 8000;
+/** 20,000 records a second, and 0.8 of what kafkajs alone takes. */
+const MOST_MICROS = 50;
+const MOST_TIMES_KAFKAJS = 1.25;
+const MOST_TIMES_WITH_KAFKA = 1.1;
+
+/** Records from encoding to acknowledged, through the outbox, against kafkajs alone; vectors while the broker is away. */
+export const KAFKA: Row = {
+  name: "kafka",
+  missing: () => needs("Java 17", "mvn", "taskset"),
+  run: async () => {
+    const reason = await kafkaMissing();
+    if (reason !== undefined) throw new Error(reason);
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-bench-kafka-"));
+    const kafka = await TestKafka.start();
+    try {
+      kafka.pin(BROKER_CORE);
+      await kafka.createTopic(KAFKA_TOPIC, PARTITIONS);
+      return await compared(kafka, folder);
+    } finally {
+      await kafka.wipe();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
+  const runs: Record<"outbox" | "kafkajs", DeliveryRun[]> = { outbox: [], kafkajs: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const way of ["outbox", "kafkajs"] as const) {
+      const program = start({ way, broker: kafka.address, directory: join(folder, `outbox-${round}`), count: RECORDS });
+      const run = (await program.says()) as DeliveryRun;
+      runs[way].push(run);
+      await program.ended;
+      process.stderr.write(`bench: kafka: ${way}: ${Math.round(RECORDS / run.seconds)} records a second\n`);
+    }
+  }
+  const path = start({ way: "path", broker: kafka.address, directory: join(folder, "path"), count: SESSIONS });
+  const up = (await path.says()) as PathPhase;
+  await kafka.kill();
+  path.child.stdin?.write("down\n");
+  const down = (await path.says()) as PathPhase;
+  await path.ended;
+  const micros = (way: "outbox" | "kafkajs", figure: (run: DeliveryRun) => number) =>
+    median(runs[way].map((run) => (figure(run) * 1e6) / RECORDS));
+  const [took, alone] = [micros("outbox", (run) => run.seconds), micros("kafkajs", (run) => run.seconds)];
+  return {
+    row: "kafka",
+    about:
+      `${RECORDS.toLocaleString("en")} findings of ${Math.round((runs.outbox[0]?.octets ?? 0) / RECORDS)} octets of MessagePack, ` +
+      "gzip, four producers over twelve partitions, all acks; broker and program on a core each; and the vectors of " +
+      `${SESSIONS.toLocaleString("en")} handshakes with a record each, 2,000 a second, with Kafka and with the broker killed`,
+    against: [packageOf("kafkajs")],
+    figures: [
+      { what: "through the outbox", value: 1e6 / took, unit: "records a second" },
+      { what: "kafkajs alone", value: 1e6 / alone, unit: "records a second" },
+      {
+        what: "processor time through the outbox",
+        value: micros("outbox", (run) => run.cpuSeconds),
+        unit: "µs per record",
+      },
+      {
+        what: "processor time of kafkajs alone",
+        value: micros("kafkajs", (run) => run.cpuSeconds),
+        unit: "µs per record",
+      },
+      { what: "a vector of 64 packets, with Kafka", value: up.medianMicros, unit: "µs, median" },
+      { what: "the same while the broker is away", value: down.medianMicros, unit: "µs, median" },
+      { what: "a vector of 64 packets, with Kafka", value: up.p99Micros, unit: "µs, 99 of 100" },
+      { what: "the same while the broker is away", value: down.p99Micros, unit: "µs, 99 of 100" },
+    ],
+    claims: [
+      { what: "µs per record, wall", value: took, target: MOST_MICROS },
+      { what: "times kafkajs alone", value: took / alone, target: MOST_TIMES_KAFKAJS },
+      {
+        what: "times a vector's median with Kafka, without",
+        value: down.medianMicros / up.medianMicros,
+        target: MOST_TIMES_WITH_KAFKA,
+      },
+      {
+        what: "times a vector's 99th of 100 with Kafka, without",
+        value: down.p99Micros / up.p99Micros,
+        target: MOST_TIMES_WITH_KAFKA,
+      },
+    ],
+    differences: differencesOf([
+      ...runs.outbox.map(({ acknowledged }) => ["acknowledged through the outbox", RECORDS, acknowledged] as const),
+      ...runs.kafkajs.map(({ acknowledged }) => ["acknowledged to kafkajs", RECORDS, acknowledged] as const),
+    ]),
+  };
+}
+
+/** The program on its core; `says` waits for the next result that it prints. */
+function start(workload: KafkaWorkload): { child: ChildProcess; says(): Promise<unknown>; ended: Promise<unknown> } {
+  const words = [...NODE_FLAGS, ...V8_SETTINGS, PROGRAM, JSON.stringify(workload)];
+  const child = spawn("taskset", ["-c", String(PROGRAM_CORE), process.execPath, ...words], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const says = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error("the program that delivers has failed");
+    return JSON.parse(value) as unknown;
+  };
+  return { child, says, ended: once(child, "exit") };
+}
