@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Copy, sendOverUdp } from "../support/copies.ts";
+import { holdAccount } from "./account.ts";
 
 /** The command line as it is installed. */
 export const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
@@ -60,8 +61,10 @@ export class Collect {
     this.child.stdout.destroy();
   }
 
+  /** Waits for its end, and for an account that adds up. */
   async ended(): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "close");
+    holdAccount(this.errors);
     return this.child.exitCode;
   }
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { type Network, type NodeProcess, stop } from "../lab/network.ts";
+import { holdAccount } from "./account.ts";
 
 /** The command line as it is installed: the build, not the sources. */
 export const REJOIN = fileURLToPath(new URL("../../dist/bin/rejoin.js", import.meta.url));
@@ -40,9 +41,10 @@ export class Program {
     }
   }
 
-  /** Waits for the program to end by itself and returns its exit status. */
+  /** Waits for the program to end by itself, with an account that adds up, and returns its exit status. */
   async ended(): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "close");
+    holdAccount(this.errors);
     return this.child.exitCode;
   }
 
@@ -52,8 +54,10 @@ export class Program {
   }
 
   /** Asks it to end (SIGTERM) and returns its exit status. */
-  stop(): Promise<number | null> {
-    return stop(this.child);
+  async stop(): Promise<number | null> {
+    const status = await stop(this.child);
+    holdAccount(this.errors);
+    return status;
   }
 
   /** The last line of the log whose message matches. Throws when there is none. */
