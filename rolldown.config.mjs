@@ -23,6 +23,8 @@ export default defineConfig([
   {
     ...settings,
     input: {
+      deliver: "test/bench/programs/deliver.ts",
+      "delivery-thread": "collectors/delivery/delivery-thread.ts",
       feed: "test/bench/programs/feed.ts",
       "put-together": "test/bench/programs/put-together.ts",
       send: "test/bench/programs/send.ts",

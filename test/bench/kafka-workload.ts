@@ -1,10 +1,10 @@
 /** What test/bench/programs/deliver.ts does. */
 export interface KafkaWorkload {
   /**
-   * `outbox`: records through thread, outbox and sink of a collector; `kafkajs`: the same through its producers alone;
-   * `path`: packets through a pipeline whose records go the first way, until the second word on standard input.
+   * `outbox`: records through thread, outbox and sink of a collector; `once`: the same in transactions; `kafkajs`: the
+   * same through its producers alone; `path`: packets through a pipeline whose records go the first way, until the second word on standard input.
    */
-  readonly way: "outbox" | "kafkajs" | "path";
+  readonly way: "outbox" | "once" | "kafkajs" | "path";
   readonly broker: string;
   /** Of the outbox; its own for each run. */
   readonly directory: string;
@@ -12,7 +12,7 @@ export interface KafkaWorkload {
   readonly count: number;
 }
 
-/** What `outbox` and `kafkajs` print at their end. */
+/** What `outbox`, `once` and `kafkajs` print at their end. */
 export interface DeliveryRun {
   /** Wall time from the first measured record until the last was acknowledged. */
   readonly seconds: number;

@@ -37,10 +37,10 @@ const PATH_WARM_UP = 4000;
 const { way, broker, directory, count } = JSON.parse(process.argv[2] ?? "") as KafkaWorkload;
 const example = JSON.parse(readFileSync(fileURLToPath(EXAMPLE), "utf8")) as AnyRecord;
 
-/** The n-th record as the collector makes it, 620 octets of MessagePack, of one of a thousand sessions. */
+/** The n-th record as the collector makes it, about 620 octets of MessagePack, of one of a thousand sessions. */
 function recordOf(n: number): OutboxRecord {
   const { mptcp } = example as { mptcp?: { session?: object } };
-  const id = `${(n % 1000).toString(16).padStart(8, "0")}${"0123456789abcdef"}`;
+  const id = `${(n % 1000).toString(16).padStart(8, "0")}0123456789abcdef`;
   const record = {
     ...example,
     event: { ...example.event, id: `${id}-${n}` },
@@ -54,7 +54,13 @@ function newDelivery(): ThreadDelivery {
     collectorConfiguration.parse({
       name: "bench",
       records: { agentsIntervalSeconds: 0 },
-      sink: { kind: "kafka", kafka: { brokers: [broker], producers: PRODUCERS } },
+      sink: {
+        kind: "kafka",
+        kafka: {
+          ...{ brokers: [broker], producers: PRODUCERS },
+          delivery: way === "once" ? "exactly-once" : "at-least-once",
+        },
+      },
       outbox: { directory },
       log: { level: "silent" },
     }),
@@ -177,5 +183,5 @@ function print(result: DeliveryRun | PathPhase): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-await { outbox: throughOutbox, kafkajs: throughKafkajs, path: alongPath }[way]();
+await { outbox: throughOutbox, once: throughOutbox, kafkajs: throughKafkajs, path: alongPath }[way]();
 process.exit();

@@ -13,6 +13,8 @@ import { NODE_FLAGS } from "../profile.ts";
 import { V8_SETTINGS } from "../programs.ts";
 import { differencesOf, type Row, type RowResult } from "../result.ts";
 
+type Way = "outbox" | "kafkajs" | "once";
+
 const PROGRAM = fileURLToPath(new URL("../bundle/deliver.js", import.meta.url));
 /** The broker has one core, the program all of whose threads are measured the other. */
 const BROKER_CORE = 0;
@@ -45,10 +47,11 @@ export const KAFKA: Row = {
 };
 
 async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
-  const runs: Record<"outbox" | "kafkajs", DeliveryRun[]> = { outbox: [], kafkajs: [] };
+  const runs: Record<Way, DeliveryRun[]> = { outbox: [], kafkajs: [], once: [] };
   for (let round = 0; round < ROUNDS; round++) {
-    for (const way of ["outbox", "kafkajs"] as const) {
-      const program = start({ way, broker: kafka.address, directory: join(folder, `outbox-${round}`), count: RECORDS });
+    for (const way of ["outbox", "kafkajs", "once"] as const) {
+      const directory = join(folder, `${way}-${round}`);
+      const program = start({ way, broker: kafka.address, directory, count: RECORDS });
       const run = (await program.says()) as DeliveryRun;
       runs[way].push(run);
       await program.ended;
@@ -61,7 +64,7 @@ async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
   path.child.stdin?.write("down\n");
   const down = (await path.says()) as PathPhase;
   await path.ended;
-  const micros = (way: "outbox" | "kafkajs", figure: (run: DeliveryRun) => number) =>
+  const micros = (way: Way, figure: (run: DeliveryRun) => number) =>
     median(runs[way].map((run) => (figure(run) * 1e6) / RECORDS));
   const [took, alone] = [micros("outbox", (run) => run.seconds), micros("kafkajs", (run) => run.seconds)];
   return {
@@ -74,6 +77,11 @@ async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
     figures: [
       { what: "through the outbox", value: 1e6 / took, unit: "records a second" },
       { what: "kafkajs alone", value: 1e6 / alone, unit: "records a second" },
+      {
+        what: "exactly once, through the outbox",
+        value: 1e6 / micros("once", (run) => run.seconds),
+        unit: "records a second",
+      },
       {
         what: "processor time through the outbox",
         value: micros("outbox", (run) => run.cpuSeconds),
@@ -105,6 +113,7 @@ async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
     ],
     differences: differencesOf([
       ...runs.outbox.map(({ acknowledged }) => ["acknowledged through the outbox", RECORDS, acknowledged] as const),
+      ...runs.once.map(({ acknowledged }) => ["acknowledged in transactions", RECORDS, acknowledged] as const),
       ...runs.kafkajs.map(({ acknowledged }) => ["acknowledged to kafkajs", RECORDS, acknowledged] as const),
     ]),
   };
