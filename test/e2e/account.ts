@@ -6,7 +6,8 @@ import type { OutboxStats } from "../../collectors/outbox/outbox.ts";
  */
 export function holdAccount(log: string): void {
   for (const line of log.split("\n")) {
-    if (!line.startsWith("{") || !line.includes('"acknowledged"')) continue;
+    // A kill may have torn the last one.
+    if (!/^\{.*"acknowledged".*\}$/.test(line)) continue;
     const { records } = JSON.parse(line) as { records?: OutboxStats };
     if (records === undefined) continue;
     const shed = Object.values(records.shed).reduce((sum, count) => sum + count, 0);

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { dateOf, type SinkTls, tlsOptions, validUntilMs } from "../tls.ts";
 import type { KafkaCounters } from "./counters.ts";
 import { type KafkaSasl, saslSettings, TOKEN_TIMEOUT_MS } from "./sasl.ts";
+import { quietIdleTimers } from "./timer-warnings.ts";
 
 /** How brokers are reached. */
 export interface KafkaAccess {
@@ -34,6 +35,7 @@ export function clientSettings(
   counters: KafkaCounters,
   log: Pick<Logger, "warn">,
 ): Omit<KafkaConfig, "retry"> {
+  quietIdleTimers();
   return {
     clientId: access.clientId,
     brokers: [...access.brokers],
