@@ -36,7 +36,9 @@ export function view(look: Look, before: Look | null, { width, height, style }: 
   const most = height === null ? MAX_SESSIONS + 1 : Math.max(0, left - agents.length - 1);
   const lines: Line[] = [...head, ...agents, { text: "" }, ...sessions.slice(0, most)];
   return lines.slice(0, height ?? lines.length).map(({ text, tone = null }) => {
-    const cut = (width === null ? text : clip(text, width)).trimEnd();
+    // Whoever answers may say anything, in every field.
+    const shown = printable(text);
+    const cut = (width === null ? shown : clip(shown, width)).trimEnd();
     return tone === null ? cut : style[tone](cut);
   });
 }
@@ -70,7 +72,7 @@ function summary(look: Look, before: Look | null): Line[] {
     .slice(0, MAX_TABLES);
   return [
     {
-      text: `${printable(now.name)}, rejoin ${printable(now.version)}, ${now.phase}, up ${duration(now.uptimeMs)}`,
+      text: `${now.name}, rejoin ${now.version}, ${now.phase}, up ${duration(now.uptimeMs)}`,
       tone: "strong",
     },
     {
@@ -116,7 +118,7 @@ function agentLines({ agents: page, atMs }: Look, before: Look | null): Line[] {
     .map((agent): Line => {
       const grown = agent.packets - (known.get(idOf(agent)) ?? 0);
       const cells = [
-        printable(agent.name),
+        agent.name,
         seconds > 0 ? grouped(Math.max(0, Math.round(grown / seconds))) : "-",
         ...[agent.packets, agent.lost, agent.late].map(grouped),
         agent.reported === null ? "-" : grouped(agent.reported.kernelLost),
@@ -154,7 +156,7 @@ function sessionLines({ sessions: page, atMs }: Look, before: Look | null, width
         `${subflows.open}/${subflows.all}`,
         seconds > 0 ? humanOctets(Math.round(Math.max(0, grown) / seconds)) : "-",
         ...[octets.initiator, octets.responder, octets.missing].map(humanOctets),
-        `${printable(agents.join(", "))}${what === "" ? "" : ` (${what})`}`,
+        `${agents.join(", ")}${what === "" ? "" : ` (${what})`}`,
       ];
       return { text: row(cells), tone: octets.missing > 0 ? "doubt" : null };
     });

@@ -86,10 +86,18 @@ describe("what top shows", () => {
     expect(Math.max(...lines.map((line) => [...line].length))).toBeLessThanOrEqual(width);
   });
 
-  it("shows names that would move a terminal's cursor as dots", () => {
-    const lines = view(lookAt(1, { agents: [ledger("a\u001b[2Jb", 1)] }), null);
-    expect(lines.join("")).not.toContain("\u001b");
-    expect(lines.find((line) => line.startsWith("a·[2Jb"))).toBeDefined();
+  it.each([
+    [null, null],
+    [300, 50],
+  ])("shows what would move a terminal's cursor as dots, in every field, in %s columns", (width, height) => {
+    const sequence = "\u001b]0;x\u0007";
+    const odd = { initiator: { ip: sequence, port: 1 }, agents: [sequence], evidence: sequence, id: sequence };
+    const look = lookAt(1, { agents: [ledger(`a${sequence}`, 1)], sessions: [session(1, 0, odd)] });
+    const totals = { ...look.totals, phase: sequence, name: sequence, tables: { [sequence]: { used: 1, bound: 2 } } };
+    const lines = view({ ...look, totals: totals as Look["totals"] }, null, { width, height, style: PLAIN });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(lines.filter((line) => /[\u0000-\u001f\u007f]/.test(line))).toEqual([]);
+    expect(lines.find((line) => line.startsWith("a·]0;x·"))).toBeDefined();
   });
 
   it("says where nothing is to be seen", () => {
