@@ -5,9 +5,10 @@ import type { AdminView } from "./admin.ts";
 import type { CollectorReport } from "./collector.ts";
 import type { Phase } from "./health.ts";
 
-/** Entries of a page where nothing is said, and at most: what an answer takes of memory and of the event loop's time. */
+/** Entries of a page where nothing is said. */
 const LIMIT = 100;
-const MAX_LIMIT = 1000;
+/** Entries of a page at most: what an answer takes of memory and of the event loop's time. */
+export const MAX_PAGE_ENTRIES = 1000;
 
 /** What `/debug/sessions` answers: a page of live sessions. */
 export interface SessionsPage {
@@ -84,8 +85,8 @@ function partOf(query: URLSearchParams): Part | string {
   const unknown = [...query.keys()].find((name) => name !== "from" && name !== "limit");
   if (unknown !== undefined) return "only from and limit can be asked for: ?from=0&limit=100";
   if (!/^\d{1,9}$/.test(from)) return "from is the number that the page before says as next";
-  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_LIMIT)
-    return `limit is a number from 1 to ${MAX_LIMIT}`;
+  if (!/^\d{1,4}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_PAGE_ENTRIES)
+    return `limit is a number from 1 to ${MAX_PAGE_ENTRIES}`;
   return { from: Number(from), limit: Number(limit) };
 }
 

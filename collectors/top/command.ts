@@ -109,8 +109,10 @@ async function show(base: string, token: string | null, intervalMs: number): Pro
   };
   const screen = new Screen(process.stdin, process.stdout, paint);
   let isOver = false;
+  let asking = new AbortController();
   const over = screen.left.then(() => {
     isOver = true;
+    asking.abort();
   });
   try {
     paint();
@@ -118,7 +120,8 @@ async function show(base: string, token: string | null, intervalMs: number): Pro
       await Promise.race([over, setTimeout(intervalMs, undefined, { ref: false })]);
       if (isOver) break;
       try {
-        const next = await lookAt(base, token);
+        asking = new AbortController();
+        const next = await lookAt(base, token, asking.signal);
         [before, look, trouble] = [look, next, null];
       } catch (error) {
         // A collector that restarts is waited for.

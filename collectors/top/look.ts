@@ -1,4 +1,5 @@
-import type { AgentsPage, SessionsPage, TotalsPage } from "../central/debug.ts";
+import type { SessionSummary } from "../../src/record/session-summary.ts";
+import { type AgentsPage, MAX_PAGE_ENTRIES, type SessionsPage, type TotalsPage } from "../central/debug.ts";
 import { OperationalError } from "../runtime/errors.ts";
 
 /** What one look at a running collector shows. */
@@ -10,32 +11,54 @@ export interface Look {
   readonly atMs: number;
 }
 
-/** Entries of each page: what the collector gives at most. */
-const LIMIT = 1000;
 const PATIENCE_MS = 5000;
 
+/** Asks for one path of an admin address, and has what JSON was answered. */
+type Ask = (path: string) => Promise<unknown>;
+
 /**
- * Looks at the collector whose admin address is `base`. Rejects with an OperationalError where none answers, it does not
- * tell without a token, or what answers is no collector.
+ * Looks at the collector whose admin address is `base`: at 1,000 sessions and agents at most. Rejects with an
+ * OperationalError where none answers or `signal` ends the look, it does not tell without a token, or what answers is no
+ * collector.
  */
-export async function lookAt(base: string, token: string | null): Promise<Look> {
-  const ask = (path: string) => answer(base, path, token);
+export async function lookAt(
+  base: string,
+  token: string | null,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Look> {
+  const ask: Ask = (path) => answer(base, path, token, signal);
   const [totals, agents, sessions] = await Promise.all([
     ask("/debug/totals"),
-    ask(`/debug/agents?limit=${LIMIT}`),
-    ask(`/debug/sessions?limit=${LIMIT}`),
+    ask(`/debug/agents?limit=${MAX_PAGE_ENTRIES}`),
+    sessionsOf(ask),
   ]);
   const look = { totals, agents, sessions, atMs: performance.now() };
   if (!isLook(look)) throw noCollector(base);
   return look;
 }
 
-async function answer(base: string, path: string, token: string | null): Promise<unknown> {
+/** Pages of sessions as one: of a large table a page may have few, or none. Null where one is no page. */
+async function sessionsOf(ask: Ask): Promise<SessionsPage | null> {
+  const sessions: SessionSummary[] = [];
+  for (let from = 0; ; ) {
+    const limit = MAX_PAGE_ENTRIES - sessions.length;
+    const page = (await ask(`/debug/sessions?from=${from}&limit=${limit}`)) as Partial<SessionsPage> | null;
+    if (!Array.isArray(page?.sessions)) return null;
+    const { live = 0, next = null } = page;
+    sessions.push(...page.sessions);
+    if (next === null || sessions.length >= MAX_PAGE_ENTRIES) return { live, sessions, next };
+    if (!(next > from)) return null;
+    from = next;
+  }
+}
+
+async function answer(base: string, path: string, token: string | null, ended: AbortSignal): Promise<unknown> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
   let response: Response;
   let text: string;
   try {
-    response = await fetch(new URL(path, base), { headers, signal: AbortSignal.timeout(PATIENCE_MS) });
+    const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ended]);
+    response = await fetch(new URL(path, base), { headers, signal });
     text = await response.text();
   } catch (cause) {
     const message = `no collector answers at ${base} (${codeOf(cause)}); does it run, with admin.listen?`;

@@ -96,9 +96,9 @@ describe.skipIf(reason)(titled("rejoin top on a terminal", reason), () => {
   let output: string;
   let terminal: ChildProcessWithoutNullStreams;
 
-  function start(): void {
+  function start(...whom: readonly string[]): void {
     output = "";
-    const program = [process.execPath, REJOIN, "top", "--config", config, "--interval", "0.2"];
+    const program = [process.execPath, REJOIN, "top", ...whom, "--interval", "0.2"];
     terminal = spawn("python3", [TERMINAL, "100", "20", ...program], { env: { ...process.env, TERM: "xterm" } });
     terminal.stdout.setEncoding("utf8").on("data", (text) => {
       output += text;
@@ -122,7 +122,7 @@ describe.skipIf(reason)(titled("rejoin top on a terminal", reason), () => {
     ["Ctrl-C", "key \u0003"],
     ["SIGTERM", "signal 15"],
   ])("paints, and gives the terminal back at %s", async (_, ending) => {
-    start();
+    start("--config", config);
     await painted().toBe(true);
     expect(output.startsWith(ALTERNATE)).toBe(true);
     const pictures = () => output.split("\u001b[H").length;
@@ -133,8 +133,29 @@ describe.skipIf(reason)(titled("rejoin top on a terminal", reason), () => {
     expect(output.slice(output.lastIndexOf("\u001b[H"))).toContain(`\u001b[?25h${NORMAL}`);
   });
 
+  it("waits for no answer once it is told to end", async () => {
+    let asked = 0;
+    const server: Server = createServer(async (request, response) => {
+      // One look is answered, the next one is not.
+      if (++asked > 3) return;
+      const answer = await fetch(new URL(request.url ?? "", `http://127.0.0.1:${port}`), {
+        headers: { authorization: "Bearer a-token" },
+      });
+      response.end(await answer.text());
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    start(`http://127.0.0.1:${(server.address() as { port: number }).port}`);
+    await painted().toBe(true);
+    await expect.poll(() => asked, { timeout: 20_000 }).toBeGreaterThan(3);
+    const toldMs = performance.now();
+    command("key q");
+    expect(await ended()).toEqual({ status: 0, restored: true });
+    expect(performance.now() - toldMs).toBeLessThan(3000);
+    server.close();
+  });
+
   it("keeps to the terminal's size when that changes", async () => {
-    start();
+    start("--config", config);
     await painted().toBe(true);
     expect(picture().length).toBeLessThanOrEqual(20);
     command("size 44 9");
