@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { commandBlocks, isFollowed } from "../docs/command-blocks.ts";
 import { Network, type NodeProcess, stop } from "../lab/network.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -27,6 +27,8 @@ const reason = needs("Linux", "root", "network namespaces", "ip", "curl", "Java 
 describe.skipIf(reason)(titled("who follows the pages, command by command", reason), () => {
   let folder: string;
   let network: Network;
+  /** What goes on, and would be in the way of the next test. */
+  const going: NodeProcess[] = [];
 
   /** A clone as far as the pages go into it, in a network of its own, where ports are as they stand. */
   beforeAll(() => {
@@ -50,14 +52,18 @@ describe.skipIf(reason)(titled("who follows the pages, command by command", reas
     rmSync(folder, { recursive: true });
   });
 
+  afterEach(async () => {
+    await Promise.all(going.splice(0).map(stop));
+  });
+
   function terminal(commands: string): NodeProcess {
     const env = {
       ...process.env,
       PATH: `${join(folder, "bin")}:${process.env.PATH}`,
       KAFKA_DATA: join(folder, "kafka"),
       KAFKA_OWNER: String(process.pid),
-      // Recordings at eight times their pace: nothing else of them changes.
-      REJOIN_AGENT__REPLAY__SPEED: "8",
+      // Recordings at four times their pace: nothing else of them changes.
+      REJOIN_AGENT__REPLAY__SPEED: "4",
       NO_COLOR: "1",
     };
     return network.spawn("newcomer", "bash", ["-euc", `cd ${folder}\n${commands}`], env);
@@ -82,6 +88,7 @@ describe.skipIf(reason)(titled("who follows the pages, command by command", reas
   /** Types commands that go on, and waits until they say something. */
   async function start(commands: string, pattern: RegExp): Promise<NodeProcess> {
     const shell = terminal(`exec ${commands}`);
+    going.push(shell);
     let said = "";
     shell.stderr.setEncoding("utf8").on("data", (text) => {
       said += text;
@@ -108,8 +115,14 @@ describe.skipIf(reason)(titled("who follows the pages, command by command", reas
     const [broker = "", collect = "", agents = ""] = blocks("README.md", "Kafka", 3);
     await type(broker);
     const collector = await start(collect, /records go to Kafka/);
+    const ended = (shown: string) => SESSIONS.filter((id) => new RegExp(`^\\S+ \\S+ ${id} ended `, "m").test(shown));
     const shown = await type(agents);
-    for (const id of SESSIONS) expect(shown).toMatch(new RegExp(`^\\S+ \\S+ ${id} ended `, "m"));
+    // A session of which a busy machine dropped the last copies ends after ten quiet seconds.
+    const again = agents.split("\n").find((line) => line.includes("rejoin.sessions.v1")) ?? "";
+    if (ended(shown).length < SESSIONS.length)
+      await expect
+        .poll(async () => ended(await type(again)), { timeout: PATIENCE_MS, interval: 1000 })
+        .toEqual(SESSIONS);
     expect(await stop(collector)).toBe(0);
   });
 
