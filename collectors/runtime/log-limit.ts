@@ -4,6 +4,9 @@ const WINDOW_MS = 10_000;
 /** Kinds that are told apart; of further ones the oldest window ends early. */
 const MAX_KINDS = 256;
 
+/** A number that is part of no address and no name: those tell whom a line is about. A full stop or a colon may follow it. */
+const NUMBER = /(?<![\w.:-])\d+(?!\w|[:-][\w:]|\.\d)/g;
+
 interface Window {
   lines: number;
   /** The last line that was held back. */
@@ -14,7 +17,7 @@ interface Window {
 
 /**
  * Keeps what goes wrong again and again from filling a log: of each kind of line five in ten seconds, and then one that says
- * how many more there were. Lines are of one kind when they differ in numbers only.
+ * how many more there were. Lines are of one kind when they differ in numbers only; an address or a name is none.
  */
 export class LogLimit {
   private readonly windows = new Map<string, Window>();
@@ -29,7 +32,7 @@ export class LogLimit {
 
   /** Whether this line may be written; one that may not is counted. */
   admits(level: number, line: string): boolean {
-    const kind = `${level} ${line.replace(/\d+/g, "0")}`;
+    const kind = `${level} ${line.replace(NUMBER, "0")}`;
     const window = this.windows.get(kind) ?? this.begin(kind, level);
     window.lines++;
     window.last = line;

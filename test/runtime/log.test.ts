@@ -48,6 +48,32 @@ describe("a log", () => {
     expect([count("40 one"), count("50 one"), count("40 two"), count("30 three")]).toEqual([5, 5, 5, 9]);
   });
 
+  it.each([
+    (n: number) => `nobody listens at 192.0.2.${n}:4754; is the collector running?`,
+    (n: number) => `nobody listens at 192.0.2.1:${4754 + n}`,
+    (n: number) => `nobody listens at [2001:db8::${n}]:4754`,
+    (n: number) => `nobody listens at [${2001 + n}::9]:4754`,
+    (n: number) => `the certificate of kafka-${n}.example.net:9093 expires`,
+    (n: number) => `interface eth${n} is gone`,
+    (n: number) => `${n}3a.example.net is away`,
+  ])("tells apart whom a line is about: %s", (line) => {
+    const log = logTo();
+    for (let n = 1; n <= 8; n++) log.warn(line(n));
+    expect(said()).toHaveLength(8);
+  });
+
+  it.each([
+    (n: number) => `${n} packets are in no record: their flows are not known`,
+    (n: number) => `packets of ${n}.`,
+    (n: number) => `line ${n}: not read (errno ${n})`,
+    (n: number) => `outbox/${String(n).padStart(6, "0")}.segment is damaged`,
+    (n: number) => `${n},000 copies could not be sent to 192.0.2.9 (ENOBUFS)`,
+  ])("takes lines for one kind that differ in a number only: %s", (line) => {
+    const log = logTo();
+    for (let n = 1; n <= 8; n++) log.warn(line(n));
+    expect(said()).toHaveLength(5);
+  });
+
   it("keeps to its level, then too", () => {
     const log = logTo("error");
     for (let n = 0; n < 9; n++) log.warn("one");
