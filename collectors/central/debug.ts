@@ -35,7 +35,7 @@ export interface TotalsPage extends Omit<CollectorReport, "agents"> {
 }
 
 /**
- * The routes under `/debug/`, which answer with JSON: ends and counts, never a key, token, nonce or HMAC of a session, nor
+ * The routes under `/debug/`, which answer with JSON: ends and counts, never an MPTCP key, token, nonce or HMAC, nor
  * payload. Where they are not `isOpen`, neither on loopback nor behind a token, they say what is missing.
  */
 export function debugRoutes(

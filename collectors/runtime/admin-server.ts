@@ -124,7 +124,11 @@ export class AdminServer {
       return say(401, plain, "a bearer token is asked for\n", { "www-authenticate": "Bearer" });
     }
     if (route.byAddress && this.token === null && !isAddressed(request.headers.host)) {
-      return say(403, plain, "without a token this is told only to who asks by address\n");
+      return say(
+        403,
+        plain,
+        "without a token this is told only to who asks by address or localhost: do, or set admin.token\n",
+      );
     }
     try {
       const { status, type, body } = await route.page(new URLSearchParams(query));

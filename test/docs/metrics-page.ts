@@ -20,7 +20,7 @@ A collector whose configuration has \`admin.listen\` answers there over HTTP:
 | \`/debug/agents\` | each agent's loss ledger, with the same two parameters |
 | \`/debug/totals\` | all that is counted since the start, and how full tables and outbox are |
 
-What stands below \`/debug/\` is JSON, and has no key, token, nonce or HMAC of a session, nor payload. It is told on loopback, or to who has
+What stands below \`/debug/\` is JSON, and has no MPTCP key, token, nonce or HMAC, nor payload. It is told on loopback, or to who has
 \`admin.token\`; anybody else has 401, or 403 where there is no token. [\`rejoin top\`](operations.md#a-look-at-a-running-collector)
 shows it in a terminal.
 
