@@ -10,6 +10,12 @@ import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
 
 /** Level and name of the socket option that sets differentiated services (RFC 2474), the upper six bits of an octet. */
 export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
+/**
+ * The same of path MTU discovery (ip(7), ipv6(7)), and to set Don't Fragment always: by itself the kernel leaves it out of copies
+ * that go together, and no router says then that they are too long.
+ */
+const MTU_DISCOVER_OPTIONS = { 4: [0, 10], 6: [41, 23] } as const;
+const PMTUDISC_DO = 2;
 /** GRE's IP protocol number (RFC 2784 §3). */
 const PROTOCOL_GRE = 47;
 /** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
@@ -193,14 +199,16 @@ const ERROR_LENGTH = Uint32Array.of(4);
 
 /**
  * A socket connected to the target that sends copies in batches: of UDP, or of IP protocol 47, which needs root or
- * CAP_NET_RAW. The kernel writes the delivery header. It is connected to be told of ICMP errors. Throws an Error with the name
- * of the system's when it cannot be had or there is no way to the target, and an OperationalError when there is no memory.
+ * CAP_NET_RAW. The kernel writes the delivery header, and sends in fragments what is too long only if `fragment` says so. It is
+ * connected to be told of ICMP errors. Throws an Error with the name of the system's when it cannot be had or there is no way to
+ * the target, and an OperationalError when there is no memory.
  */
 export function openBatchedSocket(
   libc: Libc,
   target: Target,
   encapsulation: Encapsulation,
   dscp: number | null,
+  fragment: boolean,
 ): SendSocket {
   const { port } = target;
   const address = socketAddress(libc, target.address, port ?? 0);
@@ -216,12 +224,13 @@ export function openBatchedSocket(
     if (libc.connect(fd, address, address.length) === FAILED) {
       throw new Error(`connect ${libc.errorName()} ${target.address}${port === null ? "" : `:${port}`}`);
     }
-    if (dscp !== null) {
-      const [level, name] = DSCP_OPTIONS[target.family];
-      if (libc.setsockopt(fd, level, name, new Uint8Array(Int32Array.of(dscp << 2).buffer), 4) === FAILED) {
+    const set = ([level, name]: readonly [number, number], value: number): void => {
+      if (libc.setsockopt(fd, level, name, new Uint8Array(Int32Array.of(value).buffer), 4) === FAILED) {
         throw new Error(`setsockopt ${libc.errorName()}`);
       }
-    }
+    };
+    if (dscp !== null) set(DSCP_OPTIONS[target.family], dscp << 2);
+    if (!fragment) set(MTU_DISCOVER_OPTIONS[target.family], PMTUDISC_DO);
     libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, new Uint8Array(Int32Array.of(SEND_BUFFER_OCTETS).buffer), 4);
     memory = mapped(libc, ARENA_OCTETS);
     return new BatchedSocket(libc, fd, memory, new MessageHeaders(libc, MAX_PLACES), isGre);

@@ -23,11 +23,17 @@ interface RawSocket {
 /**
  * A raw socket of IP protocol 47 (RFC 2784); the kernel writes the delivery header. Copies go in batches through `libc`, and
  * one at a time through package raw-socket where that is null. Throws an OperationalError where that was not built, the
- * privilege is missing, or there is no way to the collector. `dscp`, 0 to 63, marks copies.
+ * privilege is missing, or there is no way to the collector. `dscp`, 0 to 63, marks copies; those that are
+ * too long go in fragments if `fragment` says so, or where `libc` is null.
  */
-export function openGreSocket(target: Target, libc: Libc | null, dscp: number | null = null): SendSocket {
+export function openGreSocket(
+  target: Target,
+  libc: Libc | null,
+  dscp: number | null = null,
+  fragment = false,
+): SendSocket {
   try {
-    return libc === null ? openSingleSocket(target, dscp) : openBatchedSocket(libc, target, "gre", dscp);
+    return libc === null ? openSingleSocket(target, dscp) : openBatchedSocket(libc, target, "gre", dscp, fragment);
   } catch (cause) {
     if (cause instanceof OperationalError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

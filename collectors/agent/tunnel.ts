@@ -88,9 +88,9 @@ export class Tunnel {
     encoder.room = await roomOnPath(options, target, encoder);
     encoder.headersOnly = options.headersOnly;
     const batches = () => libcForBatches(load, (line) => log.warn(line), "copies are sent one at a time");
-    const { dscp, encapsulation } = options;
+    const { dscp, encapsulation, fragment } = options;
     const open = encapsulation === "gre" ? openGreSocket : openUdpSocket;
-    const socket = await open(target, await batches(), dscp);
+    const socket = await open(target, await batches(), dscp, fragment);
     const transmitter = new QueuedTransmitter(socket, encoder.headerLength + encoder.room);
     return new Tunnel(tunnelName(to), target, encoder, transmitter, options);
   }

@@ -13,12 +13,14 @@ const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
  * A UDP socket connected to the collector (RFC 8086 §3). One source port for all copies keeps them in order on the way,
  * which the collector's ledger of sequence numbers relies on; it leaves the source port's entropy unused. Copies go in
  * batches through `libc`, and one at a time through a socket of Node's where that is null. Rejects with an
- * OperationalError where there is no way to the collector. `dscp`, 0 to 63, marks copies; only through `libc`.
+ * OperationalError where there is no way to the collector. `dscp`, 0 to 63, marks copies; copies that are too long go in fragments
+ * if `fragment` says so, or where `libc` is null.
  */
 export async function openUdpSocket(
   target: Target,
   libc: Libc | null,
   dscp: number | null = null,
+  fragment = false,
 ): Promise<SendSocket> {
   if (libc === null && dscp !== null) {
     throw new OperationalError(
@@ -27,7 +29,7 @@ export async function openUdpSocket(
     );
   }
   try {
-    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, "udp", dscp);
+    return libc === null ? await openSingleSocket(target) : openBatchedSocket(libc, target, "udp", dscp, fragment);
   } catch (cause) {
     if (cause instanceof OperationalError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -59,7 +59,9 @@ describe.each([
   for (const host of ["127.0.0.1", "::1"] as const) {
     each(`arrive at ${host} octet for octet, in order, from one port, whatever their lengths`, async () => {
       const { port, got } = await receiver(host);
-      const transmitter = new QueuedTransmitter(await openUdpSocket(target(host, port), await load()), CAPACITY);
+      // The longest ones are too long for loopback over IPv6.
+      const socket = await openUdpSocket(target(host, port), await load(), null, true);
+      const transmitter = new QueuedTransmitter(socket, CAPACITY);
       // Few of the longest: other tests capture on this loopback device.
       const lengths = fc.oneof(fc.constantFrom(0, 1, 1400), fc.nat(3000));
       const vectors = fc.array(fc.array(lengths, { minLength: 1, maxLength: 20 }), { maxLength: 6 });
@@ -158,6 +160,26 @@ describe.each([
     });
   });
 });
+
+test.skipIf(needs("Linux", "koffi"))(
+  "a copy longer than the path is refused, unless it may go in fragments",
+  async () => {
+    const { port, got } = await receiver("::1");
+    for (const [fragment, counts] of [
+      [false, { sent: 0, failed: 1, lastError: "EMSGSIZE" }],
+      [true, { sent: 1, failed: 0, lastError: null }],
+    ] as const) {
+      const socket = await openUdpSocket(target("::1", port), await loadLibc(), null, fragment);
+      const transmitter = new QueuedTransmitter(socket, CAPACITY);
+      send(transmitter, Buffer.alloc(65_507));
+      transmitter.flush();
+      expect(transmitter.counters).toMatchObject(counts);
+      await transmitter.close();
+    }
+    await until(() => got.length > 0);
+    expect(got).toHaveLength(1);
+  },
+);
 
 describe("a kernel that does not take a batch", () => {
   const reason = needs("Linux", "koffi");
