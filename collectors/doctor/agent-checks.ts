@@ -5,6 +5,7 @@ import { greHeaderLength } from "../../src/encapsulate/gre-header.ts";
 import { interfaceNames } from "../agent/interface-names.ts";
 import { collectorsOf } from "../agent/setup.ts";
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../linux/privileges.ts";
+import { adminCheck } from "./address-checks.ts";
 import { type Check, findingsOf } from "./finding.ts";
 import {
   capabilityCheck,
@@ -14,6 +15,7 @@ import {
   nftCheck,
   packetSocketCheck,
   programCheck,
+  rawSocketCheck,
 } from "./host-checks.ts";
 import type { Machine } from "./machine.ts";
 import { interfaceCheck, offloadCheck, wayCheck } from "./network-checks.ts";
@@ -23,7 +25,7 @@ import { interfaceCheck, offloadCheck, wayCheck } from "./network-checks.ts";
  * an OperationalError for a collector or a pattern that stands for nothing.
  */
 export function agentChecks(machine: Machine, configuration: AgentConfiguration): Check[] {
-  const { capture, exclude, replay, encapsulation, key, snap, headersOnly, fragment, status } = configuration;
+  const { capture, exclude, replay, key, snap, headersOnly, fragment, status, admin, user } = configuration;
   const isReplay = replay.files.length > 0;
   const interfaces = machine.interfaces();
   const present = interfaces.map(({ name }) => name);
@@ -37,14 +39,23 @@ export function agentChecks(machine: Machine, configuration: AgentConfiguration)
     isWhole: snap === null && !headersOnly && !fragment && !isKernels,
     captured: names,
   };
-  const raw =
-    encapsulation === "gre" && !isKernels ? [capabilityCheck(machine, CAP_NET_RAW, "encapsulation: gre")] : [];
   return [
     ...captured,
-    ...raw,
+    ...(isKernels ? [] : sendingChecks(machine, configuration)),
+    ...(user === null || machine.libc !== null ? [] : [koffiCheck(machine, "user", null)]),
     ...collectorsOf(configuration).map((to) => wayCheck(machine, to, shape)),
     ...(status.socket === null ? [] : [directoryCheck(dirname(status.socket))]),
+    ...(admin.listen === null ? [] : [adminCheck(admin.listen, admin.token)]),
   ];
+}
+
+/** What copies need that the agent sends itself. */
+function sendingChecks(machine: Machine, { encapsulation, dscp }: AgentConfiguration): Check[] {
+  const isGre = encapsulation === "gre";
+  const raw = isGre ? [capabilityCheck(machine, CAP_NET_RAW, "encapsulation: gre")] : [];
+  if (machine.libc !== null) return raw;
+  if (isGre) return [...raw, rawSocketCheck(machine, "encapsulation: gre without koffi", null)];
+  return dscp === null ? [] : [koffiCheck(machine, "dscp over UDP", null)];
 }
 
 function captureChecks(machine: Machine, { capture, mirror }: AgentConfiguration, names: readonly string[]): Check[] {
@@ -55,7 +66,7 @@ function captureChecks(machine: Machine, { capture, mirror }: AgentConfiguration
     return [
       // PACKET_IGNORE_OUTGOING.
       kernelCheck(machine, [4, 20], "packet rings of what arrives"),
-      koffiCheck(machine, without),
+      koffiCheck(machine, "packet rings", without),
       ...(machine.libc === null || method === "tcpdump"
         ? [programCheck(machine, "tcpdump", "--version", "capturing without a packet ring")]
         : []),
@@ -75,7 +86,7 @@ function captureChecks(machine: Machine, { capture, mirror }: AgentConfiguration
       : programCheck(machine, "tc", "-V", "capture.method: tc"),
     programCheck(machine, "ip", "-V", "devices of a mirror"),
     capabilityCheck(machine, CAP_NET_ADMIN, "rules and devices of a mirror"),
-    ...(mirror.device === "tap" ? [koffiCheck(machine, null), tapCheck()] : []),
+    ...(mirror.device === "tap" ? [koffiCheck(machine, "mirror.device: tap", null), tapCheck()] : []),
     ...shared,
   ];
 }

@@ -14,9 +14,9 @@ import { thisMachine } from "./machine.ts";
 const HELP = `
 What is looked at is what the configuration asks for: kernel, koffi,
 capabilities, packet sockets, nft, interfaces and their offloads, the way to
-each collector and its MTU; for a collector receive buffers, rp_filter, ports,
-brokers, topics and their settings, disk for records. Nothing is changed, no
-copy is sent, and no topic is made.
+each collector and its MTU, the admin address; for a collector receive buffers,
+rp_filter, ports, brokers, topics and their settings, disk for records. Nothing
+is changed, no copy is sent, and no topic is made.
 
 Without --config the defaults are looked at, an agent's on every interface that
 is up. Run it as the user and in the place that the program will have:

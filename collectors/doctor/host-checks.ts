@@ -1,11 +1,11 @@
 import { createSocket } from "node:dgram";
 import { FAILED } from "../linux/libc.ts";
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../linux/privileges.ts";
-import { type Check, findingsOf } from "./finding.ts";
+import { SOCK_RAW } from "../linux/socket-address.ts";
+import { type Check, type Finding, findingsOf } from "./finding.ts";
 import type { Machine } from "./machine.ts";
 
 const AF_PACKET = 17;
-const SOCK_RAW = 3;
 
 const NAMES: Readonly<Record<number, string>> = { [CAP_NET_ADMIN]: "CAP_NET_ADMIN", [CAP_NET_RAW]: "CAP_NET_RAW" };
 
@@ -13,44 +13,89 @@ const NAMES: Readonly<Record<number, string>> = { [CAP_NET_ADMIN]: "CAP_NET_ADMI
 export function kernelCheck({ kernel }: Machine, since: readonly [number, number], need: string): Check {
   const what = "kernel";
   const { ok, fail } = findingsOf(what);
-  const isNew = kernel[0] > since[0] || (kernel[0] === since[0] && kernel[1] >= since[1]);
   const version = `Linux ${kernel.join(".")}`;
   return {
     what,
     look: () =>
-      isNew ? ok(`${version} has ${need}`) : fail(`${version}: ${need} came with ${since.join(".")}; use a newer one`),
+      isSince(kernel, since)
+        ? ok(`${version} has ${need}`)
+        : fail(`${version}: ${need} came with ${since.join(".")}; use a newer one`),
   };
 }
 
-/** Whether the C library can be called; `without` says what is done then, null where nothing can be. */
-export function koffiCheck({ libc, withoutLibc }: Machine, without: string | null): Check {
-  const what = "koffi";
-  const { ok, warn, fail } = findingsOf(what);
+/**
+ * Whether packet rings on these interfaces have what an agent of the same host sends together over UDP (UDP_SEGMENT of
+ * Linux): before 6.2 a packet socket with headers of offloads drops it.
+ */
+export function joinedCopiesCheck({ kernel }: Machine, names: readonly string[]): Check {
+  const what = "kernel";
+  const { ok, warn } = findingsOf(what);
+  const version = `Linux ${kernel.join(".")}`;
   return {
     what,
     look: () => {
-      if (libc !== null) return ok("the C library can be called");
-      return without === null ? fail(withoutLibc) : warn(`${withoutLibc}: ${without}`);
+      if (isSince(kernel, [6, 2]))
+        return ok(`${version} has packet rings for what an agent of this host sends together`);
+      const commands = names.map((name) => `ethtool -K ${name} tx-udp-segmentation off`).join("; ");
+      return warn(
+        `${version} drops at packet rings what an agent of this host sends together over UDP, which came with 6.2: ` +
+          `where there is one, ${commands} (of a veth, its other end)`,
+      );
     },
   };
 }
 
-/** Whether this process may do what `need` says. */
-export function capabilityCheck(machine: Machine, capability: number, need: string): Check {
-  const what = "capabilities";
-  const { ok, fail } = findingsOf(what);
-  const name = NAMES[capability] ?? `capability ${capability}`;
+function isSince(kernel: Machine["kernel"], since: readonly [number, number]): boolean {
+  return kernel[0] > since[0] || (kernel[0] === since[0] && kernel[1] >= since[1]);
+}
+
+/** Whether the C library can be called, for `need`; `instead` says what is done without, null where nothing can be. */
+export function koffiCheck({ libc, withoutLibc }: Machine, need: string, instead: string | null): Check {
+  const what = "koffi";
+  const { ok } = findingsOf(what);
   return {
     what,
     look: () =>
-      machine.can(capability)
-        ? ok(`${name}, for ${need}`)
-        : fail(`${name} is missing, for ${need}: start as root, or with AmbientCapabilities=${name} of systemd`),
+      libc !== null ? ok("the C library can be called") : lack(what, `${withoutLibc}, for ${need}`, instead),
   };
 }
 
-/** Whether the kernel gives this process a packet socket, by asking for one. */
-export function packetSocketCheck({ libc }: Machine): Check {
+/** Whether package raw-socket can be used, for `need`; `instead` says what is done without, null where nothing can be. */
+export function rawSocketCheck({ hasRawSocket }: Machine, need: string, instead: string | null): Check {
+  const what = "raw-socket";
+  const { ok } = findingsOf(what);
+  const missing = `package raw-socket cannot be used, for ${need} (npm rebuild raw-socket, with a compiler, says why)`;
+  return { what, look: () => (hasRawSocket ? ok(`can be used, for ${need}`) : lack(what, missing, instead)) };
+}
+
+/** Whether this process may do what `need` says; `instead` says what is done without, null where nothing can be. */
+export function capabilityCheck(
+  machine: Machine,
+  capability: number,
+  need: string,
+  instead: string | null = null,
+): Check {
+  const what = "capabilities";
+  const { ok } = findingsOf(what);
+  const name = NAMES[capability] ?? `capability ${capability}`;
+  const missing = `${name} is missing, for ${need}: start as root, or with AmbientCapabilities=${name} of systemd`;
+  return {
+    what,
+    look: () => (machine.can(capability) ? ok(`${name}, for ${need}`) : lack(what, missing, instead)),
+  };
+}
+
+/** What is not there: a failure, but where something takes its place. */
+function lack(what: string, text: string, instead: string | null): Finding[] {
+  const { warn, fail } = findingsOf(what);
+  return instead === null ? fail(text) : warn(`${text}; ${instead}`);
+}
+
+/**
+ * Whether the kernel gives this process a packet socket, by asking for one; `instead` says what is done where that is
+ * forbidden, null where nothing can be.
+ */
+export function packetSocketCheck({ libc }: Machine, instead: string | null = null): Check {
   const what = "AF_PACKET";
   const { ok, warn, fail } = findingsOf(what);
   return {
@@ -63,8 +108,9 @@ export function packetSocketCheck({ libc }: Machine): Check {
         return ok("the kernel gives a packet socket");
       }
       const error = libc.errorName();
-      const how = error === "EPERM" ? "CAP_NET_RAW is missing, or a sandbox forbids it" : "modprobe af_packet";
-      return fail(`the kernel gives no packet socket (${error}): ${how}`);
+      const text = `the kernel gives no packet socket (${error})`;
+      if (error !== "EPERM" && error !== "EACCES") return fail(`${text}: modprobe af_packet`);
+      return lack(what, `${text}: CAP_NET_RAW is missing, or a sandbox forbids it`, instead);
     },
   };
 }

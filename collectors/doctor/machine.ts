@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { release } from "node:os";
 import { promisify } from "node:util";
 import { type Libc, loadLibc } from "../linux/libc.ts";
@@ -24,6 +25,8 @@ export interface Machine {
   /** Null where package koffi is missing; `withoutLibc` says why. */
   readonly libc: Libc | null;
   readonly withoutLibc: string;
+  /** Package raw-socket is there, and was built. */
+  readonly hasRawSocket: boolean;
   /** Whether this process has a capability, by its number (capabilities(7)). */
   can(capability: number): boolean;
   /** All but the loopback device. */
@@ -52,6 +55,7 @@ export async function thisMachine(): Promise<Machine> {
     kernel: [major, minor],
     libc,
     withoutLibc,
+    hasRawSocket: hasRawSocket(),
     can: (capability) => ((effective >> BigInt(capability)) & 1n) === 1n,
     interfaces: () => names().map((name) => interfaceOf(name)),
     parameter: (name) => {
@@ -63,6 +67,15 @@ export async function thisMachine(): Promise<Machine> {
       return ran.then(({ stdout }) => stdout).catch(() => null);
     },
   };
+}
+
+function hasRawSocket(): boolean {
+  try {
+    createRequire(import.meta.url)("raw-socket");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function names(): string[] {

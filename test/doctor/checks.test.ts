@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -7,6 +9,7 @@ import { collectorChecks } from "../../collectors/doctor/collector-checks.ts";
 import type { Check } from "../../collectors/doctor/finding.ts";
 import type { Machine } from "../../collectors/doctor/machine.ts";
 import { diskCheck } from "../../collectors/doctor/record-checks.ts";
+import type { Libc } from "../../collectors/linux/libc.ts";
 import { agentConfiguration } from "../../schema/configuration/agent.ts";
 import { collectorConfiguration } from "../../schema/configuration/collector.ts";
 
@@ -16,6 +19,7 @@ function machine(change: Partial<Machine> = {}): Machine {
     kernel: [6, 8],
     libc: null,
     withoutLibc: "package koffi cannot be used",
+    hasRawSocket: true,
     can: () => true,
     interfaces: () => [
       { name: "eth0", mtu: 1500, isUp: true },
@@ -36,12 +40,21 @@ async function found(checks: readonly Check[], what: string): Promise<string[]> 
 
 const agent = (values: object, on = machine()) => agentChecks(on, agentConfiguration.parse(values));
 const collector = (values: object, on = machine()) => collectorChecks(on, collectorConfiguration.parse(values));
+/** A C library that is there, and is not called. */
+const libc = {} as Libc;
 const sets = (values: Readonly<Record<string, number>>) => machine({ parameter: (name) => values[name] ?? null });
+
+/** Somebody who has a TCP port of loopback. */
+async function listening(): Promise<{ port: number; close: () => void }> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { port: (server.address() as { port: number }).port, close: () => void server.close() };
+}
 
 describe("an agent's duty", () => {
   it.each([
-    ["ring", [], /^fail package koffi cannot be used$/],
-    ["auto", [], /^warn package koffi cannot be used: tcpdump's pipe/],
+    ["ring", [], /^fail package koffi cannot be used, for packet rings$/],
+    ["auto", [], /^warn package koffi cannot be used, for packet rings; tcpdump's pipe/],
   ])("capturing by %s without koffi", async (method, _, said) => {
     expect(await found(agent({ capture: { method } }), "koffi")).toEqual([expect.stringMatching(said)]);
   });
@@ -61,6 +74,38 @@ describe("an agent's duty", () => {
     expect(await said({ replay: { files: ["a.pcap"] } })).toEqual([]);
     expect(await said({ replay: { files: ["a.pcap"] }, encapsulation: "gre" })).toEqual([
       expect.stringMatching(/^fail CAP_NET_RAW/),
+    ]);
+  });
+
+  it("needs koffi or raw-socket to send GRE, and of them koffi to mark UDP or become a user", async () => {
+    const replayed = { replay: { files: ["a.pcap"] } };
+    const said = async (values: object, change: Partial<Machine> = {}) => {
+      const checks = agent({ ...replayed, ...values }, machine({ hasRawSocket: false, ...change }));
+      return [...(await found(checks, "koffi")), ...(await found(checks, "raw-socket"))];
+    };
+    expect(await said({})).toEqual([]);
+    expect(await said({ encapsulation: "gre" })).toEqual([
+      expect.stringMatching(
+        /^fail package raw-socket cannot be used, for encapsulation: gre without koffi \(npm rebuild/,
+      ),
+    ]);
+    expect(await said({ encapsulation: "gre" }, { hasRawSocket: true })).toEqual([expect.stringMatching(/^ok/)]);
+    expect(await said({ encapsulation: "gre" }, { libc })).toEqual([]);
+    expect(await said({ dscp: 8, user: "nobody" })).toEqual([
+      "fail package koffi cannot be used, for dscp over UDP",
+      "fail package koffi cannot be used, for user",
+    ]);
+    expect(await said({ dscp: 8, user: "nobody" }, { libc })).toEqual([]);
+  });
+
+  it("tells an admin address that it cannot have", async () => {
+    const { port, close } = await listening();
+    expect(await found(agent({ admin: { listen: port } }), "admin address")).toEqual([
+      `warn ${port} is taken: by one that runs already, or say another in admin.listen`,
+    ]);
+    close();
+    expect(await found(agent({ admin: { listen: port } }), "admin address")).toEqual([
+      `ok ${port} can be had, and tells on loopback, or to who has the token`,
     ]);
   });
 
@@ -125,16 +170,74 @@ describe("a collector's duty", () => {
     expect(await found(collector({}, sets(values)), "rp_filter")).toEqual([expect.stringMatching(said)]);
   });
 
+  const ring = (change: object = {}) => ({ listen: { ring: ["eth0"], udp: [], ...change } });
+
   it("does not ask a ring's host for receive buffers, ports or rp_filter", () => {
-    const ring = collector({ listen: { ring: ["eth0"], udp: [] } }).map(({ what }) => what);
-    expect(ring).toEqual(["koffi", "kernel", "capabilities", "AF_PACKET", "interfaces", "offloads", "record files"]);
+    const looked = collector(ring(), machine({ libc })).map(({ what }) => what);
+    expect(looked).toEqual([
+      "koffi",
+      "capabilities",
+      "AF_PACKET",
+      "kernel",
+      "kernel",
+      "interfaces",
+      "offloads",
+      "record files",
+    ]);
   });
 
-  it("warns of an admin address that everybody reaches, and of none on loopback", async () => {
+  it("warns where sockets stand in for a ring, and looks at what they need", async () => {
+    const without = collector(ring({ ringDrop: true }), machine({ hasRawSocket: false }));
+    // Port 4754 may be another test's at the moment.
+    const others = without.filter(({ what }) => what !== "UDP port");
+    expect(without.length - others.length).toBe(1);
+    const findings = (await Promise.all(others.map(({ look }) => look()))).flat();
+    expect(findings.filter(({ level }) => level === "fail")).toEqual([]);
+    expect(await found(without, "koffi")).toEqual([
+      "warn package koffi cannot be used, for listen.ring; copies are received through sockets instead",
+    ]);
+    expect(await found(without, "raw-socket")).toEqual([
+      expect.stringMatching(/^warn .*; GRE-in-UDP alone is received$/),
+    ]);
+    const forbidden = collector(ring(), machine({ libc, can: () => false }));
+    expect(await found(forbidden, "capabilities")).toEqual([
+      expect.stringMatching(/^warn CAP_NET_RAW is missing, for listen\.ring: .*; copies are received through sockets/),
+    ]);
+  });
+
+  it("warns of a ring whose kernel drops what an agent of the same host sends together", async () => {
+    const said = async (kernel: readonly [number, number]) =>
+      (await found(collector(ring(), machine({ libc, kernel })), "kernel"))[1];
+    expect(await said([6, 1])).toMatch(/^warn Linux 6\.1 drops .*: where .* ethtool -K eth0 tx-udp-segmentation off/);
+    expect(await said([6, 2])).toMatch(/^ok/);
+  });
+
+  it("needs raw-socket for GRE, and koffi for UDP without checksums", async () => {
+    const without = machine({ hasRawSocket: false });
+    expect(await found(collector({ listen: { gre: ["ipv4"] } }, without), "raw-socket")).toEqual([
+      expect.stringMatching(/^fail package raw-socket cannot be used, for listen\.gre \(npm rebuild/),
+    ]);
+    expect(await found(collector({ listen: { gre: ["ipv4"] } }), "raw-socket")).toEqual([
+      "ok can be used, for listen.gre",
+    ]);
+    const unchecked = { listen: { zeroUdpChecksums: true } };
+    const needed = ["fail package koffi cannot be used, for listen.zeroUdpChecksums"];
+    expect(await found(collector(unchecked), "koffi")).toEqual(needed);
+    expect(await found(collector(ring({ zeroUdpChecksums: true })), "koffi")).toEqual(needed);
+    expect(await found(collector(unchecked, machine({ libc })), "koffi")).toEqual([expect.stringMatching(/^ok/)]);
+  });
+
+  it("warns of an admin address that everybody reaches, of one that is taken, and of none on loopback", async () => {
     const said = (admin: object) => found(collector({ admin }), "admin address");
-    expect(await said({ listen: "0.0.0.0:9464" })).toEqual([expect.stringMatching(/^warn .*set admin\.token$/)]);
-    expect(await said({ listen: "0.0.0.0:9464", token: "t" })).toEqual([expect.stringMatching(/^ok/)]);
-    expect(await said({ listen: 9464 })).toEqual([expect.stringMatching(/^ok/)]);
+    const { port, close } = await listening();
+    expect(await said({ listen: port })).toEqual([expect.stringMatching(/^warn .* is taken: by one that runs/)]);
+    close();
+    expect(await said({ listen: `0.0.0.0:${port}` })).toEqual([expect.stringMatching(/^warn .*set admin\.token$/)]);
+    expect(await said({ listen: `0.0.0.0:${port}`, token: "t" })).toEqual([expect.stringMatching(/^ok/)]);
+    expect(await said({ listen: port })).toEqual([expect.stringMatching(/^ok/)]);
+    expect(await said({ listen: "192.0.2.77:9464" })).toEqual([
+      expect.stringMatching(/^fail .* is no address of this/),
+    ]);
   });
 
   it("looks for room where records will be, made or not", async () => {

@@ -65,7 +65,7 @@ describe("rejoin doctor", () => {
     const { status, about } = doctor("--collector", "--config", path);
     expect(status).toBe(1);
     expect(about("UDP port")).toEqual([
-      `warn ${at} is taken: by a collector that runs, or say another in listen.udp`,
+      `warn ${at} is taken: by one that runs already, or say another in listen.udp`,
       "fail 192.0.2.77:4754 is no address of this machine: `ip address` lists those it has",
     ]);
     other.close();
