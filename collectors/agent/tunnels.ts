@@ -12,6 +12,8 @@ export class Tunnels {
   private nowMs = 0;
   /** What is to be done with a tunnel before it is closed. */
   farewell: (tunnel: Tunnel) => void = () => {};
+  /** Those that wait for copies under way: they count until they are closed. */
+  private leaving: readonly Tunnel[] = [];
   /** Counts of those that were closed. */
   private gone = NONE;
 
@@ -43,16 +45,14 @@ export class Tunnels {
     }
     this.all = [...kept, ...opened];
     this.names = namesOf(this.all);
-    for (const tunnel of before.filter((one) => !kept.includes(one))) {
-      this.farewell(tunnel);
-      await tunnel.transmitter.close();
-      this.gone = sum(this.gone, tunnel.counters());
-    }
+    const leaving = before.filter((one) => !kept.includes(one));
+    this.leaving = [...this.leaving, ...leaving];
+    await Promise.all(leaving.map((tunnel) => this.leave(tunnel)));
   }
 
   /** What became of copies since the start, over all ways. */
   counters(): TunnelCounters {
-    return this.all.reduce((total, tunnel) => sum(total, tunnel.counters()), this.gone);
+    return [...this.all, ...this.leaving].reduce((total, tunnel) => sum(total, tunnel.counters()), this.gone);
   }
 
   /**
@@ -88,6 +88,13 @@ export class Tunnels {
   async close(): Promise<void> {
     for (const tunnel of this.all) this.farewell(tunnel);
     await Promise.all(this.all.map(({ transmitter }) => transmitter.close()));
+  }
+
+  private async leave(tunnel: Tunnel): Promise<void> {
+    this.farewell(tunnel);
+    await tunnel.transmitter.close();
+    this.leaving = this.leaving.filter((one) => one !== tunnel);
+    this.gone = sum(this.gone, tunnel.counters());
   }
 }
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { AGENT_DEFAULTS } from "../../collectors/agent/agent-contract.ts";
 import { Copier } from "../../collectors/agent/copier.ts";
-import { ARENA_OCTETS, QueuedTransmitter, type SendSocket } from "../../collectors/agent/transmitter.ts";
+import { QueuedTransmitter } from "../../collectors/agent/transmitter.ts";
 import { Tunnel } from "../../collectors/agent/tunnel.ts";
 import { Tunnels } from "../../collectors/agent/tunnels.ts";
 import { Bandwidth } from "../../src/encapsulate/bandwidth.ts";
@@ -11,28 +11,7 @@ import { PacketVector } from "../../src/vector.ts";
 import { LINKTYPE_ETHERNET } from "../../src/wire/link-type.ts";
 import { ACK } from "../../src/wire/tcp.ts";
 import { packetOf } from "./frames.ts";
-
-/** A socket as slow as the test wants: copies stay under way until the test lets them go. */
-class HeldSocket implements SendSocket {
-  readonly under: { readonly octets: Uint8Array; readonly done: (error: string | null) => void }[] = [];
-  readonly refused = 0;
-  readonly tooLong = 0;
-  readonly arena = new Uint8Array(ARENA_OCTETS);
-  closed = false;
-  flushes = 0;
-
-  send(at: number, length: number, done: (error: string | null) => void): void {
-    this.under.push({ octets: this.arena.subarray(at, at + length), done });
-  }
-
-  flush(): void {
-    this.flushes++;
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-}
+import { HeldSocket } from "./held-socket.ts";
 
 /** Places of 64 KiB: 128 of them fill the arena. */
 const CAPACITY = 65_536;
