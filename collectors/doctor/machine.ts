@@ -1,10 +1,9 @@
-import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { release } from "node:os";
-import { promisify } from "node:util";
 import { type Libc, loadLibc } from "../linux/libc.ts";
 import { OperationalError } from "../runtime/errors.ts";
+import { programOutput } from "../runtime/program-output.ts";
 
 /** Programs that are asked answer at once, or not at all. */
 const PATIENCE_MS = 5000;
@@ -63,8 +62,8 @@ export async function thisMachine(): Promise<Machine> {
       return value === null ? null : Number(value);
     },
     output: async (program, ...args) => {
-      const ran = promisify(execFile)(program, args, { timeout: PATIENCE_MS });
-      return ran.then(({ stdout }) => stdout).catch(() => null);
+      const { stdout, end, cut } = await programOutput(program, args, PATIENCE_MS);
+      return end === 0 && cut === null ? stdout : null;
     },
   };
 }

@@ -1,7 +1,6 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { promisify } from "node:util";
 import kafkajs, { type AuthenticationProviderArgs, type KafkaConfig } from "kafkajs";
+import { programOutput } from "../../runtime/program-output.ts";
 
 /** Who this client is to the brokers. What is secret is read for each authentication. */
 export interface KafkaSasl {
@@ -56,15 +55,12 @@ async function authenticateByToken(
 
 /** What the command prints. Its arguments may be secret: what it was called with is in no message. */
 async function tokenOf([program = "", ...args]: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(program, args, { timeout: TOKEN_TIMEOUT_MS });
-    return stdout.trim();
-  } catch (error) {
-    const { stderr = "", code, killed } = error as { stderr?: string; code?: string | number; killed?: boolean };
-    const last = stderr.trim().split("\n").at(-1) ?? "";
-    const how = killed ? `not done after ${TOKEN_TIMEOUT_MS / 1000} s` : `ended with ${code}`;
-    throw new Error(`the token command ${program} ${how}${last === "" ? "" : `: ${last}`}`);
-  }
+  const { stdout, stderr, end, cut } = await programOutput(program, args, TOKEN_TIMEOUT_MS);
+  if (end === 0 && cut === null) return stdout.trim();
+  const last = stderr.trim().split("\n").at(-1) ?? "";
+  const how = { time: `not done after ${TOKEN_TIMEOUT_MS / 1000} s`, size: "prints too much to be a token" };
+  const what = cut === null ? `ended with ${end}` : how[cut];
+  throw new Error(`the token command ${program} ${what}${last === "" ? "" : `: ${last}`}`);
 }
 
 function withLength(octets: Buffer): Buffer {
