@@ -7,7 +7,8 @@ import { titled } from "./support/requirements.ts";
 /** The build, not the sources: `npm test` makes it first. */
 const MAIN = fileURLToPath(new URL("../dist/bin/rejoin.js", import.meta.url));
 const unmet = existsSync(MAIN) ? undefined : "needs the build in dist";
-const AGENT_FORM = "--agent name=router1,address=192.0.2.1,key=7 (address, key or both)";
+const AGENT_FORM =
+  "--agent name=router1,address=192.0.2.1,key=7 (address, key or both), and ,encapsulation=erspan for no other";
 const VERBS = ["agent", "collect", "read", "consume", "config", "top", "doctor", "demo"];
 
 /** Runs the program; `before` is code that Node runs first, to break something under it. */
