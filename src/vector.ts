@@ -7,6 +7,9 @@ export const octetColumn = (): Uint8Array => new Uint8Array(new ArrayBuffer(VECT
 /** In `PacketVector.offload`: the TCP checksum is for the network card to finish. */
 export const OFFLOAD_CHECKSUM = 0x10000;
 
+/** In `PacketVector.offload`: the packet is datagrams of UDP, of the segments' length each, and not segments of TCP. */
+export const OFFLOAD_DATAGRAMS = 0x20000;
+
 /**
  * Up to 64 packets as typed-array columns. A source fills the *input* columns, each stage adds its own.
  * All octets lie in one `block` that stays valid until `Pipeline.process` returns; nothing is copied.
@@ -39,7 +42,7 @@ export class PacketVector {
 
   /**
    * Input of an agent: what the kernel left to the network card. Octets of payload in each segment that packet i stands for,
-   * 0 where it is one segment, and OFFLOAD_CHECKSUM. 0 from sources that are told nothing of it.
+   * 0 where it is one segment, OFFLOAD_CHECKSUM and OFFLOAD_DATAGRAMS. 0 from sources that are told nothing of it.
    */
   readonly offload = new Uint32Array(VECTOR_LENGTH);
 

@@ -4,7 +4,7 @@ import { FAILED, type Libc, type Mapping } from "../linux/libc.ts";
 import { type Halves, halvesOf, MessageHeaders, mapped } from "../linux/message-headers.ts";
 import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socketAddress } from "../linux/socket-address.ts";
 import { receiveNothing } from "../linux/socket-filter.ts";
-import { SO_ERROR, SO_SNDBUF, SOL_SOCKET } from "../linux/socket-options.ts";
+import { SO_ERROR, SO_SNDBUF, SOL_SOCKET, SOL_UDP, UDP_SEGMENT } from "../linux/socket-options.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
 
@@ -65,8 +65,9 @@ class BatchedSocket implements SendSocket {
     // A host with GRE tunnels of its own answers "port unreachable" to all that is none of theirs, though a socket takes it.
     this.untold = isGre ? ECONNREFUSED : 0;
     this.answers = isGre ? GRE_ANSWERS : UDP_ANSWERS;
-    // Only UDP is cut into datagrams: a raw socket would make one packet of them.
-    this.longestJoined = isGre ? 0 : MAX_JOINED_OCTETS;
+    // Only UDP is cut into datagrams, since Linux 4.18: a raw socket, and an older kernel, would make one packet of them.
+    const canJoin = !isGre && libc.getsockopt(fd, SOL_UDP, UDP_SEGMENT, ANSWER, ANSWER_LENGTH) !== FAILED;
+    this.longestJoined = canJoin ? MAX_JOINED_OCTETS : 0;
     this.arena = new Uint8Array(memory.buffer);
   }
 
@@ -177,8 +178,8 @@ class BatchedSocket implements SendSocket {
   /** An error here answers a copy sent earlier, as that nobody takes it, or that it was too long for a router on the way. */
   private takeError(): void {
     if (this.closed) return;
-    this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, ERROR, ERROR_LENGTH);
-    this.note(ERROR_NUMBER[0] ?? 0);
+    this.libc.getsockopt(this.fd, SOL_SOCKET, SO_ERROR, ANSWER, ANSWER_LENGTH);
+    this.note(ANSWERED[0] ?? 0);
   }
 
   private note(error: number): void {
@@ -190,12 +191,13 @@ class BatchedSocket implements SendSocket {
 /** ICMP that a port or a protocol is unreachable, or that IPv6 does not know the next header. */
 const UDP_ANSWERS: ReadonlySet<string> = new Set(["ECONNREFUSED"]);
 const GRE_ANSWERS: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOPROTOOPT", "EPROTO"]);
-/** A device whose card makes no checksums, or a kernel that knows nothing of it. */
+/** A device whose card makes no checksums. */
 const CANNOT_JOIN = new Set(["EIO", "ENOPROTOOPT", "EOPNOTSUPP"]);
 const { EMSGSIZE, ECONNREFUSED } = constants.errno;
-const ERROR_NUMBER = new Int32Array(1);
-const ERROR = new Uint8Array(ERROR_NUMBER.buffer);
-const ERROR_LENGTH = Uint32Array.of(4);
+/** What getsockopt(2) answers. */
+const ANSWERED = new Int32Array(1);
+const ANSWER = new Uint8Array(ANSWERED.buffer);
+const ANSWER_LENGTH = Uint32Array.of(4);
 
 /**
  * A socket connected to the target that sends copies in batches: of UDP, or of IP protocol 47, which needs root or

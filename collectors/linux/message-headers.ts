@@ -1,6 +1,7 @@
 import { endianness } from "node:os";
 import { OperationalError } from "../runtime/errors.ts";
 import type { Libc, loadLibc, Mapping } from "./libc.ts";
+import { SOL_UDP, UDP_SEGMENT } from "./socket-options.ts";
 
 /**
  * `struct mmsghdr` where a pointer has 8 octets: address of a name and its length, address of the one `struct iovec` and
@@ -26,10 +27,9 @@ const SOCKADDR_OCTETS = 28;
 const CONTROL_OCTETS = 32;
 const TIME_WORD = 4;
 const SEGMENT_WORD = 4;
-/** `struct cmsghdr`, 64 bits of its length, then level and type, and here two octets: SOL_UDP and UDP_SEGMENT, udp(7). */
-const SEGMENT_CONTROL = { octets: 18, level: 17, type: 103 };
-/** What it takes, aligned. */
-const CONTROL_SPACE = 24;
+/** `struct cmsghdr`, 64 bits of its length, then level and type, and here two octets; what it takes, aligned. */
+const SEGMENT_CONTROL_OCTETS = 18;
+const SEGMENT_CONTROL_SPACE = 24;
 /** Which of two 32-bit words is the lower half of a 64-bit one. */
 const LOW = endianness() === "LE" ? 0 : 1;
 
@@ -107,14 +107,14 @@ export class MessageHeaders {
     const header = i * HEADER_WORDS;
     this.setAddress(header + 2 * VECTOR_LONG, this.base, this.vectorsAt + piece * VECTOR_OCTETS);
     words[header + 2 * VECTORS_LONG + LOW] = count;
-    words[header + CONTROL_LENGTH_WORD + LOW] = count > 1 ? CONTROL_SPACE : 0;
+    words[header + CONTROL_LENGTH_WORD + LOW] = count > 1 ? SEGMENT_CONTROL_SPACE : 0;
     if (count === 1) return;
     const controlAt = this.controlAt + i * CONTROL_OCTETS;
     this.setAddress(header + 2 * CONTROL_LONG, this.base, controlAt);
     const control = controlAt / 4;
-    words[control + LOW] = SEGMENT_CONTROL.octets;
-    words[control + 2] = SEGMENT_CONTROL.level;
-    words[control + 3] = SEGMENT_CONTROL.type;
+    words[control + LOW] = SEGMENT_CONTROL_OCTETS;
+    words[control + 2] = SOL_UDP;
+    words[control + 3] = UDP_SEGMENT;
     this.names.setUint16((control + SEGMENT_WORD) * 4, length, LOW === 0);
   }
 

@@ -1,17 +1,15 @@
 import { endianness } from "node:os";
-import { OFFLOAD_CHECKSUM, type PacketVector } from "../../src/vector.ts";
+import { OFFLOAD_CHECKSUM, OFFLOAD_DATAGRAMS, type PacketVector } from "../../src/vector.ts";
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from "../../src/wire/link-type.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { CapturePoint, Direction, FilterSource, TakeVector } from "./capture.ts";
 import { FEWER_BITS } from "./flow-filter.ts";
 import { FAILED, type Libc, type Mapping } from "./libc.ts";
+import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW } from "./socket-address.ts";
 import { attachFilter } from "./socket-filter.ts";
 import { SO_ERROR, SOL_SOCKET } from "./socket-options.ts";
 
 const AF_PACKET = 17;
-const SOCK_RAW = 3;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
 const SOL_PACKET = 263;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_RX_RING = 5;
@@ -52,9 +50,13 @@ const PACKET_NANOSECONDS = 2;
 const PACKET_CAPTURED = 3;
 const PACKET_WIRE = 4;
 const PACKET_MAC = 6;
-/** `struct virtio_net_hdr`, which stands before the link-layer header: flags, and the segment size of a super-packet. */
+/** `struct virtio_net_hdr`, which stands before the link-layer header: flags, the type of a super-packet, and its segment size. */
 const OFFLOAD_OCTETS = 10;
+const OFFLOAD_TYPE = 1;
 const OFFLOAD_SEGMENT = 4;
+/** VIRTIO_NET_HDR_GSO_UDP_L4, and the bit beside the type that it says nothing of. */
+const TYPE_DATAGRAMS = 5;
+const TYPE_ECN = 0x80;
 const NEEDS_CHECKSUM = 1;
 const IS_LITTLE_ENDIAN = endianness() === "LE";
 
@@ -226,7 +228,9 @@ export class PacketRing {
 
   private noteOffload(vector: PacketVector, at: number): void {
     const unfinished = (this.view.getUint8(at) & NEEDS_CHECKSUM) !== 0 ? OFFLOAD_CHECKSUM : 0;
-    vector.offload[vector.length - 1] = unfinished | this.view.getUint16(at + OFFLOAD_SEGMENT, IS_LITTLE_ENDIAN);
+    const isDatagrams = (this.view.getUint8(at + OFFLOAD_TYPE) & ~TYPE_ECN) === TYPE_DATAGRAMS;
+    const kind = unfinished | (isDatagrams ? OFFLOAD_DATAGRAMS : 0);
+    vector.offload[vector.length - 1] = kind | this.view.getUint16(at + OFFLOAD_SEGMENT, IS_LITTLE_ENDIAN);
   }
 
   private set(option: number, words: readonly number[], name: string): void {

@@ -11,6 +11,9 @@ const TROUBLE = 40;
  */
 const SECRETS = ["token", "password", "passphrase", "authorization", "secret"];
 
+/** A field of that name that is no text is none: counts of the token check are counts. */
+const censor = (value: unknown): unknown => (typeof value === "string" ? "(secret)" : value);
+
 /**
  * A log on standard error: JSON lines for machines, plain lines when a person watches a terminal. Of lines that tell of the
  * same trouble again and again only some are written, and how many more there were (`LogLimit`).
@@ -34,7 +37,7 @@ export function limitedLog(name: string, level: string, stream: DestinationStrea
       base: { name },
       level,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths: [...SECRETS, ...SECRETS.map((secret) => `*.${secret}`)], censor: "(secret)" },
+      redact: { paths: [...SECRETS, ...SECRETS.map((secret) => `*.${secret}`)], censor },
       hooks: {
         logMethod(args, method, weight) {
           const [fields, said] = args as readonly unknown[];

@@ -100,4 +100,9 @@ describe("a log", () => {
       topic: "shown",
     });
   });
+
+  it("shows what only has such a name: counts of the check of tokens", () => {
+    logTo().info({ verdicts: { token: { verified: 7, failed: 1 } } }, "totals");
+    expect(lines[0]).toMatchObject({ verdicts: { token: { verified: 7, failed: 1 } } });
+  });
 });

@@ -11,14 +11,19 @@ import {
   SOCK_NONBLOCK,
   socketAddress,
 } from "../../linux/socket-address.ts";
-import { SO_RCVBUF, SO_RCVBUFFORCE, SO_REUSEADDR, SO_TIMESTAMPNS, SOL_SOCKET } from "../../linux/socket-options.ts";
+import {
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_REUSEADDR,
+  SO_TIMESTAMPNS,
+  SOL_SOCKET,
+  SOL_UDP,
+  UDP_NO_CHECK6_RX,
+} from "../../linux/socket-options.ts";
 import type { TakeVector } from "./arrivals.ts";
 import { IPV4_UDP_OCTETS, writeUdpDelivery } from "./udp-delivery.ts";
 import type { UdpAddress, UdpInput } from "./udp-input.ts";
 
-/** Level and option of udp(7): take datagrams over IPv6 whose checksum is 0 (linux/udp.h). */
-const SOL_UDP = 17;
-const UDP_NO_CHECK6_RX = 102;
 /** Room before a datagram for the longest delivery header: one line of the cache, so that slots do not lie on the same ones. */
 const HEADER_ROOM = 64;
 /** Any datagram fits: UDP says its length in 16 bits. */
@@ -198,9 +203,10 @@ function bindUdp(libc: Libc, { host, port, zeroUdpChecksums }: BatchedAddress): 
   const on = new Uint8Array(Int32Array.of(1).buffer);
   libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, on.length);
   libc.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, on, on.length);
-  if (zeroUdpChecksums) libc.setsockopt(fd, SOL_UDP, UDP_NO_CHECK6_RX, on, on.length);
-  if (libc.bind(fd, address, address.length) === FAILED) {
-    const error = systemError(libc.errorName(), "bind", host);
+  // Refused, it would have the kernel throw such copies away without a word.
+  const takesAll = !zeroUdpChecksums || libc.setsockopt(fd, SOL_UDP, UDP_NO_CHECK6_RX, on, on.length) !== FAILED;
+  if (!takesAll || libc.bind(fd, address, address.length) === FAILED) {
+    const error = systemError(libc.errorName(), takesAll ? "bind" : "zeroUdpChecksums", host);
     libc.close(fd);
     throw error;
   }

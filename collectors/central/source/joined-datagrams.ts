@@ -1,5 +1,5 @@
 import { FATE_ALIVE } from "../../../src/fate.ts";
-import { PacketVector } from "../../../src/vector.ts";
+import { OFFLOAD_DATAGRAMS, type PacketVector, VECTOR_LENGTH } from "../../../src/vector.ts";
 import { Cursor } from "../../../src/wire/cursor.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, skipEthernet } from "../../../src/wire/ethernet.ts";
 import { PROTOCOL_UDP, skipIpv4 } from "../../../src/wire/ipv4.ts";
@@ -17,86 +17,118 @@ const BLOCK_OCTETS = 2 ** 20;
 /**
  * Takes apart what a ring shows as one packet although it is several datagrams: those that an agent of the same host sent
  * together (udp(7), UDP_SEGMENT), or that the card or the kernel joined when they arrived (UDP_GRO). Each datagram gets
- * the delivery headers of its packet, with lengths of its own.
+ * the delivery headers of its packet, with lengths of its own; their checksums, which nobody verifies, stay.
  */
 export class JoinedDatagrams {
   private readonly take: TakeVector;
   private readonly cursor = new Cursor();
-  private readonly parts = new PacketVector();
   private readonly block = new Uint8Array(BLOCK_OCTETS);
   private filled = 0;
+  /** The ring's packets, while their parts take their places in the vector. */
+  private readonly at = new Uint32Array(VECTOR_LENGTH);
+  private readonly captured = new Uint32Array(VECTOR_LENGTH);
+  private readonly wire = new Uint32Array(VECTOR_LENGTH);
+  private readonly offload = new Uint32Array(VECTOR_LENGTH);
+  private readonly atMicros = new Float64Array(VECTOR_LENGTH);
 
   /** @param take is handed every vector, of whole datagrams */
   constructor(take: TakeVector) {
     this.take = take;
   }
 
-  /** Hands a ring's vector on: as it is where no packet is several datagrams, which is the rule. */
+  /** Hands a ring's vector on: as it is where no packet is several datagrams, which is the rule. Afterwards it is empty. */
   pass(vector: PacketVector): void {
     let joined = false;
-    for (let i = 0; i < vector.length; i++) joined ||= ((vector.offload[i] ?? 0) & SEGMENT) !== 0;
-    if (!joined) {
-      this.take(vector);
-      return;
-    }
-    this.parts.use(this.block);
-    this.filled = 0;
-    for (let i = 0; i < vector.length; i++) this.part(vector, i);
-    this.handOn();
+    for (let i = 0; i < vector.length; i++) joined ||= this.isJoined(vector.offload[i] ?? 0);
+    if (joined) this.partAll(vector);
+    else this.take(vector);
+    vector.clear();
   }
 
-  private part(vector: PacketVector, i: number): void {
+  private isJoined(offload: number): boolean {
+    return (offload & OFFLOAD_DATAGRAMS) !== 0 && (offload & SEGMENT) !== 0;
+  }
+
+  private partAll(vector: PacketVector): void {
+    const { block, view, length } = vector;
+    for (const column of ["at", "captured", "wire", "offload", "atMicros"] as const) this[column].set(vector[column]);
+    const [linkType = 0, source = 0] = [vector.linkType[0], vector.source[0]];
+    vector.use(this.block);
+    this.filled = 0;
+    for (let i = 0; i < length; i++) this.part({ vector, block, view, i, linkType, source });
+    this.handOn(vector);
+    vector.use(block);
+  }
+
+  private part(packet: JoinedPacket): void {
     const { cursor } = this;
-    const { view } = vector;
-    const at = vector.at[i] ?? 0;
-    const octets = vector.captured[i] ?? 0;
-    const size = (vector.offload[i] ?? 0) & SEGMENT;
-    cursor.at = at;
-    cursor.end = at + octets;
-    cursor.wireEnd = at + (vector.wire[i] ?? 0);
-    if (size === 0 || skipEthernet(view, cursor) !== FATE_ALIVE)
-      return void this.add(vector, i, at + octets, octets, octets);
+    const { view, i } = packet;
+    const at = this.at[i] ?? 0;
+    const captured = this.captured[i] ?? 0;
+    const ipAt = this.isJoined(this.offload[i] ?? 0) ? this.findUdp(view, i) : -1;
+    const udpAt = cursor.at;
+    if (ipAt < 0 || skipUdp(view, cursor) !== FATE_ALIVE) {
+      this.add(packet, captured, at + captured, 0, this.wire[i] ?? 0);
+      return;
+    }
+    const size = (this.offload[i] ?? 0) & SEGMENT;
+    const headers = cursor.at - at;
+    const isIpv4 = view.getUint8(ipAt) >> 4 === 4;
+    for (let from = cursor.at; from < cursor.wireEnd; from += size) {
+      const wire = Math.min(size, cursor.wireEnd - from);
+      const octets = Math.min(wire, Math.max(0, cursor.end - from));
+      const copy = this.add(packet, headers, from, octets, headers + wire);
+      const own = packet.vector.view;
+      const ipOctets = at + headers - ipAt + wire;
+      if (isIpv4) own.setUint16(copy + ipAt - at + IPV4_TOTAL_LENGTH, ipOctets);
+      else own.setUint16(copy + ipAt - at + IPV6_PAYLOAD_LENGTH, ipOctets - IPV6_HEADER_OCTETS);
+      own.setUint16(copy + udpAt - at + UDP_LENGTH, at + headers - udpAt + wire);
+    }
+  }
+
+  /** Leaves the cursor before the UDP header of packet i and returns where its IP header begins, -1 where it has none. */
+  private findUdp(view: DataView, i: number): number {
+    const { cursor } = this;
+    cursor.at = this.at[i] ?? 0;
+    cursor.end = cursor.at + (this.captured[i] ?? 0);
+    cursor.wireEnd = cursor.at + (this.wire[i] ?? 0);
+    if (skipEthernet(view, cursor) !== FATE_ALIVE) return -1;
     const ipAt = cursor.at;
     const { protocol } = cursor;
-    const skipped =
-      protocol === ETHERTYPE_IPV4 ? skipIpv4(view, cursor) : protocol === ETHERTYPE_IPV6 ? skipIpv6(view, cursor) : -1;
-    const udpAt = cursor.at;
-    if (skipped !== FATE_ALIVE || cursor.protocol !== PROTOCOL_UDP || skipUdp(view, cursor) !== FATE_ALIVE) {
-      return void this.add(vector, i, at + octets, octets, octets);
-    }
-    const headers = cursor.at - at;
-    const { end } = cursor;
-    for (let from = cursor.at; from < end; from += size) {
-      const length = headers + Math.min(size, end - from);
-      const copy = this.add(vector, i, from, headers, length);
-      const own = this.parts.view;
-      const ip = copy + ipAt - at;
-      if (protocol === ETHERTYPE_IPV4) own.setUint16(ip + IPV4_TOTAL_LENGTH, copy + length - ip);
-      else own.setUint16(ip + IPV6_PAYLOAD_LENGTH, copy + length - ip - IPV6_HEADER_OCTETS);
-      own.setUint16(copy + udpAt - at + UDP_LENGTH, length - (udpAt - at));
-    }
+    if (protocol !== ETHERTYPE_IPV4 && protocol !== ETHERTYPE_IPV6) return -1;
+    const fate = protocol === ETHERTYPE_IPV4 ? skipIpv4(view, cursor) : skipIpv6(view, cursor);
+    return fate === FATE_ALIVE && cursor.protocol === PROTOCOL_UDP ? ipAt : -1;
   }
 
   /**
-   * Adds a packet of `length` octets: the first `headers` of packet i, then what stands from `from` on. Returns where it
-   * begins. Of a packet that stays whole all octets are headers.
+   * Adds the first `headers` octets of a packet, and behind them `octets` from `from` on, as one that had `wire` octets.
+   * Returns where it begins.
    */
-  private add(vector: PacketVector, i: number, from: number, headers: number, length: number): number {
-    const { parts, block } = this;
-    if (parts.full || this.filled + length > BLOCK_OCTETS) this.handOn();
+  private add(packet: JoinedPacket, headers: number, from: number, octets: number, wire: number): number {
+    const { vector, block, i, linkType, source } = packet;
+    if (vector.full || this.filled + headers + octets > BLOCK_OCTETS) this.handOn(vector);
     const copy = this.filled;
-    const at = vector.at[i] ?? 0;
-    block.set(vector.block.subarray(at, at + headers), copy);
-    block.set(vector.block.subarray(from, from + length - headers), copy + headers);
-    const wire = headers === length ? (vector.wire[i] ?? 0) : length;
-    parts.add(copy, length, wire, vector.atMicros[i] ?? 0, vector.linkType[i] ?? 0, vector.source[i] ?? 0);
-    this.filled += length;
+    const at = this.at[i] ?? 0;
+    this.block.set(block.subarray(at, at + headers), copy);
+    this.block.set(block.subarray(from, from + octets), copy + headers);
+    vector.add(copy, headers + octets, wire, this.atMicros[i] ?? 0, linkType, source);
+    this.filled += headers + octets;
     return copy;
   }
 
-  private handOn(): void {
-    if (this.parts.length > 0) this.take(this.parts);
-    this.parts.clear();
+  private handOn(vector: PacketVector): void {
+    if (vector.length > 0) this.take(vector);
+    vector.clear();
     this.filled = 0;
   }
+}
+
+/** Packet i of a ring's vector, whose octets are in `block`; all of a ring have one link type and source. */
+interface JoinedPacket {
+  readonly vector: PacketVector;
+  readonly block: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+  readonly i: number;
+  readonly linkType: number;
+  readonly source: number;
 }

@@ -66,7 +66,7 @@ export function kafkaClients(
 function socketFactory(tls: SinkTls | null, counters: KafkaCounters, log: Pick<Logger, "warn">): ISocketFactory {
   const told = new Set<string>();
   const watch = (what: string, atMs: number): void => {
-    counters.expires(atMs);
+    counters.expires(what, atMs);
     const leftMs = atMs - Date.now();
     // Each certificate once: bounded by those that are used. One that has expired is a reason of its own.
     if (leftMs < 0 || leftMs > EXPIRY_WARNING_MS || told.has(`${what} ${atMs}`)) return;
@@ -77,7 +77,6 @@ function socketFactory(tls: SinkTls | null, counters: KafkaCounters, log: Pick<L
     const socket =
       tls === null ? connect({ host, port }, onConnect) : connectTls(tlsOptions(host, port, tls), onConnect);
     if (tls !== null && socket instanceof TLSSocket) {
-      counters.certificateExpiresMs = null;
       for (const file of [tls.caFile, tls.certificateFile]) {
         if (file !== null) watch(file, validUntilMs(file));
       }

@@ -8,7 +8,8 @@ export class KafkaCounters {
   private sendMs = 0;
   /** Bounded by the protocol's codes. */
   private readonly errors = new Map<string, number>();
-  certificateExpiresMs: number | null = null;
+  /** By whose it is, when the newest that was seen expires: one for each broker and file. */
+  private readonly certificates = new Map<string, number>();
 
   sent(tookMs: number): void {
     this.sends += 1;
@@ -23,19 +24,19 @@ export class KafkaCounters {
     this.errors.set(label, (this.errors.get(label) ?? 0) + 1);
   }
 
-  /** The first of all certificates in use counts. */
-  expires(atMs: number): void {
-    this.certificateExpiresMs = Math.min(this.certificateExpiresMs ?? Number.POSITIVE_INFINITY, atMs);
+  /** The certificate of `what`, a broker or a file, expires then: in milliseconds since 1970. */
+  expires(what: string, atMs: number): void {
+    this.certificates.set(what, atMs);
   }
 
   stats(): SinkStats {
-    const { sends, retries, sendMs, certificateExpiresMs } = this;
+    const { sends, retries, sendMs, certificates } = this;
     return {
       sends,
       retries,
       sendMs: Math.round(sendMs),
       errors: Object.fromEntries(this.errors),
-      certificateExpiresMs,
+      certificateExpiresMs: certificates.size === 0 ? null : Math.min(...certificates.values()),
     };
   }
 }

@@ -57,7 +57,9 @@ async function authenticateByToken(
 async function tokenOf([program = "", ...args]: readonly string[]): Promise<string> {
   const { stdout, stderr, end, cut } = await programOutput(program, args, TOKEN_TIMEOUT_MS);
   if (end === 0 && cut === null) return stdout.trim();
-  const last = stderr.trim().split("\n").at(-1) ?? "";
+  const line = stderr.trim().split("\n").at(-1) ?? "";
+  // A shell that is told to shows what it runs.
+  const last = args.reduce((text, arg) => (arg === "" ? text : text.replaceAll(arg, "…")), line);
   const how = { time: `not done after ${TOKEN_TIMEOUT_MS / 1000} s`, size: "prints too much to be a token" };
   const what = cut === null ? `ended with ${end}` : how[cut];
   throw new Error(`the token command ${program} ${what}${last === "" ? "" : `: ${last}`}`);
