@@ -49,6 +49,7 @@ const PACKET_SECONDS = 1;
 const PACKET_NANOSECONDS = 2;
 const PACKET_CAPTURED = 3;
 const PACKET_WIRE = 4;
+const PACKET_STATUS = 5;
 const PACKET_MAC = 6;
 /** `struct virtio_net_hdr`, which stands before the link-layer header: flags, the type of a super-packet, and its segment size. */
 const OFFLOAD_OCTETS = 10;
@@ -203,22 +204,25 @@ export class PacketRing {
     let at = block + (words[block / 4 + BLOCK_FIRST] ?? 0);
     for (let k = 0; k < packets; k++) {
       const word = at / 4;
+      at += words[word + PACKET_NEXT] ?? 0;
+      // A packet that the kernel could not tell, and counts as lost, leaves a place with what stood there before.
+      if (((words[word + PACKET_STATUS] ?? 0) & STATUS_USER) === 0) continue;
+      const begin = word * 4;
       const atMicros = (words[word + PACKET_SECONDS] ?? 0) * 1e6 + (words[word + PACKET_NANOSECONDS] ?? 0) / 1000;
       const mac = (words[word + PACKET_MAC] ?? 0) & 0xffff;
       vector.add(
-        at + mac,
+        begin + mac,
         words[word + PACKET_CAPTURED] ?? 0,
         words[word + PACKET_WIRE] ?? 0,
         atMicros,
         linkType,
         source,
       );
-      if (linkType === LINKTYPE_ETHERNET) this.noteOffload(vector, at + mac - OFFLOAD_OCTETS);
+      if (linkType === LINKTYPE_ETHERNET) this.noteOffload(vector, begin + mac - OFFLOAD_OCTETS);
       if (vector.full) {
         take(vector);
         vector.clear();
       }
-      at += words[word + PACKET_NEXT] ?? 0;
     }
     if (vector.length > 0) {
       take(vector);

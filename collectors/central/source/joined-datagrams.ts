@@ -11,6 +11,8 @@ const IPV4_TOTAL_LENGTH = 2;
 const IPV6_PAYLOAD_LENGTH = 4;
 const UDP_LENGTH = 4;
 const SEGMENT = 0xffff;
+/** As many does Linux join at most (UDP_MAX_SEGMENTS). */
+const MAX_DATAGRAMS = 128;
 /** More than the longest packet of a ring, taken apart, with the headers of each datagram. */
 const BLOCK_OCTETS = 2 ** 20;
 
@@ -67,11 +69,12 @@ export class JoinedDatagrams {
     const captured = this.captured[i] ?? 0;
     const ipAt = this.isJoined(this.offload[i] ?? 0) ? this.findUdp(view, i) : -1;
     const udpAt = cursor.at;
-    if (ipAt < 0 || skipUdp(view, cursor) !== FATE_ALIVE) {
+    const size = (this.offload[i] ?? 0) & SEGMENT;
+    const isRun = ipAt >= 0 && skipUdp(view, cursor) === FATE_ALIVE;
+    if (!isRun || cursor.wireEnd - cursor.at > size * MAX_DATAGRAMS) {
       this.add(packet, captured, at + captured, 0, this.wire[i] ?? 0);
       return;
     }
-    const size = (this.offload[i] ?? 0) & SEGMENT;
     const headers = cursor.at - at;
     const isIpv4 = view.getUint8(ipAt) >> 4 === 4;
     for (let from = cursor.at; from < cursor.wireEnd; from += size) {

@@ -15,6 +15,7 @@ import { packetsOf, pcapFile } from "../../support/pcap.ts";
 import { needs, titled } from "../../support/requirements.ts";
 
 const INJECT = fileURLToPath(new URL("../../agent/inject.py", import.meta.url));
+const UNSAYABLE = fileURLToPath(new URL("unsayable.py", import.meta.url));
 const RING_PACKETS = fileURLToPath(new URL("ring-packets.mjs", import.meta.url));
 const WITHOUT_KOFFI = fileURLToPath(new URL("../../support/without-koffi.cjs", import.meta.url));
 const capture = (router: string) =>
@@ -242,6 +243,22 @@ describe.skipIf(reason)(titled("receiving by packet ring", reason), { timeout: 6
     });
     expect(published()).toEqual(readOf(capture("router1"), capture("router2")));
     expect(published()).toHaveLength(6);
+  });
+
+  it("passes over what the kernel could not tell, and counts as lost", async () => {
+    const tap = network.spawn("core", "python3", [UNSAYABLE, "tap0", "24", "8"]);
+    await once(tap.stdout, "data");
+    // The smallest ring: places are used again, with what stood in them.
+    const central = collector("--listen-ring", "tap0", "--receive-buffer-mib", "1");
+    await central.says(/listening on ring tap0/);
+    tap.stdin.write("\n");
+    await once(tap.stdout, "data");
+    await settle();
+    expect(await central.stop()).toBe(0);
+    expect(central.logged(/totals at the end/)).toMatchObject({
+      packetsIn: 24 + 8,
+      sources: [{ name: "ring tap0", packets: 24 + 8, kernelDrops: 8 }],
+    });
   });
 
   it("has the rule removed however it ends", async () => {
