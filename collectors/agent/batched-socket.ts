@@ -49,11 +49,12 @@ class BatchedSocket implements SendSocket {
   private pending = 0;
   /** Copies of each message of a call. */
   private readonly joined = new Uint8Array(MAX_PLACES);
-  /** Longer copies are not joined. */
+  /** Longer copies are not joined; at first `mostJoined`. */
   private longestJoined: number;
+  private readonly mostJoined: number;
   private errors = 0;
   private lengthErrors = 0;
-  private retry: NodeJS.Timeout | null = null;
+  private later: NodeJS.Timeout | null = null;
   private closed = false;
 
   constructor(libc: Libc, fd: number, memory: Mapping, headers: MessageHeaders, isGre: boolean) {
@@ -67,7 +68,8 @@ class BatchedSocket implements SendSocket {
     this.answers = isGre ? GRE_ANSWERS : UDP_ANSWERS;
     // Only UDP is cut into datagrams, since Linux 4.18: a raw socket, and an older kernel, would make one packet of them.
     const canJoin = !isGre && libc.getsockopt(fd, SOL_UDP, UDP_SEGMENT, ANSWER, ANSWER_LENGTH) !== FAILED;
-    this.longestJoined = canJoin ? MAX_JOINED_OCTETS : 0;
+    this.mostJoined = canJoin ? MAX_JOINED_OCTETS : 0;
+    this.longestJoined = this.mostJoined;
     this.arena = new Uint8Array(memory.buffer);
   }
 
@@ -106,7 +108,7 @@ class BatchedSocket implements SendSocket {
         continue;
       }
       if (error === "EAGAIN") {
-        this.later();
+        this.wait();
         return;
       }
       // It is the first one's: what stands behind an error is not sent, and what stands before it is counted first.
@@ -114,6 +116,10 @@ class BatchedSocket implements SendSocket {
       if (copies > 1 && this.parts(error)) continue;
       this.finish(copies, error);
     }
+  }
+
+  retry(): void {
+    this.longestJoined = this.mostJoined;
   }
 
   /** Makes messages of the copies that are pending, up to the ring's end; returns how many. */
@@ -150,7 +156,7 @@ class BatchedSocket implements SendSocket {
     if (this.closed) return;
     this.takeError();
     this.closed = true;
-    if (this.retry !== null) clearTimeout(this.retry);
+    if (this.later !== null) clearTimeout(this.later);
     this.pending = 0;
     this.libc.close(this.fd);
     this.libc.unmap(this.memory);
@@ -168,9 +174,9 @@ class BatchedSocket implements SendSocket {
     if (this.pending === 0) this.first = 0;
   }
 
-  private later(): void {
-    this.retry ??= setTimeout(() => {
-      this.retry = null;
+  private wait(): void {
+    this.later ??= setTimeout(() => {
+      this.later = null;
       this.flush();
     }, RETRY_MS);
   }

@@ -68,6 +68,7 @@ function openSingleSocket(target: Target, dscp: number | null): SendSocket {
       socket.send(arena, at, length, target.address, (error) => done(error === null ? null : error.message));
     },
     flush() {}, // each copy went at once
+    retry() {}, // and alone
     close() {
       if (broken === null) socket.close();
     },

@@ -22,7 +22,7 @@ export interface TransmitterCounters {
 
 /** Sends copies to the collector. Never blocks and never throws: what cannot be sent is counted. */
 export interface Transmitter {
-  /** Most octets of a copy. */
+  /** Most octets of a copy; see `widen`. */
   readonly capacity: number;
   readonly counters: TransmitterCounters;
   /** A place of `capacity` octets to write the next copy to; null when every place is under way, and the copy is lost. */
@@ -31,6 +31,8 @@ export interface Transmitter {
   send(length: number): void;
   /** To be called after the copies of a vector. */
   flush(): void;
+  /** To be told that longer copies go through now: places hold `capacity` octets from then on, unless one is under way. */
+  widen(capacity: number): void;
   /** Resolves when at least half of the places are free: for senders that can wait, which traffic cannot. */
   room(): Promise<void>;
   /** Waits a little for copies under way, counts the rest as failed and closes the socket. */
@@ -48,6 +50,8 @@ export interface SendSocket {
   /** Sends `length` octets from `at`, at once or at the next `flush`; at most MAX_PLACES of them are under way. */
   send(at: number, length: number, done: (error: string | null) => void): void;
   flush(): void;
+  /** To be told that longer copies go through than before: what was found out about the way may no longer hold. */
+  retry(): void;
   close(): void;
 }
 
@@ -56,23 +60,28 @@ export interface SendSocket {
  * in equal places.
  */
 export class QueuedTransmitter implements Transmitter {
-  readonly capacity: number;
+  capacity = 0;
   private sent = 0;
   private sentOctets = 0;
   private failed = 0;
   private lastError: string | null = null;
   private readonly socket: SendSocket;
-  private readonly places: readonly Uint8Array[];
-  private readonly done: readonly ((error: string | null) => void)[];
-  private readonly lengths: Uint32Array;
+  private places: readonly Uint8Array[] = [];
+  private done: readonly ((error: string | null) => void)[] = [];
+  private lengths = new Uint32Array(0);
   /** Free places, a stack. */
-  private readonly free: Uint16Array;
-  private freeCount: number;
+  private free = new Uint16Array(0);
+  private freeCount = 0;
   private waiting: { readonly places: number; readonly resolve: () => void }[] = [];
 
   /** `capacity` is the most octets of a copy, 1 to 65,535. */
   constructor(socket: SendSocket, capacity: number) {
     this.socket = socket;
+    this.divide(capacity);
+  }
+
+  private divide(capacity: number): void {
+    const { socket } = this;
     this.capacity = capacity;
     const count = Math.min(MAX_PLACES, Math.floor(ARENA_OCTETS / capacity));
     const numbers = Array.from({ length: count }, (_, place) => place);
@@ -102,6 +111,12 @@ export class QueuedTransmitter implements Transmitter {
 
   flush(): void {
     this.socket.flush();
+  }
+
+  widen(capacity: number): void {
+    this.socket.retry();
+    const isIdle = this.freeCount === this.places.length;
+    if (capacity > this.capacity && isIdle) this.divide(capacity);
   }
 
   room(): Promise<void> {

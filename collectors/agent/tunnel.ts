@@ -135,9 +135,11 @@ export class Tunnel {
     if (isUnreachable) this.awayUntilMs = nowMs + AWAY_MS;
     this.heard = refused;
     this.failed = failed;
-    // Places in the send queue stay as long as they were.
-    const room = this.transmitter.capacity - this.encoder.headerLength;
-    this.encoder.room = Math.min(room, await roomOnPath(this.options, this.target, this.encoder));
+    const { encoder, transmitter } = this;
+    const room = await roomOnPath(this.options, this.target, encoder);
+    // While a copy is under way places stay as long as they are: the next look tries again.
+    if (room > encoder.room) transmitter.widen(encoder.headerLength + room);
+    encoder.room = Math.min(room, transmitter.capacity - encoder.headerLength);
   }
 }
 

@@ -74,6 +74,7 @@ async function openSingleSocket(target: Target): Promise<SendSocket> {
       socket.send(arena, at, length, (error) => done(error === null ? null : errorName(error)));
     },
     flush() {}, // each copy went at once
+    retry() {}, // and alone
     close() {
       socket.close();
     },

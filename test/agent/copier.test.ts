@@ -27,6 +27,7 @@ function copied(packets: readonly Uint8Array[], batch: number): { octets: Buffer
     reserve: () => place,
     send: (length) => octets.push(Buffer.from(place.subarray(0, length))),
     flush: () => {},
+    widen: () => {},
     room: async () => {},
     close: async () => {},
   };

@@ -17,6 +17,8 @@ export class HeldSocket implements SendSocket {
     this.flushes++;
   }
 
+  retry(): void {}
+
   close(): void {
     this.closed = true;
   }

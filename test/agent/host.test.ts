@@ -112,6 +112,18 @@ describe.skipIf(reason)(titled("an agent and its host", reason), { timeout: 60_0
     expect(there.count()).toBe(20 + Number(counters.reports));
   });
 
+  it("copies whole packets when the path has become as wide as they are, though it started on a narrow one", async () => {
+    network.ip("edge", "link", "set", "out0", "mtu", "700");
+    const program = await agent({});
+    inject(segments(5, 1200));
+    await until(({ counters }) => counters.cut === 5);
+    network.ip("edge", "link", "set", "out0", "mtu", "1500");
+    await until(({ collectors }) => collectors[0]?.room === 1500 - 28 - 8);
+    inject(segments(20, 1200));
+    await program.stop();
+    expect(copied(program)).toMatchObject({ selected: 25, sent: 25, cut: 5, failed: 0 });
+  });
+
   it("copies what a flow sends without options, once the kernel's filter knows the flow", async () => {
     const program = await agent({});
     inject([packetOf({ atMicros: BEGIN, flags: SYN, option: true }), ...segments(30, 100, false, 50_000)]);

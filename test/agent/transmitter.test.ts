@@ -80,6 +80,26 @@ it("counts what was sent and what was refused, and remembers why", () => {
   });
 });
 
+it("has longer places when it is told so and nothing is under way", () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, 1000);
+  transmitter.reserve();
+  transmitter.send(1000);
+  transmitter.widen(2000);
+  expect([transmitter.capacity, transmitter.reserve()?.length]).toEqual([1000, 1000]);
+  socket.under[0]?.done(null);
+  transmitter.widen(2000);
+  expect([transmitter.capacity, transmitter.reserve()?.length]).toEqual([2000, 2000]);
+  for (const fill of [1, 2]) {
+    transmitter.reserve()?.fill(fill);
+    transmitter.send(2000);
+  }
+  expect(socket.under.slice(1).map(({ octets }) => [octets[0], octets[1999]])).toEqual([
+    [1, 1],
+    [2, 2],
+  ]);
+});
+
 it("lets a sender that can wait do so until half of the places are free", async () => {
   const socket = new HeldSocket();
   const transmitter = new QueuedTransmitter(socket, CAPACITY);

@@ -185,12 +185,13 @@ describe("a kernel that does not take a batch", () => {
   const reason = needs("Linux", "koffi");
 
   /** A libc whose next sends have these outcomes: the name of an error, or the number of copies that go. */
-  async function stubborn(outcomes: (string | number)[]): Promise<Libc> {
+  async function stubborn(outcomes: (string | number)[], asked: number[] = []): Promise<Libc> {
     const libc = await loadLibc();
     let error: string | null = null;
     return {
       ...libc,
       sendmmsg(fd, address, count, flags) {
+        asked.push(count);
         const outcome = outcomes.shift();
         error = typeof outcome === "string" ? outcome : null;
         if (error !== null) return FAILED;
@@ -200,14 +201,34 @@ describe("a kernel that does not take a batch", () => {
     };
   }
 
-  async function opened(outcomes: (string | number)[]) {
+  async function opened(outcomes: (string | number)[], asked: number[] = []) {
     const { port, got } = await receiver("127.0.0.1");
-    const socket = await openUdpSocket(target("127.0.0.1", port), await stubborn(outcomes));
+    const socket = await openUdpSocket(target("127.0.0.1", port), await stubborn(outcomes, asked));
     return { got, transmitter: new QueuedTransmitter(socket, CAPACITY) };
   }
   /** Copies of ever more octets: none is joined with the one before it. */
   const growing = (n: number): Buffer => Buffer.alloc(n + 1, `${n % 10}`);
   const texts = (got: readonly { datagram: Buffer }[]) => got.map(({ datagram }) => datagram.toString());
+
+  test.skipIf(reason).each(["EMSGSIZE", "EIO"])(
+    titled("does not join copies (%s): they go alone, and together again when the path takes more", reason),
+    async (error) => {
+      const messages: number[] = [];
+      const { got, transmitter } = await opened([error], messages);
+      const sendTwo = () => {
+        for (const text of ["one", "two"]) send(transmitter, Buffer.from(text));
+        transmitter.flush();
+      };
+      sendTwo();
+      sendTwo();
+      transmitter.widen(CAPACITY);
+      sendTwo();
+      expect(messages).toEqual([1, 2, 2, 1]);
+      await until(() => got.length === 6);
+      expect(texts(got)).toEqual(["one", "two", "one", "two", "one", "two"]);
+      await transmitter.close();
+    },
+  );
 
   test.skipIf(reason)(
     titled("has no room: copies wait, in order, and those of later vectors behind them", reason),
