@@ -59,8 +59,23 @@ function expectAccount({ agents, collector, passed }: Observation): void {
   expect(made).toBe(acknowledged + stored);
 }
 
-/** Times a transfer is tried until it does not stall, and no kernel dropped a copy of it, as a starved machine makes it do. */
+/**
+ * Times a transfer is tried until it does not stall, no kernel dropped a copy of it, as a starved machine makes it do, and
+ * what was on the wire is what was sent, which Linux 6.18 does not always grant (docs/testing.md).
+ */
 const TRIES = 4;
+
+/**
+ * Whether other octets than the application's were on the wire: an application got them, or Linux probed a closed window with
+ * a segment of one octet that is not the stream's.
+ */
+function isGarbled({ truth: { client, server }, findings }: Observation): boolean {
+  const isGot = client.every((end) => {
+    const other = server.find(({ remote }) => String(remote) === String(end.local));
+    return other?.received.sha256 === end.sent.sha256 && other.sent.sha256 === end.received.sha256;
+  });
+  return !isGot || findings.some(({ event, message }) => event.action === "octets-differ" && /^1 octet /.test(message));
+}
 
 /** A transfer of which no copy was lost: only then must records be what the hosts' kernels know. */
 async function observeWithoutLoss(...[network, run, transfer]: Parameters<typeof observe>): Promise<Observation> {
@@ -75,9 +90,13 @@ async function observeWithoutLoss(...[network, run, transfer]: Parameters<typeof
     expectAccount(observation);
     const lost = sum(observation.agents.map((agent) => agent.lost + agent.failed + agent.dropped));
     const dropped = sum(observation.collector.sources.map(({ kernelDrops }) => kernelDrops ?? 0));
-    if (lost + dropped === 0) return observation;
-    if (nth === TRIES)
-      throw new Error(`in ${TRIES} transfers the kernel dropped copies: ${lost} and ${dropped} in the last`);
+    const garbled = isGarbled(observation);
+    if (lost + dropped === 0 && !garbled) return observation;
+    if (nth < TRIES) continue;
+    const last = garbled
+      ? "other octets than the applications' were on the wire"
+      : `${lost} and ${dropped} in the last`;
+    throw new Error(`in ${TRIES} transfers the kernel dropped copies, or garbled them: ${last}`);
   }
 }
 
