@@ -13,6 +13,11 @@ import { Pump } from "./pump.ts";
 
 /** At the end sessions come in portions of at most this. */
 const PORTION = 5000;
+/**
+ * The start waits so long for a sink, where records can wait on the disk. Longer than it takes Kafka's to find that nobody is
+ * there, which is then what the log says.
+ */
+const OPENING_MS = 12_000;
 /** An attempt to reach the sink that is under way at the end gets this part of the time there is. */
 const OPENING_SHARE = 1 / 4;
 
@@ -26,24 +31,30 @@ export class LocalDelivery implements Delivery {
   private readonly sink: Sink;
   private readonly log: Logger;
   private readonly teller: GapTeller;
+  private readonly openingMs: number;
   private readonly abort = new AbortController();
   private fail: (error: unknown) => void = () => {};
   private pump: Pump | null = null;
   private opening: Promise<void> = Promise.resolve();
 
-  constructor(outbox: Outbox, sink: Sink, gap: GapSettings, log: Logger) {
+  constructor(outbox: Outbox, sink: Sink, gap: GapSettings, log: Logger, openingMs = OPENING_MS) {
     this.outbox = outbox;
     this.sink = sink;
     this.log = log;
     this.teller = new GapTeller(outbox, gap);
+    this.openingMs = openingMs;
     this.failure = new Promise((resolve) => {
       this.fail = resolve;
     });
   }
 
   async open(): Promise<void> {
+    const attempt = this.openSink();
     try {
-      await this.openSink();
+      if (this.durable === null) await attempt;
+      else if (!(await within(attempt, this.openingMs))) {
+        return this.goOn(`the sink has given no answer for ${this.openingMs / 1000} s`, attempt);
+      }
     } catch (error) {
       const isOutage = error instanceof OperationalError && error.retriable;
       if (this.durable === null || !isOutage) {
@@ -52,10 +63,7 @@ export class LocalDelivery implements Delivery {
         await this.durable?.end();
         throw error;
       }
-      this.log.warn(`${error.message}; records wait in the outbox until then`);
-      const opened = persist("sink", () => this.openSink(), this.abort.signal, this.log, Date.now());
-      this.opening = opened.then((isOpen) => (isOpen ? this.begin() : undefined), this.fail);
-      return;
+      return this.goOn(error.message, null);
     }
     this.begin();
   }
@@ -97,6 +105,19 @@ export class LocalDelivery implements Delivery {
 
   private get durable(): DurableOutbox | null {
     return this.outbox instanceof DurableOutbox ? this.outbox : null;
+  }
+
+  /** Opens the sink behind the start's back, beginning with an attempt that is `underWay`. */
+  private goOn(why: string, underWay: Promise<void> | null): void {
+    this.log.warn(`${why}; records wait in the outbox until then`);
+    let first = underWay;
+    const attempt = (): Promise<void> => {
+      const next = first ?? this.openSink();
+      first = null;
+      return next;
+    };
+    const opened = persist("sink", attempt, this.abort.signal, this.log, Date.now());
+    this.opening = opened.then((isOpen) => (isOpen ? this.begin() : undefined), this.fail);
   }
 
   private async openSink(): Promise<void> {

@@ -1,9 +1,12 @@
-/** Waits for work to end, and for at most so long. Rejects as the work does. */
-export async function within(work: Promise<void>, limitMs: number): Promise<void> {
+/** Waits for work to end, and for at most so long; false: it has not ended. Rejects as the work does. */
+export async function within(work: Promise<void>, limitMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
+  const limit = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, limitMs, false);
   });
-  await Promise.race([work, limit]);
-  clearTimeout(timer);
+  try {
+    return await Promise.race([work.then(() => true), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

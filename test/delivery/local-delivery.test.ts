@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { GapTeller } from "../../collectors/delivery/gap.ts";
 import { LocalDelivery } from "../../collectors/delivery/local-delivery.ts";
 import { DurableOutbox } from "../../collectors/outbox/durable.ts";
@@ -53,6 +53,23 @@ describe("LocalDelivery", () => {
     while (sink.records.length === 0) await sleep(10);
     await delivery.stop(1000);
     expect(delivery.stats()).toMatchObject({ made: 1, acknowledged: 1, stored: 0, shed: {} });
+  });
+
+  test("with an outbox on disk it opens though the sink gives no answer, says so once, and takes the answer when it comes", async () => {
+    const lines: string[] = [];
+    const said = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
+    const sink = new Taking();
+    let answer = () => {};
+    const asked = vi.spyOn(sink, "open").mockReturnValue(new Promise((resolve) => (answer = resolve)));
+    const delivery = new LocalDelivery(await onDisk(), sink, GAP, said, 50);
+    await delivery.open();
+    delivery.append([record("ended", "1")]);
+    expect(delivery.stats()).toMatchObject({ made: 1, acknowledged: 0, stored: 1 });
+    answer();
+    while (sink.records.length === 0) await sleep(10);
+    await delivery.stop(1000);
+    expect([asked.mock.calls.length, delivery.stats().acknowledged]).toEqual([1, 1]);
+    expect(lines).toEqual(["the sink has given no answer for 0.05 s; records wait in the outbox until then"]);
   });
 
   test("it does not where records would be in memory only, or where no later attempt can succeed", async () => {
