@@ -4,6 +4,7 @@ import { type Decoded, decode, sniff } from "../../schema/encoding.ts";
 import { formatOf } from "../../schema/topics.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { KafkaAccess } from "../sink/kafka/connection.ts";
+import { brokerWords } from "../sink/kafka/errors.ts";
 import type { Take } from "./arrival.ts";
 import { moveGroup, type Offsets, offsetsAt, type Start } from "./topic-start.ts";
 
@@ -85,7 +86,7 @@ async function findTopic(kafka: Kafka, options: TopicOptions): Promise<Offsets> 
     await admin.disconnect().catch(() => {});
   }
   const others = topics.filter((name) => !name.startsWith("__")).sort();
-  const told = others.length === 0 ? "none" : others.slice(0, MAX_TOPICS_TOLD).join(", ");
+  const told = others.length === 0 ? "none" : others.slice(0, MAX_TOPICS_TOLD).map(brokerWords).join(", ");
   throw new OperationalError(
     "KAFKA_TOPIC_MISSING",
     `there is no topic ${topic} at ${access.brokers.join(", ")}; topics there: ${told}`,

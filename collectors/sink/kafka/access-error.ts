@@ -1,7 +1,7 @@
 import { OperationalError } from "../../runtime/errors.ts";
 import { dateOf, type SinkTls, validUntilMs } from "../tls.ts";
 import type { KafkaAccess } from "./connection.ts";
-import { protocolCode } from "./errors.ts";
+import { brokerWords, isUnauthenticated, isUnauthorized, protocolCode } from "./errors.ts";
 
 /**
  * Why brokers cannot be used, as one line that names what to check; an `OperationalError` stays what it is. `keys` is what
@@ -18,10 +18,12 @@ export function accessError(error: unknown, access: KafkaAccess, keys = "sink.ka
   if (/^(ENOENT|EACCES|EISDIR)/.test(said)) {
     return fail("KAFKA_FILE", `${where}: a file of ${keys}tls or ${keys}sasl cannot be read: ${said}`);
   }
-  if (/not authorized/i.test(said)) {
+  if (isUnauthorized(error) || /not authorized/i.test(said)) {
     return fail("KAFKA_AUTHORIZATION", `${where} does not let ${who} do all that it must: ${said}; check its ACLs`);
   }
-  if (sasl !== null && error instanceof Error && /SASL|authenticat/i.test(`${error.name} ${said}`)) {
+  // kafkajs has errors of its own beside those of brokers.
+  const isSaid = error instanceof Error && /SASL|authenticat/i.test(`${error.name} ${said}`);
+  if (sasl !== null && (isUnauthenticated(error) || isSaid)) {
     return fail("KAFKA_AUTHENTICATION", `${where} does not let ${who} in: ${said}; check ${keys}sasl`);
   }
   if (tls !== null && /certificate|self.signed|altnames|issuer|SSL|TLS|ERR_OSSL|PEM/i.test(said)) {
@@ -37,17 +39,18 @@ export function accessError(error: unknown, access: KafkaAccess, keys = "sink.ka
 /** The same of an error on the way of records, where it says that brokers cannot be used; otherwise the error as it is. */
 export function explained(error: unknown, access: KafkaAccess): unknown {
   const isOfClient = error instanceof Error && error.name.startsWith("KafkaJS");
-  return isOfClient && protocolCode(error) === null ? accessError(error, access) : error;
+  const isOfAccess = protocolCode(error) === null || isUnauthenticated(error);
+  return isOfClient && isOfAccess ? accessError(error, access) : error;
 }
 
 /** An error's message on one line, without what kafkajs and OpenSSL put around it. */
 function saidBy(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return message
-    .replace(/^Connection error: |^Failed to connect: /, "")
-    .replace(/^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*/s, "$1")
-    .replace(/\s+/g, " ")
-    .trim();
+  return brokerWords(
+    message
+      .replace(/^Connection error: |^Failed to connect: /, "")
+      .replace(/^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*/s, "$1"),
+  );
 }
 
 /** A broker that refuses an expired certificate says hardly more than that it does. */

@@ -1,3 +1,5 @@
+import { printable } from "../../terminal/text.ts";
+
 /** What an error of kafkajs asks for. */
 export type KafkaRemedy =
   /** The same batch again, through the same producer. */
@@ -51,4 +53,32 @@ const FENCED_CODES = [47, 90];
 export function isFenced(error: unknown): boolean {
   const code = protocolCode(error);
   return code !== null && FENCED_CODES.includes(code);
+}
+
+/** SASL_AUTHENTICATION_FAILED; UNSUPPORTED_SASL_MECHANISM and ILLEGAL_SASL_STATE come before it. */
+const AUTHENTICATION_CODES = [33, 34, 58];
+
+/** Whether a broker does not know who this client is, whatever words it has for that. */
+export function isUnauthenticated(error: unknown): boolean {
+  const code = protocolCode(error);
+  return code !== null && AUTHENTICATION_CODES.includes(code);
+}
+
+/** TOPIC_, GROUP_, CLUSTER_ and TRANSACTIONAL_ID_AUTHORIZATION_FAILED. */
+const AUTHORIZATION_CODES = [29, 30, 31, 53];
+
+/** Whether a broker knows who this client is, and does not let it. */
+export function isUnauthorized(error: unknown): boolean {
+  const code = protocolCode(error);
+  return code !== null && AUTHORIZATION_CODES.includes(code);
+}
+
+/** Of what a broker says in its own words. */
+const MAX_SAID_CHARACTERS = 200;
+
+/** What a broker said, for a line: at most 200 characters, none that a terminal obeys. */
+export function brokerWords(text: string): string {
+  // More than enough: a broker may say megabytes.
+  const words = printable(text.slice(0, 4 * MAX_SAID_CHARACTERS).replace(/\s+/g, " ")).trim();
+  return words.length > MAX_SAID_CHARACTERS ? `${words.slice(0, MAX_SAID_CHARACTERS)}…` : words;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import kafkajs, { type AuthenticationProviderArgs, type KafkaConfig } from "kafkajs";
 import { programOutput } from "../../runtime/program-output.ts";
+import { brokerWords, isUnauthenticated } from "./errors.ts";
 
 /** Who this client is to the brokers. What is secret is read for each authentication. */
 export interface KafkaSasl {
@@ -49,19 +50,24 @@ async function authenticateByToken(
     decode: (octets: Buffer) => octets.subarray(LENGTH_OCTETS),
     parse: (octets: Buffer) => `${octets}`,
   };
-  const answer = await saslAuthenticate({ request, response });
-  if (answer) throw refuse(`the token is refused: ${answer.replace(/\s+/g, " ")}`);
+  const answer = await saslAuthenticate({ request, response }).catch((error: Error) => {
+    if (!isUnauthenticated(error)) throw error;
+    return error.message;
+  });
+  // A broker may repeat what it was sent.
+  if (answer) throw refuse(`the token is refused: ${brokerWords(answer.replaceAll(token, "TOKEN"))}`);
 }
 
 /** What the command prints. Its arguments may be secret: what it was called with is in no message. */
 async function tokenOf([program = "", ...args]: readonly string[]): Promise<string> {
   const { stdout, stderr, end, cut } = await programOutput(program, args, TOKEN_TIMEOUT_MS);
-  if (end === 0 && cut === null) return stdout.trim();
+  const token = stdout.trim();
+  if (end === 0 && cut === null && token !== "") return token;
   const line = stderr.trim().split("\n").at(-1) ?? "";
   // A shell that is told to shows what it runs.
   const last = args.reduce((text, arg) => (arg === "" ? text : text.replaceAll(arg, "…")), line);
   const how = { time: `not done after ${TOKEN_TIMEOUT_MS / 1000} s`, size: "prints too much to be a token" };
-  const what = cut === null ? `ended with ${end}` : how[cut];
+  const what = cut !== null ? how[cut] : end === 0 ? "prints nothing" : `ended with ${end}`;
   throw new Error(`the token command ${program} ${what}${last === "" ? "" : `: ${last}`}`);
 }
 

@@ -42,3 +42,18 @@ test("what brokers answer, and what is no error of theirs, stays as it is", () =
   const outage = new kafkajs.KafkaJSConnectionError("connect ECONNREFUSED", { code: "ECONNREFUSED" });
   expect(explained(outage, ACCESS)).toMatchObject({ code: "KAFKA_UNREACHABLE" });
 });
+
+test.each([
+  [58, "KAFKA_AUTHENTICATION"],
+  [33, "KAFKA_AUTHENTICATION"],
+  [31, "KAFKA_AUTHORIZATION"],
+])("code %d of the protocol is %s, whatever words the broker has for it", (code, expected) => {
+  const error = new kafkajs.KafkaJSProtocolError(Object.assign(new Error("go away"), { code }));
+  expect(accessError(error, ACCESS).code).toBe(expected);
+  expect(accessError(new Error("go away", { cause: error }), ACCESS).code).toBe(expected);
+});
+
+test("brokers that no longer let this client in, on the way of records, are explained", () => {
+  const refused = new kafkajs.KafkaJSProtocolError(Object.assign(new Error("go away"), { code: 58 }));
+  expect(explained(refused, ACCESS)).toMatchObject({ code: "KAFKA_AUTHENTICATION" });
+});
