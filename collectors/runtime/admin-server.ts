@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { isLoopback, readListenAddress } from "../../schema/configuration/listen-address.ts";
 import { OperationalError } from "./errors.ts";
 
@@ -39,7 +39,10 @@ export interface AdminAddress {
 /** A port alone is one of this. */
 const LOOPBACK = "127.0.0.1";
 
-/** Connections at a time; a further one is closed at once. */
+/**
+ * Connections at a time. For a further one the oldest without a whole request gives way, so that nobody keeps probes out by
+ * saying nothing; where all are being answered it is closed at once.
+ */
 const MAX_CONNECTIONS = 32;
 /** Time for a request to come in whole. */
 const REQUEST_MS = 5000;
@@ -53,6 +56,9 @@ export class AdminServer {
   private readonly server: Server;
   private readonly routes: ReadonlyMap<string, Route>;
   private readonly token: string | null;
+  /** Connections without a whole request, the oldest first, and those that are answered: MAX_CONNECTIONS together. */
+  private readonly unasked = new Set<Socket>();
+  private readonly asked = new Set<Socket>();
 
   /** `token` is asked for as `Authorization: Bearer ...` on guarded routes; null: they are open. */
   constructor(routes: Readonly<Record<string, Route>>, token: string | null, silenceMs = SILENCE_MS) {
@@ -61,7 +67,7 @@ export class AdminServer {
     const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS };
     this.server = createServer(limits, (request, response) => void this.answer(request, response));
     this.server.setTimeout(silenceMs, (socket) => socket.destroy());
-    this.server.maxConnections = MAX_CONNECTIONS;
+    this.server.on("connection", (socket: Socket) => this.admit(socket));
     // Whoever pipelines and reads nothing has no second answer held in memory.
     this.server.maxRequestsPerSocket = 1;
   }
@@ -104,7 +110,25 @@ export class AdminServer {
     this.server.closeAllConnections();
   }
 
+  private admit(socket: Socket): void {
+    if (this.unasked.size + this.asked.size >= MAX_CONNECTIONS) {
+      const [oldest] = this.unasked;
+      if (oldest === undefined) {
+        socket.destroy();
+        return;
+      }
+      this.unasked.delete(oldest);
+      oldest.destroy();
+    }
+    this.unasked.add(socket);
+    socket.once("close", () => {
+      this.unasked.delete(socket);
+      this.asked.delete(socket);
+    });
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.unasked.delete(request.socket)) this.asked.add(request.socket);
     const say = (status: number, type: string, body: string, headers: Record<string, string> = {}): void => {
       response.writeHead(status, {
         "content-type": type,

@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { AdminServer, type Page } from "../../collectors/runtime/admin-server.ts";
 
 const page = (status: Page["status"], body: string) => () => ({ status, type: "text/plain", body });
 let server: AdminServer | null = null;
 let base = "";
+/** Ends the answers of /slow. */
+const slow: (() => void)[] = [];
 afterEach(() => server?.close());
 
 async function serve(
@@ -18,6 +21,10 @@ async function serve(
       "/open": { guarded: false, page: page(200, "o") },
       "/guarded": { guarded: true, page: page(200, "g") },
       "/addressed": { guarded: true, byAddress: true, page: page(200, "a") },
+      "/slow": {
+        guarded: false,
+        page: () => new Promise<Page>((resolve) => slow.push(() => resolve(page(200, "s")()))),
+      },
       "/unwell": { guarded: false, page: page(503, "u") },
       "/fault": {
         guarded: false,
@@ -36,6 +43,18 @@ async function serve(
   };
 }
 
+/** Connections that have said so much. */
+async function connections(count: number, said: string): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  for (let n = 0; n < count; n++) {
+    const socket = connect(Number(new URL(base).port), "127.0.0.1").on("error", () => {});
+    sockets.push(socket);
+    await once(socket, "connect");
+    socket.write(said);
+  }
+  return sockets;
+}
+
 const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } });
 
 describe("an admin server", () => {
@@ -43,7 +62,7 @@ describe("an admin server", () => {
     const get = await serve(null);
     expect(await get("/open?x=1")).toEqual([200, "o"]);
     expect(await get("/unwell")).toEqual([503, "u"]);
-    expect(await get("/")).toEqual([404, "/open\n/guarded\n/addressed\n/unwell\n/fault\n"]);
+    expect(await get("/")).toEqual([404, "/open\n/guarded\n/addressed\n/slow\n/unwell\n/fault\n"]);
     expect(await get("/open", { method: "HEAD" })).toEqual([200, ""]);
   });
 
@@ -82,19 +101,26 @@ describe("an admin server", () => {
     expect(await (await serve(null))("/fault")).toEqual([500, "a fault of rejoin itself\n"]);
   });
 
-  it("closes a 33rd connection at once, and answers again when others go", async () => {
+  it("answers though 32 connections say nothing: the oldest without a whole request gives way", async () => {
     const get = await serve(null);
-    const port = Number(new URL(base).port);
-    const sockets: Socket[] = [];
-    for (let n = 0; n < 32; n++) {
-      const socket = connect(port, "127.0.0.1");
-      sockets.push(socket);
-      await once(socket, "connect");
-    }
-    const refused = connect(port, "127.0.0.1");
-    await once(refused, "close");
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const sockets = await connections(32, "");
+    const [oldest, next] = sockets;
+    oldest?.write("GET /open HTTP/1.1\r\n");
+    expect((await get("/open"))[0]).toBe(200);
+    expect(oldest?.closed || (await once(oldest as Socket, "close"))).toBeTruthy();
+    expect((await Promise.all(Array.from({ length: 40 }, () => get("/open")))).map(([status]) => status)).toEqual(
+      Array(40).fill(200),
+    );
+    expect([next?.closed, sockets.at(-1)?.closed]).toEqual([true, false]);
+  });
+
+  it("closes a 33rd connection at once where 32 are being answered, which stay, and answers again when they have gone", async () => {
+    const get = await serve(null);
+    const sockets = await connections(32, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
+    while (slow.length < 32) await sleep(5);
+    await once(connect(Number(new URL(base).port), "127.0.0.1"), "close");
+    for (const answer of slow.splice(0)) answer();
+    for (const said of await Promise.all(sockets.map((socket) => text(socket)))) expect(said).toMatch(/ 200 .*^s\r$/ms);
     expect((await get("/open"))[0]).toBe(200);
   });
 
