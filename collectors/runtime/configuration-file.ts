@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { type ErrorCode, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { OperationalError } from "./errors.ts";
+import { readRegularFile } from "./regular-file.ts";
 
 /** A configuration file as it stands there. */
 export interface ConfigurationFile {
@@ -46,13 +46,17 @@ export function readConfigurationFile(file: string): ConfigurationFile {
   };
 }
 
-/** Aliases are followed here, and those that would grow without end are refused. */
+/** Aliases are followed here; those of what they stand in, and those that would grow without end, are refused. */
 function treeOf(document: ReturnType<typeof parseDocument>, file: string, lines: LineCounter): unknown {
   visit(document, {
-    Alias: (_, alias) => {
-      if (alias.resolve(document) !== undefined) return;
+    Alias: (_, alias, ancestors) => {
+      const target = alias.resolve(document);
+      // An anchor stands before its aliases: only what is around one can lead back to it.
+      const isEndless = target !== undefined && ancestors.includes(target);
+      if (target !== undefined && !isEndless) return;
       const { line } = lines.linePos(alias.range?.[0] ?? 0);
-      throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${TROUBLES.BAD_ALIAS}`);
+      const what = isEndless ? "an alias (*) of what it stands in" : `this is no YAML: ${TROUBLES.BAD_ALIAS}`;
+      throw new OperationalError("CONFIGURATION", `${file}:${line}: ${what}`);
     },
   });
   try {
@@ -80,7 +84,7 @@ function offsetOf(node: unknown, path: readonly PropertyKey[]): number | undefin
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularFile(file);
   } catch (error) {
     throw new OperationalError("CONFIGURATION", `${file}: cannot be read: ${text(error)}`, { cause: error });
   }

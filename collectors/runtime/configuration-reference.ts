@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readRegularFile } from "./regular-file.ts";
 
 /**
  * Replaces `${file:/path}` by a file's content without its last line end, `${env:NAME}` by a variable, and `$${` by
@@ -22,7 +22,7 @@ export function resolveReferences(
       return value ?? "";
     }
     try {
-      return readFileSync(name, "utf8").replace(/\r?\n$/, "");
+      return readRegularFile(name).replace(/\r?\n$/, "");
     } catch (error) {
       fault ??= `${whole}: cannot be read: ${error instanceof Error ? error.message : String(error)}`;
       return "";

@@ -149,12 +149,12 @@ class Loading<P extends ProgramName> {
     return overrides;
   }
 
-  /** Text from outside: as it is where text may stand, else as YAML. */
+  /** Text from outside: as it is where text may stand, else as YAML, without aliases: one of what it stands in has no end. */
   private valueOf(path: readonly PropertyKey[], text: string): unknown {
     const node = schemaAt(this.schema, path);
     if (node === null || takesText(node)) return text;
     try {
-      return parse(text, { logLevel: "error" });
+      return parse(text, { logLevel: "error", maxAliasCount: 0 });
     } catch {
       return text;
     }

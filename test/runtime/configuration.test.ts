@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,9 +93,36 @@ describe("references", () => {
       "collector.yaml:2: name: ${file:/nobody/here}: cannot be read: ENOENT: no such file or directory, open '/nobody/here'",
     ],
   ])("%s is refused", (line, fault) => expect(faultsOf(ANY + line)).toEqual([fault]));
+  it("are not followed into what has no end, and larger files than 1 MiB are refused", () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    writeFileSync(join(folder, "large"), "x".repeat((1 << 20) + 1));
+    writeFileSync(join(folder, "fitting"), "x".repeat(1 << 20));
+    const reference = (path: string) => faultsOf(`${ANY}name: "\${file:${path}}"`);
+    const fault = (path: string, why: string) => [`collector.yaml:2: name: \${file:${path}}: cannot be read: ${why}`];
+    expect(reference("/dev/zero")).toEqual(fault("/dev/zero", "it is no regular file"));
+    expect(reference(join(folder, "pipe"))).toEqual(fault("pipe", "it is no regular file"));
+    expect(reference(join(folder, "large"))).toEqual(fault("large", "it is larger than 1 MiB"));
+    expect(reference(join(folder, "fitting"))).toEqual([]);
+    const asFile = () => loadConfiguration("collector", { file: join(folder, "pipe"), environment: {}, options: [] });
+    expect(asFile).toThrow(/pipe: cannot be read: it is no regular file$/);
+  });
   it("are in no fault with what they stand for", () => {
     const faults = faultsOf(`${ANY}sink: {kind: "\${env:KIND}"}`, { KIND: "kafkaa-secret" });
     expect(faults).toEqual(["collector.yaml:2: sink.kind: must be one of kafka, files, stdout, tcp"]);
+  });
+});
+
+describe("an alias of what it stands in", () => {
+  it.each(["agents: &a [*a]", "listen: &a { udp: *a }", "agents: &a [&b { name: *a }, *b]"])("%s is one line", (text) =>
+    expect(faultsOf(ANY + text)).toEqual(["collector.yaml:2: an alias (*) of what it stands in"]),
+  );
+  it("is one line in a variable, too", () => {
+    expect(faultsOf(ANY, { REJOIN_COLLECTOR__AGENTS: "&a [*a]" })).toEqual([
+      expect.stringMatching(/^REJOIN_COLLECTOR__AGENTS: agents: must be /),
+    ]);
+    expect(faultsOf(`${ANY}agents: "\${env:AGENTS}"`, { AGENTS: "&a [*a]" })).toEqual([
+      expect.stringMatching(/^collector\.yaml:2: agents: must be /),
+    ]);
   });
 });
 

@@ -1,0 +1,28 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+
+const MAX_MIB = 1;
+const MAX_OCTETS = MAX_MIB * 1024 * 1024;
+
+/**
+ * The text of a regular file of at most 1 MiB, in UTF-8. Throws where it is another thing, such as a pipe or a device that
+ * could keep whoever reads it for ever, where it is larger, and where it cannot be read.
+ */
+export function readRegularFile(path: string): string {
+  // A pipe that nobody writes to would not even let itself be opened.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(file).isFile()) throw new Error("it is no regular file");
+    // What a file says of its size need not be so: below /proc it is 0.
+    const octets = Buffer.alloc(MAX_OCTETS + 1);
+    let length = 0;
+    let read = -1;
+    while (read !== 0 && length < octets.length) {
+      read = readSync(file, octets, length, octets.length - length, null);
+      length += read;
+    }
+    if (length > MAX_OCTETS) throw new Error(`it is larger than ${MAX_MIB} MiB`);
+    return octets.toString("utf8", 0, length);
+  } finally {
+    closeSync(file);
+  }
+}
