@@ -1,6 +1,8 @@
 import type { SessionSummary } from "../../src/record/session-summary.ts";
 import { type AgentsPage, MAX_PAGE_ENTRIES, type SessionsPage, type TotalsPage } from "../central/debug.ts";
 import { OperationalError } from "../runtime/errors.ts";
+import { grouped } from "../terminal/text.ts";
+import { shownAgents, shownSessions, shownTotals } from "./shown.ts";
 
 /** What one look at a running collector shows. */
 export interface Look {
@@ -11,7 +13,10 @@ export interface Look {
   readonly atMs: number;
 }
 
+/** Time for all answers of a look to come in whole. */
 const PATIENCE_MS = 5000;
+/** Octets of all of them: who answers need not be a collector. */
+const MAX_OCTETS = 2 ** 24;
 
 /** Asks for one path of an admin address, and has what JSON was answered. */
 type Ask = (path: string) => Promise<unknown>;
@@ -26,12 +31,15 @@ export async function lookAt(
   token: string | null,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Look> {
-  const ask: Ask = (path) => answer(base, path, token, signal);
-  const [totals, agents, sessions] = await Promise.all([
-    ask("/debug/totals"),
-    ask(`/debug/agents?limit=${MAX_PAGE_ENTRIES}`),
-    sessionsOf(ask),
-  ]);
+  const over = new AbortController();
+  const limits = {
+    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), signal, over.signal]),
+    octets: MAX_OCTETS,
+  };
+  const ask: Ask = (path) => answer(base, path, token, limits);
+  const asked = [ask("/debug/totals"), ask(`/debug/agents?limit=${MAX_PAGE_ENTRIES}`), sessionsOf(ask)] as const;
+  // Where one fails, nobody waits for the others.
+  const [totals, agents, sessions] = await Promise.all(asked).finally(() => over.abort());
   const look = { totals, agents, sessions, atMs: performance.now() };
   if (!isLook(look)) throw noCollector(base);
   return look;
@@ -42,9 +50,9 @@ async function sessionsOf(ask: Ask): Promise<SessionsPage | null> {
   const sessions: SessionSummary[] = [];
   for (let from = 0; ; ) {
     const limit = MAX_PAGE_ENTRIES - sessions.length;
-    const page = (await ask(`/debug/sessions?from=${from}&limit=${limit}`)) as Partial<SessionsPage> | null;
-    if (!Array.isArray(page?.sessions)) return null;
-    const { live = 0, next = null } = page;
+    const page = await ask(`/debug/sessions?from=${from}&limit=${limit}`);
+    if (!isSessionsPage(page)) return null;
+    const { live, next } = page;
     sessions.push(...page.sessions);
     if (next === null || sessions.length >= MAX_PAGE_ENTRIES) return { live, sessions, next };
     if (!(next > from)) return null;
@@ -52,14 +60,19 @@ async function sessionsOf(ask: Ask): Promise<SessionsPage | null> {
   }
 }
 
-async function answer(base: string, path: string, token: string | null, ended: AbortSignal): Promise<unknown> {
+/** What a look may take: octets are those that may still come. */
+interface Limits {
+  readonly signal: AbortSignal;
+  octets: number;
+}
+
+async function answer(base: string, path: string, token: string | null, limits: Limits): Promise<unknown> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
   let response: Response;
   let text: string;
   try {
-    const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ended]);
-    response = await fetch(new URL(path, base), { headers, signal });
-    text = await response.text();
+    response = await fetch(new URL(path, base), { headers, signal: limits.signal });
+    text = await textOf(response, limits);
   } catch (cause) {
     const message = `no collector answers at ${base} (${codeOf(cause)}); does it run, with admin.listen?`;
     throw new OperationalError("TOP", message, { retriable: true, cause });
@@ -67,7 +80,8 @@ async function answer(base: string, path: string, token: string | null, ended: A
   if (response.status === 401) {
     throw new OperationalError("TOP", `${base} asks for the token of admin.token: --config, or --token-file`);
   }
-  if (response.status === 503) throw new OperationalError("TOP", `${base}: ${text.trim()}`, { retriable: true });
+  if (response.status === 503)
+    throw new OperationalError("TOP", `${base}: ${text.trim().slice(0, 200)}`, { retriable: true });
   if (response.status === 404) throw noCollector(base);
   if (response.status !== 200) throw new OperationalError("TOP", `${base}: ${text.trim().slice(0, 200)}`);
   try {
@@ -77,20 +91,31 @@ async function answer(base: string, path: string, token: string | null, ended: A
   }
 }
 
+async function textOf({ body }: Response, limits: Limits): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    limits.octets -= chunk.length;
+    if (limits.octets < 0) throw new Error(`more than ${grouped(MAX_OCTETS)} octets`);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
 const noCollector = (base: string, cause?: unknown): OperationalError =>
   new OperationalError("TOP", `what answers at ${base} is no collector of this version`, { cause });
 
 /** Whether the answers have what is shown. Their other parts are of the same program. */
 function isLook(look: { readonly [part in keyof Look]: unknown }): look is Look {
-  const { totals, agents, sessions } = look as Partial<Look>;
   return (
-    typeof totals?.totals?.packetsIn === "number" && Array.isArray(agents?.agents) && Array.isArray(sessions?.sessions)
+    shownTotals.safeParse(look.totals).success && shownAgents.safeParse(look.agents).success && look.sessions !== null
   );
 }
 
+const isSessionsPage = (page: unknown): page is SessionsPage => shownSessions.safeParse(page).success;
+
 function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  if (cause.name === "TimeoutError") return `no answer in ${PATIENCE_MS / 1000} s`;
+  if (cause.name === "TimeoutError") return `no whole answer in ${PATIENCE_MS / 1000} s`;
   const reason = cause.cause;
   return reason instanceof Error && "code" in reason ? String(reason.code) : cause.message;
 }
