@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { readListenAddress } from "../../schema/configuration/listen-address.ts";
@@ -8,6 +7,7 @@ import { styleFor } from "../terminal/style.ts";
 import { printable } from "../terminal/text.ts";
 import { type Look, lookAt } from "./look.ts";
 import { Screen } from "./screen.ts";
+import { sendable, tokenFrom } from "./token.ts";
 import { view } from "./view.ts";
 
 const DEFAULT = "http://127.0.0.1:9464";
@@ -65,17 +65,18 @@ export function command(): Command {
 function whom(url: string | undefined, { config, tokenFile }: Options): { base: string; token: string | null } {
   const file = config === undefined ? null : adminOf(config);
   const base = url ?? file?.base ?? DEFAULT;
-  if (!URL.canParse(base) || !/^https?:/.test(base)) {
+  const address = URL.canParse(base) ? new URL(base) : null;
+  // What cannot be parsed may have them, too.
+  if (/@/.test(base)) {
+    const how = "a collector takes a token: --config, or --token-file";
+    throw new OperationalError("usage", `an admin server's address has no name or password in it; ${how}`);
+  }
+  if (!/^https?:$/.test(address?.protocol ?? "")) {
     throw new OperationalError("usage", `${base} is no address of an admin server; write it as ${DEFAULT}`);
   }
-  if (tokenFile === undefined) return { base, token: file?.token ?? null };
-  try {
-    return { base, token: readFileSync(tokenFile, "utf8").trim() };
-  } catch (cause) {
-    throw new OperationalError("usage", `--token-file ${tokenFile} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  if (tokenFile !== undefined) return { base, token: tokenFrom(tokenFile) };
+  const token = file?.token ?? null;
+  return { base, token: token === null ? null : sendable(token, `admin.token of ${config}`) };
 }
 
 function adminOf(file: string): { base: string; token: string | null } {

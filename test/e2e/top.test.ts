@@ -67,6 +67,21 @@ describe("rejoin top where there is no terminal", () => {
     expect(top(base, "--token-file", join(folder, "token"), "--interval", "0.1").status).toBe(0);
   });
 
+  it("shows no name, password or token that it cannot take", () => {
+    const { status, stderr } = top("http://user:s3cret@127.0.0.1:1");
+    expect([status, stderr]).toEqual([
+      2,
+      "rejoin: an admin server's address has no name or password in it; " +
+        "a collector takes a token: --config, or --token-file\n",
+    ]);
+    const file = join(folder, "two-lines");
+    writeFileSync(file, "s3cret\nother\n");
+    expect(top("--token-file", file)).toEqual({
+      ...{ status: 2, stdout: "" },
+      stderr: `rejoin: --token-file ${file} holds no token: it is one line of printable ASCII\n`,
+    });
+  });
+
   it("says that nobody answers", async () => {
     const base = `http://127.0.0.1:${await freePort()}`;
     const { status, stderr } = top(base);
