@@ -47,6 +47,7 @@ Of options that answer one question together, one is the whole answer: \`--liste
 
 In any text of the file or of a variable, \`\${file:/run/secrets/name}\` stands for the content of a file without its last
 line end, and \`\${env:NAME}\` for a variable; \`$\${\` is \`\${\` itself. No message and no \`config print\` shows what they stand for.
+The file itself and those that it names are regular files, not pipes, of at most 1 MiB.
 
 ## Reload
 
