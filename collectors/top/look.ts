@@ -31,15 +31,21 @@ export async function lookAt(
   token: string | null,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Look> {
+  // AbortSignal.any holds its sources weakly in Node 20: a timeout of its own would be collected, and never come.
   const over = new AbortController();
-  const limits = {
-    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), signal, over.signal]),
-    octets: MAX_OCTETS,
-  };
+  const end = () => over.abort();
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end);
+  const late = setTimeout(() => over.abort(new DOMException("late", "TimeoutError")), PATIENCE_MS);
+  const limits = { signal: over.signal, octets: MAX_OCTETS };
   const ask: Ask = (path) => answer(base, path, token, limits);
   const asked = [ask("/debug/totals"), ask(`/debug/agents?limit=${MAX_PAGE_ENTRIES}`), sessionsOf(ask)] as const;
   // Where one fails, nobody waits for the others.
-  const [totals, agents, sessions] = await Promise.all(asked).finally(() => over.abort());
+  const [totals, agents, sessions] = await Promise.all(asked).finally(() => {
+    clearTimeout(late);
+    signal.removeEventListener("abort", end);
+    end();
+  });
   const look = { totals, agents, sessions, atMs: performance.now() };
   if (!isLook(look)) throw noCollector(base);
   return look;

@@ -91,6 +91,28 @@ describe("rejoin top where there is no terminal", () => {
     ]);
   });
 
+  it("says that there is no whole answer, in time", async () => {
+    const server: Server = createServer((_, response) => {
+      const dripping = setInterval(() => response.write(" "), 100);
+      response.on("close", () => clearInterval(dripping));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const base = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    const child = spawn(process.execPath, [REJOIN, "top", base]);
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
+    const hung = setTimeout(() => child.kill("SIGKILL"), 12_000);
+    await once(child, "close");
+    clearTimeout(hung);
+    expect([child.exitCode, said]).toEqual([
+      2,
+      `rejoin: no collector answers at ${base} (no whole answer in 5 s); does it run, with admin.listen?\n`,
+    ]);
+    server.close();
+  });
+
   it("says that somebody else answers", async () => {
     const server: Server = createServer((_, response) => response.end("{}")).listen(0, "127.0.0.1");
     await once(server, "listening");
