@@ -75,8 +75,13 @@ describe.each([
     titled("shows every packet of the loopback device once, in order, with its time", reason),
     async () => {
       const begin = Date.now() * 1000;
-      const capture = await open();
-      const seen = await observe(capture, 40);
+      let capture = await open();
+      let seen = await observe(capture, 40);
+      // The device is everybody's: what others send at the time may be more than there is room for.
+      for (let again = 0; again < 3 && capture.lost() > 0; again++) {
+        capture = await open();
+        seen = await observe(capture, 40);
+      }
       expect(seen.numbers).toEqual(everyNumber);
       expect([...seen.wire]).toEqual([HEADERS + 40]);
       expect([...seen.linkTypes]).toEqual([LINKTYPE_ETHERNET]);
