@@ -7,7 +7,7 @@ import { TOPICS } from "../../schema/topics.ts";
 import { copiesIn, type Delivered, packetsIn } from "../agent/mirror/copies.ts";
 import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
-import { connectionsClosed } from "../lab/quiet.ts";
+import { connectionsClosed, wiresQuiet } from "../lab/quiet.ts";
 import { StalledTransfer, type TransferTruth, transfer } from "../lab/transfer.ts";
 import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS, setMtu } from "../lab/two-paths.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -99,6 +99,8 @@ describe.skipIf(reason !== undefined)(titled("mirrored by kernels, sessions of k
     const listen = ["--listen-udp", "4754", "--listen-udp", "4789"];
     const collector = new Program(network, "collector", "collect", ...listen, ...rules, "--digest", "--dir", directory);
     await collector.says(/listening on/);
+    // What is left of the way before would be copied, and not be recorded.
+    await wiresQuiet(network, ROUTERS, "core");
     const ends = await Promise.all(ROUTERS.map((_, router) => mirror(way, router)));
     const filter = way.device === "tap" ? "udp port 4754" : "udp port 4789 or ip[6:2] & 0x3fff != 0";
     const recording = (router: string, device: string, what: string) =>
