@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import { freePort, type LogMessage, TestKafka } from "./kafka.ts";
 import { KafkaProxy } from "./kafka-proxy.ts";
@@ -12,6 +13,9 @@ const OF_THREE = {
   "leader.imbalance.check.interval.seconds": "1",
   "leader.imbalance.per.broker.percentage": "0",
 };
+
+const IN_SYNC_MS = 60_000;
+const LOOK_MS = 500;
 
 /** One real broker, or three that replicate, each behind a proxy of its own. */
 export class TestCluster {
@@ -88,12 +92,36 @@ export class TestCluster {
 
   /** As `TestKafka.readAll`. */
   async readAll(topic: string): Promise<LogMessage[]> {
+    await this.inSync(topic);
     return (await this.nodes[0]?.readAll(topic)) ?? [];
   }
 
   /** As `TestKafka.readCommitted`. */
   async readCommitted(topic: string): Promise<LogMessage[]> {
+    await this.inSync(topic);
     return (await this.nodes[0]?.readCommitted(topic)) ?? [];
+  }
+
+  /**
+   * Waits until every broker has all of a topic: a leader that has just become it tells only of what it knows that others have,
+   * which is less than it was given. Throws when that takes too long.
+   */
+  private async inSync(topic: string): Promise<void> {
+    if (this.size === 1) return;
+    const admin = new kafkajs.Kafka({ brokers: this.address.split(","), logLevel: kafkajs.logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      for (const end = Date.now() + IN_SYNC_MS; ; ) {
+        // A leader learns from its followers' next questions.
+        await sleep(LOOK_MS);
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        const partitions = topics[0]?.partitions ?? [];
+        if (partitions.length > 0 && partitions.every(({ isr }) => isr.length === this.size)) return;
+        if (Date.now() > end) throw new Error(`brokers do not have all of ${topic}: ${JSON.stringify(partitions)}`);
+      }
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   /** Ends all and deletes their data. */
