@@ -6,12 +6,13 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GRE_AGENT_REPORT } from "../../src/wire/agent-report.ts";
 import { Program } from "../e2e/program.ts";
-import { Network } from "../lab/network.ts";
+import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
 import { pcapFile } from "../support/pcap.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { conversation, payloadPackets } from "./frames.ts";
 import { copyOf } from "./receiver.ts";
+import { tapEdgeCore } from "./tap-edge-core.ts";
 
 const INJECT = fileURLToPath(new URL("inject.py", import.meta.url));
 /** Each datagram as it arrives, a line of hexadecimal. */
@@ -32,14 +33,7 @@ let datagrams: Buffer[];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "rejoin-joined-"));
   if (reason !== undefined) return;
-  network = new Network("tap", "edge", "core");
-  network.link({ node: "tap", name: "tap0", addresses: [] }, { node: "edge", name: "in0", addresses: [] });
-  network.link(
-    { node: "core", name: "core0", addresses: ["10.9.0.2/24", "fd09::2/64"] },
-    { node: "edge", name: "out0", addresses: ["10.9.0.1/24", "fd09::1/64"] },
-  );
-  network.sysctl("tap", "net.ipv6.conf.tap0.disable_ipv6=1");
-  network.sysctl("edge", "net.ipv6.conf.in0.disable_ipv6=1");
+  network = tapEdgeCore();
   const listener = network.spawn("core", "python3", ["-c", LISTEN]);
   let said = "";
   listener.stdout.on("data", (text: Buffer) => {

@@ -10,13 +10,14 @@ import { PacketVector } from "../../src/vector.ts";
 import { GRE_AGENT_REPORT } from "../../src/wire/agent-report.ts";
 import { ACK } from "../../src/wire/tcp.ts";
 import { Program } from "../e2e/program.ts";
-import { Network } from "../lab/network.ts";
+import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
 import { pcapFile } from "../support/pcap.ts";
 import type { StatedPacket } from "../support/pcapng.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { BEGIN, conversation, packetOf, payloadPackets } from "./frames.ts";
 import { type Copy, copyOf } from "./receiver.ts";
+import { tapEdgeCore } from "./tap-edge-core.ts";
 
 const INJECT = fileURLToPath(new URL("inject.py", import.meta.url));
 const LISTEN = `
@@ -31,21 +32,12 @@ const TRAFFIC = [...MPTCP, ...conversation(1003, 600, false)];
 let folder: string;
 let network: Network;
 
-/** tap -(in0)- edge -(out0)- core: frames come in at `in0`, copies leave through `out0`. */
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "rejoin-agent-"));
   if (reason !== undefined) return;
-  network = new Network("tap", "edge", "core");
-  network.link({ node: "tap", name: "tap0", addresses: [] }, { node: "edge", name: "in0", addresses: [] });
-  network.link(
-    { node: "core", name: "core0", addresses: ["10.9.0.2/24", "fd09::2/64"] },
-    { node: "edge", name: "out0", addresses: ["10.9.0.1/24", "fd09::1/64"] },
-  );
+  network = tapEdgeCore();
   // Somebody listens, or the kernel of the core would refuse copies.
   await once(network.spawn("core", "python3", ["-c", LISTEN]).stdout, "data");
-  // A link without chatter of the kernels': every packet on it is the test's.
-  network.sysctl("tap", "net.ipv6.conf.tap0.disable_ipv6=1");
-  network.sysctl("edge", "net.ipv6.conf.in0.disable_ipv6=1");
 });
 
 afterEach(async () => {
