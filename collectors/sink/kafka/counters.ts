@@ -1,6 +1,9 @@
 import type { SinkStats } from "../sink.ts";
 import { protocolCode } from "./errors.ts";
 
+/** Certificates that are watched: more than a cluster has brokers. At the bound the one that was seen longest ago goes. */
+const MAX_CERTIFICATES = 1024;
+
 /** What a Kafka sink counts. */
 export class KafkaCounters {
   private sends = 0;
@@ -26,7 +29,10 @@ export class KafkaCounters {
 
   /** The certificate of `what`, a broker or a file, expires then: in milliseconds since 1970. */
   expires(what: string, atMs: number): void {
+    this.certificates.delete(what);
     this.certificates.set(what, atMs);
+    const [oldest] = this.certificates.keys();
+    if (this.certificates.size > MAX_CERTIFICATES && oldest !== undefined) this.certificates.delete(oldest);
   }
 
   stats(): SinkStats {
