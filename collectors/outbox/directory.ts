@@ -82,14 +82,17 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
   );
 }
 
-/** The segments that an earlier process left, without those that its ledger has counted. Throws the file system's error. */
+/**
+ * The segments that an earlier process left, without those that its ledger has counted, and without those that hold
+ * nothing: the next one may have such a one's name. Throws the file system's error.
+ */
 function openSegments(directory: string, state: LedgerState | null): Segment[] {
   const names = readdirSync(directory).filter((name) => name.endsWith(".segment"));
   if (state !== null) state.lingering = state.lingering.filter((name) => names.includes(name));
   return names.flatMap((name) => {
     if (state?.lingering.includes(name)) return [];
     const segment = Segment.open(directory, name);
-    if (segment === null || name !== state?.removing) return segment ?? [];
+    if (segment === null || (segment.records > 0 && name !== state?.removing)) return segment ?? [];
     segment.remove();
     return [];
   });

@@ -58,11 +58,11 @@ export class Segment {
     this.path = path;
   }
 
-  /** A new one. Throws the file system's error. */
+  /** A new one. Throws the file system's error, and where a file of that name is there: it may be another segment's. */
   static create(directory: string, recordClass: RecordClass, first: number): Segment {
     const name = `${recordClass}-${String(first).padStart(16, "0")}.segment`;
     const segment = new Segment(recordClass, first, join(directory, name));
-    segment.fd = openSync(join(directory, name), "w+", 0o600);
+    segment.fd = openSync(join(directory, name), "wx+", 0o600);
     return segment;
   }
 

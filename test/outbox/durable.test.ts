@@ -163,7 +163,8 @@ describe("DurableOutbox", () => {
   test("killed at any instant: what append was given is settled or stored, once, in order", async () => {
     let settled = 0;
     let made = 0;
-    for (let run = 0; run < 5; run++) {
+    // The first ones in the midst of making files.
+    for (const delayMs of [0, 1, 2, 4, 7, 12, 20, 60, 150, 300]) {
       const child = spawn(process.execPath, [APPENDER, directory, String(made)], {
         stdio: ["ignore", "pipe", "inherit"],
       });
@@ -173,7 +174,7 @@ describe("DurableOutbox", () => {
       });
       await Promise.race([once(child.stdout, "data"), once(child, "close")]);
       expect(child.exitCode).toBeNull();
-      await new Promise((resolve) => setTimeout(resolve, 20 + 83 * ((run * 3) % 5)));
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
       child.kill("SIGKILL");
       await once(child, "close");
       const told = Number(said.slice(0, said.lastIndexOf("\n")).split("\n").at(-1));
@@ -193,6 +194,19 @@ describe("DurableOutbox", () => {
       await outbox.end();
     }
     expect(settled).toBeGreaterThan(0);
+  });
+
+  test("a file that a process made and ended before it wrote is no segment: nothing is lost with it", async () => {
+    await (await open()).end();
+    writeFileSync(join(directory, "ended-0000000000000000.segment"), "");
+    const first = await open();
+    first.append(["1", "2"].map((key) => record("ended", key)));
+    settle(first, await first.read(1, 1e6));
+    await first.end();
+    const second = await open();
+    expect(second.stats()).toMatchObject({ made: 2, acknowledged: 1, stored: 1, shed: {} });
+    expect((await all(second)).map(({ key }) => key)).toEqual(["2"]);
+    await second.end();
   });
 
   test("a part that is damaged is set aside, counted and told; the rest is read", async () => {
