@@ -12,9 +12,13 @@ const BUILT_FOLDERS = [
   "collectors",
   "schema",
   "test/bench",
-  "test/hostile",
+  "test/e2e/live-matrix",
   "test/fuzz",
+  "test/hostile",
   "test/lab",
+  "test/outbox",
+  "test/reconciliation",
+  "test/soak",
   "test/support",
 ];
 const BUILD_SETTINGS = ["package.json", "rolldown.config.mjs", "tsconfig.json", "tsconfig.build.json"];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TOPICS } from "../../schema/topics.ts";
 import { TestCluster } from "../support/kafka-cluster.ts";
-import { compare } from "./reconcile.ts";
+import { TopicCount } from "./reconcile.ts";
 import { Writer } from "./writer-process.ts";
 
 /** A broker that is away while records come, and comes back while they go on coming. */
@@ -49,10 +49,10 @@ export async function outage({ records, diskMib, ratePerS }: OutagePlan): Promis
     const startedMs = performance.now();
     const last = await writer.tells(({ stored }) => stored < ratePerS);
     const seconds = (performance.now() - startedMs) / 1000;
-    const { made, acknowledged, stored, shed, distinct, missing, disorder } = compare(
-      await writer.end(),
-      await kafka.readAll(TOPICS.sessions),
-    );
+    const account = await writer.end();
+    const topic = new TopicCount();
+    await kafka.scan(TOPICS.sessions, "all", topic.take);
+    const { made, acknowledged, stored, shed, distinct, missing, disorder } = topic.compare(account);
     return {
       ...{ made, acknowledged, stored, shed, distinct, missing, disorder },
       ...{ diskOctets, waiting: away.stored },

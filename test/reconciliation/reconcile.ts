@@ -91,10 +91,10 @@ export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliatio
     }
     for (const proxy of kafka.proxies) proxy.delayMs = 0;
     const stats = await writer.end();
-    const messages =
-      delivery === "exactly-once" ? kafka.readCommitted(TOPICS.sessions) : kafka.readAll(TOPICS.sessions);
+    const topic = new TopicCount();
+    await kafka.scan(TOPICS.sessions, delivery === "exactly-once" ? "committed" : "all", topic.take);
     const faults = kafka.proxies.reduce((sum, proxy) => sum + proxy.done, 0);
-    return { ...compare(stats, await messages), delivery, brokers, ...done, faults };
+    return { ...topic.compare(stats), delivery, brokers, ...done, faults };
   } finally {
     await writer?.kill();
     await kafka.wipe();
@@ -102,22 +102,29 @@ export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliatio
   }
 }
 
-/** An account, and what stands in the topic. */
-export function compare(stats: DeliveryStats, messages: readonly LogMessage[]) {
-  const { made, acknowledged, stored } = stats;
-  const shed = Object.values(stats.shed).reduce((sum, count) => sum + count, 0);
-  const seen = new Set<number>();
-  const newest = new Map<string, number>();
-  let disorder = 0;
-  for (const { key, value } of messages) {
+/** What stands in a topic, counted without keeping the messages: there may be more than memory has room for. */
+export class TopicCount {
+  private messages = 0;
+  private readonly seen = new Set<number>();
+  private readonly newest = new Map<string, number>();
+  private disorder = 0;
+
+  /** The next message of its partition. */
+  readonly take = ({ key, value }: Pick<LogMessage, "key" | "value">): void => {
     const { n } = JSON.parse(value.toString()) as { n: number };
-    if (seen.has(n)) continue;
-    seen.add(n);
-    if (n < (newest.get(key) ?? -1)) disorder += 1;
-    newest.set(key, n);
-  }
-  return {
-    ...{ made, acknowledged, stored, shed, messages: messages.length, distinct: seen.size },
-    ...{ missing: made - seen.size - stored - shed, disorder },
+    this.messages += 1;
+    if (this.seen.has(n)) return;
+    this.seen.add(n);
+    if (n < (this.newest.get(key) ?? -1)) this.disorder += 1;
+    this.newest.set(key, n);
   };
+
+  /** Holds it against an account. */
+  compare(stats: DeliveryStats) {
+    const { made, acknowledged, stored } = stats;
+    const shed = Object.values(stats.shed).reduce((sum, count) => sum + count, 0);
+    const distinct = this.seen.size;
+    const missing = made - distinct - stored - shed;
+    return { made, acknowledged, stored, shed, messages: this.messages, distinct, missing, disorder: this.disorder };
+  }
 }

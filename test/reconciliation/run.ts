@@ -1,3 +1,4 @@
+import { kafkaMissing } from "../support/kafka.ts";
 import { outage } from "./outage.ts";
 import { generator } from "./random.ts";
 import { type Reconciliation, reconcile } from "./reconcile.ts";
@@ -20,6 +21,11 @@ const OUTBOX_MIB = 4096;
  * minutes, at 2,000 records a second, as fast as they are taken; status 1, too, where they are not drained ten times as fast.
  */
 async function main([what = "200", ...words]: readonly string[]): Promise<number> {
+  const missing = await kafkaMissing();
+  if (missing !== undefined) {
+    process.stderr.write(`reconcile: needs a Kafka broker: ${missing}\n`);
+    return 2;
+  }
   if (what === "outage") return runOutage(Number(words[0] ?? 60));
   return runKills(Number(what), words[0] ?? String(Date.now() % 1_000_000));
 }

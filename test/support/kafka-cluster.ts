@@ -90,16 +90,10 @@ export class TestCluster {
     }
   }
 
-  /** As `TestKafka.readAll`. */
-  async readAll(topic: string): Promise<LogMessage[]> {
+  /** As `TestKafka.scan`, when every broker has all of the topic. */
+  async scan(topic: string, which: "all" | "committed", take: (message: LogMessage) => void): Promise<void> {
     await this.inSync(topic);
-    return (await this.nodes[0]?.readAll(topic)) ?? [];
-  }
-
-  /** As `TestKafka.readCommitted`. */
-  async readCommitted(topic: string): Promise<LogMessage[]> {
-    await this.inSync(topic);
-    return (await this.nodes[0]?.readCommitted(topic)) ?? [];
+    await this.nodes[0]?.scan(topic, which, take);
   }
 
   /**

@@ -11,6 +11,8 @@ import { needs } from "./requirements.ts";
 const SCRIPT = fileURLToPath(new URL("kafka/kafka.sh", import.meta.url)).replace("/dist/test/", "/test/");
 
 const IDLE_MS = 3000;
+/** Without a message for so long, a read has failed. */
+const STALLED_MS = 120_000;
 /** Of a record batch: behind offset, length, epoch of the leader, version and CRC. */
 const ATTRIBUTES_AT = 21;
 
@@ -153,48 +155,54 @@ export class TestKafka {
 
   /** Every message of a topic, each partition's in the order of the log. */
   async readAll(topic: string): Promise<LogMessage[]> {
-    const ends = await this.withAdmin((admin) => admin.fetchTopicOffsets(topic));
-    const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
-    return wanted === 0 ? [] : this.read(topic, wanted);
+    const messages: LogMessage[] = [];
+    await this.scan(topic, "all", (message) => messages.push(message));
+    return messages;
+  }
+
+  /** The same where records were written in transactions, of those that are committed. */
+  async readCommitted(topic: string): Promise<LogMessage[]> {
+    const messages: LogMessage[] = [];
+    await this.scan(topic, "committed", (message) => messages.push(message));
+    return messages;
   }
 
   /**
-   * The same where records were written in transactions, of those that are committed. Their marks have offsets, too, so
-   * that nothing but a while without a message tells the end.
+   * Shows every message of a topic, or every committed one, and keeps none. Marks of transactions have offsets, too, so
+   * that of committed ones nothing but a while without a message tells the end.
    */
-  readCommitted(topic: string): Promise<LogMessage[]> {
-    return this.read(topic, Number.POSITIVE_INFINITY);
-  }
-
-  private async read(topic: string, wanted: number): Promise<LogMessage[]> {
-    const messages: LogMessage[] = [];
+  async scan(topic: string, which: "all" | "committed", take: (message: LogMessage) => void): Promise<void> {
+    const ends = await this.withAdmin((admin) => admin.fetchTopicOffsets(topic));
+    const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    if (wanted === 0) return;
     const consumer = this.kafka.consumer({ groupId: `read-${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
+    let seen = 0;
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`read ${messages.length} of ${wanted}`)), 300_000);
+      const end = (error?: Error) => {
+        clearTimeout(stalled);
+        clearTimeout(idle);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const stalled = setTimeout(() => end(new Error(`read ${seen} of ${wanted}`)), STALLED_MS);
       let idle: NodeJS.Timeout | undefined;
       const eachMessage = async ({ partition, message }: kafkajs.EachMessagePayload) => {
         const { offset, key, value, headers } = message;
-        messages.push({
-          partition,
-          offset,
-          key: String(key),
-          value: value ?? Buffer.alloc(0),
-          headers: texts(headers),
-        });
-        const end = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-        clearTimeout(idle);
-        if (wanted === Number.POSITIVE_INFINITY) idle = setTimeout(end, IDLE_MS);
-        if (messages.length === wanted) end();
+        take({ partition, offset, key: String(key), value: value ?? Buffer.alloc(0), headers: texts(headers) });
+        seen += 1;
+        stalled.refresh();
+        if (which === "committed") {
+          if (idle === undefined) idle = setTimeout(end, IDLE_MS);
+          else idle.refresh();
+        } else if (seen === wanted) {
+          end();
+        }
       };
       consumer.run({ eachMessage }).catch(reject);
     });
     await consumer.disconnect();
-    return messages;
   }
 
   private async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
