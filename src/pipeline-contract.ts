@@ -32,6 +32,15 @@ export interface OctetSink {
   end?(sessionId: string): void;
 }
 
+/** Memory that packets may come in, so that none of their octets need be copied. */
+export interface PacketMemory {
+  readonly octets: Uint8Array<ArrayBuffer>;
+  /** Octets that a source has of it at a time. */
+  readonly inputOctets: number;
+  /** The address of so many for a source's next packets; they are that source's until it asks again. */
+  nextInput(): number;
+}
+
 /** Who may send copies. A stream of copies is a rule's when each list has what it shows, or is null or absent. */
 export interface AgentRule {
   readonly name: string;

@@ -4,7 +4,7 @@ import { Decapsulation } from "./decapsulate/decapsulate.ts";
 import { Fragments } from "./decapsulate/fragments.ts";
 import { KeptPackets } from "./decapsulate/kept-packets.ts";
 import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
-import type { AgentLedger, Bounds, PipelineOptions, TableUse, Totals } from "./pipeline-contract.ts";
+import type { AgentLedger, Bounds, PacketMemory, PipelineOptions, TableUse, Totals } from "./pipeline-contract.ts";
 import { REMEMBERED_OCTETS } from "./reassembly/octet-memory.ts";
 import { SessionRecords } from "./record/session-records.ts";
 import { SessionStage } from "./session/session-stage.ts";
@@ -18,6 +18,7 @@ export type {
   AgentRule,
   Chunk,
   OctetSink,
+  PacketMemory,
   PipelineOptions,
   ReportedCounts,
   Side,
@@ -72,6 +73,11 @@ export class Pipeline {
    */
   addSource(name: string): number {
     return this.agents.addSource(name);
+  }
+
+  /** For one source that reads its packets into memory of the pipeline; vectors may come from others all the same. */
+  get memory(): PacketMemory {
+    return this.sessions.sessions.octets.ring;
   }
 
   /**

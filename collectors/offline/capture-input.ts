@@ -1,13 +1,17 @@
 import type { Readable } from "node:stream";
 import type { CaptureDecoder } from "../../src/capture-file/capture-decoder.ts";
 import { decoderFor, FORMAT_OCTETS } from "../../src/capture-file/format.ts";
+import type { PacketMemory } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { type Compression, compressionOf, ExpandedSource, ExpansionError } from "./expanded-source.ts";
 import { type OctetSource, openSource } from "./octet-source.ts";
 
+/** With less room than this behind what was read, the next octets come into another window. */
+const LEAST_ROOM_OCTETS = 65_536;
+
 /**
- * One capture file being read: a window of the block that all files of a reading share, a decoder that walks it, and a
- * vector of the packets it found there. The packets stay valid until `refill`.
+ * One capture file being read: a window of the block that all files of a reading share, or of a pipeline's memory, a decoder
+ * that walks it, and a vector of the packets it found there. The packets stay valid until `refill`.
  */
 export class CaptureInput {
   /** As on the command line. */
@@ -19,9 +23,10 @@ export class CaptureInput {
   private source: OctetSource;
   private compression: Compression | null = null;
   private decoder: CaptureDecoder | null = null;
-  private readonly block: Uint8Array<ArrayBuffer>;
-  private readonly begin: number;
-  private readonly limit: number;
+  private memory: PacketMemory | null = null;
+  private block: Uint8Array<ArrayBuffer>;
+  private begin: number;
+  private limit: number;
   /** Octets of the window not yet decoded. */
   private at: number;
   private end: number;
@@ -92,6 +97,17 @@ export class CaptureInput {
     this.vector.source.fill(source);
   }
 
+  /** Has its octets come into a pipeline's memory from now on, those that it has included. */
+  readInto(memory: PacketMemory): void {
+    const { vector, at } = this;
+    const { length } = vector;
+    this.memory = memory;
+    this.moveTo(memory.octets, memory.nextInput(), memory.inputOctets, length > 0 ? (vector.at[0] ?? at) : at);
+    vector.use(memory.octets);
+    vector.length = length;
+    for (let i = 0; i < length; i++) vector.at[i] = (vector.at[i] ?? 0) + this.at - at;
+  }
+
   /** Replaces the vector's packets with the next ones in the window; false when it holds no whole packet any more. */
   decode(): boolean {
     this.vector.clear();
@@ -117,12 +133,14 @@ export class CaptureInput {
     this.source.close();
   }
 
-  /** Moves what is not decoded to the window's begin and reads on; false at the end of the file or of what is readable. */
+  /** Moves what is not decoded to a window's begin and reads on; false at the end of the file or of what is readable. */
   private async refill(): Promise<boolean> {
     if (this.ended) return false;
-    this.block.copyWithin(this.begin, this.at, this.end);
-    this.end -= this.at - this.begin;
-    this.at = this.begin;
+    const { memory } = this;
+    if (memory === null) this.moveTo(this.block, this.begin, this.limit - this.begin, this.at);
+    else if (this.limit - this.end < LEAST_ROOM_OCTETS) {
+      this.moveTo(memory.octets, memory.nextInput(), memory.inputOctets, this.at);
+    }
     try {
       const got = await this.source.read(this.block, this.end, this.limit - this.end);
       this.end += got;
@@ -133,6 +151,17 @@ export class CaptureInput {
       this.damage = `${this.title}: ${why}`;
     }
     return !this.ended;
+  }
+
+  /** Takes a window into use, with what the one before holds from `from` on. */
+  private moveTo(block: Uint8Array<ArrayBuffer>, begin: number, octets: number, from: number): void {
+    const moved = begin - from;
+    block.set(this.block.subarray(from, this.end), begin);
+    this.block = block;
+    this.begin = begin;
+    this.limit = begin + octets;
+    this.at += moved;
+    this.end += moved;
   }
 
   /** Fills the window until the format can be told. */

@@ -112,6 +112,8 @@ async function run(
       : { record: report.record }),
   });
   for (const { name, input } of captures.inputs) input.number(pipeline.addSource(name));
+  const [first, second] = inputs;
+  if (second === undefined) first?.readInto(pipeline.memory);
   let packets = 0;
   const take = (vector: PacketVector) => {
     packets += vector.length;

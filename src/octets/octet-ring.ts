@@ -1,4 +1,5 @@
 import { FATE_ALIVE } from "../fate.ts";
+import type { PacketMemory } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import { type Kernel, plainKernel, wasmKernel } from "./kernel.ts";
 
@@ -12,14 +13,19 @@ declare const WebAssembly: {
   }) => { readonly buffer: ArrayBuffer };
 };
 
+/** Octets that a source reads at a time: half of them leaves room for the tables in most processors' second cache. */
+export const INPUT_OCTETS = 524_288;
+
 /**
  * Memory that kernel.wat reaches. Its first part is a ring through which the payload of packets goes: of a whole vector at
- * once, which costs far less than packet by packet. Behind it is room for what others keep (`behind`). It takes real memory
- * only as it is used.
+ * once, which costs far less than packet by packet. Behind it is room for what others keep (`behind`), and for INPUT_OCTETS
+ * that a source reads: a source whose packets are hardly anything but payload reads them into the ring itself, and nothing is
+ * copied. It takes real memory only as it is used.
  */
-export class OctetRing {
+export class OctetRing implements PacketMemory {
   /** The ring, from address 0, and what is behind it. */
   readonly octets: Buffer<ArrayBuffer>;
+  readonly inputOctets = INPUT_OCTETS;
   readonly kernel: Kernel;
   /** Octets of the ring, and so the address of what is behind it. */
   readonly size: number;
@@ -35,13 +41,24 @@ export class OctetRing {
   private isTried = false;
   private from = 0;
   private to = 0;
-  /** Said by whoever keeps a place in what is staged. */
-  isUsed = false;
+  /** Somebody keeps a place in what is staged. */
+  private isUsed = false;
+  /** The part of the ring that a source has, its place, and where that is. */
+  private lentAt = 0;
+  private lentFrom = 0;
+  private lentTo = 0;
+  private readonly inputAt: number;
+  /** Octets that somebody keeps a place of; and what was written more than twice these, as far as that had to be made up for. */
+  private kept = 0;
+  private keptBefore = 0;
+  private writtenBefore = 0;
+  private wasted = 0;
 
-  /** At least 64 KiB of ring take any packet's payload; a smaller one is for tests. */
+  /** At least 64 KiB of ring take any packet's payload; a smaller one is for tests. One below 1 MiB is lent to no source. */
   constructor(size: number, behind: number) {
     this.size = size;
-    const pages = Math.max(Math.ceil((size + behind) / PAGE_OCTETS), 1);
+    this.inputAt = size + behind;
+    const pages = Math.max(Math.ceil((this.inputAt + INPUT_OCTETS) / PAGE_OCTETS), 1);
     let kernel: Kernel | null = null;
     let buffer: ArrayBuffer;
     try {
@@ -54,6 +71,25 @@ export class OctetRing {
     }
     this.octets = Buffer.from(buffer);
     this.kernel = kernel ?? plainKernel(this.octets);
+  }
+
+  /**
+   * In the ring, unless that was filled with octets that nobody keeps: of all that was written since any time at least half is
+   * kept, but for what was lent last.
+   */
+  nextInput(): number {
+    const written = this.written - this.writtenBefore;
+    this.wasted = Math.max(this.wasted + written - 2 * (this.kept - this.keptBefore), 0);
+    this.writtenBefore = this.written;
+    this.keptBefore = this.kept;
+    this.unstage();
+    this.lentFrom = 0;
+    this.lentTo = 0;
+    if (this.wasted > 0 || this.size < 2 * INPUT_OCTETS) return this.inputAt;
+    this.lentAt = this.room(INPUT_OCTETS);
+    this.lentFrom = this.lentAt % this.size;
+    this.lentTo = this.lentFrom + INPUT_OCTETS;
+    return this.lentFrom;
   }
 
   /** Begins a vector: its packets, or the octets of its block, are others. */
@@ -77,6 +113,7 @@ export class OctetRing {
   stage(block: Uint8Array, from: number, to: number, wanted: number): void {
     if (block === this.block && from >= this.from && to <= this.to) return;
     this.unstage();
+    if (this.isLent(block, from, to)) return;
     if (wanted === 0 || wanted * 2 < to - from || to - from > this.size) return;
     this.stagedAt = this.write(block, from, to) - from;
     this.stagedAddress = ((this.stagedAt + from) % this.size) - from;
@@ -86,8 +123,9 @@ export class OctetRing {
     this.to = to;
   }
 
-  /** Whether [at, at + length) of a vector's block is staged; at the first time all of its payload is, where that is worth it. */
+  /** Whether `addressOf` has [at, at + length) of a vector's block; at the first time all of its payload is staged, where that is worth it. */
   hasVector(vector: PacketVector, at: number, length: number): boolean {
+    if (vector.block === this.octets) return true;
     if (!this.isTried) this.stageVector(vector);
     return this.has(vector.block, at, length);
   }
@@ -112,9 +150,19 @@ export class OctetRing {
     return block === this.block && at >= this.from && at + length <= this.to;
   }
 
-  /** The address of octets of a block: they are staged, or taken into the ring now. */
+  /** The address of octets of a block: they are in this memory, or staged, or taken into the ring now. */
   addressOf(block: Uint8Array, at: number, length: number): number {
+    if (block === this.octets) return at;
     return this.has(block, at, length) ? this.stagedAddress + at : this.write(block, at, at + length) % this.size;
+  }
+
+  /** The place of octets of a block that are to be kept: they are in the ring, or taken into it now. */
+  keep(block: Uint8Array, at: number, length: number): number {
+    this.kept += length;
+    if (this.isLent(block, at, at + length)) return this.lentAt - this.lentFrom + at;
+    if (!this.has(block, at, length)) return this.write(block, at, at + length);
+    this.isUsed = true;
+    return this.stagedAt + at;
   }
 
   /** Whether what was written at a place is still there. */
@@ -124,16 +172,35 @@ export class OctetRing {
 
   /** Copies [from, to) of a block into the ring, where it does not wrap; returns its place. */
   write(block: Uint8Array, from: number, to: number): number {
+    const place = this.room(to - from);
+    this.octets.set(block.subarray(from, to), place % this.size);
+    return place;
+  }
+
+  private isLent(block: Uint8Array, from: number, to: number): boolean {
+    return block === this.octets && from >= this.lentFrom && to <= this.lentTo;
+  }
+
+  /** The place of the next `length` octets, which do not wrap, and do not go over what a source has. */
+  private room(length: number): number {
     const { size } = this;
-    const length = to - from;
-    const left = size - (this.written % size);
-    if (left < length) this.written += left;
+    this.skipRest(length);
+    const at = this.written % size;
+    if (at < this.lentTo && at + length > this.lentFrom) {
+      this.written += this.lentTo - at;
+      this.skipRest(length);
+    }
     const place = this.written;
-    this.octets.set(block.subarray(from, to), place % size);
     this.written += length;
     this.reached = Math.max(this.reached, this.written);
     // What is staged may have been written over.
     if (this.block !== null && this.written - size > this.stagedAt + this.from) this.block = null;
     return place;
+  }
+
+  /** Leaves the rest of the ring out that is too short for `length` octets. */
+  private skipRest(length: number): void {
+    const left = this.size - (this.written % this.size);
+    if (left < length) this.written += left;
   }
 }

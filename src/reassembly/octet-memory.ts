@@ -131,11 +131,7 @@ export class OctetMemory {
     const { block, at, length } = octets;
     this.earn();
     if (length > this.limit) return;
-    const piece = this.add(octets, 0, length, 0);
-    if (ring.has(block, at, length)) {
-      ring.isUsed = true;
-      this.places[piece] = ring.stagedAt + at;
-    } else this.places[piece] = ring.write(block, at, at + length);
+    this.places[this.add(octets, 0, length, 0)] = ring.keep(block, at, length);
   }
 
   /** Remembers `length` of the octets, behind the first `skip`, which are kept in a window at this address. */

@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_FILES, openCaptures, readCaptures } from "../../collectors/offline/captures.ts";
+import { INPUT_OCTETS, OctetRing } from "../../src/octets/octet-ring.ts";
 import { pcapFile } from "../support/pcap.ts";
 import { PcapngWriter } from "../support/pcapng.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -147,6 +148,39 @@ describe("one file", () => {
   it("may be compressed standard input", async () => {
     const { seen } = await readAll(["-"], gzipSync(pcapAt(Array.from({ length: 500 }, (_, i) => i))));
     expect(seen.length).toBe(500);
+  });
+
+  it.each([
+    ["in its ring", 4 * INPUT_OCTETS],
+    ["behind its ring", 65_536],
+  ])("comes into memory of a pipeline, %s, octet for octet, however it is stored", async (_, ringOctets) => {
+    const lengths = Array.from({ length: 700 }, (_, i) => (i % 90 === 7 ? 262_144 : 1 + ((i * 7919) % 9_000)));
+    const capture = pcapFile(lengths.map((length, i) => packet(i, 1 + (i % 255), length)));
+    const path = put(folder(), "a.pcap", capture);
+    const packed = put(folder(), "a.pcap.gz", gzipSync(capture));
+    for (const [name, stdin] of [[path], [packed], ["-", capture]] as const) {
+      const { inputs } = await openCaptures([name], streams(stdin).stdin);
+      const [input] = inputs.map((one) => one.input);
+      const ring = new OctetRing(ringOctets, 0);
+      let isInRing = false;
+      const seen: boolean[] = [];
+      input?.readInto(ring);
+      await readCaptures(
+        input === undefined ? [] : [input],
+        ({ length, block, at, captured }) => {
+          for (let i = 0; i < length; i++) {
+            const octets = block.subarray(at[i], (at[i] ?? 0) + (captured[i] ?? 0));
+            const mark = 1 + (seen.length % 255);
+            seen.push(octets.length === lengths[seen.length] && octets.every((octet) => octet === mark));
+            isInRing ||= (at[i] ?? 0) < ring.size;
+            ring.keep(block, at[i] ?? 0, octets.length);
+          }
+        },
+        () => Promise.resolve(true),
+      );
+      input?.close();
+      expect([seen.length, seen.indexOf(false), isInRing]).toEqual([700, -1, ringOctets > INPUT_OCTETS]);
+    }
   });
 
   it("is never held as a whole: reading stops when its taker says so", async () => {

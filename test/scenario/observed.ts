@@ -15,6 +15,8 @@ export async function observe(
   const streams = new CollectedStreams();
   const pipeline = new Pipeline(keeping(records, streams, { partial: false, ...options }));
   for (const { name, input } of inputs) input.number(pipeline.addSource(name));
+  const [first, second] = inputs;
+  if (second === undefined) first?.input.readInto(pipeline.memory);
   await readCaptures(
     inputs.map(({ input }) => input),
     (vector) => change(vector, (changed) => pipeline.process(changed)),
