@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { MIN_WINDOW_OCTETS } from "../../src/capture-file/capture-decoder.ts";
+import type { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { CaptureInput } from "./capture-input.ts";
@@ -63,6 +64,13 @@ export async function openCaptures(paths: readonly string[], stdin: Readable): P
   }
   inputs.sort((a, b) => compare(a.input.nextMicros, b.input.nextMicros) || compare(a.name, b.name));
   return { inputs, unreadable };
+}
+
+/** Names the files to the pipeline that their packets go to. One that is read alone comes into the pipeline's memory. */
+export function connect(inputs: readonly NamedInput[], pipeline: Pipeline): void {
+  for (const { name, input } of inputs) input.number(pipeline.addSource(name));
+  const [first, second] = inputs;
+  if (second === undefined) first?.input.readInto(pipeline.memory);
 }
 
 /**
