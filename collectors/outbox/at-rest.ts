@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { OperationalError } from "../runtime/errors.ts";
+import { readRegularOctets } from "../runtime/regular-file.ts";
 
 const KEY_OCTETS = 32;
 const NONCE_OCTETS = 12;
@@ -21,7 +21,7 @@ export class AtRest {
   static fromFile(path: string): AtRest {
     let content: Buffer;
     try {
-      content = readFileSync(path);
+      content = readRegularOctets(path);
     } catch (error) {
       throw new OperationalError("OUTBOX_KEY", `${path}: the outbox's key cannot be read: ${(error as Error).message}`);
     }

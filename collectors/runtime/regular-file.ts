@@ -3,15 +3,20 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 const MAX_MIB = 1;
 const MAX_OCTETS = MAX_MIB * 1024 * 1024;
 
-/**
- * The text of a regular file of at most 1 MiB, in UTF-8. Throws where it is another thing, such as a pipe or a device that
- * could keep whoever reads it for ever, where it is larger, and where it cannot be read.
- */
+/** As `readRegularOctets`, the text, in UTF-8. */
 export function readRegularFile(path: string): string {
+  return readRegularOctets(path).toString("utf8");
+}
+
+/**
+ * The octets of a regular file of at most 1 MiB. Throws where it is another thing, such as a pipe or a device that could
+ * keep whoever reads it for ever, where it is larger, and where it cannot be read.
+ */
+export function readRegularOctets(path: string): Buffer {
   const octets = readBounded(path, MAX_OCTETS);
-  if (octets === "irregular") throw new Error("it is no regular file");
-  if (octets === "too-long") throw new Error(`it is larger than ${MAX_MIB} MiB`);
-  return octets.toString("utf8");
+  if (octets === "irregular") throw new Error(`it is no regular file, read '${path}'`);
+  if (octets === "too-long") throw new Error(`it is larger than ${MAX_MIB} MiB, read '${path}'`);
+  return octets;
 }
 
 /** The octets of a regular file of at most so many, or why not. Throws the system's error where it cannot be read. */

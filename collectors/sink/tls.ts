@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type { ConnectionOptions, SecureVersion } from "node:tls";
+import { readRegularOctets } from "../runtime/regular-file.ts";
 
 /** TLS to a sink. Files are read for each connection: whoever replaces them need not restart anything. */
 export interface SinkTls {
@@ -15,9 +15,9 @@ export interface SinkTls {
   readonly minVersion: SecureVersion;
 }
 
-/** What `node:tls` needs to connect. Throws the file system's error where a file cannot be read. */
+/** What `node:tls` needs to connect. Throws where a file cannot be read, as `readRegularOctets`. */
 export function tlsOptions(host: string, port: number, tls: SinkTls): ConnectionOptions {
-  const file = (path: string | null) => (path === null ? undefined : readFileSync(path));
+  const file = (path: string | null) => (path === null ? undefined : readRegularOctets(path));
   const [ca, cert, key] = [file(tls.caFile), file(tls.certificateFile), file(tls.keyFile)];
   const name = tls.serverName ?? host;
   return {
@@ -34,7 +34,7 @@ export function tlsOptions(host: string, port: number, tls: SinkTls): Connection
 
 /** Until when the first certificate of a PEM file is valid, in milliseconds since 1970. Throws where it has none. */
 export function validUntilMs(certificateFile: string): number {
-  return Date.parse(new X509Certificate(readFileSync(certificateFile)).validTo);
+  return Date.parse(new X509Certificate(readRegularOctets(certificateFile)).validTo);
 }
 
 /** A day, `2026-11-26`. */

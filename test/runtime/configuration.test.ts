@@ -99,12 +99,12 @@ describe("references", () => {
     writeFileSync(join(folder, "fitting"), "x".repeat(1 << 20));
     const reference = (path: string) => faultsOf(`${ANY}name: "\${file:${path}}"`);
     const fault = (path: string, why: string) => [`collector.yaml:2: name: \${file:${path}}: cannot be read: ${why}`];
-    expect(reference("/dev/zero")).toEqual(fault("/dev/zero", "it is no regular file"));
-    expect(reference(join(folder, "pipe"))).toEqual(fault("pipe", "it is no regular file"));
-    expect(reference(join(folder, "large"))).toEqual(fault("large", "it is larger than 1 MiB"));
+    expect(reference("/dev/zero")).toEqual(fault("/dev/zero", "it is no regular file, read '/dev/zero'"));
+    expect(reference(join(folder, "pipe"))).toEqual(fault("pipe", "it is no regular file, read 'pipe'"));
+    expect(reference(join(folder, "large"))).toEqual(fault("large", "it is larger than 1 MiB, read 'large'"));
     expect(reference(join(folder, "fitting"))).toEqual([]);
     const asFile = () => loadConfiguration("collector", { file: join(folder, "pipe"), environment: {}, options: [] });
-    expect(asFile).toThrow(/pipe: cannot be read: it is no regular file$/);
+    expect(asFile).toThrow(/pipe: cannot be read: it is no regular file, read '.*pipe'$/);
   });
   it("are in no fault with what they stand for", () => {
     const faults = faultsOf(`${ANY}sink: {kind: "\${env:KIND}"}`, { KIND: "kafkaa-secret" });

@@ -2,6 +2,7 @@ import { OperationalError } from "../../runtime/errors.ts";
 import { dateOf, type SinkTls, validUntilMs } from "../tls.ts";
 import type { KafkaAccess } from "./connection.ts";
 import { brokerWords, isUnauthenticated, isUnauthorized, protocolCode } from "./errors.ts";
+import { type KafkaSasl, passwordOf } from "./sasl.ts";
 
 /**
  * Why brokers cannot be used, as one line that names what to check; an `OperationalError` stays what it is. `keys` is what
@@ -12,10 +13,10 @@ export function accessError(error: unknown, access: KafkaAccess, keys = "sink.ka
   const { brokers, tls, sasl } = access;
   const where = `Kafka at ${brokers.join(", ")}`;
   const who = sasl === null || sasl.username === null ? "this client" : `user ${sasl.username}`;
-  const said = saidBy(error);
+  const said = saidBy(error, sasl);
   const fail = (code: string, message: string) =>
     new OperationalError(code, message, { retriable: true, cause: error });
-  if (/^(ENOENT|EACCES|EISDIR)/.test(said)) {
+  if (/^(ENOENT|EACCES|EISDIR|it is no regular file|it is larger than)/.test(said)) {
     return fail("KAFKA_FILE", `${where}: a file of ${keys}tls or ${keys}sasl cannot be read: ${said}`);
   }
   if (isUnauthorized(error) || /not authorized/i.test(said)) {
@@ -43,14 +44,24 @@ export function explained(error: unknown, access: KafkaAccess): unknown {
   return isOfClient && isOfAccess ? accessError(error, access) : error;
 }
 
-/** An error's message on one line, without what kafkajs and OpenSSL put around it. */
-function saidBy(error: unknown): string {
+/** An error's message on one line, without what kafkajs and OpenSSL put around it, nor a password that a broker repeats. */
+function saidBy(error: unknown, sasl: KafkaSasl | null): string {
   const message = error instanceof Error ? error.message : String(error);
   return brokerWords(
-    message
+    withoutPassword(message, sasl)
       .replace(/^Connection error: |^Failed to connect: /, "")
       .replace(/^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*/s, "$1"),
   );
+}
+
+function withoutPassword(text: string, sasl: KafkaSasl | null): string {
+  try {
+    const password = sasl === null ? "" : passwordOf(sasl);
+    return password === "" ? text : text.replaceAll(password, "PASSWORD");
+  } catch {
+    // Nobody could read it, and nobody has sent it.
+    return text;
+  }
 }
 
 /** A broker that refuses an expired certificate says hardly more than that it does. */

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import kafkajs, { type AuthenticationProviderArgs, type KafkaConfig } from "kafkajs";
 import { programOutput } from "../../runtime/program-output.ts";
+import { readRegularFile } from "../../runtime/regular-file.ts";
 import { brokerWords, isUnauthenticated } from "./errors.ts";
 
 /** Who this client is to the brokers. What is secret is read for each authentication. */
@@ -30,10 +30,15 @@ export function saslSettings(sasl: KafkaSasl): NonNullable<KafkaConfig["sasl"]> 
     mechanism: sasl.mechanism as "plain",
     username: sasl.username ?? "",
     get password() {
-      if (sasl.passwordFile !== null) return readFileSync(sasl.passwordFile, "utf8").trimEnd();
-      return process.env[sasl.passwordVariable ?? ""] ?? "";
+      return passwordOf(sasl);
     },
   };
+}
+
+/** The password as it is now; "" where there is none. Throws as `readRegularFile` does. */
+export function passwordOf({ passwordFile, passwordVariable }: KafkaSasl): string {
+  if (passwordFile !== null) return readRegularFile(passwordFile).trimEnd();
+  return process.env[passwordVariable ?? ""] ?? "";
 }
 
 /** kafkajs's own OAUTHBEARER takes the answer to a bad token (RFC 7628 §3.2.2) for a good one, and finds no broker then. */

@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import kafkajs from "kafkajs";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { accessError, explained } from "../../../collectors/sink/kafka/access-error.ts";
 import type { KafkaAccess } from "../../../collectors/sink/kafka/connection.ts";
-import type { KafkaSasl } from "../../../collectors/sink/kafka/sasl.ts";
+import { type KafkaSasl, passwordOf } from "../../../collectors/sink/kafka/sasl.ts";
 import type { SinkTls } from "../../../collectors/sink/tls.ts";
 
 const TLS: SinkTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
@@ -33,6 +36,26 @@ test.each([
   expect([error.code, error.retriable]).toEqual([code, true]);
   expect(error.message).toContain(line);
   expect(error.message).not.toContain("\n");
+});
+
+test("a password that a broker repeats is in no line", () => {
+  const folder = mkdtempSync(join(tmpdir(), "rejoin-password-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const passwordFile = join(folder, "password");
+  // Its end would be cut off with the line.
+  const long = "x".repeat(150);
+  writeFileSync(passwordFile, "correct horse battery staple\n");
+  const refused = new Error(`SASL PLAIN authentication failed: ${long} correct horse battery staple`);
+  const { message } = accessError(refused, { ...ACCESS, sasl: { ...SASL, passwordFile } });
+  expect(message).toContain("does not let user u in");
+  expect(message).not.toMatch(/correct|horse|staple/);
+});
+
+test("a password in what is no file is said to be in none", () => {
+  const password = () => passwordOf({ ...SASL, passwordFile: "/dev/zero" });
+  expect(password).toThrow("it is no regular file, read '/dev/zero'");
+  const error = accessError(new Error("Failed to connect: it is no regular file, read '/dev/zero'"), ACCESS);
+  expect(error.code).toBe("KAFKA_FILE");
 });
 
 test("what brokers answer, and what is no error of theirs, stays as it is", () => {
