@@ -34,7 +34,7 @@ export interface OctetSink {
 
 /** Memory that packets may come in, so that none of their octets need be copied. */
 export interface PacketMemory {
-  readonly octets: Uint8Array<ArrayBuffer>;
+  readonly block: Uint8Array<ArrayBuffer>;
   /** Octets that a source has of it at a time. */
   readonly inputOctets: number;
   /** The address of so many for a source's next packets; they are that source's until it asks again. */

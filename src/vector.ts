@@ -19,7 +19,7 @@ export const OFFLOAD_DATAGRAMS = 0x20000;
 export class PacketVector {
   /** Packets in the vector, 0 to 64. */
   length = 0;
-  /** The octets that `at` points into. Below 2^31 octets long. */
+  /** The octets that `at` points into. Below 2^31 octets long; no `Buffer`, of which a slice would be no copy. */
   block = new Uint8Array(0);
   /** The same octets, for reading header fields. */
   view = new DataView(this.block.buffer);

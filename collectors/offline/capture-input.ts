@@ -102,8 +102,8 @@ export class CaptureInput {
     const { vector, at } = this;
     const { length } = vector;
     this.memory = memory;
-    this.moveTo(memory.octets, memory.nextInput(), memory.inputOctets, length > 0 ? (vector.at[0] ?? at) : at);
-    vector.use(memory.octets);
+    this.moveTo(memory.block, memory.nextInput(), memory.inputOctets, length > 0 ? (vector.at[0] ?? at) : at);
+    vector.use(memory.block);
     vector.length = length;
     for (let i = 0; i < length; i++) vector.at[i] = (vector.at[i] ?? 0) + this.at - at;
   }
@@ -139,7 +139,7 @@ export class CaptureInput {
     const { memory } = this;
     if (memory === null) this.moveTo(this.block, this.begin, this.limit - this.begin, this.at);
     else if (this.limit - this.end < LEAST_ROOM_OCTETS) {
-      this.moveTo(memory.octets, memory.nextInput(), memory.inputOctets, this.at);
+      this.moveTo(memory.block, memory.nextInput(), memory.inputOctets, this.at);
     }
     try {
       const got = await this.source.read(this.block, this.end, this.limit - this.end);

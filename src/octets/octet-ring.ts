@@ -25,6 +25,8 @@ export const INPUT_OCTETS = 524_288;
 export class OctetRing implements PacketMemory {
   /** The ring, from address 0, and what is behind it. */
   readonly octets: Buffer<ArrayBuffer>;
+  /** The same for sources: as any vector's block no `Buffer`, whose `slice` copies nothing. */
+  readonly block: Uint8Array<ArrayBuffer>;
   readonly inputOctets = INPUT_OCTETS;
   readonly kernel: Kernel;
   /** Octets of the ring, and so the address of what is behind it. */
@@ -36,7 +38,7 @@ export class OctetRing implements PacketMemory {
   /** The place, a count as `reached` is, at which octet 0 of the staged block would lie; and what of it is staged. */
   stagedAt = 0;
   private stagedAddress = 0;
-  private block: Uint8Array | null = null;
+  private staged: Uint8Array | null = null;
   /** `hasVector` was asked. */
   private isTried = false;
   private from = 0;
@@ -70,6 +72,7 @@ export class OctetRing implements PacketMemory {
       buffer = new ArrayBuffer(pages * PAGE_OCTETS);
     }
     this.octets = Buffer.from(buffer);
+    this.block = new Uint8Array(buffer);
     this.kernel = kernel ?? plainKernel(this.octets);
   }
 
@@ -100,10 +103,10 @@ export class OctetRing implements PacketMemory {
 
   private unstage(): void {
     // What nobody asked for leaves its room.
-    if (this.block !== null && !this.isUsed && this.written === this.stagedAt + this.to) {
+    if (this.staged !== null && !this.isUsed && this.written === this.stagedAt + this.to) {
       this.written = this.stagedAt + this.from;
     }
-    this.block = null;
+    this.staged = null;
   }
 
   /**
@@ -111,13 +114,13 @@ export class OctetRing implements PacketMemory {
    * there already.
    */
   stage(block: Uint8Array, from: number, to: number, wanted: number): void {
-    if (block === this.block && from >= this.from && to <= this.to) return;
+    if (block === this.staged && from >= this.from && to <= this.to) return;
     this.unstage();
     if (this.isLent(block, from, to)) return;
     if (wanted === 0 || wanted * 2 < to - from || to - from > this.size) return;
     this.stagedAt = this.write(block, from, to) - from;
     this.stagedAddress = ((this.stagedAt + from) % this.size) - from;
-    this.block = block;
+    this.staged = block;
     this.isUsed = false;
     this.from = from;
     this.to = to;
@@ -125,7 +128,7 @@ export class OctetRing implements PacketMemory {
 
   /** Whether `addressOf` has [at, at + length) of a vector's block; at the first time all of its payload is staged, where that is worth it. */
   hasVector(vector: PacketVector, at: number, length: number): boolean {
-    if (vector.block === this.octets) return true;
+    if (vector.block === this.block) return true;
     if (!this.isTried) this.stageVector(vector);
     return this.has(vector.block, at, length);
   }
@@ -147,12 +150,12 @@ export class OctetRing implements PacketMemory {
 
   /** Whether [at, at + length) of a block is staged. */
   has(block: Uint8Array, at: number, length: number): boolean {
-    return block === this.block && at >= this.from && at + length <= this.to;
+    return block === this.staged && at >= this.from && at + length <= this.to;
   }
 
   /** The address of octets of a block: they are in this memory, or staged, or taken into the ring now. */
   addressOf(block: Uint8Array, at: number, length: number): number {
-    if (block === this.octets) return at;
+    if (block === this.block) return at;
     return this.has(block, at, length) ? this.stagedAddress + at : this.write(block, at, at + length) % this.size;
   }
 
@@ -178,7 +181,7 @@ export class OctetRing implements PacketMemory {
   }
 
   private isLent(block: Uint8Array, from: number, to: number): boolean {
-    return block === this.octets && from >= this.lentFrom && to <= this.lentTo;
+    return block === this.block && from >= this.lentFrom && to <= this.lentTo;
   }
 
   /** The place of the next `length` octets, which do not wrap, and do not go over what a source has. */
@@ -194,7 +197,7 @@ export class OctetRing implements PacketMemory {
     this.written += length;
     this.reached = Math.max(this.reached, this.written);
     // What is staged may have been written over.
-    if (this.block !== null && this.written - size > this.stagedAt + this.from) this.block = null;
+    if (this.staged !== null && this.written - size > this.stagedAt + this.from) this.staged = null;
     return place;
   }
 

@@ -55,7 +55,7 @@ function input(ring: OctetRing, mark: number, from: number, length: number): { a
   const at = ring.nextInput();
   ring.octets.fill(mark, at, at + INPUT_OCTETS);
   ring.clear();
-  return { at, place: length === 0 ? -1 : ring.keep(ring.octets, at + from, length) };
+  return { at, place: length === 0 ? -1 : ring.keep(ring.block, at + from, length) };
 }
 
 test("what a source reads lies in the ring itself while most of it is kept, and behind the ring while it is not", () => {
@@ -75,7 +75,7 @@ test("octets of what a source reads have their own address, wherever they are", 
   const ring = new OctetRing(PASSING_OCTETS, 0);
   const { at: behind } = input(ring, 7, 0, 0);
   expect(behind).toBeGreaterThanOrEqual(PASSING_OCTETS);
-  expect(ring.addressOf(ring.octets, behind + 10, 20)).toBe(behind + 10);
+  expect(ring.addressOf(ring.block, behind + 10, 20)).toBe(behind + 10);
 });
 
 test("while a source has a part of the ring nobody writes over it", () => {
