@@ -35,9 +35,9 @@ export interface OctetSink {
 /** Memory that packets may come in, so that none of their octets need be copied. */
 export interface PacketMemory {
   readonly block: Uint8Array<ArrayBuffer>;
-  /** Octets that a source has of it at a time. */
+  /** Octets that a source has of it at a time: MIN_WINDOW_OCTETS of capture files at least. */
   readonly inputOctets: number;
-  /** The address of so many for a source's next packets; they are that source's until it asks again. */
+  /** The address of so many for a source's next packets, and those of the last that it still has; they are that source's until it asks again. */
   nextInput(): number;
 }
 

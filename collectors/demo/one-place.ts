@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Pipeline } from "../../src/pipeline.ts";
-import { connect, openCaptures, readCaptures } from "../offline/captures.ts";
+import { attach, openCaptures, readCaptures } from "../offline/captures.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { VERSION } from "../runtime/version.ts";
 
@@ -23,7 +23,7 @@ export async function sessionsOf(files: readonly string[]): Promise<SessionRecor
       octets: null,
       record: (record) => records.push(record),
     });
-    connect(inputs, pipeline);
+    attach(inputs, pipeline);
     await readCaptures(
       inputs.map(({ input }) => input),
       (vector) => pipeline.process(vector),

@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { MIN_WINDOW_OCTETS } from "../../src/capture-file/capture-decoder.ts";
+import { INPUT_OCTETS } from "../../src/octets/octet-ring.ts";
 import type { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -9,13 +10,8 @@ import { sourceNames } from "./source-name.ts";
 
 /** Files read together. Each has a window, so this bounds the memory: 128 MiB. */
 export const MAX_FILES = 256;
-/**
- * Window of a single file: half of it leaves room for the tables in most processors' second cache; larger ones read
- * slower.
- */
-const SINGLE_WINDOW_OCTETS = 524_288;
-/** Window of each of several files. */
-const SHARED_WINDOW_OCTETS = Math.max(524_288, MIN_WINDOW_OCTETS);
+/** Window of each file: of a single one it is moved into a pipeline's memory as a whole. */
+const WINDOW_OCTETS = Math.max(INPUT_OCTETS, MIN_WINDOW_OCTETS);
 
 /** Capture files that form one observation. */
 export interface Captures {
@@ -43,14 +39,13 @@ export async function openCaptures(paths: readonly string[], stdin: Readable): P
       `${files.length} files are more than the ${MAX_FILES} that are read together; join some first, such as: mergecap -w all.pcapng FILE...`,
     );
   }
-  const window = files.length === 1 ? SINGLE_WINDOW_OCTETS : SHARED_WINDOW_OCTETS;
-  const block = new Uint8Array(files.length * window);
+  const block = new Uint8Array(files.length * WINDOW_OCTETS);
   const names = sourceNames(files);
   const inputs: NamedInput[] = [];
   const unreadable: string[] = [];
   for (const [i, path] of files.entries()) {
     try {
-      const input = new CaptureInput(path, stdin, block, i * window, (i + 1) * window);
+      const input = new CaptureInput(path, stdin, block, i * WINDOW_OCTETS, (i + 1) * WINDOW_OCTETS);
       const problem = await input.begins();
       if (problem === null) inputs.push({ name: names[i] ?? path, input });
       else {
@@ -67,7 +62,7 @@ export async function openCaptures(paths: readonly string[], stdin: Readable): P
 }
 
 /** Names the files to the pipeline that their packets go to. One that is read alone comes into the pipeline's memory. */
-export function connect(inputs: readonly NamedInput[], pipeline: Pipeline): void {
+export function attach(inputs: readonly NamedInput[], pipeline: Pipeline): void {
   for (const { name, input } of inputs) input.number(pipeline.addSource(name));
   const [first, second] = inputs;
   if (second === undefined) first?.input.readInto(pipeline.memory);

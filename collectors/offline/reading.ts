@@ -8,7 +8,7 @@ import { VERSION } from "../runtime/version.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { printable } from "../terminal/text.ts";
 import type { CaptureInput } from "./capture-input.ts";
-import { type Captures, connect, openCaptures, readCaptures } from "./captures.ts";
+import { attach, type Captures, openCaptures, readCaptures } from "./captures.ts";
 import { Output } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
@@ -111,7 +111,7 @@ async function run(
       ? { record: report.record ?? (() => {}), finding: report.finding }
       : { record: report.record }),
   });
-  connect(captures.inputs, pipeline);
+  attach(captures.inputs, pipeline);
   let packets = 0;
   const take = (vector: PacketVector) => {
     packets += vector.length;

@@ -45,18 +45,24 @@ export class OctetRing implements PacketMemory {
   private to = 0;
   /** Somebody keeps a place in what is staged. */
   private isUsed = false;
-  /** The part of the ring that a source has, its place, and where that is. */
+  /** The part of the ring that a source has: its place, and its addresses. None: both are 0. */
   private lentAt = 0;
   private lentFrom = 0;
   private lentTo = 0;
+  /** The part behind the ring that a source has else. */
   private readonly inputAt: number;
-  /** Octets that somebody keeps a place of; and what was written more than twice these, as far as that had to be made up for. */
+  /** Octets since the beginning that somebody keeps a place of. */
   private kept = 0;
+  /** `kept` and `written` when a source last asked for room. */
   private keptBefore = 0;
   private writtenBefore = 0;
+  /** Octets written by then beyond twice those kept, in the worst stretch that ends there; at most the ring's. */
   private wasted = 0;
 
-  /** At least 64 KiB of ring take any packet's payload; a smaller one is for tests. One below 1 MiB is lent to no source. */
+  /**
+   * At least 64 KiB of ring take any packet's payload; a smaller one is for tests. One below 1 MiB is lent to no source; of
+   * one that is, nobody may keep more than 256 KiB at once.
+   */
   constructor(size: number, behind: number) {
     this.size = size;
     this.inputAt = size + behind;
@@ -77,18 +83,20 @@ export class OctetRing implements PacketMemory {
   }
 
   /**
-   * In the ring, unless that was filled with octets that nobody keeps: of all that was written since any time at least half is
-   * kept, but for what was lent last.
+   * The address of the source's next INPUT_OCTETS, which are its own until it asks again. They are in the ring, unless that
+   * was filled with octets that nobody keeps: in every stretch that ends here at least half of what was written is kept. So
+   * what was kept last is there, as much of it as half of the ring has room for, less three times INPUT_OCTETS: the window
+   * in which the oldest of it lies, the one that is lent now, and what is left out before that at the ring's end.
    */
   nextInput(): number {
-    const written = this.written - this.writtenBefore;
-    this.wasted = Math.max(this.wasted + written - 2 * (this.kept - this.keptBefore), 0);
+    const more = this.written - this.writtenBefore - 2 * (this.kept - this.keptBefore);
+    this.wasted = Math.min(Math.max(this.wasted + more, 0), this.size);
     this.writtenBefore = this.written;
     this.keptBefore = this.kept;
     this.unstage();
     this.lentFrom = 0;
     this.lentTo = 0;
-    if (this.wasted > 0 || this.size < 2 * INPUT_OCTETS) return this.inputAt;
+    if (this.wasted > 0 || !this.lends) return this.inputAt;
     this.lentAt = this.room(INPUT_OCTETS);
     this.lentFrom = this.lentAt % this.size;
     this.lentTo = this.lentFrom + INPUT_OCTETS;
@@ -116,8 +124,10 @@ export class OctetRing implements PacketMemory {
   stage(block: Uint8Array, from: number, to: number, wanted: number): void {
     if (block === this.staged && from >= this.from && to <= this.to) return;
     this.unstage();
-    if (this.isLent(block, from, to)) return;
-    if (wanted === 0 || wanted * 2 < to - from || to - from > this.size) return;
+    // Nobody keeps octets in a ring that lends nothing, and those of its own memory have their address.
+    if (this.isLent(block, from, to) || (block === this.block && !this.lends)) return;
+    const room = this.lentTo === 0 ? this.size : (this.size - INPUT_OCTETS) / 2;
+    if (wanted === 0 || wanted * 2 < to - from || to - from > room) return;
     this.stagedAt = this.write(block, from, to) - from;
     this.stagedAddress = ((this.stagedAt + from) % this.size) - from;
     this.staged = block;
@@ -126,7 +136,10 @@ export class OctetRing implements PacketMemory {
     this.to = to;
   }
 
-  /** Whether `addressOf` has [at, at + length) of a vector's block; at the first time all of its payload is staged, where that is worth it. */
+  /**
+   * Whether `addressOf` has [at, at + length) of a vector's block; at the first time all of its payload is staged, where that
+   * is worth it.
+   */
   hasVector(vector: PacketVector, at: number, length: number): boolean {
     if (vector.block === this.block) return true;
     if (!this.isTried) this.stageVector(vector);
@@ -162,7 +175,9 @@ export class OctetRing implements PacketMemory {
   /** The place of octets of a block that are to be kept: they are in the ring, or taken into it now. */
   keep(block: Uint8Array, at: number, length: number): number {
     this.kept += length;
-    if (this.isLent(block, at, at + length)) return this.lentAt - this.lentFrom + at;
+    const lent = this.lentAt - this.lentFrom + at;
+    // Others may have gone round the ring meanwhile: then it is written anew.
+    if (this.isLent(block, at, at + length) && this.isThere(lent)) return lent;
     if (!this.has(block, at, length)) return this.write(block, at, at + length);
     this.isUsed = true;
     return this.stagedAt + at;
@@ -178,6 +193,10 @@ export class OctetRing implements PacketMemory {
     const place = this.room(to - from);
     this.octets.set(block.subarray(from, to), place % this.size);
     return place;
+  }
+
+  private get lends(): boolean {
+    return this.size >= 2 * INPUT_OCTETS;
   }
 
   private isLent(block: Uint8Array, from: number, to: number): boolean {

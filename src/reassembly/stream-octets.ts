@@ -39,7 +39,7 @@ export class StreamOctets {
    */
   constructor(streams: number, newest: NewestPieces, remembered: number, windows: number, wishes: OctetWishes) {
     const uses = (wishes.chunk === null ? 0 : 1) + (wishes.digest ? 1 : 0);
-    const ringOctets = uses === 0 ? remembered * RING_FACTOR + 2 * INPUT_OCTETS : PASSING_OCTETS;
+    const ringOctets = uses === 0 ? remembered * RING_FACTOR + 3 * INPUT_OCTETS : PASSING_OCTETS;
     this.ring = new OctetRing(ringOctets, uses * windows * WINDOW_OCTETS);
     const since = new Uint32Array(uses === 0 ? 0 : windows);
     this.memory = new OctetMemory(newest, remembered, this.ring, since);

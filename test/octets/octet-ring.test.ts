@@ -90,44 +90,105 @@ test("while a source has a part of the ring nobody writes over it", () => {
       );
     }
     expect(ring.octets.subarray(at, at + INPUT_OCTETS).every((octet) => octet === 1)).toBe(true);
+    // They have gone round it.
+    expect(ring.isThere(ring.keep(ring.block, at, 100))).toBe(true);
   }
 });
 
 test("what is said to be there is what was kept, and what was kept last is there, whoever writes what in which order", () => {
   const remembered = 2 * INPUT_OCTETS;
   const step = fc.record({
-    kind: fc.constantFrom("input", "input", "stage", "write"),
-    from: fc.integer({ min: 0, max: INPUT_OCTETS - 1 }),
-    length: fc.integer({ min: 0, max: INPUT_OCTETS }),
+    kind: fc.constantFrom("input", "keep", "keep", "stage", "write"),
+    skip: fc.integer({ min: 0, max: INPUT_OCTETS >> 2 }),
+    length: fc.integer({ min: 1, max: INPUT_OCTETS >> 1 }),
   });
   fc.assert(
-    fc.property(fc.array(step, { minLength: 10, maxLength: 40 }), (steps) => {
-      const ring = new OctetRing(2 * remembered + 2 * INPUT_OCTETS, 0);
+    fc.property(fc.array(step, { minLength: 10, maxLength: 60 }), (steps) => {
+      const ring = new OctetRing(2 * remembered + 3 * INPUT_OCTETS, 0);
       const kept: Kept[] = [];
       let all = 0;
-      for (const [n, { kind, from, length: wanted }] of steps.entries()) {
+      let at = -1;
+      let done = 0;
+      for (const [n, { kind, skip, length: wanted }] of steps.entries()) {
         const mark = (n % 250) + 1;
-        const length = Math.min(wanted, INPUT_OCTETS - from);
-        const block = new Uint8Array(kind === "input" ? 0 : length).fill(mark);
-        let place = -1;
-        if (kind === "input") place = input(ring, mark, from, length).place;
-        else if (length > 0) {
-          ring.clear();
-          if (kind === "stage") ring.stage(block, 0, length, length);
-          place = ring.keep(block, 0, length);
+        if (kind === "input" || at < 0) {
+          at = ring.nextInput();
+          done = 0;
+          continue;
         }
-        if (place < 0) continue;
+        ring.clear();
+        let block = ring.block;
+        let from = at + done + skip;
+        let length = Math.min(wanted, at + INPUT_OCTETS - from);
+        if (kind === "keep") done += skip + Math.max(length, 0);
+        else {
+          from = 0;
+          length = Math.min(wanted, 256 * KIB);
+          block = new Uint8Array(length);
+        }
+        if (length <= 0) continue;
+        block.fill(mark, from, from + length);
+        if (kind === "stage") ring.stage(block, from, from + length, length);
+        const place = ring.keep(block, from, length);
+        expect(ring.isThere(place)).toBe(true);
         kept.push({ place, length, mark, before: all });
         all += length;
         for (const one of kept) {
           const isThere = ring.isThere(one.place);
           if (all - one.before <= remembered) expect(isThere).toBe(true);
-          const at = one.place % ring.size;
-          const octets = ring.octets.subarray(at, at + one.length);
+          const address = one.place % ring.size;
+          const octets = ring.octets.subarray(address, address + one.length);
           if (isThere) expect(octets.equals(Buffer.alloc(one.length, one.mark))).toBe(true);
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
+});
+
+test("what was kept last is there when little more than half of what a source reads is kept, wherever the ring ends", () => {
+  const remembered = 2 * INPUT_OCTETS + 64;
+  const ring = new OctetRing(2 * remembered + 3 * INPUT_OCTETS, 0);
+  ring.keep(new Uint8Array(INPUT_OCTETS / 8), 0, INPUT_OCTETS / 8);
+  const half = () => ring.keep(ring.block, ring.nextInput(), INPUT_OCTETS / 2);
+  half();
+  const at = ring.nextInput();
+  ring.keep(ring.block, at, INPUT_OCTETS / 2);
+  const place = ring.keep(ring.block, at + INPUT_OCTETS / 2, 1);
+  for (let n = 0; n < 4; n++) half();
+  expect(ring.nextInput()).toBeLessThan(ring.size);
+  expect(ring.isThere(place)).toBe(true);
+});
+
+test("a flood of octets that nobody keeps is forgotten with the ring's next round", () => {
+  const ring = new OctetRing(4 * INPUT_OCTETS, 0);
+  const flood = new Uint8Array(64 * KIB);
+  for (let n = 0; n < 2000; n++) {
+    ring.clear();
+    ring.stage(flood, 0, flood.length, flood.length);
+    ring.keep(flood, 0, KIB);
+  }
+  let windows = 0;
+  for (; ring.nextInput() >= ring.size && windows < 100; windows++) {
+    for (let n = 0; n < 8; n++) {
+      const block = new Uint8Array(64 * KIB);
+      ring.keep(block, 0, block.length);
+    }
+  }
+  expect(windows).toBeLessThanOrEqual(5);
+});
+
+test("octets of its own memory are not copied into a ring that nobody keeps octets in", () => {
+  const ring = new OctetRing(PASSING_OCTETS, 0);
+  const at = ring.nextInput();
+  ring.stage(ring.block, at, at + 64 * KIB, 64 * KIB);
+  expect(ring.reached).toBe(0);
+});
+
+test("nothing is staged that has no room beside what a source has", () => {
+  const ring = new OctetRing(2 * INPUT_OCTETS + 128 * KIB, 0);
+  const { at } = input(ring, 1, 0, INPUT_OCTETS);
+  const large = new Uint8Array(700 * KIB).fill(2);
+  ring.stage(large, 0, large.length, large.length);
+  expect(ring.octets.subarray(at, at + INPUT_OCTETS).every((octet) => octet === 1)).toBe(true);
 });

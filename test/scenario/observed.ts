@@ -1,4 +1,4 @@
-import { connect, openCaptures, readCaptures } from "../../collectors/offline/captures.ts";
+import { attach, openCaptures, readCaptures } from "../../collectors/offline/captures.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Pipeline, type PipelineOptions } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
@@ -14,7 +14,7 @@ export async function observe(
   const records: SessionRecord[] = [];
   const streams = new CollectedStreams();
   const pipeline = new Pipeline(keeping(records, streams, { partial: false, ...options }));
-  connect(inputs, pipeline);
+  attach(inputs, pipeline);
   await readCaptures(
     inputs.map(({ input }) => input),
     (vector) => change(vector, (changed) => pipeline.process(changed)),

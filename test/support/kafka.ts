@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import kafkajs, { type Admin, type IHeaders } from "kafkajs";
 import { needs } from "./requirements.ts";
@@ -172,8 +173,7 @@ export class TestKafka {
    * that of committed ones nothing but a while without a message tells the end.
    */
   async scan(topic: string, which: "all" | "committed", take: (message: LogMessage) => void): Promise<void> {
-    const ends = await this.withAdmin((admin) => admin.fetchTopicOffsets(topic));
-    const wanted = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+    const wanted = which === "all" ? await this.length(topic) : Number.POSITIVE_INFINITY;
     if (wanted === 0) return;
     const consumer = this.kafka.consumer({ groupId: `read-${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
     await consumer.connect();
@@ -193,16 +193,28 @@ export class TestKafka {
         take({ partition, offset, key: String(key), value: value ?? Buffer.alloc(0), headers: texts(headers) });
         seen += 1;
         stalled.refresh();
-        if (which === "committed") {
+        if (wanted === Number.POSITIVE_INFINITY) {
           if (idle === undefined) idle = setTimeout(end, IDLE_MS);
           else idle.refresh();
         } else if (seen === wanted) {
           end();
         }
       };
-      consumer.run({ eachMessage }).catch(reject);
-    });
-    await consumer.disconnect();
+      consumer.run({ eachMessage }).catch(end);
+    }).finally(() => consumer.disconnect());
+  }
+
+  /** Messages that a topic has. A broker that is about to become a leader says for a moment that there is none. */
+  private async length(topic: string): Promise<number> {
+    for (let tries = 20; ; tries--) {
+      try {
+        const ends = await this.withAdmin((admin) => admin.fetchTopicOffsets(topic));
+        return ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+      } catch (error) {
+        if (tries === 0 || !(error instanceof kafkajs.KafkaJSProtocolError && error.retriable)) throw error;
+        await sleep(500);
+      }
+    }
   }
 
   private async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {

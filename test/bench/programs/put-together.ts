@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { connect, openCaptures, readCaptures } from "../../../collectors/offline/captures.ts";
+import { attach, openCaptures, readCaptures } from "../../../collectors/offline/captures.ts";
 import { type Chunk, Pipeline } from "../../../src/pipeline.ts";
 
 /** What came out of the streams of a capture, put together in order and thrown away. */
@@ -51,7 +51,7 @@ const pipeline = new Pipeline({
   chunk: hashing === "--hash" ? hash : discard,
 });
 const { inputs } = await openCaptures([path], process.stdin);
-connect(inputs, pipeline);
+attach(inputs, pipeline);
 await readCaptures(
   inputs.map(({ input }) => input),
   (vector) => pipeline.process(vector),

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { accessError, explained } from "../../../collectors/sink/kafka/access-error.ts";
 import type { KafkaAccess } from "../../../collectors/sink/kafka/connection.ts";
 import { type KafkaSasl, passwordOf } from "../../../collectors/sink/kafka/sasl.ts";
-import type { SinkTls } from "../../../collectors/sink/tls.ts";
+import { type SinkTls, tlsOptions } from "../../../collectors/sink/tls.ts";
 
 const TLS: SinkTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
 const SASL: KafkaSasl = {
@@ -51,11 +51,21 @@ test("a password that a broker repeats is in no line", () => {
   expect(message).not.toMatch(/correct|horse|staple/);
 });
 
-test("a password in what is no file is said to be in none", () => {
-  const password = () => passwordOf({ ...SASL, passwordFile: "/dev/zero" });
-  expect(password).toThrow("it is no regular file, read '/dev/zero'");
-  const error = accessError(new Error("Failed to connect: it is no regular file, read '/dev/zero'"), ACCESS);
-  expect(error.code).toBe("KAFKA_FILE");
+test.each([
+  ["a password", () => passwordOf({ ...SASL, passwordFile: "/dev/zero" })],
+  ["a certificate", () => tlsOptions("b", 1, { ...TLS, certificateFile: "/dev/zero" })],
+])("%s in what has no end is not read for ever, and the line says so", (_, read) => {
+  let said = "";
+  try {
+    read();
+  } catch (error) {
+    said = (error as Error).message;
+  }
+  const error = accessError(new Error(`Failed to connect: ${said}`), ACCESS);
+  expect([error.code, error.message]).toEqual([
+    "KAFKA_FILE",
+    expect.stringContaining("no regular file, read '/dev/zero'"),
+  ]);
 });
 
 test("what brokers answer, and what is no error of theirs, stays as it is", () => {
