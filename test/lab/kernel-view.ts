@@ -28,8 +28,16 @@ export interface KernelView {
   readonly subflows: readonly KernelSubflow[];
   /** Names without `MPTcpExt`. */
   readonly counters: Readonly<Record<string, number>>;
-  /** Connections that were accepted with data in their SYN (TCP Fast Open) since the host was made. */
-  readonly fastOpened: number;
+}
+
+/** Connections that a host accepted with data in their SYN (TCP Fast Open) since it was made. */
+export function fastOpened(network: Network, node: string): number {
+  return Number(/\d+/.exec(network.exec(node, "nstat", "-asz", "TcpExtTCPFastOpenPassive"))?.[0]);
+}
+
+/** Has a host forget what it knows of others, cookies of TCP Fast Open too. */
+export function forgetHosts(network: Network, node: string): void {
+  network.ip(node, "tcp_metrics", "flush");
 }
 
 /** Asks a host's kernel about the connections that use a port. Throws when `ss` prints what is not understood. */
@@ -54,7 +62,6 @@ export function kernelView(network: Network, node: string, port: number): Kernel
       bytesReceived: Number(/\bbytes_received:(\d+)/.exec(row)?.[1] ?? 0),
     })),
     counters: counters(network.exec(node, "nstat", "-asz", "MPTcpExt*")),
-    fastOpened: Number(/\d+/.exec(network.exec(node, "nstat", "-asz", "TcpExtTCPFastOpenPassive"))?.[0]),
   };
 }
 

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { type KernelView, kernelView } from "./kernel-view.ts";
+import { fastOpened, forgetHosts, type KernelView, kernelView } from "./kernel-view.ts";
 import { type Network, type NodeProcess, stop } from "./network.ts";
 
 const PEER = fileURLToPath(new URL("peer.py", import.meta.url));
@@ -27,6 +27,8 @@ export interface TransferTruth {
   readonly server: readonly Conversation[];
   /** Asked when all octets had arrived and before anything was closed. */
   readonly kernel: { readonly client: KernelView; readonly server: KernelView };
+  /** Connections of it that the server accepted with data in their SYN. */
+  readonly fastOpened: number;
 }
 
 export interface TransferOptions {
@@ -47,6 +49,9 @@ export interface TransferOptions {
  */
 export async function transfer(network: Network, options: TransferOptions): Promise<TransferTruth> {
   const { connections, fromClient, fromServer, clientAddress, serverAddress, opening = 0 } = options;
+  // Its first connection has no cookie, whatever came before.
+  if (opening > 0) forgetHosts(network, "client");
+  const openedBefore = fastOpened(network, "server");
   const server = new Peer(network, "server", ["serve", serverAddress, "0", connections, fromServer, fromClient]);
   const port = (await server.next<{ listening: number }>()).listening;
   const client = new Peer(network, "client", [
@@ -70,11 +75,12 @@ export async function transfer(network: Network, options: TransferOptions): Prom
     throw error;
   }
   const kernel = { client: kernelView(network, "client", port), server: kernelView(network, "server", port) };
+  const opened = fastOpened(network, "server") - openedBefore;
   client.release();
   server.release();
   await Promise.all([client.next(), server.next()]);
   await Promise.all([client.end(), server.end()]);
-  return { client: said[0], server: said[1], kernel };
+  return { client: said[0], server: said[1], kernel, fastOpened: opened };
 }
 
 /** A running peer.py, read line by line. */
