@@ -37,7 +37,10 @@ export interface PacketMemory {
   readonly block: Uint8Array<ArrayBuffer>;
   /** Octets that a source has of it at a time: MIN_WINDOW_OCTETS of capture files at least. */
   readonly inputOctets: number;
-  /** The address of so many for a source's next packets, and those of the last that it still has; they are that source's until it asks again. */
+  /**
+   * The address of so many for a source's next packets, and for what it still has of the last ones. They are that source's
+   * until it asks again.
+   */
   nextInput(): number;
 }
 

@@ -39,6 +39,7 @@ export class StreamOctets {
    */
   constructor(streams: number, newest: NewestPieces, remembered: number, windows: number, wishes: OctetWishes) {
     const uses = (wishes.chunk === null ? 0 : 1) + (wishes.digest ? 1 : 0);
+    // What a source has of the ring is in excess of what is remembered: `OctetRing.nextInput` says why three times.
     const ringOctets = uses === 0 ? remembered * RING_FACTOR + 3 * INPUT_OCTETS : PASSING_OCTETS;
     this.ring = new OctetRing(ringOctets, uses * windows * WINDOW_OCTETS);
     const since = new Uint32Array(uses === 0 ? 0 : windows);

@@ -44,9 +44,9 @@ function capture(snap: number): string {
 }
 
 test.each([
-  ["whole packets", 262_144, 1],
-  ["packets of which hardly half is payload", 200, 0],
-])("a file read into the pipeline's memory tells what it tells else: %s", async (_, snap, conflicting) => {
+  ["whole packets", 262_144],
+  ["packets of which hardly half is payload", 200],
+])("a file read into the pipeline's memory tells what it tells else: %s", async (_, snap) => {
   const path = [capture(snap)];
   // Without digests octets stay in the ring, and go round it.
   for (const options of [
@@ -58,7 +58,7 @@ test.each([
     const copied = await observe(path, options, elsewhere());
     const repeated = own.records.map(({ mptcp }) => mptcp.stream.initiator.repeated_octets);
     expect(Math.max(...repeated)).toBeGreaterThan(10_000);
-    expect(own.totals.octets.conflicting).toBeGreaterThanOrEqual(conflicting);
+    expect(own.totals.octets.conflicting).toBeGreaterThan(0);
     expect(own.records).toEqual(copied.records);
     expect(own.totals).toEqual(copied.totals);
   }
