@@ -285,15 +285,15 @@ export class DurableOutbox implements Outbox {
   private shedToBounds(): void {
     const { maxOctets, maxAgeMs } = this.options;
     const oldestMs = this.clockMs() - maxAgeMs;
-    for (const queue of this.queues) while (queue.newestClockMs < oldestMs && this.shedFrom(queue, "old"));
+    for (const queue of this.queues) while (this.shedFrom(queue, "old", oldestMs));
     while (this.queues.octets > maxOctets) {
-      if (!RECORD_CLASSES.some((name) => this.shedFrom(this.queues.of(name), "full"))) return;
+      if (!RECORD_CLASSES.some((name) => this.shedFrom(this.queues.of(name), "full", Number.POSITIVE_INFINITY))) return;
     }
   }
 
-  /** Sheds the oldest segment that is not under way; false where there is none. */
-  private shedFrom(queue: SegmentQueue, reason: GivenUpReason): boolean {
-    const segment = queue.takeOldest(this.underWay.at(-1)?.sequence ?? -1);
+  /** Sheds the oldest segment that is not under way; false where there is none, or it has records of `beforeMs` or later. */
+  private shedFrom(queue: SegmentQueue, reason: GivenUpReason, beforeMs: number): boolean {
+    const segment = queue.takeOldest(this.underWay.at(-1)?.sequence ?? -1, beforeMs);
     if (segment === null) return false;
     this.account.shed(reason, queue.recordClass, segment.records - segment.taken);
     this.state.removing = basename(segment.name);

@@ -45,11 +45,6 @@ export class SegmentQueue {
     return segment.taken === 0 ? segment.firstClockMs : segment.clockMs;
   }
 
-  /** The same of the newest record of the oldest segment. */
-  get newestClockMs(): number {
-    return this.segments[0]?.clockMs ?? Number.POSITIVE_INFINITY;
-  }
-
   /** Appends to the newest segment, or a new one. Throws the file system's error, and then holds none of it. */
   append(directory: string, part: Part, base: number, clockMs: number, atRest: AtRest | null): void {
     const newest = this.segments.at(-1);
@@ -136,11 +131,14 @@ export class SegmentQueue {
     }
   }
 
-  /** Takes the oldest segment with nothing at or below a sequence number out of the queue, to be shed; null: none is there. */
-  takeOldest(sequence: number): Segment | null {
+  /**
+   * Takes the oldest segment with nothing at or below a sequence number out of the queue, to be shed; null: none is there, or
+   * its newest record did not come before this time of the outbox's clock.
+   */
+  takeOldest(sequence: number, beforeMs: number): Segment | null {
     const n = this.segments.findIndex(({ first }) => first > sequence);
     const segment = this.segments[n];
-    if (segment === undefined) return null;
+    if (segment === undefined || segment.clockMs >= beforeMs) return null;
     this.segments.splice(n, 1);
     if (n < this.at) this.at -= 1;
     else if (n === this.at) this.moveTo(n);

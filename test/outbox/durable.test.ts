@@ -133,6 +133,32 @@ describe("DurableOutbox", () => {
     }
   });
 
+  test("records that are too old go from behind those under way, and no young ones with them", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "performance"] });
+    try {
+      const outbox = await open({ maxAgeMs: 1000 });
+      outbox.append([record("finding", "under way")]);
+      expect(keys(await outbox.read(1, 1e6))).toEqual(["under way"]);
+      // A day of an outage: a record every tenth of a second for three seconds, each in a segment of its own or nearly.
+      for (let n = 0; n < 30; n++) {
+        vi.advanceTimersByTime(100);
+        outbox.append([record("finding", `${n}`, 20_000)]);
+      }
+      const { stored, shed } = outbox.stats();
+      const old = shed["old/finding"] ?? 0;
+      expect(stored + old).toBe(31);
+      // Those of the last second, the one under way, and what shares a segment with a young one.
+      expect(stored).toBeGreaterThanOrEqual(11);
+      expect(stored).toBeLessThan(20);
+      outbox.settle(["acknowledged"]);
+      const left = keys(await outbox.read(100, 1e9));
+      expect(left?.slice(-10)).toEqual(Array.from({ length: 10 }, (_, n) => `${20 + n}`));
+      await outbox.end();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("unsent records come again first, and what stands behind them, too", async () => {
     const outbox = await open();
     outbox.append(["1", "2", "3", "4"].map((key) => record("ended", key)));
