@@ -16,8 +16,10 @@ export interface TcpSinkOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** A reader that takes nothing for so long is as good as gone. */
+/** A reader that takes less than a piece in so long is as good as gone. */
 const STALL_MS = 30_000;
+/** Octets that are written before the next wait: whoever reads slowly, but reads, gets through any batch. */
+const PIECE_OCTETS = 16_384;
 const LINE_END = Buffer.from("\n");
 
 /**
@@ -121,12 +123,17 @@ export class TcpSink implements Sink {
 }
 
 /** Resolves when the kernel has all of it; rejects when the connection ends first, at the signal, or when nobody reads. */
-function write(socket: Socket, lines: Buffer, signal: AbortSignal): Promise<void> {
+async function write(socket: Socket, lines: Buffer, signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < lines.length; at += PIECE_OCTETS) {
+    await writePiece(socket, lines.subarray(at, at + PIECE_OCTETS), signal);
+  }
+}
+
+function writePiece(socket: Socket, piece: Buffer, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (error?: Error) => end(error ?? new Error("the connection has ended"));
+    const onClose = () => end(new Error("the connection has ended"));
     const giveUp = () => end(new Error("given up"));
     const timer = setTimeout(() => end(new Error("nobody reads")), STALL_MS);
-    const onClose = () => fail();
     function end(error: Error | null): void {
       clearTimeout(timer);
       socket.off("close", onClose);
@@ -134,8 +141,11 @@ function write(socket: Socket, lines: Buffer, signal: AbortSignal): Promise<void
       if (error === null) resolve();
       else reject(error);
     }
+    // Between two pieces nobody listens.
+    if (socket.destroyed) return onClose();
+    if (signal.aborted) return giveUp();
     socket.once("close", onClose);
     signal.addEventListener("abort", giveUp, { once: true });
-    socket.write(lines, (error) => end(error ?? null));
+    socket.write(piece, (error) => end(error ?? null));
   });
 }

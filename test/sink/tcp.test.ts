@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as setImmediately, setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
 import { TcpSink } from "../../collectors/sink/tcp.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -81,6 +81,39 @@ describe("TcpSink", () => {
     expect(new Set(await sending)).toEqual(new Set(["unsent"]));
     sockets[0]?.destroy();
     await sink.close();
+  });
+
+  test("a reader that is slow, but reads, gets a batch that takes it longer than one may stand still", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const sink = sinkTo(port());
+      await sink.open();
+      while (sockets.length === 0) await setImmediately();
+      const sending = sink.send(
+        Array.from({ length: 30 }, (_, n) => record(n, 1_000_000)),
+        never,
+      );
+      let isDone = false;
+      void sending.then(() => {
+        isDone = true;
+      });
+      let isDropped = false;
+      sockets[0]?.once("close", () => {
+        isDropped = true;
+      });
+      // Two seconds pass before each further megabyte.
+      for (let enough = 1_000_000; !isDone && !isDropped; enough += 1_000_000) {
+        sockets[0]?.pause();
+        await vi.advanceTimersByTimeAsync(2000);
+        sockets[0]?.resume();
+        while (text.length < enough && !isDone && !isDropped) await setImmediately();
+      }
+      expect(isDropped).toBe(false);
+      expect(new Set(await sending)).toEqual(new Set(["acknowledged"]));
+      await sink.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   const noCertificate = needs("openssl");
