@@ -45,6 +45,6 @@ WORKDIR /var/lib/rejoin
 USER 10001:10001
 ENTRYPOINT ["/usr/local/bin/node", "/opt/rejoin/dist/bin/rejoin.js"]
 CMD ["collect", "--config", "/etc/rejoin/collector.yaml"]
-# Of a collector whose configuration has `admin: { listen: 9464 }`; an agent has no such address: --no-healthcheck.
+# Of a configuration that has `admin: { listen: 9464 }`; without it: --no-healthcheck.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["/usr/local/bin/node", "-e", "fetch('http://127.0.0.1:9464/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import type { Encapsulation } from "../../schema/configuration/destination.ts";
+import { PROTOCOL_GRE } from "../../src/wire/ipv4.ts";
 import { FAILED, type Libc, type Mapping } from "../linux/libc.ts";
 import { type Halves, halvesOf, MessageHeaders, mapped } from "../linux/message-headers.ts";
 import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socketAddress } from "../linux/socket-address.ts";
@@ -16,8 +17,6 @@ export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
  */
 const MTU_DISCOVER_OPTIONS = { 4: [0, 10], 6: [41, 23] } as const;
 const PMTUDISC_DO = 2;
-/** GRE's IP protocol number (RFC 2784 §3). */
-const PROTOCOL_GRE = 47;
 /** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
 const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
 /** Copies that the kernel has no room for are tried again after so long; its queue is longer than that at any rate. */

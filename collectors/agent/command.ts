@@ -47,9 +47,9 @@ docs/configuration.md. Variables such as REJOIN_AGENT__COLLECTOR win over the
 file, options over both. On SIGHUP the file is read anew; the log says what was
 taken over and what waits for a restart.
 
-That nobody listens at the collector is seen, and warned of, over UDP only: with
---encapsulation gre the agent is told of no ICMP error, and another collector of
-the list does not take over.
+That nobody listens at the collector is seen, and warned of, by the ICMP errors
+that come back; over GRE only where package koffi is to be had. Without it
+another collector of the list does not take over there.
 
 Exit status: 0 it was told to end (SIGTERM or ^C), or a replay sent every copy;
 1 a file of a replay was cut short or damaged, or copies of a replay failed to

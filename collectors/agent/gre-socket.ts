@@ -1,11 +1,10 @@
 import { createRequire } from "node:module";
+import { PROTOCOL_GRE } from "../../src/wire/ipv4.ts";
 import type { Libc } from "../linux/libc.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { DSCP_OPTIONS, openBatchedSocket } from "./batched-socket.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
-
-const PROTOCOL_GRE = 47;
 
 /** What is used of package raw-socket, which has no types of its own. */
 interface RawSocketModule {

@@ -72,7 +72,7 @@ export function addOptions(command: Command): Command {
     .option("--rotate-minutes <number>", "files: begin a new one at this age", whole(1), sink.files.rotateMinutes)
     .option("--keep <number>", "files: rotated ones to keep of each topic", whole(1), sink.files.keep)
     .addOption(
-      new Option("--format <format>", "of values; kafka: msgpack by default, files and stdout: json").choices([
+      new Option("--format <format>", "of values; kafka: msgpack by default, others: json").choices([
         "msgpack",
         "json",
       ]),

@@ -48,7 +48,7 @@ export function encodeFrame(
   return Buffer.concat([header, stored]);
 }
 
-/** What a header says, and the octets of its payload; null: this is none. Only `decodePayload` finds a wrong checksum. */
+/** What a header says, and the octets of its payload; null: this is none. Only `isWhole` finds a wrong checksum. */
 export function decodeHeader(octets: Buffer): (Frame & { readonly payloadOctets: number }) | null {
   if (octets.length < HEADER_OCTETS || !octets.subarray(0, 4).equals(MAGIC)) return null;
   const kind = KINDS[octets.readUInt32BE(40)];

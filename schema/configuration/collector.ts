@@ -96,7 +96,7 @@ const records = z.strictObject({
   partial: z.boolean().default(false).describe("Also sessions of which no handshake was seen, and orphan joins"),
   digest: z.boolean().default(false).describe("Adds the SHA-256 of both streams to a session's last record"),
   streams: z.boolean().default(false).describe("Also publishes the octets each side sent, in order, as chunks"),
-  format: format.describe("Of values; null: msgpack for Kafka, json for files and standard output"),
+  format: format.describe("Of values; null: msgpack for Kafka, json for every other sink"),
   formats: formats.prefault({}).describe("Of the values of one topic; null: as `format` says"),
   agentsIntervalSeconds: z
     .int()

@@ -1,3 +1,4 @@
+import { MAX_ADDRESSES } from "../../schema/session-vocabulary.ts";
 import type { PacketVector } from "../vector.ts";
 import { addressText } from "../wire/address.ts";
 import { ADD_ADDR, eachOption, type MptcpOptions, REMOVE_ADDR } from "../wire/mptcp.ts";
@@ -9,9 +10,6 @@ import { type Finding, unverifiable, whyKeyless } from "./verdicts.ts";
 /** Length of an ADD_ADDR's HMAC in version 1 (RFC 8684 §3.4.1); an echo has none. */
 const HMAC_OCTETS = 8;
 const ECHO = 0x01;
-
-/** Advertised addresses of one session; further ones are counted in its record. */
-const MAX_ADDRESSES_OF_SESSION = 32;
 
 /** An address one side announced (ADD_ADDR) or took back (REMOVE_ADDR), RFC 8684 §3.4. */
 export interface AdvertisedAddress {
@@ -47,7 +45,7 @@ export function takeAddresses(
   let isNew = false;
   const known = sessions.rare.addresses.get(session) ?? [];
   const note = (address: AdvertisedAddress): void => {
-    if (known.length < MAX_ADDRESSES_OF_SESSION && sessions.rare.allotments.addresses.take()) {
+    if (known.length < MAX_ADDRESSES && sessions.rare.allotments.addresses.take()) {
       known.push(address);
       isNew = true;
     } else sessions.table.words[session * SESSION_WORDS + SHED_ADDRESSES]!++;

@@ -1,12 +1,10 @@
+import { MAX_CHECKSUM_FAILURES } from "../../schema/session-vocabulary.ts";
 import { type ChecksumVerdict, judgeChecksum } from "../subflow/dss-checksum.ts";
 import * as events from "../subflow/subflow-events.ts";
 import { IS_INITIAL } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { streamOffset } from "./stream-offset.ts";
-
-/** Mappings with a wrong checksum that are kept of one subflow direction; all are counted. */
-const MAX_FAILURES = 16;
 
 /** Why a DSS checksum could not be verified. */
 export type ChecksumReason = "key-unknown" | "truncated" | "octets-missing";
@@ -58,7 +56,7 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   }
   const verdict = judgeChecksum(mapping.sum, dsnHi, dsnLo, mapping.ssn, mapping.dataLength, mapping.checksum);
   counts.verdicts[verdict]++;
-  if (verdict !== "failed" || counts.failures.length >= MAX_FAILURES) return;
+  if (verdict !== "failed" || counts.failures.length >= MAX_CHECKSUM_FAILURES) return;
   if (sessions.rare.allotments.checksums.take()) counts.failures.push({ offset, length });
 }
 

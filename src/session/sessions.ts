@@ -1,3 +1,4 @@
+import { MAX_SUBFLOWS } from "../../schema/session-vocabulary.ts";
 import { AgeList } from "../age-list.ts";
 import type { Bounds } from "../pipeline-contract.ts";
 import type { OctetMemory } from "../reassembly/octet-memory.ts";
@@ -12,8 +13,6 @@ import { RareEntries } from "./rare-entries.ts";
 import * as table from "./session-table.ts";
 import { SessionTokens } from "./session-tokens.ts";
 
-/** Subflows of one session; for a further join another one must give way (src/session/room.ts), counted in its record. */
-const MAX_SUBFLOWS_OF_SESSION = 256;
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
 
@@ -76,7 +75,7 @@ export class Sessions {
 
   /** Whether a session has as many subflows as the bound allows. */
   isFull(session: number): boolean {
-    return this.table.words[session * table.SESSION_WORDS + table.SUBFLOWS]! >= MAX_SUBFLOWS_OF_SESSION;
+    return this.table.words[session * table.SESSION_WORDS + table.SUBFLOWS]! >= MAX_SUBFLOWS;
   }
 
   /** Puts a subflow into a session; false when the session has as many as the bound allows. */

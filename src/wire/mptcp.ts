@@ -97,7 +97,7 @@ export class MptcpOptions {
 /**
  * Decodes the MPTCP options among the TCP options from `at` (the first MPTCP one) to `end`. One whose length its subtype
  * cannot have is counted and stepped over; one that is cut, or too short to be any, ends the walk. Those before it are
- * kept. `isCut` says that the header went on behind \`end\` where it was captured.
+ * kept. `isCut` says that the header went on behind `end` where it was captured.
  */
 export function decodeMptcp(view: DataView, at: number, end: number, isCut: boolean, out: MptcpOptions): void {
   out.seen = 0;

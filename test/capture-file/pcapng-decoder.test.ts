@@ -97,6 +97,14 @@ describe("pcapng", () => {
     expect(packets.map(({ atMicros }) => atMicros)).toEqual(Array.from({ length: 200 }, (_, i) => i));
   });
 
+  it("takes 4,096 interfaces of a section, and stops at one more", () => {
+    const interfaces = Array.from({ length: 4096 }, () => LITTLE.interface({ linkType: 1 }));
+    const full = file(LITTLE.section(), ...interfaces, LITTLE.enhanced(4095, 1n, PACKET, 3));
+    expect(decodeAll(full)).toMatchObject({ packets: [{ octets: "aabbcc" }], fault: null });
+    const further = file(full, LITTLE.interface({ linkType: 1 }));
+    expect(decodeAll(further).fault).toMatchObject({ reason: "interface-limit", offset: full.length });
+  });
+
   const head = file(LITTLE.section(), LITTLE.interface({ linkType: 1 }));
   const packet = LITTLE.enhanced(0, 1n, PACKET, 3);
   const damaged = (change: (octets: Uint8Array, view: DataView) => void): Uint8Array => {

@@ -262,7 +262,7 @@ describe.skipIf(missing)(titled("Kafka sink, against a real broker", missing), (
     }
   });
 
-  test("a topic that has gone for good does not hold up another", async () => {
+  test("a topic that has gone, and to which nothing is sent any more, does not hold up another", async () => {
     await kafka.createTopic("lives", 1);
     await kafka.createTopic("dies", 1);
     const sink = new KafkaSink(options(["lives", "dies"]), log);

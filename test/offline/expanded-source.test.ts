@@ -104,6 +104,13 @@ describe("gzip", () => {
   });
 });
 
+it("refuses a zstd frame whose window is beyond 128 MiB", async () => {
+  // RFC 8878 §3.1.1: magic, no flags, the window's descriptor (2^27 octets, and one eighth more), an empty last block.
+  const frame = (descriptor: string) => Buffer.from(`28b52ffd00${descriptor}010000`, "hex");
+  expect(await expand(frame("88"))).toEqual({ plain: Buffer.alloc(0), error: null });
+  expect((await expand(frame("89"))).error).toContain("needs 150994944 octets of memory, more than 134217728");
+});
+
 it.each([
   ["1f8b0800", "gzip"],
   ["28b52ffd", "zstd"],

@@ -203,10 +203,9 @@ describe("what one packet can make us do", () => {
     for (let n = 0; n < 1000; n++) {
       talk.segment(talk.initial, 1, ACK, [option.addAddr(1, n % 256, `10.9.${n >> 8}.${n & 255}`)]);
     }
-    const { records, totals } = run(talk.packets, { revisions: "all" });
+    const { records } = run(talk.packets, { revisions: "all" });
     expect(records.length).toBeLessThan(40);
     expect(records.at(-1)?.rejoin?.shed).toEqual({ addresses: 968 });
-    expect(totals.updatesLeftOut).toBeGreaterThanOrEqual(0);
   });
 
   it("sessions beyond the bound on one token are not found by it", () => {

@@ -1,4 +1,5 @@
 import type { MirrorDevice } from "../../../schema/configuration/mirror.ts";
+import { ASSIGNED_PORTS } from "../../../schema/encapsulation.ts";
 import type { Exclusions } from "../../../src/encapsulate/exclusions.ts";
 import type { Direction } from "../../linux/capture.ts";
 import { OperationalError } from "../../runtime/errors.ts";
@@ -32,8 +33,6 @@ export interface MirrorPlan extends Omit<MirrorSettings, "device"> {
   readonly target: MirrorTarget;
 }
 
-/** RFC 7348 §5. */
-const PORT_VXLAN = 4789;
 /** The VNI of an agent without a key. */
 const VNI_WITHOUT_KEY = 1;
 /** Names that shell and rules take as they are. */
@@ -62,7 +61,7 @@ function target(device: MirrorDevice, collector: Target | null, key: number | nu
   if (device === "tap" || collector === null) return { kind: "tap" };
   const { address, port } = collector;
   if (device === "gre") return { kind: "gre", address, key };
-  return { kind: "vxlan", address, port: port ?? PORT_VXLAN, vni: key ?? VNI_WITHOUT_KEY };
+  return { kind: "vxlan", address, port: port ?? ASSIGNED_PORTS.vxlan, vni: key ?? VNI_WITHOUT_KEY };
 }
 
 /** The device that rules copy to. */

@@ -1,4 +1,5 @@
 import { parseAddress } from "../../../src/wire/address.ts";
+import { PROTOCOL_UDP } from "../../../src/wire/ipv4.ts";
 import { LINKTYPE_IPV4, LINKTYPE_IPV6 } from "../../../src/wire/link-type.ts";
 
 /** Senders remembered; when there are more, all are forgotten and met anew. Makes forged senders cost time, not memory. */
@@ -7,7 +8,6 @@ const MAX_SENDERS = 1024;
 const IPV4_OCTETS = 20;
 const IPV6_OCTETS = 40;
 const UDP_OCTETS = 8;
-const PROTOCOL_UDP = 17;
 const HOP_LIMIT = 64;
 
 /** The header of one sender's packets, of which only lengths and ports change. */

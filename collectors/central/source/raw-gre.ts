@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import { createRequire } from "node:module";
 import type { Logger } from "pino";
+import { PROTOCOL_GRE } from "../../../src/wire/ipv4.ts";
 import { LINKTYPE_IPV4 } from "../../../src/wire/link-type.ts";
 import { SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../../linux/socket-options.ts";
 import { OperationalError } from "../../runtime/errors.ts";
@@ -9,8 +10,6 @@ import { DeliveryHeaders } from "./delivery-header.ts";
 import { kernelDrops, kernelQueue } from "./kernel-drops.ts";
 import { quiet, type Source, type SourceCounters } from "./source.ts";
 
-/** GRE's IP protocol number (RFC 2784 section 3). */
-const PROTOCOL_GRE = 47;
 /** raw-socket cuts longer packets without a word, and its default is 4096. */
 const MESSAGE_OCTETS = 65_536;
 

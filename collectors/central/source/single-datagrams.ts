@@ -1,10 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { PROTOCOL_UDP } from "../../../src/wire/ipv4.ts";
 import { Arrivals, type TakeVector } from "./arrivals.ts";
 import { DeliveryHeaders } from "./delivery-header.ts";
 import type { UdpAddress, UdpInput } from "./udp-input.ts";
-
-const PROTOCOL_UDP = 17;
 
 /** A socket of Node's, which reads one datagram at a time: where there are no batches to be had. */
 export class SingleDatagrams implements UdpInput {
