@@ -75,6 +75,14 @@ export class Pipeline {
     return this.agents.addSource(name);
   }
 
+  /**
+   * Second copies are expected of any packet, seconds later where clocks differ: octets are kept, and compared, from the first
+   * packet of a subflow on. Without it they are from the first second copy on, which costs nothing where there are none.
+   */
+  expectCopies(): void {
+    this.subflows.expectCopies();
+  }
+
   /** For one source that reads its packets into memory of the pipeline; vectors may come from others all the same. */
   get memory(): PacketMemory {
     return this.sessions.sessions.octets.ring;

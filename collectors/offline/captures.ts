@@ -61,11 +61,15 @@ export async function openCaptures(paths: readonly string[], stdin: Readable): P
   return { inputs, unreadable };
 }
 
-/** Names the files to the pipeline that their packets go to. One that is read alone comes into the pipeline's memory. */
+/**
+ * Names the files to the pipeline that their packets go to. One that is read alone comes into the pipeline's memory; several
+ * are the places of one traffic, each with a clock of its own.
+ */
 export function attach(inputs: readonly NamedInput[], pipeline: Pipeline): void {
   for (const { name, input } of inputs) input.number(pipeline.addSource(name));
   const [first, second] = inputs;
   if (second === undefined) first?.input.readInto(pipeline.memory);
+  else pipeline.expectCopies();
 }
 
 /**

@@ -54,10 +54,16 @@ export function renderFooter(totals: Totals, partial: boolean): string {
   const { sessions, subflows } = totals;
   const joined = subflows.initial + subflows.joined;
   const shown = `${counted(sessions.ended, "session")} of ${counted(joined, "subflow")}`;
-  const packets = `in ${counted(totals.packetsIn, "packet")}`;
+  const packets = `in ${counted(totals.packetsIn, "packet")}${uncomparedWords(totals)}`;
   if (sessions.partial === 0) return `${shown} ${packets}\n`;
   if (partial) return `${shown} and ${grouped(sessions.partial)} without a handshake ${packets}\n`;
   return `${shown} ${packets}; ${counted(sessions.partial, "session")} without a handshake${leftOut(sessions.partial)}\n`;
+}
+
+/** Nobody knows of these whether both places saw the same. */
+function uncomparedWords({ shed }: Totals): string {
+  const count = shed["copies-not-compared"] ?? 0;
+  return count === 0 ? "" : `; ${grouped(count)} second ${count === 1 ? "copy was" : "copies were"} not compared`;
 }
 
 /** What a bound left out, by its name in the totals. */

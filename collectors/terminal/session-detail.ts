@@ -7,6 +7,7 @@ import type {
 } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
 import { acknowledgedUnseen } from "../../src/findings/acknowledged-unseen.ts";
+import { conflictWords } from "../../src/findings/octets-differ.ts";
 import { findingsIn } from "../../src/findings/rules.ts";
 import { findingText } from "./finding-line.ts";
 import { STREAM_END_WORDS, streamEnd } from "./stream-end.ts";
@@ -105,6 +106,7 @@ function streamLines(session: SessionRecord, side: (typeof SIDES)[number], style
   if (unmapped > 0) parts.push(style.doubt(`${counted(unmapped, "octet")} ${known}seen without a mapping`));
   if (record.checksum) parts.push(checksumWords(record.checksum, style));
   const lines = [`  ${side} sent ${parts.join(", ")}`];
+  for (const conflict of record.conflicts) lines.push(style.bad(printable(`    differs ${conflictWords(conflict)}`)));
   if (record.sha256 !== undefined) {
     const part = record.contiguous < record.octets ? `of the first ${counted(record.contiguous, "octet")} ` : "";
     lines.push(`    SHA-256 ${part}${record.sha256}`);

@@ -1,12 +1,25 @@
+import type { StreamRecord } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
 import { counted, type Rule } from "./finding.ts";
 
 /** Octets of a stream came again and were others: whoever looks at one copy only can be deceived. */
 export const octetsDiffer: Rule = ({ mptcp }) =>
-  SIDES.filter((side) => (mptcp.stream[side].conflicting ?? 0) > 0).map((side) => ({
-    kind: "octets-differ",
-    subject: side,
-    subflow: null,
-    side,
-    message: `${counted(mptcp.stream[side].conflicting ?? 0, "octet")} of the ${side} came again and were others`,
-  }));
+  SIDES.filter((side) => (mptcp.stream[side].conflicting ?? 0) > 0).map((side) => {
+    const { conflicting, conflicts } = mptcp.stream[side];
+    const [first] = conflicts;
+    const where = first === undefined ? "" : `, first ${conflictWords(first)}`;
+    return {
+      kind: "octets-differ",
+      subject: side,
+      subflow: null,
+      side,
+      message: `${counted(conflicting ?? 0, "octet")} of the ${side} came again and were others${where}`,
+    };
+  });
+
+/** A conflict of a stream in words: `at octet 12 of the stream: 6162 on subflow 0 (a), later 7879 on subflow 1 (b)`. */
+export function conflictWords({ offset, first, second }: StreamRecord["conflicts"][number]): string {
+  const copy = ({ subflow, agent, octets }: typeof first) =>
+    `${octets} on ${subflow === null ? "a subflow that is no more" : `subflow ${subflow}`} (${agent})`;
+  return `at octet ${offset} of the stream: ${copy(first)}, later ${copy(second)}`;
+}

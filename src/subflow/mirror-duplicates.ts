@@ -63,6 +63,8 @@ export class MirrorDuplicates {
   private readonly subflow: Int32Array;
   private readonly hot: Uint32Array;
   private readonly loopOf = forVector((vector) => this.loop(vector));
+  /** Whether octets are kept of subflows, too, that no second copy has come of yet. */
+  private keepsAll = false;
 
   /**
    * @param fingerprints of the vector's packets
@@ -73,6 +75,14 @@ export class MirrorDuplicates {
     this.fingerprints = fingerprints;
     this.subflow = subflow;
     this.hot = hot;
+  }
+
+  /**
+   * Keeps the octets of every first copy from now on, not only of subflows that are known to be copied twice: where clocks
+   * of those who copied differ, much of a subflow comes before its first second copy.
+   */
+  keepAll(): void {
+    this.keepsAll = true;
   }
 
   /** Copies whose octets could not be compared, because those of the first copy were no longer kept. */
@@ -110,7 +120,7 @@ export class MirrorDuplicates {
     const { kept, fingerprints } = this;
     const skipFirst = (from: number, count: number): number => {
       const { view, fate, agent, atMicros, addressAt, family } = vector;
-      const { table, oldest, subflow, hot } = this;
+      const { table, oldest, subflow, hot, keepsAll } = this;
       const { first, second } = fingerprints;
       for (let i = from; i < count; i++) {
         const flow = subflow[i]!;
@@ -120,7 +130,7 @@ export class MirrorDuplicates {
         const line = set * SET_WORDS;
         if (table[line] === a || table[line + ENTRY_WORDS] === a) return i;
         if (table[line + 2 * ENTRY_WORDS] === a || table[line + 3 * ENTRY_WORDS] === a) return i;
-        if (family[i] !== 4 || (hot[flow * HOT_WORDS + STATE]! & STATE_COPIED_TWICE) !== 0) return i;
+        if (keepsAll || family[i] !== 4 || (hot[flow * HOT_WORDS + STATE]! & STATE_COPIED_TWICE) !== 0) return i;
         const way = oldest[set]!;
         const place = line + way * ENTRY_WORDS;
         oldest[set] = (way + 1) % WAYS;
@@ -148,7 +158,7 @@ export class MirrorDuplicates {
 
   /**
    * Whether packet i, already read, of this subflow (-1: none that is known), is a copy of one seen before. If not it is
-   * remembered: with its octets when the subflow is copied twice, which the first copy shows.
+   * remembered: with its octets when the subflow is copied twice, which its first second copy shows, and after `keepAll`.
    */
   isCopy(vector: PacketVector, i: number, subflow: number): boolean {
     const { table, hot } = this;
@@ -177,7 +187,8 @@ export class MirrorDuplicates {
     table[place + 1] = b;
     table[place + 2] = (vector.agent[i]! + 1) | (hopLimit << (2 * AGENT_BITS));
     table[place + 3] = now | (isIpv4 ? ipv4TrafficClass(view, addressAt) : ipv6TrafficClass(view, addressAt));
-    if (subflow >= 0 && hot[state]! & STATE_COPIED_TWICE) this.kept.keep(place / ENTRY_WORDS, vector, i);
+    if (this.keepsAll || (subflow >= 0 && hot[state]! & STATE_COPIED_TWICE))
+      this.kept.keep(place / ENTRY_WORDS, vector, i);
     else this.kept.forget(place / ENTRY_WORDS);
     return false;
   }

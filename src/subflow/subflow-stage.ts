@@ -68,6 +68,11 @@ export class SubflowStage {
     return this.duplicates.uncompared;
   }
 
+  /** Compares second copies from the first packet of a subflow on, at the price of keeping the octets of all. */
+  expectCopies(): void {
+    this.duplicates.keepAll();
+  }
+
   /** Leaves an event for every packet that belongs to a subflow, and a fate for every other one. */
   process(vector: PacketVector): void {
     const count = Math.min(vector.length, VECTOR_LENGTH);

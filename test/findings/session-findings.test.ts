@@ -104,6 +104,26 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     ({ mptcp }) => (mptcp.stream.initiator.conflicting = 4),
     { action: "octets-differ", side: "initiator", message: "4 octets of the initiator came again and were others" },
   ],
+  [
+    "the first place where they differed",
+    ({ mptcp }) =>
+      Object.assign(mptcp.stream.initiator, {
+        conflicting: 1,
+        conflicts: [
+          {
+            ...{ offset: 12, length: 1 },
+            first: { subflow: 0, agent: "a", octets: "61" },
+            second: { subflow: null, agent: "b", octets: "62" },
+          },
+        ],
+      }),
+    {
+      action: "octets-differ",
+      side: "initiator",
+      message:
+        "1 octet of the initiator came again and were others, first at octet 12 of the stream: 61 on subflow 0 (a), later 62 on a subflow that is no more (b)",
+    },
+  ],
   ["octets that came again the same", ({ mptcp }) => (mptcp.stream.initiator.conflicting = 0), null],
   [
     "a checksum that is wrong",

@@ -1,5 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RewrittenRecord, SessionRecord } from "../../schema/session-record.ts";
+import { captureFile } from "../hostile/capture.ts";
+import { CASES } from "../hostile/cases.ts";
 import { observe } from "./observed.ts";
 import { scenarioPath, viewFiles } from "./truth.ts";
 
@@ -52,6 +57,29 @@ describe("packets rewritten between two agents", () => {
   ])("%s: what the routers did", async (scenario, told) => {
     expect(await rewritten(scenario)).toEqual([told]);
   });
+
+  it.each([-1500, -500, -20, 8, 100, 1500])(
+    "payload changed in a short session, clocks %i ms apart",
+    async (apartMs) => {
+      const attack = CASES.find(({ name }) => name === "payload-rewritten");
+      const folder = mkdtempSync(join(tmpdir(), "rejoin-clocks-"));
+      try {
+        const files = (attack?.agents() ?? []).map((packets, n) => {
+          const path = join(folder, `${n}.pcap`);
+          const apart = n === 0 ? 0 : apartMs * 1000;
+          writeFileSync(path, captureFile(packets.map((one) => ({ ...one, atMicros: one.atMicros + apart }))));
+          return path;
+        });
+        const { records, totals } = await observe(files);
+        const told = records.map(({ mptcp }) => mptcp.rewritten?.map(({ kind, packets }) => [kind, packets]));
+        const both = ["payload", 2];
+        expect(told).toEqual([[both, both]]);
+        expect(totals.shed).toEqual({});
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it("mangle-single: the octets before and behind", async () => {
     const { records } = await observe(viewFiles("mangle-single", "both"));

@@ -65,6 +65,13 @@ it("tells what is rare", () => {
   const record = example("session-ended");
   record.mptcp.fallback = { cause: "mp-fail", at: "2026-11-22T20:08:13Z", subflow: 0 };
   record.mptcp.stream.initiator.conflicting = 7;
+  record.mptcp.stream.initiator.conflicts = [
+    {
+      ...{ offset: 5, length: 7 },
+      first: { subflow: 0, agent: "a\u001b", octets: "61" },
+      second: { subflow: 1, agent: "b", octets: "62" },
+    },
+  ];
   record.mptcp.stream.responder.cut_octets = 1000;
   Object.assign(record.mptcp.subflows[1], { opener: "responder", backup: true });
   Object.assign(record.mptcp.addresses[0], { port: 5002, removed_at: "2026-11-22T20:08:14Z" });
@@ -73,6 +80,7 @@ it("tells what is rare", () => {
   const text = detail(record, null);
   expect(text).toContain("fell back to TCP (mp-fail) at 2026-11-22T20:08:13Z");
   expect(text).toContain("7 octets came again and differed");
+  expect(text).toContain("\n    differs at octet 5 of the stream: 61 on subflow 0 (a·), later 62 on subflow 1 (b)\n");
   expect(text).toContain("1,320 octets missing (1,000 cut off their copies), the first hole at 1,048,576");
   expect(text).toContain("fin, opened by the responder, backup, seen by router1, router2");
   expect(text).toContain("reset by the responder (lack-of-resources), seen by router1");
