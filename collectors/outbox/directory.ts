@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import type { Logger } from "pino";
 import { DirectoryLock } from "../runtime/directory-lock.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -70,6 +70,7 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
+    refuseOthers(directory);
     chmodSync(directory, 0o700);
     holder = await lock.take();
   } catch (error) {
@@ -79,6 +80,17 @@ async function takeDirectory(directory: string): Promise<DirectoryLock> {
   throw new OperationalError(
     "OUTBOX_DIRECTORY",
     `${directory}: another collector, process ${holder}, has its outbox there; give each one of its own with --outbox`,
+  );
+}
+
+/** A directory of somebody else may hold links to what root alone may write. */
+function refuseOthers(directory: string): void {
+  const own = process.geteuid?.();
+  const { uid } = statSync(directory);
+  if (own === undefined || uid === own) return;
+  throw new OperationalError(
+    "OUTBOX_DIRECTORY",
+    `${directory}: it belongs to another user (${uid}); run the collector as that one, or name another directory with --outbox`,
   );
 }
 

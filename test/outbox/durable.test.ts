@@ -484,4 +484,13 @@ describe("DurableOutbox", () => {
       }
     },
   );
+
+  const noRoot = needs("root");
+  test.skipIf(noRoot !== undefined)(titled("a directory of somebody else is refused", noRoot), async () => {
+    fs.chownSync(directory, 65_534, 65_534);
+    await expect(open()).rejects.toMatchObject({
+      code: "OUTBOX_DIRECTORY",
+      message: `${directory}: it belongs to another user (65534); run the collector as that one, or name another directory with --outbox`,
+    });
+  });
 });
