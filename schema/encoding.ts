@@ -146,7 +146,8 @@ function withoutTypes(value: unknown, type: TypedFields, depth: number): unknown
   const copy: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
     const plain = withoutTypes(field, below(type, name), depth + 1);
-    if (plain === undefined) return undefined;
+    // A field of this name would be the copy's prototype, and nobody's: no record has one.
+    if (plain === undefined || name === "__proto__") return undefined;
     copy[name] = plain;
   }
   return copy;

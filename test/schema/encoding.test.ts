@@ -139,6 +139,11 @@ describe("a stream of MessagePack values", () => {
   });
 });
 
+test("a field that would be a prototype is in no record", () => {
+  const octets = Buffer.from('{"event":{"__proto__":{"dataset":"x"}}}');
+  expect(decode(octets, "json")).toEqual({ ok: false, reason: "holds what no record holds" });
+});
+
 test("sniff tells JSON from MessagePack by the first octet", () => {
   expect(sniff(Buffer.from('\n {"a":1}'))).toBe("json");
   expect(sniff(encode({ a: 1 }, "msgpack"))).toBe("msgpack");
