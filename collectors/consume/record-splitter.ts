@@ -75,15 +75,35 @@ class LineSplitter implements RecordSplitter {
   }
 }
 
+/**
+ * An unfinished value of so many octets is looked at again only when it has grown by a quarter: it is decoded from its
+ * beginning each time.
+ */
+const LARGE_OCTETS = 65_536;
+const GROWTH = 1.25;
+
 /** Values without a frame: behind one that is no record nothing more can be found. */
 class ValueSplitter implements RecordSplitter {
   private rest: Buffer = Buffer.alloc(0);
   private offset = 0;
+  /** Octets that `rest` must have before it is looked at. */
+  private wanted = 0;
   private lost = false;
 
   *push(piece: Buffer): Iterable<Found> {
     if (this.lost) return;
     this.rest = this.rest.length === 0 ? piece : Buffer.concat([this.rest, piece]);
+    if (this.rest.length >= Math.min(this.wanted, MAX_RECORD_OCTETS)) yield* this.values();
+  }
+
+  *finish(): Iterable<Found> {
+    if (this.lost) return;
+    yield* this.values();
+    if (this.lost || this.rest.length === 0) return;
+    yield { offset: this.offset, decoded: cutShort(this.rest.length) };
+  }
+
+  private *values(): Iterable<Found> {
     let at = 0;
     while (at < this.rest.length && !this.lost) {
       const value = decodeAt(this.rest, at);
@@ -97,15 +117,11 @@ class ValueSplitter implements RecordSplitter {
     }
     this.rest = this.rest.subarray(at);
     this.offset += at;
+    this.wanted = this.rest.length < LARGE_OCTETS ? 0 : this.rest.length * GROWTH;
     if (!this.lost && this.rest.length > MAX_RECORD_OCTETS) {
       this.lost = true;
       yield { offset: this.offset, decoded: TOO_LONG };
     }
-  }
-
-  *finish(): Iterable<Found> {
-    if (this.lost || this.rest.length === 0) return;
-    yield { offset: this.offset, decoded: cutShort(this.rest.length) };
   }
 }
 

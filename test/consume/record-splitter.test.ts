@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { describe, expect, it, test } from "vitest";
+import { Unpackr } from "msgpackr";
+import { describe, expect, it, test, vi } from "vitest";
 import { MAX_RECORD_OCTETS, splitterOf } from "../../collectors/consume/record-splitter.ts";
 import { type Decoded, encode, type Format } from "../../schema/encoding.ts";
 
@@ -90,6 +91,16 @@ describe("MessagePack values", () => {
       [0, good({ a: 1 })],
       [4, bad("ends inside a record, after 2 octets of it")],
     ]);
+  });
+
+  it("decodes a large value that comes in many pieces a few times only", () => {
+    const unpack = vi.spyOn(Unpackr.prototype, "unpackMultiple");
+    const octets = Buffer.from(encode({ a: Array.from({ length: 500_000 }, () => ({ b: 1 })) }, "msgpack"));
+    const pieces = Array.from({ length: octets.length >> 14 }, (_, n) => n << 14);
+    expect(split("msgpack", octets, pieces).map(([at, { ok }]) => [at, ok])).toEqual([[0, true]]);
+    expect(pieces.length).toBeGreaterThan(100);
+    expect(unpack.mock.calls.length).toBeLessThan(30);
+    unpack.mockRestore();
   });
 
   it("gives up a value beyond the bound", () => {
