@@ -4,7 +4,7 @@ import type { DeliveryFields } from "../wire/delivery-fields.ts";
  * A packet that is later than this by its stamp says more of the device's clock, which was set or began anew, than of the way
  * that its copy took.
  */
-const MAX_LATE_MICROS = 1_000_000;
+export const MAX_LATE_MICROS = 1_000_000;
 /** How much slower than ours a device's clock may run before its packets seem to come ever later. */
 const DRIFT = 1e-4;
 /** Stamps that go as arrivals do have shown it after so long. */

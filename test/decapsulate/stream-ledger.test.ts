@@ -197,6 +197,14 @@ describe("packets a second taken of one agent", () => {
     expect(one.ledger.ledger()).toMatchObject({ packets: 300, lost: 0, refused: 100 });
   });
 
+  it("packets that a device dates back get no more turns for it", () => {
+    const bound = new RateBound(1000);
+    let taken = 0;
+    // Ten times the rate for three seconds; one in 301 is a second late by its stamp.
+    for (let n = 0; n < 30_000; n++) if (!bound.isOver(1e15 + n * 100 - (n % 301 === 299 ? 999_999 : 0))) taken++;
+    expect(taken).toBe(4000);
+  });
+
   it("packet time that steps back refuses nobody for long", () => {
     const fed = new Fed(new RateBound(100));
     fed.packet(0);
