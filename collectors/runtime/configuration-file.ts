@@ -46,10 +46,17 @@ export function readConfigurationFile(file: string): ConfigurationFile {
   };
 }
 
+/** Each costs a walk through the file. */
+const MAX_ALIASES = 1000;
+
 /** Aliases are followed here; those of what they stand in, and those that would grow without end, are refused. */
 function treeOf(document: ReturnType<typeof parseDocument>, file: string, lines: LineCounter): unknown {
+  let aliases = 0;
   visit(document, {
     Alias: (_, alias, ancestors) => {
+      aliases += 1;
+      if (aliases > MAX_ALIASES)
+        throw new OperationalError("CONFIGURATION", `${file}: more than ${MAX_ALIASES} aliases (*)`);
       const target = alias.resolve(document);
       // An anchor stands before its aliases: only what is around one can lead back to it.
       const isEndless = target !== undefined && ancestors.includes(target);

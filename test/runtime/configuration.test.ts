@@ -112,6 +112,12 @@ describe("references", () => {
   });
 });
 
+it("takes a thousand aliases, and not one more", () => {
+  const aliases = (count: number) => `${ANY}x: &a {}\ny: [${"*a,".repeat(count)}]\n`;
+  expect(faultsOf(aliases(1001))).toEqual(["collector.yaml: more than 1000 aliases (*)"]);
+  expect(faultsOf(aliases(1000))).not.toEqual(["collector.yaml: more than 1000 aliases (*)"]);
+});
+
 describe("an alias of what it stands in", () => {
   it.each(["agents: &a [*a]", "listen: &a { udp: *a }", "agents: &a [&b { name: *a }, *b]"])("%s is one line", (text) =>
     expect(faultsOf(ANY + text)).toEqual(["collector.yaml:2: an alias (*) of what it stands in"]),
