@@ -79,6 +79,11 @@ export const FATES = [
   { stage: "decapsulate", reason: "tcp-malformed", meaning: "a TCP data offset that cannot be" },
   { stage: "subflow", reason: "mirror-duplicate", meaning: "a second copy of a packet that was seen already" },
   { stage: "subflow", reason: "plain-tcp", meaning: "TCP of a flow that never showed an MPTCP handshake" },
+  {
+    stage: "subflow",
+    reason: "options-cut",
+    meaning: "ends inside its TCP options, and its flow has shown no MPTCP: nobody knows whether it has",
+  },
   { stage: "subflow", reason: "table-full", meaning: "opens a subflow, and the table of subflows is full" },
   { stage: "session", reason: "table-full", meaning: "opens a session, and the table of sessions is full" },
   { stage: "session", reason: "midstream", meaning: "MPTCP of a subflow whose handshake was not seen" },

@@ -54,10 +54,17 @@ export function renderFooter(totals: Totals, partial: boolean): string {
   const { sessions, subflows } = totals;
   const joined = subflows.initial + subflows.joined;
   const shown = `${counted(sessions.ended, "session")} of ${counted(joined, "subflow")}`;
-  const packets = `in ${counted(totals.packetsIn, "packet")}${uncomparedWords(totals)}`;
+  const packets = `in ${counted(totals.packetsIn, "packet")}${uncomparedWords(totals)}${cutWords(totals)}`;
   if (sessions.partial === 0) return `${shown} ${packets}\n`;
   if (partial) return `${shown} and ${grouped(sessions.partial)} without a handshake ${packets}\n`;
   return `${shown} ${packets}; ${counted(sessions.partial, "session")} without a handshake${leftOut(sessions.partial)}\n`;
+}
+
+/** A capture of so few octets shows MPTCP as plain TCP. */
+function cutWords({ packets }: Totals): string {
+  const count = packets["subflow/options-cut"] ?? 0;
+  if (count === 0) return "";
+  return `; ${counted(count, "packet")} ${count === 1 ? "ends" : "end"} inside the TCP options, where MPTCP would stand: capture more of each packet (tcpdump -s 0)`;
 }
 
 /** Nobody knows of these whether both places saw the same. */

@@ -20,6 +20,7 @@ import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
 
 const PLAIN_TCP = fateOf("subflow/plain-tcp");
+const OPTIONS_CUT = fateOf("subflow/options-cut");
 const TABLE_FULL = fateOf("subflow/table-full");
 
 /** Every option but a DSS is the session's to read. */
@@ -120,7 +121,7 @@ export class SubflowStage {
       return;
     }
     if (vector.mptcpAt[i] === 0) {
-      vector.fate[i] = PLAIN_TCP;
+      vector.fate[i] = vector.hasCutOptions(i) ? OPTIONS_CUT : PLAIN_TCP;
       return;
     }
     subflow = this.subflows.allocate(this.keys, i, vector.atMicros[i]!);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { renderSummary } from "../../collectors/offline/summary.ts";
+import { renderFooter, renderSummary } from "../../collectors/offline/summary.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
 
@@ -23,4 +23,13 @@ test("findings beyond those that are told of a session are counted in words", ()
   expect(lines({}, { "join-hmac-failed": 32, "left-out": 8 })).toContain(
     "findings   join-hmac-failed 32, 8 more than are told",
   );
+});
+
+test("the line under a table says what nobody could tell", () => {
+  const totals = new Pipeline(keeping([], new CollectedStreams())).totals();
+  const packets = { "subflow/options-cut": 1234 };
+  expect(renderFooter({ ...totals, shed: { "copies-not-compared": 2 }, packets }, false)).toBe(
+    "0 sessions of 0 subflows in 0 packets; 2 second copies were not compared; 1,234 packets end inside the TCP options, where MPTCP would stand: capture more of each packet (tcpdump -s 0)\n",
+  );
+  expect(renderFooter(totals, false)).toBe("0 sessions of 0 subflows in 0 packets\n");
 });

@@ -137,6 +137,13 @@ const ROWS: readonly [fate: string, packets: () => readonly RunPacket[], options
   ],
   ["subflow/plain-tcp", () => [packet(segment({ from: A, to: B, flags: SYN }))]],
   [
+    "subflow/options-cut",
+    () => {
+      const [syn] = new Conversation().open(["syn"]).packets;
+      return syn === undefined ? [] : [{ ...syn, octets: syn.octets.subarray(0, 41) }];
+    },
+  ],
+  [
     "subflow/table-full",
     () => {
       const talk = new Conversation().open();
