@@ -2,6 +2,7 @@ import type { OctetRing } from "../octets/octet-ring.ts";
 import type { TableUse } from "../pipeline-contract.ts";
 import type { NewOctets } from "./new-octets.ts";
 import type { OctetMemory } from "./octet-memory.ts";
+import { WindowLists } from "./window-lists.ts";
 
 /** Octets of a window, and so the most of a chunk. */
 export const WINDOW_OCTETS = 32 * 1024;
@@ -25,9 +26,7 @@ export class StreamWindows {
   private readonly ring: OctetRing;
   private readonly memory: OctetMemory;
   private readonly base: number;
-  /** The first window of each stream + 1, and of each window the next one of its stream + 1; in the order of their numbers. */
-  private readonly first: Uint32Array;
-  private readonly next: Uint32Array;
+  private readonly lists: WindowLists;
   /** Which window of its stream it is. */
   private readonly numbers: Float64Array;
   /** Windows that were given back, the oldest at `oldest`, and how much had been remembered then. */
@@ -48,9 +47,8 @@ export class StreamWindows {
     this.base = base;
     this.since = since;
     this.counts = new Uint32Array(streams);
-    this.first = new Uint32Array(streams);
-    this.next = new Uint32Array(since.length);
     this.numbers = new Float64Array(since.length);
+    this.lists = new WindowLists(streams, this.numbers);
     this.free = new Uint32Array(since.length);
     this.freedAt = new Float64Array(since.length);
   }
@@ -64,10 +62,12 @@ export class StreamWindows {
     const { stream } = octets;
     const offset = octets.offset + skip;
     const number = Math.floor(offset / size);
-    let window = this.first[stream]! - 1;
+    let window = this.lists.recent[stream]! - 1;
+    // Most octets lie where those before them did.
     if (window < 0 || this.numbers[window] !== number) {
       window = this.find(stream, number);
       if (window < 0) return 0;
+      this.lists.recent[stream] = window + 1;
     }
     const inside = offset - number * size;
     const length = Math.min(octets.length - skip, size - inside);
@@ -80,8 +80,7 @@ export class StreamWindows {
   /** Octets [from, to) of a stream, which lie in one window that it has; valid until the window is given back. */
   octets(stream: number, from: number, to: number): Uint8Array {
     const number = Math.floor(from / this.size);
-    let window = this.first[stream]! - 1;
-    while (window >= 0 && this.numbers[window] !== number) window = this.next[window]! - 1;
+    const window = this.lists.find(stream, number);
     const at = this.base + window * this.size + (from - number * this.size);
     return this.ring.octets.subarray(at, at + (to - from));
   }
@@ -94,34 +93,24 @@ export class StreamWindows {
   /** Gives back the windows of a stream that lie wholly below `offset`. */
   releaseBelow(stream: number, offset: number): void {
     const number = Math.floor(offset / this.size);
-    for (
-      let first = this.first[stream]!;
-      first !== 0 && this.numbers[first - 1]! < number;
-      first = this.first[stream]!
-    ) {
-      this.first[stream] = this.next[first - 1]!;
+    const { lists, numbers } = this;
+    for (let first = lists.first(stream); first >= 0 && numbers[first]! < number; first = lists.first(stream)) {
+      lists.removeFirst(stream);
       this.counts[stream]!--;
-      this.free[(this.oldest + this.freed) % this.free.length] = first - 1;
-      this.freedAt[first - 1] = this.memory.remembered;
+      this.free[(this.oldest + this.freed) % this.free.length] = first;
+      this.freedAt[first] = this.memory.remembered;
       this.freed++;
     }
   }
 
   /** Window `number` of a stream, made where it has none yet; -1 when all are in use. */
   private find(stream: number, number: number): number {
-    let before = -1;
-    let at = this.first[stream]!;
-    while (at !== 0 && this.numbers[at - 1]! < number) {
-      before = at - 1;
-      at = this.next[before]!;
-    }
-    if (at !== 0 && this.numbers[at - 1] === number) return at - 1;
+    const { lists } = this;
+    const found = lists.find(stream, number);
+    if (found >= 0) return found;
     const window = this.take();
     if (window < 0) return -1;
-    this.numbers[window] = number;
-    this.next[window] = at;
-    if (before < 0) this.first[stream] = window + 1;
-    else this.next[before] = window + 1;
+    lists.insert(stream, number, window);
     this.counts[stream]!++;
     this.since[window] = this.memory.nextNumber;
     return window;
