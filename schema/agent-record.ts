@@ -9,12 +9,14 @@ export const AGENT_DATASET = "rejoin.agent";
 const reported = z
   .object({
     at: time.describe("When the report came"),
-    started: time.describe("When the agent started, by its own clock: the same in all reports of one run"),
+    started: time.describe(
+      "When the agent began to number what it sends here, by its own clock: the same in all reports of one run",
+    ),
     ended: z.boolean().describe("It was the run's last report"),
     numbered: count.describe(
       "Sequence numbers given so far, to copies and to reports. Less the numbers that came, this is what was lost",
     ),
-    seen: count.describe("Packets that the agent read"),
+    seen: count.describe("Packets that the agent read since its own start"),
     selected: count.describe("Packets of MPTCP flows among them"),
     sent: count.describe("Copies and reports that its kernel took"),
     failed: count.describe("Those that its kernel refused"),
@@ -22,7 +24,7 @@ const reported = z
     cut: count.describe("Copies that were cut, to a snap length or the path"),
     kernel_lost: count.describe("Packets that its kernel dropped before the agent saw them; they have no number"),
   })
-  .describe("Counts since the agent's start, by its own report");
+  .describe("Counts since the start of the agent's run, by its own report");
 
 /**
  * The loss ledger of one agent's stream over one interval, `event.dataset` `rejoin.agent`, as it stands in JSON. Its numbers

@@ -9,7 +9,6 @@ import { SessionTokens } from "../../src/encapsulate/session-tokens.ts";
 import type { Capture } from "../linux/capture.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { openCapture } from "../linux/open-capture.ts";
-import { nowMicros } from "../runtime/clock.ts";
 import { Interval } from "../runtime/interval.ts";
 import type { Agent, AgentConfig, AgentCounters, AgentPolicy, AgentStatus } from "./agent-contract.ts";
 import { Copier } from "./copier.ts";
@@ -114,7 +113,6 @@ class RunningAgent implements Agent {
   private readonly selection: FlowSelection;
   private readonly copier: Copier;
   private readonly reports: Interval;
-  private readonly startedMicros = nowMicros();
   /** What was counted when the log was last told. */
   private warned: AgentCounters | null = null;
   private readonly warnings = new WeakMap<Tunnel, TunnelWarnings>();
@@ -205,7 +203,7 @@ class RunningAgent implements Agent {
 
   private ownCounts(): OwnCounts {
     const { seen, selected } = this.copier;
-    return { startedMicros: this.startedMicros, seen, selected, kernelLost: this.parts.capture.lost() };
+    return { seen, selected, kernelLost: this.parts.capture.lost() };
   }
 
   private async run(): Promise<AgentCounters> {

@@ -5,6 +5,7 @@ import type { PacketVector } from "../../src/vector.ts";
 import type { AgentReport } from "../../src/wire/agent-report.ts";
 import type { loadLibc } from "../linux/libc.ts";
 import { libcForBatches } from "../linux/message-headers.ts";
+import { nowMicros } from "../runtime/clock.ts";
 import { resolveDestination, type Target } from "./destination.ts";
 import { openGreSocket } from "./gre-socket.ts";
 import { largestRoom, pathRoom } from "./path-room.ts";
@@ -45,7 +46,7 @@ export interface TunnelCounters {
 }
 
 /** What an agent's reports say besides what its tunnel counts. */
-export type OwnCounts = Pick<AgentReport, "startedMicros" | "seen" | "selected" | "kernelLost">;
+export type OwnCounts = Pick<AgentReport, "seen" | "selected" | "kernelLost">;
 
 /** Any of the last reports says what the others do: one at least should arrive. */
 const LAST_REPORTS = 3;
@@ -65,6 +66,8 @@ export class Tunnel {
   /** Copies not made because every place of the send queue was under way. */
   dropped = 0;
   private reports = 0;
+  /** Not the agent's own start: a collector that is put back in the list has a new tunnel, whose numbers begin anew. */
+  private readonly startedMicros = nowMicros();
   private readonly options: TunnelOptions;
   private heard = 0;
   private failed = 0;
@@ -116,12 +119,12 @@ export class Tunnel {
 
   /** Tells the collector, in the stream of copies, what was counted; a report for which there is no room is left out. */
   report(own: OwnCounts, isLast: boolean): void {
-    const { transmitter, encoder } = this;
+    const { transmitter, encoder, startedMicros } = this;
     for (let following = isLast ? LAST_REPORTS - 1 : 0; following >= 0; following--) {
       const place = transmitter.reserve();
       if (place === null) return;
       const { sent, failed } = transmitter.counters;
-      const counts = { ...own, sent, failed, dropped: encoder.skipped, isLast };
+      const counts = { ...own, startedMicros, sent, failed, dropped: encoder.skipped, isLast };
       transmitter.send(encoder.encodeReport(counts, following, place));
       this.reports++;
     }

@@ -23,7 +23,7 @@ export const REPORT_LAST = 0x80;
 export const REPORT_FLAGS_AT = 4;
 export const REPORT_FIELDS_AT = 8;
 
-/** The numbers of a report in their order; all count since the agent's start. */
+/** The numbers of a report in their order; all count since the start of its run, but for those of what the agent read. */
 export const REPORT_FIELDS = [
   "startedMicros",
   "number",
@@ -42,13 +42,13 @@ export const REPORT_OCTETS = REPORT_FIELDS_AT + REPORT_FIELDS.length * 8;
 
 /** What an agent says of itself. */
 export interface AgentReport {
-  /** When it started, microseconds since 1970 by its clock: the name of this run. */
+  /** When it began to number this stream, microseconds since 1970 by its clock: the name of this run. Each numbering has its own. */
   startedMicros: number;
   /** The number of this packet in its stream, from 0, of which the GRE sequence number is the low half. */
   number: number;
   /** Numbers given, to copies and to reports, this one and others that are sent with it included. */
   numbered: number;
-  /** Packets that the agent read, and those of MPTCP flows among them. */
+  /** Packets that the agent read since its own start, and those of MPTCP flows among them. */
   seen: number;
   selected: number;
   /** Packets that its kernel took (copies and reports), refused, and that its own queue had no room for. */
@@ -57,7 +57,7 @@ export interface AgentReport {
   dropped: number;
   /** Copies that were cut. */
   cut: number;
-  /** Packets that its kernel dropped before the agent saw them. */
+  /** Packets that its kernel dropped since its own start, before the agent saw them. */
   kernelLost: number;
   /** Nothing comes of this run any more. */
   isLast: boolean;
