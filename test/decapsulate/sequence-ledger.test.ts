@@ -34,6 +34,19 @@ describe("sequence ledger (RFC 2890 §2.2)", () => {
     ["late over the wrap", [0xffffffff, 1, 0], { late: 1 }],
     ["a restart far back", [5_000, 5_001, 0, 1, 2], { restarted: 1 }],
     ["a restart after few packets", [0, 1, 2, 0, 1, 2], { restarted: 1 }],
+    ["a restart after few packets, as soon as its second copy comes", [...upTo(10), 0, 1], { restarted: 1 }],
+    ["a restart that loses copies at once", [...upTo(10), 0, 1, 4, 6], { lost: 3, restarted: 1 }],
+    ["a restart that comes as far as before and further", [...upTo(10), ...upTo(20), 21], { lost: 1, restarted: 1 }],
+    ["a restart whose second number had been lost before", [0, 2, 3, 0, 1, 2, 3, 4], { lost: 1, restarted: 1 }],
+    ["restart after restart", [...upTo(10), ...upTo(5), ...upTo(3), 3], { restarted: 2 }],
+    ["the first copy doubled at once", [0, 0, 1, 2], { duplicate: 1 }],
+    ["the first copy doubled later", [...upTo(10), 0, 10, 11], { duplicate: 1 }],
+    ["the first copy doubled, and the next one lost", [...upTo(10), 0, 11], { lost: 1, duplicate: 1 }],
+    ["the first copy doubled twice", [...upTo(10), 0, 0, 10], { duplicate: 2 }],
+    ["the first copy doubled, then a restart", [...upTo(10), 0, ...upTo(5), 5], { duplicate: 1, restarted: 1 }],
+    ["the first two copies doubled", [...upTo(10), 0, 1, 10, 11], { duplicate: 2 }],
+    ["the first two copies doubled, and the next one lost", [...upTo(10), 0, 1, 11], { lost: 1, duplicate: 2 }],
+    ["the first copy doubled, the second one late", [0, 2, 3, 0, 1, 4], { late: 1, duplicate: 1 }],
     ["a restart after 400 packets whose first copy is lost", [...upTo(400), ...upTo(400).slice(1)], { restarted: 1 }],
     ["a copy repeated 31 times in a row is no restart", [...upTo(40), ...upTo(32).slice(1), 40], { duplicate: 31 }],
     [
@@ -68,10 +81,10 @@ describe("sequence ledger (RFC 2890 §2.2)", () => {
         const ledger = new SequenceLedger();
         const seen = new Set<number>();
         let [late, duplicate, newest] = [0, 0, 0];
-        for (const number of numbers) {
+        for (const [i, number] of numbers.entries()) {
           const sequence = (first + number) >>> 0;
-          // A zero that comes again is a restart.
-          if (seen.has(number) && sequence === 0) continue;
+          // A zero that comes again is a restart where a 1 follows that might have come before.
+          if (seen.has(number) && sequence === 0 && numbers[i + 1] === number + 1) continue;
           ledger.count(sequence);
           if (seen.has(number)) duplicate++;
           else if (number < newest) late++;
@@ -79,6 +92,34 @@ describe("sequence ledger (RFC 2890 §2.2)", () => {
           newest = Math.max(newest, number);
         }
         expect(ledger).toMatchObject({ lost: newest + 1 - seen.size, late, duplicate, restarted: 0 });
+      }),
+    );
+  });
+
+  it("every packet is new or a duplicate, and none is lost that came, in whatever order numbers come", () => {
+    const run = fc.record({ from: fc.oneof(fc.constant(0), fc.nat(70)), length: fc.integer({ min: 1, max: 40 }) });
+    fc.assert(
+      fc.property(fc.array(run, { maxLength: 20, size: "max" }), (runs) => {
+        const ledger = new SequenceLedger();
+        let came = 0;
+        for (const { from, length } of runs) {
+          for (let number = from; number < from + length; number++) {
+            ledger.count(number);
+            came++;
+            expect(ledger.received + ledger.duplicate).toBe(came);
+            expect(Math.min(ledger.lost, ledger.late, ledger.duplicate, ledger.restarted)).toBeGreaterThanOrEqual(0);
+          }
+        }
+      }),
+    );
+  });
+
+  it("a beginning that comes again while its numbering goes on is doubled, copy by copy", () => {
+    const length = fc.integer({ min: 32, max: 1000 });
+    fc.assert(
+      fc.property(length, fc.integer({ min: 1, max: 31 }), fc.nat(20), (first, again, lost) => {
+        const numbers = [...upTo(first), ...upTo(again), first + lost, first + lost + 1];
+        expect(ledgerOf(...numbers)).toEqual({ ...NONE, lost, duplicate: again });
       }),
     );
   });

@@ -144,6 +144,8 @@ describe("what an agent says it sent, against what came", () => {
           for (let number = heard; number < length; number++) {
             // A first packet that comes late would be a run of its own.
             const fate = number < heard + 2 ? "comes" : (plan[number % (plan.length + 1)] ?? "comes");
+            // A first packet that is doubled is none.
+            if (number === heard + 300) fed.packet(heard);
             if (fate === "lost") continue;
             if (fate === "late" && late === null) {
               late = number;
@@ -173,6 +175,15 @@ describe("copies lost from one moment to another", () => {
     expect([lost(0, 2), lost(0, 3), lost(3, 3), lost(3, 4), lost(4, 9), lost(5, 9), lost(0, 9)]).toEqual([
       0, 1, 1, 2, 0, 0, 1,
     ]);
+  });
+
+  it("are none where the first copy or the first ones came again", () => {
+    const fed = new Fed();
+    for (const number of [0, 1, 2, 3, 0, 4, 5, 0, 1, 2, 6]) fed.packet(number, 1e6);
+    expect(fed.ledger.lostBetween(0, 2e15)).toBe(0);
+    expect(fed.told).toEqual({ lost: 0, unheard: 0, came: 7 });
+    fed.report(7);
+    expect(fed.told).toEqual({ lost: 0, unheard: 0, came: 8 });
   });
 
   it("are all there when there were more moments than are kept", () => {
