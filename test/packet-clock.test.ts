@@ -4,17 +4,36 @@ import { Conversation } from "./support/conversation.ts";
 import { ACK, option } from "./support/packets.ts";
 import { type RunPacket, run } from "./support/pipeline-run.ts";
 
-const HOUR = 3600 * 1_000_000;
+const SECOND = 1_000_000;
+const HOUR = 3600 * SECOND;
 
 describe("packet time", () => {
-  it("goes with the packets, forth and a little back", () => {
+  it("goes forth with the packets, and stays where one is late", () => {
     const clock = new PacketClock();
-    expect([5 * HOUR, 5.5 * HOUR, 5.2 * HOUR, 6.1 * HOUR].map((micros) => clock.read(micros))).toEqual([
+    const times = [5 * HOUR, 5.5 * HOUR, 5.5 * HOUR - 9 * SECOND, 5.5 * HOUR - 9 * SECOND + 1, 6.1 * HOUR];
+    expect(times.map((micros) => clock.read(micros))).toEqual([
       5 * HOUR,
       5.5 * HOUR,
-      5.2 * HOUR,
+      5.5 * HOUR,
+      5.5 * HOUR,
       6.1 * HOUR,
     ]);
+  });
+
+  it.each([20 * SECOND, HOUR / 2, 24 * HOUR])("is set back by %i for two that follow each other, and tells it", (step) => {
+    const clock = new PacketClock();
+    const before = 50 * HOUR;
+    const after = before - step;
+    expect([before, after, before + 1, after + 1].map((micros) => clock.read(micros))).toEqual([
+      before,
+      before,
+      before + 1,
+      before + 1,
+    ]);
+    expect(clock.since(before)).toBe(before);
+    expect(clock.read(after + 2)).toBe(after + 2);
+    expect(clock.read(after + 5 * SECOND)).toBe(after + 5 * SECOND);
+    expect([clock.since(after + 3), clock.since(before)]).toEqual([after + 3, after + 2]);
   });
 
   it.each([29, 1])("does not leap to hour %i for one packet, and does for two", (hour) => {

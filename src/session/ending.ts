@@ -1,4 +1,5 @@
 import type { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
+import { LATE_MICROS } from "../packet-clock.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { fallbackOf } from "./fallback.ts";
 import { IS_CLOSED, IS_JOINED, IS_PROVEN, IS_REPLACED } from "./join-state.ts";
@@ -97,6 +98,8 @@ export class Endings {
   private readonly end: (session: number, close: Close, atMicros: number) => void;
   /** Sessions with a DEADLINE; bounded by the session table. */
   private readonly closing = new Set<number>();
+  /** When sessions were first seen whose last packet is ahead of packet time; bounded by the session table. */
+  private readonly ahead = new Map<number, number>();
   private hand = 0;
   private nextTick = 0;
   private newest = 0;
@@ -146,22 +149,50 @@ export class Endings {
   /** Forgets a session that has ended. */
   forget(session: number): void {
     this.closing.delete(session);
+    this.ahead.delete(session);
   }
 
-  /** Ends what is due at this packet time. Time that steps back changes nothing. */
+  /** Ends what is due at this packet time. Time steps back only where a clock was set back: that ends nothing by itself. */
   advance(nowMicros: number): void {
-    this.newest = Math.max(this.newest, nowMicros);
+    if (nowMicros < this.newest) this.nextTick = nowMicros + TICK_MICROS;
+    this.newest = nowMicros;
     if (this.newest < this.nextTick) return;
     this.nextTick = this.newest + TICK_MICROS;
+    this.renewDeadlines();
     for (const session of this.due()) {
       const close = naturalClose(this.sessions, session);
-      const last = this.sessions.lastMicros(session);
-      if (this.newest - last < this.patience(session, close)) this.consider(session, last);
+      const since = this.quietSince(session);
+      if (this.newest - since < this.patience(session, close)) this.consider(session, since);
       else if (close !== null) this.end(session, close, this.deadline(session));
       // Octets that were missing, or an acknowledgment, may come and show that it has ended.
       else this.sessions.table.floats[deadlineAt(session)] = this.deadline(session) + QUIET_MICROS;
     }
     this.sweep();
+  }
+
+  /** A deadline so far ahead was set before the clock was set back, or for a packet that stated a time far ahead. */
+  private renewDeadlines(): void {
+    const farthest = this.newest + BREAK_MICROS + LATE_MICROS;
+    for (const session of this.closing) {
+      if (this.deadline(session) > farthest) this.consider(session, this.quietSince(session));
+    }
+  }
+
+  /**
+   * Since when a session is quiet: its last packet; or where that is ahead of packet time, which was set back then, the
+   * moment at which this was first seen.
+   */
+  private quietSince(session: number): number {
+    const { sessions, ahead, newest } = this;
+    const last = sessions.lastMicros(session);
+    if (last <= newest + LATE_MICROS) {
+      ahead.delete(session);
+      return last;
+    }
+    const seen = Math.min(ahead.get(session) ?? newest, newest);
+    ahead.set(session, seen);
+    // One of its subflows may go on.
+    return Math.max(seen, sessions.lastMicros(session, newest + LATE_MICROS));
   }
 
   /** Sessions whose deadline is past, in its order: when ticks fall must not show in what comes out. */
@@ -209,7 +240,7 @@ export class Endings {
       this.hand = this.hand + 1 < all.used ? this.hand + 1 : 0;
       const state = all.state(this.hand);
       if ((state & table.S_IN_USE) === 0) continue;
-      const quiet = this.newest - this.sessions.lastMicros(this.hand);
+      const quiet = this.newest - this.quietSince(this.hand);
       if (quiet > (state & table.S_ESTABLISHED ? IDLE_MICROS : HALF_OPEN_MICROS)) {
         this.end(this.hand, lastClose(this.sessions, this.hand, "idle"), this.newest);
       }

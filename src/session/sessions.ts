@@ -254,11 +254,13 @@ export class Sessions {
     return this.higherOf(subflow, side) ? ports & 0xffff : ports >>> 16;
   }
 
-  /** µs of a session's newest packet. */
-  lastMicros(session: number): number {
-    let last = this.table.floats[(session * table.SESSION_WORDS + table.SESSION_START) >> 1]!;
+  /** µs of a session's newest packet; of those of its subflows' last that are not past `until`, 0 where all are. */
+  lastMicros(session: number, until = Number.POSITIVE_INFINITY): number {
+    const start = this.table.floats[(session * table.SESSION_WORDS + table.SESSION_START) >> 1]!;
+    let last = start > until ? 0 : start;
     for (let one = this.firstOf(session); one >= 0; one = this.nextOf(one)) {
-      last = Math.max(last, this.subflows.hotFloat[(one * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!);
+      const own = this.subflows.hotFloat[(one * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!;
+      if (own > last && own <= until) last = own;
     }
     return last;
   }
