@@ -71,6 +71,8 @@ export class StreamChunks {
   private readonly ready: AgeList;
   private readonly holed: AgeList;
   private now = 0;
+  /** To what time was last set back. */
+  private setBackTo = 0;
 
   /** @param streams how many streams there can be; they are numbered from 0 */
   constructor(streams: number, windows: StreamWindows, patience: Patience, emit: (chunk: StreamChunk) => void) {
@@ -122,19 +124,28 @@ export class StreamChunks {
     }
   }
 
-  /** Lets packet time pass: holes that waited too long are given up, and octets that wait for a full chunk go. */
+  /**
+   * Lets packet time pass: holes that waited too long are given up, and octets that wait for a full chunk go. It steps back
+   * only where a clock was set back.
+   */
   advance(nowMicros: number): void {
-    if (nowMicros <= this.now) return;
+    if (nowMicros === this.now) return;
+    if (nowMicros < this.now) this.setBackTo = nowMicros;
     this.now = nowMicros;
     const { ready, holed, state } = this;
     for (let stream = holed.oldest; stream >= 0; stream = holed.oldest) {
-      if (nowMicros - state[stream * STATE_NUMBERS + HOLE_SINCE]! < this.patience.holeMicros) break;
+      if (this.waited(state[stream * STATE_NUMBERS + HOLE_SINCE]!) < this.patience.holeMicros) break;
       this.skipHole(stream);
     }
     for (let stream = ready.oldest; stream >= 0; stream = ready.oldest) {
-      if (nowMicros - state[stream * STATE_NUMBERS + READY_SINCE]! < this.patience.chunkMicros) break;
+      if (this.waited(state[stream * STATE_NUMBERS + READY_SINCE]!) < this.patience.chunkMicros) break;
       this.send(stream, false);
     }
+  }
+
+  /** For how long what began at `since` has waited; what is of a time ahead, since time was set back. */
+  private waited(since: number): number {
+    return this.now - (since > this.now ? this.setBackTo : since);
   }
 
   /** Sends what waits of a stream in order now. */

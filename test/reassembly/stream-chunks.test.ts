@@ -88,6 +88,33 @@ describe("chunks of streams", () => {
     expect(gone()).toEqual(["0 9 3"]);
   });
 
+  it("wait as long as ever where the clock was set back meanwhile", () => {
+    const { chunks, streams, give } = collector();
+    const gone = () => chunks.splice(0).map(({ stream, offset, hole }) => `${stream} ${offset} ${hole}`);
+    streams.advance(100_000);
+    give(5, "f", 0);
+    give(0, "a", 1);
+    streams.advance(5000);
+    expect(gone()).toEqual([]);
+    streams.advance(5001);
+    // Those that came behind the step do not wait for those before it.
+    give(0, "b", 2);
+    give(7, "h", 3);
+    streams.advance(5009);
+    expect(gone()).toEqual([]);
+    streams.advance(5010);
+    expect(gone()).toEqual(["1 0 0"]);
+    streams.advance(5011);
+    expect(gone()).toEqual(["2 0 0"]);
+    streams.advance(5099);
+    expect(gone()).toEqual([]);
+    streams.advance(5100);
+    streams.advance(5110);
+    expect(gone()).toEqual(["0 5 5"]);
+    streams.advance(5120);
+    expect(gone()).toEqual(["3 7 7"]);
+  });
+
   it("keep streams apart, and say nothing of one without octets", () => {
     const { chunks, streams, give } = collector();
     give(0, "only", 1);
