@@ -1,3 +1,5 @@
+import { LATE_MICROS } from "../packet-clock.ts";
+
 /** Moments kept of a stream; when there are more, those of the older half are told less finely. */
 const MAX_MOMENTS = 512;
 
@@ -11,6 +13,7 @@ export class LossTimes {
   note(nowMicros: number, lost: number): void {
     const { atMicros } = this;
     if (atMicros.length === MAX_MOMENTS) this.thin();
+    if ((atMicros.at(-1) ?? nowMicros) - nowMicros > LATE_MICROS) this.setBack(nowMicros);
     atMicros.push(Math.max(nowMicros, atMicros.at(-1) ?? nowMicros));
     this.lost.push(lost);
   }
@@ -34,6 +37,12 @@ export class LossTimes {
       else high = middle;
     }
     return lost[low - 1] ?? 0;
+  }
+
+  /** The clock was set back: what was lost by a time that is yet to come was lost before now. */
+  private setBack(nowMicros: number): void {
+    const { atMicros } = this;
+    for (let i = atMicros.length - 1; i >= 0 && (atMicros[i] ?? 0) > nowMicros; i--) atMicros[i] = nowMicros;
   }
 
   /** Of the older half every other moment goes: what it told is told by the one before it. */

@@ -194,6 +194,29 @@ describe("copies lost from one moment to another", () => {
   });
 });
 
+describe("copies lost where a clock was set", () => {
+  const DAY = 86_400e6;
+
+  it("back are those of the time after it as ever, and none that were lost before it", () => {
+    const fed = new Fed();
+    for (const number of [0, 2, 4]) fed.packet(number, 1e6);
+    const after = 1e15 + 3e6 - DAY;
+    fed.packet(6, -DAY);
+    for (const number of [7, 9]) fed.packet(number, 1e6);
+    expect(fed.ledger.lostBetween(after + 0.5e6, after + 1e9)).toBe(1);
+    expect(fed.ledger.lostBetween(after + 3e6, after + 1e9)).toBe(0);
+  });
+
+  it("ahead, for one packet, are told at their time again", () => {
+    const fed = new Fed();
+    for (const number of [0, 2]) fed.packet(number, 1e6);
+    fed.packet(4, DAY);
+    fed.packet(6, 1e6 - DAY);
+    for (const number of [7, 9]) fed.packet(number, 1e6);
+    expect(fed.ledger.lostBetween(1e15 + 4e6, 1e15 + 9e6)).toBe(1);
+  });
+});
+
 describe("packets a second taken of one agent", () => {
   it("a second's worth at once, then the rate, over all of its streams", () => {
     const bound = new RateBound(100);
