@@ -20,21 +20,24 @@ describe("packet time", () => {
     ]);
   });
 
-  it.each([20 * SECOND, HOUR / 2, 24 * HOUR])("is set back by %i for two that follow each other, and tells it", (step) => {
-    const clock = new PacketClock();
-    const before = 50 * HOUR;
-    const after = before - step;
-    expect([before, after, before + 1, after + 1].map((micros) => clock.read(micros))).toEqual([
-      before,
-      before,
-      before + 1,
-      before + 1,
-    ]);
-    expect(clock.since(before)).toBe(before);
-    expect(clock.read(after + 2)).toBe(after + 2);
-    expect(clock.read(after + 5 * SECOND)).toBe(after + 5 * SECOND);
-    expect([clock.since(after + 3), clock.since(before)]).toEqual([after + 3, after + 2]);
-  });
+  it.each([20 * SECOND, HOUR / 2, 24 * HOUR])(
+    "is set back by %i for two that follow each other, and tells it",
+    (step) => {
+      const clock = new PacketClock();
+      const before = 50 * HOUR;
+      const after = before - step;
+      expect([before, after, before + 1, after + 1].map((micros) => clock.read(micros))).toEqual([
+        before,
+        before,
+        before + 1,
+        before + 1,
+      ]);
+      expect(clock.since(before)).toBe(before);
+      expect(clock.read(after + 2)).toBe(after + 2);
+      expect(clock.read(after + 5 * SECOND)).toBe(after + 5 * SECOND);
+      expect([clock.since(after + 3), clock.since(before)]).toEqual([after + 3, after + 2]);
+    },
+  );
 
   it.each([29, 1])("does not leap to hour %i for one packet, and does for two", (hour) => {
     const clock = new PacketClock();

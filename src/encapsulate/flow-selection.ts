@@ -1,4 +1,5 @@
 import { FATE_ALIVE } from "../fate.ts";
+import { PacketClock } from "../packet-clock.ts";
 import { FlowKeys, KEY_WORDS } from "../subflow/flow-key.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
@@ -17,7 +18,7 @@ const STORED_WORDS = KEY_WORDS - 1;
 /** Sequence number of the SYN that opened the flow, where that was seen. */
 const ISN = 10;
 const STATE = 11;
-/** Packet time of the latest packet, microseconds: a float64 over words 12 and 13. */
+/** The packet time that held at the latest packet, microseconds: a float64 over words 12 and 13. */
 const LATEST = 12;
 /** What names the flow's session, once STATE_NAMED is set. */
 const SESSION = 14;
@@ -99,8 +100,8 @@ export class FlowSelection {
   /** Slots minus one; slots are a power of two and at least twice `maxFlows`, so probes stay short. */
   private readonly mask: number;
   private readonly touched = new Uint32Array(VECTOR_LENGTH);
+  private readonly clock = new PacketClock();
   private hand = 0;
-  private nowMicros = 0;
 
   constructor(options: FlowSelectionOptions) {
     this.maxFlows = options.maxFlows;
@@ -154,15 +155,14 @@ export class FlowSelection {
   /** 1 when packet i belongs to a selected flow or opens one. */
   private decide(vector: PacketVector, i: number): 0 | 1 {
     const { words } = this;
-    const now = vector.atMicros[i] ?? 0;
-    if (now > this.nowMicros) this.nowMicros = now;
+    const now = this.clock.read(vector.atMicros[i] ?? 0);
     const flags = vector.flags[i] ?? 0;
     const seq = vector.seq[i] ?? 0;
     const option = vector.mptcpAt[i] !== 0;
     const opens = (flags & (SYN | ACK)) === SYN;
 
     let at = this.find(vector, i);
-    if (at >= 0 && this.ended(at, now)) {
+    if (at >= 0 && this.ended(at)) {
       this.remove(at / SLOT_WORDS);
       at = -1;
     }
@@ -187,7 +187,7 @@ export class FlowSelection {
     if ((flags & FIN) !== 0) state |= this.keys.fromHigher[i] === 0 ? STATE_FIN_LOWER : STATE_FIN_UPPER;
     if ((flags & RST) !== 0 || (state & BOTH_FINS) === BOTH_FINS) state |= STATE_CLOSING;
     words[at + STATE] = state;
-    if (now > (this.times[(at + LATEST) >>> 1] ?? 0)) this.times[(at + LATEST) >>> 1] = now;
+    this.times[(at + LATEST) >>> 1] = now;
     return (state & STATE_LEFT_OUT) === 0 ? 1 : 0;
   }
 
@@ -237,9 +237,11 @@ export class FlowSelection {
     return ((this.words[at + STATE] ?? 0) & STATE_ISN_KNOWN) !== 0 && this.words[at + ISN] === seq;
   }
 
-  private ended(at: number, nowMicros: number): boolean {
+  private ended(at: number): boolean {
+    const { clock } = this;
     const closing = ((this.words[at + STATE] ?? 0) & STATE_CLOSING) !== 0;
-    return nowMicros - (this.times[(at + LATEST) >>> 1] ?? 0) > (closing ? this.lingerMicros : this.idleMicros);
+    const quiet = clock.now - clock.since(this.times[(at + LATEST) >>> 1] ?? 0);
+    return quiet > (closing ? this.lingerMicros : this.idleMicros);
   }
 
   /** Word where the slot of packet i's flow begins, -1 when it is not selected. */
@@ -303,20 +305,20 @@ export class FlowSelection {
     for (let k = 0; k < SWEPT_PER_VECTOR; k++) {
       const at = this.hand * SLOT_WORDS;
       // A removal moves another flow into the slot, which the next round looks at.
-      if (words[at + TAG] !== 0 && this.ended(at, this.nowMicros)) this.remove(this.hand);
+      if (words[at + TAG] !== 0 && this.ended(at)) this.remove(this.hand);
       else this.hand = (this.hand + 1) & mask;
     }
   }
 
   /** Makes room for one flow: takes out one that has ended, or else has been idle longest, among those in the next slots. */
   private evict(): void {
-    const { words, times, mask } = this;
+    const { words, times, mask, clock } = this;
     let victim = -1;
     let oldest = Number.POSITIVE_INFINITY;
     for (let k = 0; k < EVICTION_WINDOW || victim < 0; k++) {
       const at = this.hand * SLOT_WORDS;
       if (words[at + TAG] !== 0) {
-        const latest = this.ended(at, this.nowMicros) ? 0 : (times[(at + LATEST) >>> 1] ?? 0);
+        const latest = this.ended(at) ? 0 : clock.since(times[(at + LATEST) >>> 1] ?? 0);
         if (latest < oldest) {
           victim = this.hand;
           oldest = latest;
@@ -324,7 +326,7 @@ export class FlowSelection {
       }
       this.hand = (this.hand + 1) & mask;
     }
-    if (!this.ended(victim * SLOT_WORDS, this.nowMicros)) this.evicted++;
+    if (!this.ended(victim * SLOT_WORDS)) this.evicted++;
     this.remove(victim);
   }
 }
