@@ -1,3 +1,4 @@
+import { LATE_MICROS } from "../packet-clock.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import type { Endings } from "./ending.ts";
 import * as join from "./join-state.ts";
@@ -45,7 +46,7 @@ export class Room {
     young.remove(session);
     if (all.live === all.capacity && young.oldest < 0) {
       const empties = this.oldestEmpty();
-      const victim = empties >= 0 ? empties : this.idlestSmall();
+      const victim = empties >= 0 ? empties : this.idlestSmall(atMicros);
       if (victim >= 0) this.endings.giveUp(victim, atMicros);
     }
     empty.add(session);
@@ -117,10 +118,11 @@ export class Room {
   }
 
   /** Of some small sessions the one that was idle longest; the next time others are looked at. */
-  private idlestSmall(): number {
+  private idlestSmall(atMicros: number): number {
     const { sessions } = this;
     const { small } = sessions;
     let idlest = -1;
+    let last = Number.POSITIVE_INFINITY;
     for (let looks = Math.min(small.length, LOOKS); looks > 0; ) {
       const session = small.oldest;
       if (session < 0) break;
@@ -130,7 +132,11 @@ export class Room {
       }
       looks--;
       small.add(session);
-      if (idlest < 0 || sessions.lastMicros(session) < sessions.lastMicros(idlest)) idlest = session;
+      // What is ahead of this packet is silent since a clock was set back.
+      const own = sessions.lastMicros(session, atMicros + LATE_MICROS);
+      if (own >= last) continue;
+      idlest = session;
+      last = own;
     }
     return idlest;
   }

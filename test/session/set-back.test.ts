@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
-import { Conversation } from "../support/conversation.ts";
+import { BEGIN, Conversation } from "../support/conversation.ts";
 import { ACK, option, RST } from "../support/packets.ts";
-import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
+import { CollectedStreams, keeping, run } from "../support/pipeline-run.ts";
 
 /** LINKTYPE_RAW: the packet begins with its IP header. */
 const RAW_IP = 101;
@@ -135,6 +135,28 @@ describe.each([2 * MINUTE, 50 * MINUTE, DAY])("after a clock was set back by %i 
     expect(line.reasons).toEqual([]);
     expect(line.secondsToEnd(2 * 3600)).toBeLessThan(3600);
   });
+});
+
+it("where all places are taken, a session that is silent since a clock was set back gives way before those that go on", () => {
+  const talks = Array.from({ length: 4 }, (_, n) =>
+    new Conversation({
+      keys: [Buffer.alloc(8, n + 1), Buffer.alloc(8, n + 101)],
+      ends: [
+        { ip: `10.1.0.${n + 1}`, port: 40_000 },
+        { ip: "10.2.0.2", port: 443 },
+      ],
+      // The first is the one that was heard last before.
+      atMicros: BEGIN - n * 1e6,
+    }).open(),
+  );
+  const newest = talks.pop();
+  const before = talks.flatMap((talk) => talk.send(0, "x").packets.splice(0));
+  const after = talks.slice(1).flatMap((talk) => talk.wait(-DAY).send(0, "y").packets);
+  const late = newest?.packets.map((packet) => ({ ...packet, atMicros: packet.atMicros - DAY * 1e6 + 5e6 })) ?? [];
+  const found = run([...before, ...after, ...late], { bounds: { sessions: 4, subflows: 64 } }, 1);
+  expect(found.records.filter(({ mptcp }) => mptcp.close?.reason === "evicted").map(({ source }) => source.ip)).toEqual([
+    "10.1.0.1",
+  ]);
 });
 
 describe("time that steps back a little, or for one packet,", () => {
