@@ -21,20 +21,26 @@ export function readRegularOctets(path: string): Buffer {
 
 /** The octets of a regular file of at most so many, or why not. Throws the system's error where it cannot be read. */
 export function readBounded(path: string, most: number): Buffer | "irregular" | "too-long" {
+  // What a file says of its size need not be so: below /proc it is 0.
+  const room = Buffer.alloc(most + 1);
+  let length = 0;
   // A pipe that nobody writes to would not even let itself be opened.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!fstatSync(file).isFile()) return "irregular";
-    // What a file says of its size need not be so: below /proc it is 0.
-    const octets = Buffer.alloc(most + 1);
-    let length = 0;
     let read = -1;
-    while (read !== 0 && length < octets.length) {
-      read = readSync(file, octets, length, octets.length - length, null);
+    while (read !== 0 && length < room.length) {
+      read = readSync(file, room, length, room.length - length, null);
       length += read;
     }
-    return length > most ? "too-long" : octets.subarray(0, length);
+    if (length > most) return "too-long";
+    // A part of the room would keep all of it for as long as a connection has the octets.
+    const octets = Buffer.alloc(length);
+    room.copy(octets);
+    return octets;
   } finally {
+    // They may be a key.
+    room.fill(0, 0, length);
     closeSync(file);
   }
 }
