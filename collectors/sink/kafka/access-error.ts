@@ -2,7 +2,7 @@ import { OperationalError } from "../../runtime/errors.ts";
 import { dateOf, type SinkTls, validUntilMs } from "../tls.ts";
 import type { KafkaAccess } from "./connection.ts";
 import { brokerWords, isUnauthenticated, isUnauthorized, protocolCode } from "./errors.ts";
-import { type KafkaSasl, passwordOf } from "./sasl.ts";
+import { handedOver, type KafkaSasl } from "./sasl.ts";
 
 /**
  * Why brokers cannot be used, as one line that names what to check; an `OperationalError` stays what it is. `keys` is what
@@ -13,21 +13,25 @@ export function accessError(error: unknown, access: KafkaAccess, keys = "sink.ka
   const { brokers, tls, sasl } = access;
   const where = `Kafka at ${brokers.join(", ")}`;
   const who = sasl === null || sasl.username === null ? "this client" : `user ${sasl.username}`;
-  const said = saidBy(error, sasl);
+  const message = error instanceof Error ? error.message : String(error);
+  // What it is follows from the words themselves, whatever the password is.
+  const words = wordsOf(message);
+  const said = mayRepeatPassword(message, sasl) ? "words that may repeat the password are left out" : words;
   const fail = (code: string, message: string) =>
     new OperationalError(code, message, { retriable: true, cause: error });
-  if (/^(ENOENT|EACCES|EISDIR|it is no regular file|it is larger than)/.test(said)) {
-    return fail("KAFKA_FILE", `${where}: a file of ${keys}tls or ${keys}sasl cannot be read: ${said}`);
+  // These are this machine's words, never a broker's.
+  if (protocolCode(error) === null && /^(ENOENT|EACCES|EISDIR|it is no regular file|it is larger than)/.test(words)) {
+    return fail("KAFKA_FILE", `${where}: a file of ${keys}tls or ${keys}sasl cannot be read: ${words}`);
   }
-  if (isUnauthorized(error) || /not authorized/i.test(said)) {
+  if (isUnauthorized(error) || /not authorized/i.test(words)) {
     return fail("KAFKA_AUTHORIZATION", `${where} does not let ${who} do all that it must: ${said}; check its ACLs`);
   }
   // kafkajs has errors of its own beside those of brokers.
-  const isSaid = error instanceof Error && /SASL|authenticat/i.test(`${error.name} ${said}`);
+  const isSaid = error instanceof Error && /SASL|authenticat/i.test(`${error.name} ${words}`);
   if (sasl !== null && (isUnauthenticated(error) || isSaid)) {
     return fail("KAFKA_AUTHENTICATION", `${where} does not let ${who} in: ${said}; check ${keys}sasl`);
   }
-  if (tls !== null && /certificate|self.signed|altnames|issuer|SSL|TLS|ERR_OSSL|PEM/i.test(said)) {
+  if (tls !== null && /certificate|self.signed|altnames|issuer|SSL|TLS|ERR_OSSL|PEM/i.test(words)) {
     const because = expiredOf(tls) ?? said;
     return fail("KAFKA_TLS", `${where} cannot be trusted, or does not trust this client: ${because}; check ${keys}tls`);
   }
@@ -44,24 +48,39 @@ export function explained(error: unknown, access: KafkaAccess): unknown {
   return isOfClient && isOfAccess ? accessError(error, access) : error;
 }
 
-/** An error's message on one line, without what kafkajs and OpenSSL put around it, nor a password that a broker repeats. */
-function saidBy(error: unknown, sasl: KafkaSasl | null): string {
-  const message = error instanceof Error ? error.message : String(error);
+/** A message on one line, without what kafkajs and OpenSSL put around it. */
+function wordsOf(message: string): string {
   return brokerWords(
-    withoutPassword(message, sasl)
+    message
       .replace(/^Connection error: |^Failed to connect: /, "")
       .replace(/^[0-9A-F]+:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):.*/s, "$1"),
   );
 }
 
-function withoutPassword(text: string, sasl: KafkaSasl | null): string {
-  try {
-    const password = sasl === null ? "" : passwordOf(sasl);
-    return password === "" ? text : text.replaceAll(password, "PASSWORD");
-  } catch {
-    // Nobody could read it, and nobody has sent it.
-    return text;
-  }
+/** One that is shorter stands in many a word: nothing tells whether a broker repeats it. */
+const LEAST_SOUGHT_CHARACTERS = 4;
+
+/**
+ * Whether a broker may repeat a password in a message, as it is or in JSON. To put something in its place would show it to
+ * whoever knows what else the message says.
+ */
+function mayRepeatPassword(message: string, sasl: KafkaSasl | null): boolean {
+  const bareMessage = bare(message);
+  return (sasl === null ? [] : handedOver(sasl)).some((password) => {
+    const forms = [bare(password), bare(JSON.stringify(password).slice(1, -1))];
+    const isFound = forms.some((form) => form.length < LEAST_SOUGHT_CHARACTERS || bareMessage.includes(form));
+    return isFound || message.includes(password);
+  });
+}
+
+/** A text without what JSON puts before a character, however often, and with white space as `brokerWords` has it. */
+function bare(text: string): string {
+  return text
+    .replace(/\\+/g, "\\")
+    .replace(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replaceAll("\\", "")
+    .replace(/\s+/g, " ")
+    .trim();
 }
 
 /** A broker that refuses an expired certificate says hardly more than that it does. */

@@ -30,9 +30,26 @@ export function saslSettings(sasl: KafkaSasl): NonNullable<KafkaConfig["sasl"]> 
     mechanism: sasl.mechanism as "plain",
     username: sasl.username ?? "",
     get password() {
-      return passwordOf(sasl);
+      const password = passwordOf(sasl);
+      remember(sasl, password);
+      return password;
     },
   };
+}
+
+/** Passwords that kafkajs had of late, of whom they are: for a while a broker may repeat one that its file no longer has. */
+const HANDED_OVER = new WeakMap<KafkaSasl, readonly string[]>();
+/** An authentication ends within seconds: what was replaced so many times since is in no answer that is still to come. */
+const MAX_HANDED_OVER = 4;
+
+/** The newest 4 passwords that `saslSettings` has given kafkajs for this `sasl` object, the newest first. */
+export function handedOver(sasl: KafkaSasl): readonly string[] {
+  return HANDED_OVER.get(sasl) ?? [];
+}
+
+function remember(sasl: KafkaSasl, password: string): void {
+  const others = handedOver(sasl).filter((one) => one !== password);
+  if (password !== "") HANDED_OVER.set(sasl, [password, ...others].slice(0, MAX_HANDED_OVER));
 }
 
 /** The password as it is now; "" where there is none. Throws as `readRegularFile` does. */

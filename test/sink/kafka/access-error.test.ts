@@ -5,7 +5,7 @@ import kafkajs from "kafkajs";
 import { expect, onTestFinished, test } from "vitest";
 import { accessError, explained } from "../../../collectors/sink/kafka/access-error.ts";
 import type { KafkaAccess } from "../../../collectors/sink/kafka/connection.ts";
-import { type KafkaSasl, passwordOf } from "../../../collectors/sink/kafka/sasl.ts";
+import { handedOver, type KafkaSasl, passwordOf, saslSettings } from "../../../collectors/sink/kafka/sasl.ts";
 import { type SinkTls, tlsOptions } from "../../../collectors/sink/tls.ts";
 
 const TLS: SinkTls = { caFile: null, certificateFile: null, keyFile: null, serverName: null, minVersion: "TLSv1.2" };
@@ -38,17 +38,104 @@ test.each([
   expect(error.message).not.toContain("\n");
 });
 
-test("a password that a broker repeats is in no line", () => {
+/** A login whose password stands in a file, and what puts another one there. */
+function login(mechanism: KafkaSasl["mechanism"] = "plain") {
   const folder = mkdtempSync(join(tmpdir(), "rejoin-password-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const passwordFile = join(folder, "password");
+  const sasl: KafkaSasl = { ...SASL, mechanism, passwordFile };
+  const settings = saslSettings(sasl);
+  /** As kafkajs takes it for each authentication. */
+  const handOver = (password: string) => {
+    writeFileSync(passwordFile, `${password}\n`);
+    return "password" in settings ? settings.password : "";
+  };
+  return { access: { ...ACCESS, sasl }, passwordFile, handOver };
+}
+
+const refusal = (words: string) => new Error(`SASL PLAIN authentication failed: ${words}`);
+const STAPLE = "correct horse battery staple";
+
+test.each([
+  ["as it is", STAPLE, STAPLE],
   // Its end would be cut off with the line.
-  const long = "x".repeat(150);
-  writeFileSync(passwordFile, "correct horse battery staple\n");
-  const refused = new Error(`SASL PLAIN authentication failed: ${long} correct horse battery staple`);
-  const { message } = accessError(refused, { ...ACCESS, sasl: { ...SASL, passwordFile } });
-  expect(message).toContain("does not let user u in");
-  expect(message).not.toMatch(/correct|horse|staple/);
+  ["at the end of a long line", STAPLE, `${"x".repeat(180)} ${STAPLE}`],
+  ["broken over lines", STAPLE, STAPLE.replaceAll(" ", "\n  ")],
+  ["without the space before it", `  ${STAPLE}`, `[${STAPLE}]`],
+  ["behind what JSON would have", "u0041bcdef", "\\u0041bcdef"],
+  ["in JSON", 'cor"rect\\horse', JSON.stringify({ password: 'cor"rect\\horse' })],
+  ["in JSON within JSON", 'cor"rect\\horse', JSON.stringify(JSON.stringify({ password: 'cor"rect\\horse' }))],
+  ["in JSON of other programs", "correct<hörse/", '{"password":"correct\\u003ch\\u00F6rse\\/"}'],
+  ["with a control character in JSON", "correct\thorse", '{"password":"correct\\thorse"}'],
+])("a password that a broker repeats is in no line: %s", (_, password, words) => {
+  const { access, handOver } = login();
+  expect(handOver(password)).toBe(password);
+  const { message } = accessError(refusal(words), access);
+  expect(message).toBe(
+    "Kafka at b:1 does not let user u in: words that may repeat the password are left out; check sink.kafka.sasl",
+  );
+});
+
+test("nor is a password that was sent, when its file has another one meanwhile, or is gone", () => {
+  const { access, passwordFile, handOver } = login();
+  handOver(STAPLE);
+  handOver("tr0ub4dor&3");
+  const line = () => accessError(refusal(`no user has ${STAPLE}`), access).message;
+  expect(line()).not.toMatch(/correct|horse|staple/);
+  rmSync(passwordFile);
+  expect(line()).not.toMatch(/correct|horse|staple/);
+});
+
+test("of passwords that were sent the newest four are remembered, each once", () => {
+  const { access, handOver } = login();
+  for (const password of ["one", "two", "one", "three", "four", "five"]) handOver(password);
+  expect(handedOver(access.sasl)).toEqual(["five", "four", "three", "one"]);
+});
+
+test("what a broker says besides stands in the line", () => {
+  const { access, handOver } = login();
+  handOver(STAPLE);
+  expect(accessError(refusal("the account is \\locked"), access).message).toContain(
+    "failed: the account is \\locked; ",
+  );
+});
+
+test.each(["signed", "certificate", "e"])(
+  "a password, %s, changes no code, and no line tells what it is",
+  (password) => {
+    const { access, handOver } = login();
+    const lineOf = (error: Error) => {
+      const { code, message } = accessError(error, access);
+      return [code, message];
+    };
+    const untrusted = new Error("Connection error: self-signed certificate");
+    handOver(STAPLE);
+    const [code, before] = lineOf(untrusted);
+    expect([code, before]).toEqual(["KAFKA_TLS", expect.stringContaining("client: self-signed certificate; check")]);
+    handOver(password);
+    expect(lineOf(untrusted)).toEqual([code, expect.stringMatching(/client: words that .* are left out; check/)]);
+  },
+);
+
+test("a password too short to be looked for keeps all that a broker says out of the line", () => {
+  const { access, handOver } = login();
+  handOver("q7");
+  expect(accessError(refusal("no such user"), access).message).toContain("in: words that may repeat");
+});
+
+test("a file that cannot be read is named, whatever the password is", () => {
+  const { access, handOver } = login();
+  handOver("open");
+  const gone = new Error("Failed to connect: ENOENT: no such file or directory, open '/x'");
+  expect(accessError(gone, access).message).toContain("cannot be read: ENOENT: no such file or directory, open '/x'");
+});
+
+test("what a broker says is no file's fault, whatever its words begin with", () => {
+  const { access, handOver } = login();
+  handOver(STAPLE);
+  const refused = new kafkajs.KafkaJSProtocolError(Object.assign(new Error(`ENOENT: ${STAPLE}`), { code: 44 }));
+  const { code, message } = accessError(refused, access);
+  expect([code, message]).toEqual(["KAFKA_UNREACHABLE", expect.not.stringContaining(STAPLE)]);
 });
 
 test.each([
@@ -66,6 +153,19 @@ test.each([
     "KAFKA_FILE",
     expect.stringContaining("no regular file, read '/dev/zero'"),
   ]);
+});
+
+test("a password in what is larger than a password can be is not read, and the line says so", () => {
+  const { access, passwordFile } = login();
+  writeFileSync(passwordFile, "x".repeat((1 << 20) + 1));
+  let said: unknown;
+  try {
+    passwordOf(access.sasl);
+  } catch (error) {
+    said = error;
+  }
+  const { code, message } = accessError(said, access);
+  expect([code, message]).toEqual(["KAFKA_FILE", expect.stringContaining(`larger than 1 MiB, read '${passwordFile}'`)]);
 });
 
 test("what brokers answer, and what is no error of theirs, stays as it is", () => {
