@@ -7,6 +7,7 @@ import { TOPICS } from "../../schema/topics.ts";
 import type { LogMessage } from "../support/kafka.ts";
 import { TestCluster } from "../support/kafka-cluster.ts";
 import { CODES, type Fault } from "../support/kafka-proxy.ts";
+import { SeenNumbers } from "./seen-numbers.ts";
 import { Writer } from "./writer-process.ts";
 
 /** What a reconciliation does. */
@@ -105,7 +106,7 @@ export async function reconcile(plan: ReconciliationPlan): Promise<Reconciliatio
 /** What stands in a topic, counted without keeping the messages: there may be more than memory has room for. */
 export class TopicCount {
   private messages = 0;
-  private readonly seen = new Set<number>();
+  private readonly seen = new SeenNumbers();
   private readonly newest = new Map<string, number>();
   private disorder = 0;
 
@@ -113,8 +114,7 @@ export class TopicCount {
   readonly take = ({ key, value }: Pick<LogMessage, "key" | "value">): void => {
     const { n } = JSON.parse(value.toString()) as { n: number };
     this.messages += 1;
-    if (this.seen.has(n)) return;
-    this.seen.add(n);
+    if (!this.seen.add(n)) return;
     if (n < (this.newest.get(key) ?? -1)) this.disorder += 1;
     this.newest.set(key, n);
   };

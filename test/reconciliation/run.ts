@@ -19,6 +19,7 @@ const OUTBOX_MIB = 4096;
  * three brokers a quarter as often, and prints what became of the records. Ends with status 1 where one is missing, twice
  * where it must not be, or out of order. `npm run reconcile -- outage [MINUTES]`: an outage of an hour, or so many
  * minutes, at 2,000 records a second, as fast as they are taken; status 1, too, where they are not drained ten times as fast.
+ * Status 2 where this machine has no broker.
  */
 async function main([what = "200", ...words]: readonly string[]): Promise<number> {
   const missing = await kafkaMissing();
