@@ -13,7 +13,10 @@ declare const WebAssembly: {
   }) => { readonly buffer: ArrayBuffer };
 };
 
-/** Octets that a source reads at a time: half of them leaves room for the tables in most processors' second cache. */
+/**
+ * Octets that a source reads at a time: half of them leaves room for the tables in most processors' second cache. At least
+ * MIN_WINDOW_OCTETS of capture files.
+ */
 export const INPUT_OCTETS = 524_288;
 
 /**
@@ -85,15 +88,17 @@ export class OctetRing implements PacketMemory {
   /**
    * The address of the source's next INPUT_OCTETS, which are its own until it asks again. They are in the ring, unless that
    * was filled with octets that nobody keeps: in every stretch that ends here at least half of what was written is kept. So
-   * what was kept last is there, as much of it as half of the ring has room for, less three times INPUT_OCTETS: the window
-   * in which the oldest of it lies, the one that is lent now, and what is left out before that at the ring's end.
+   * of octets that a source reads, what was kept last is there, (size - 3 * INPUT_OCTETS) / 2 of it: the three are the window
+   * in which the oldest of it lies, the one that is lent now, and what is left out before that at the ring's end. Nothing is
+   * promised of octets from elsewhere, which may come in any number before a source asks.
    */
   nextInput(): number {
+    // What was staged in vain counts as written neither in this stretch nor, as room that came back, in the next.
+    this.unstage();
     const more = this.written - this.writtenBefore - 2 * (this.kept - this.keptBefore);
     this.wasted = Math.min(Math.max(this.wasted + more, 0), this.size);
     this.writtenBefore = this.written;
     this.keptBefore = this.kept;
-    this.unstage();
     this.lentFrom = 0;
     this.lentTo = 0;
     if (this.wasted > 0 || !this.lends) return this.inputAt;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { MIN_WINDOW_OCTETS } from "../../src/capture-file/capture-decoder.ts";
 import { INPUT_OCTETS, OctetRing } from "../../src/octets/octet-ring.ts";
 
 const KIB = 1024;
@@ -191,4 +192,70 @@ test("nothing is staged that has no room beside what a source has", () => {
   const large = new Uint8Array(700 * KIB).fill(2);
   ring.stage(large, 0, large.length, large.length);
   expect(ring.octets.subarray(at, at + INPUT_OCTETS).every((octet) => octet === 1)).toBe(true);
+});
+
+test("what was staged in vain pays for nothing that is written behind it", () => {
+  const ring = new OctetRing(4 * INPUT_OCTETS, 0);
+  const block = new Uint8Array(250 * KIB);
+  ring.keep(block, 0, block.length);
+  ring.stage(block, 0, block.length, block.length);
+  expect(input(ring, 1, 0, 0.3 * INPUT_OCTETS).at).toBeLessThan(ring.size);
+  // Of what was written since, three tenths were kept.
+  expect(ring.nextInput()).toBeGreaterThanOrEqual(ring.size);
+});
+
+test("what was staged in vain is no reason to lend nothing", () => {
+  const ring = new OctetRing(4 * INPUT_OCTETS, 0);
+  ring.stage(new Uint8Array(64 * KIB), 0, 64 * KIB, 64 * KIB);
+  expect(ring.nextInput()).toBeLessThan(ring.size);
+});
+
+test("what has no room before or behind what a source has goes to the ring's begin, and never beyond its end", () => {
+  const behind = 256 * KIB;
+  const ring = new OctetRing(2 * INPUT_OCTETS + 128 * KIB, behind);
+  ring.octets.fill(9, ring.size);
+  ring.keep(new Uint8Array(100 * KIB), 0, 100 * KIB);
+  input(ring, 1, 0, INPUT_OCTETS);
+  const { at } = input(ring, 1, 0, INPUT_OCTETS);
+  for (let n = 0; n < 8; n++) {
+    const block = new Uint8Array(200 * KIB).fill(2);
+    const address = ring.keep(block, 0, block.length) % ring.size;
+    expect(ring.octets.subarray(address, address + block.length).equals(block)).toBe(true);
+  }
+  expect(ring.octets.subarray(ring.size).every((octet) => octet === 9)).toBe(true);
+  expect(ring.octets.subarray(at, at + INPUT_OCTETS).every((octet) => octet === 1)).toBe(true);
+});
+
+test("what a source has of the ring is not copied into it once more", () => {
+  const ring = new OctetRing(4 * INPUT_OCTETS, 0);
+  const { at } = input(ring, 1, 0, 0);
+  const { reached } = ring;
+  ring.stage(ring.block, at, at + 64 * KIB, 64 * KIB);
+  expect([ring.reached, ring.keep(ring.block, at, 64 * KIB)]).toEqual([reached, at]);
+});
+
+test.each([
+  [2 * INPUT_OCTETS - 1, false],
+  [2 * INPUT_OCTETS, true],
+])("a ring of %d octets is lent to a source: %s", (size, isLent) => {
+  const ring = new OctetRing(size, 0);
+  for (let n = 0; n < 3; n++) expect(input(ring, 1, 0, INPUT_OCTETS).at < size).toBe(isLent);
+});
+
+test("what a source has given back is written over again, and is its own no more", () => {
+  const ring = new OctetRing(4 * INPUT_OCTETS, 0);
+  const block = new Uint8Array(256 * KIB);
+  const keep = () => ring.keep(block, 0, block.length);
+  keep();
+  const { at } = input(ring, 1, 0, 0);
+  expect(ring.nextInput()).toBeGreaterThanOrEqual(ring.size);
+  const places = Array.from({ length: 17 }, keep);
+  // Nothing is left out, round the whole ring.
+  expect(places).toEqual(places.map((_, n) => INPUT_OCTETS + (n + 1) * block.length));
+  // Octets of an address that a source once had are somebody else's by now.
+  expect(ring.keep(ring.block, at, KIB)).toBe(INPUT_OCTETS + (places.length + 1) * block.length);
+});
+
+test("a source is lent as much as any record of a capture file takes", () => {
+  expect(new OctetRing(0, 0).inputOctets).toBeGreaterThanOrEqual(MIN_WINDOW_OCTETS);
 });
