@@ -1,6 +1,5 @@
 import { realpathSync } from "node:fs";
 import type { Readable } from "node:stream";
-import { MIN_WINDOW_OCTETS } from "../../src/capture-file/capture-decoder.ts";
 import { INPUT_OCTETS } from "../../src/octets/octet-ring.ts";
 import type { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
@@ -10,8 +9,8 @@ import { sourceNames } from "./source-name.ts";
 
 /** Files read together. Each has a window, so this bounds the memory: 128 MiB. */
 export const MAX_FILES = 256;
-/** Window of each file: of a single one it is moved into a pipeline's memory as a whole. */
-const WINDOW_OCTETS = Math.max(INPUT_OCTETS, MIN_WINDOW_OCTETS);
+/** Window of each file: of a single one it is moved into a pipeline's memory as a whole, so it is no larger than that takes. */
+const WINDOW_OCTETS = INPUT_OCTETS;
 
 /** Capture files that form one observation. */
 export interface Captures {

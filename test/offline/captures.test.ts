@@ -1,15 +1,21 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import { MAX_FILES, openCaptures, readCaptures } from "../../collectors/offline/captures.ts";
+import { describe, expect, it, vi } from "vitest";
+import { attach, MAX_FILES, openCaptures, readCaptures } from "../../collectors/offline/captures.ts";
 import { INPUT_OCTETS, OctetRing } from "../../src/octets/octet-ring.ts";
+import { Pipeline } from "../../src/pipeline.ts";
 import { pcapFile } from "../support/pcap.ts";
 import { PcapngWriter } from "../support/pcapng.ts";
+import { CollectedStreams, keeping } from "../support/pipeline-run.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { folder, packet, pcapAt, put, streams } from "./files.ts";
+
+/** What Linux gives of a pipe at a time. */
+const PIPE_OCTETS = 65_536;
 
 interface Seen {
   readonly name: string;
@@ -183,6 +189,46 @@ describe("one file", () => {
       input?.close();
       expect([seen.length, seen.indexOf(false), isInRing]).toEqual([700, -1, ringOctets > INPUT_OCTETS]);
     }
+  });
+
+  it("comes into memory of the pipeline that it is attached to; where there are two, neither does", async () => {
+    const dir = folder();
+    const paths = [put(dir, "a.pcap", pcapAt([1, 2])), put(dir, "b.pcap", pcapAt([3, 4]))];
+    for (const count of [1, 2]) {
+      const { inputs } = await openCaptures(paths.slice(0, count), streams().stdin);
+      const pipeline = new Pipeline(keeping([], new CollectedStreams()));
+      attach(inputs, pipeline);
+      const isThere = inputs.map(({ input }) => input.vector.block === pipeline.memory.block);
+      expect(isThere).toEqual(count === 1 ? [true] : [false, false]);
+      expect(inputs.map(({ input }) => [...input.vector.source.subarray(0, 2)])).toEqual(
+        [
+          [0, 0],
+          [1, 1],
+        ].slice(0, count),
+      );
+      for (const { input } of inputs) input.close();
+    }
+  });
+
+  it("has room for a whole piece of a pipe in each window, and no window for each piece", async () => {
+    const capture = pcapFile(Array.from({ length: 2_000 }, (_, i) => packet(i, 1, 1_000)));
+    const pieces = Array.from({ length: Math.ceil(capture.length / PIPE_OCTETS) }, (_, i) =>
+      capture.subarray(i * PIPE_OCTETS, (i + 1) * PIPE_OCTETS),
+    );
+    const { inputs } = await openCaptures(["-"], Readable.from(pieces));
+    const [input] = inputs.map((one) => one.input);
+    const ring = new OctetRing(65_536, 0);
+    const windows = vi.spyOn(ring, "nextInput");
+    input?.readInto(ring);
+    const taken: number[] = [];
+    await readCaptures(
+      input === undefined ? [] : [input],
+      () => {},
+      async () => taken.push(input?.taken ?? 0) > 0,
+    );
+    expect(taken).toEqual(pieces.map((_, i) => Math.min((i + 1) * PIPE_OCTETS, capture.length)));
+    // Eight pieces are a window; what is not decoded yet takes the room of one.
+    expect(windows.mock.calls.length).toBeLessThanOrEqual(Math.ceil(pieces.length / 7));
   });
 
   it("is never held as a whole: reading stops when its taker says so", async () => {
