@@ -1,5 +1,5 @@
 ;; What TypeScript does slowly with octets: copying, and the sum under checksums. Both work inside the memory of an
-;; OctetArena. test/octets/kernel.test.ts assembles this file into kernel-binary.ts (`npm run kernel`), and holds it against
+;; OctetRing. test/octets/kernel.test.ts assembles this file into kernel-binary.ts (`npm run kernel`), and holds it against
 ;; the plain form in kernel.ts.
 (module
   (import "arena" "memory" (memory 1 65536))
