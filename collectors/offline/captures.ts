@@ -5,6 +5,7 @@ import type { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { CaptureInput } from "./capture-input.ts";
+import { Interruption } from "./interruption.ts";
 import { sourceNames } from "./source-name.ts";
 
 /** Files read together. Each has a window, so this bounds the memory: 128 MiB. */
@@ -28,9 +29,14 @@ export interface NamedInput {
 
 /**
  * Opens all files and reads their first packets, so that what cannot be read is known before the first record. A path
- * that is given twice is read once. Throws an OperationalError for more than MAX_FILES.
+ * that is given twice is read once. Where a signal comes while the first packets do not, there are no inputs. Throws an
+ * OperationalError for more than MAX_FILES.
  */
-export async function openCaptures(paths: readonly string[], stdin: Readable): Promise<Captures> {
+export async function openCaptures(
+  paths: readonly string[],
+  stdin: Readable,
+  interruption = new Interruption(null),
+): Promise<Captures> {
   const files = distinct(paths);
   if (files.length > MAX_FILES) {
     throw new OperationalError(
@@ -40,21 +46,35 @@ export async function openCaptures(paths: readonly string[], stdin: Readable): P
   }
   const block = new Uint8Array(files.length * WINDOW_OCTETS);
   const names = sourceNames(files);
-  const inputs: NamedInput[] = [];
-  const unreadable: string[] = [];
+  const opened: (NamedInput | string)[] = [];
   for (const [i, path] of files.entries()) {
     try {
       const input = new CaptureInput(path, stdin, block, i * WINDOW_OCTETS, (i + 1) * WINDOW_OCTETS);
-      const problem = await input.begins();
-      if (problem === null) inputs.push({ name: names[i] ?? path, input });
-      else {
-        unreadable.push(problem);
-        input.close();
-      }
+      opened.push({ name: names[i] ?? path, input });
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error;
-      unreadable.push(error.message);
+      opened.push(error.message);
     }
+  }
+  // Not before: to open a FIFO that nobody writes to holds the process up, and then a signal shall end that.
+  interruption.listen();
+  const inputs: NamedInput[] = [];
+  const unreadable: string[] = [];
+  for (const one of opened) {
+    if (typeof one === "string") {
+      unreadable.push(one);
+      continue;
+    }
+    const problem = await interruption.before(one.input.begins(), null);
+    if (problem === null) inputs.push(one);
+    else {
+      unreadable.push(problem);
+      one.input.close();
+    }
+  }
+  if (interruption.signal !== null) {
+    for (const { input } of inputs) input.close();
+    return { inputs: [], unreadable };
   }
   inputs.sort((a, b) => compare(a.input.nextMicros, b.input.nextMicros) || compare(a.name, b.name));
   return { inputs, unreadable };
@@ -73,28 +93,31 @@ export function attach(inputs: readonly NamedInput[], pipeline: Pipeline): void 
 
 /**
  * Hands every packet of the files to `take`, merged by time, in vectors that are valid until it returns. `turn` is
- * called for each piece read: it may wait (output, other work), and ends the reading when it says false.
+ * called for each piece read: it may wait (output, other work), and ends the reading when it says false. So does a
+ * signal, also while the next piece does not come.
  */
 export async function readCaptures(
   inputs: readonly CaptureInput[],
   take: (vector: PacketVector) => void,
   turn: () => Promise<boolean>,
+  interruption = new Interruption(null),
 ): Promise<void> {
   const [only] = inputs;
-  if (inputs.length === 1 && only !== undefined) await readOne(only, take, turn);
-  else await readMerged(inputs, take, turn);
+  if (inputs.length === 1 && only !== undefined) await readOne(only, take, turn, interruption);
+  else await readMerged(inputs, take, turn, interruption);
 }
 
 async function readOne(
   input: CaptureInput,
   take: (vector: PacketVector) => void,
   turn: () => Promise<boolean>,
+  interruption: Interruption,
 ): Promise<void> {
   if (input.vector.length === 0) return;
   do {
     do take(input.vector);
     while (input.decode());
-  } while ((await turn()) && (await input.next()));
+  } while ((await turn()) && (await interruption.before(input.next(), false)));
 }
 
 /**
@@ -105,6 +128,7 @@ async function readMerged(
   inputs: readonly CaptureInput[],
   take: (vector: PacketVector) => void,
   turn: () => Promise<boolean>,
+  interruption: Interruption,
 ): Promise<void> {
   const merged = new PacketVector();
   const live = inputs.filter((input) => input.vector.length > 0);
@@ -135,7 +159,10 @@ async function readMerged(
         if (merged.length > 0) take(merged);
         merged.clear();
         if (!(await turn())) return;
-        if (!(await input.next())) heap[0] = heap[--size] ?? 0;
+        const goesOn = await interruption.before(input.next(), false);
+        // What the other files have read lies behind what this one would have brought.
+        if (interruption.signal !== null) return;
+        if (!goesOn) heap[0] = heap[--size] ?? 0;
       }
     }
     cursors[first] = cursor;

@@ -2,6 +2,7 @@ import { Argument, Command, InvalidArgumentError } from "commander";
 import { readListenAddress } from "../../schema/configuration/listen-address.ts";
 import { ASSIGNED_PORTS, UDP_ENCAPSULATIONS, type UdpEncapsulation } from "../../schema/encapsulation.ts";
 import { MAX_FILES } from "./captures.ts";
+import { Interruption } from "./interruption.ts";
 import { type ReadOptions, read } from "./reading.ts";
 
 const HELP = `
@@ -12,9 +13,12 @@ packets are merged by time, in whatever order the files are named, and a packet
 that two files saw counts once. In records a file stands as the agent of its
 name: router1.pcap.gz is router1.
 
+The first SIGINT (Ctrl-C) or SIGTERM is the end of what is read: what came
+before is told as at the end of a file. A second one ends it at once.
+
 Exit status: 0 every file was read to its end; 1 one was cut short or damaged,
 and what could be read of it was reported; 2 one could not be read at all, or
-the command line is wrong.
+the command line is wrong; 130 SIGINT ended it, 143 SIGTERM did.
 
 Examples:
   Which MPTCP sessions are in a capture?
@@ -56,7 +60,7 @@ export function command(): Command {
     .option("--tunnel-depth <number>", "most delivery headers around a packet, 1 to 16", tunnelDepth, 4)
     .addHelpText("after", HELP)
     .action(async (files: string[], options: ReadOptions) => {
-      process.exitCode = await read(files, options, process);
+      process.exitCode = await read(files, options, process, new Interruption(process));
     });
 }
 

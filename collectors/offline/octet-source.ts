@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { OperationalError } from "../runtime/errors.ts";
 
@@ -13,7 +14,7 @@ export interface OctetSource {
   close(): void;
 }
 
-/** A file by its path, or a FIFO or device. */
+/** A file by its path, or a device. */
 class FileSource implements OctetSource {
   readonly size: number | null;
   taken = 0;
@@ -98,6 +99,8 @@ export function openSource(path: string, stdin: Readable): OctetSource {
       closeSync(descriptor);
       throw Object.assign(new Error(), { code: "EISDIR" });
     }
+    // A read of one that waits for its writer would keep signals out.
+    if (about.isFIFO()) return new StreamSource(new Socket({ fd: descriptor, readable: true, writable: false }));
     return new FileSource(descriptor, about.isFile() ? about.size : null);
   } catch (error) {
     throw new OperationalError("capture-unreadable", `${path}: ${reasonOf(error)}`, { cause: error });

@@ -9,6 +9,7 @@ import { styleFor, widthOf } from "../terminal/style.ts";
 import { printable } from "../terminal/text.ts";
 import type { CaptureInput } from "./capture-input.ts";
 import { attach, type Captures, openCaptures, readCaptures } from "./captures.ts";
+import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
@@ -37,13 +38,18 @@ export interface ReadStreams {
 
 /**
  * Reads capture files through the pipeline and reports on standard output. Returns the exit status: 0, 1 when a file was
- * cut short or damaged, 2 when one cannot be read at all (then none is). Throws an OperationalError when the options do
- * not go together, or when the streams folder or standard output cannot be written.
+ * cut short or damaged, 2 when one cannot be read at all (then none is), 130 or 143 where a signal was the end. Throws an
+ * OperationalError when the options do not go together, or when the streams folder or standard output cannot be written.
  */
-export async function read(paths: readonly string[], options: ReadOptions, streams: ReadStreams): Promise<number> {
+export async function read(
+  paths: readonly string[],
+  options: ReadOptions,
+  streams: ReadStreams,
+  interruption = new Interruption(null),
+): Promise<number> {
   checkOptions(options);
   const say = (line: string) => streams.stderr.write(`rejoin: ${printable(line)}\n`);
-  const captures = await openCaptures(paths, streams.stdin);
+  const captures = await openCaptures(paths, streams.stdin, interruption);
   try {
     if (captures.unreadable.length > 0) {
       for (const line of captures.unreadable) say(line);
@@ -51,16 +57,19 @@ export async function read(paths: readonly string[], options: ReadOptions, strea
     }
     const files = options.streams === undefined ? null : new StreamFiles(options.streams);
     const faults: unknown[] = [];
-    const closed = await run(captures, options, streams, files, (error) => {
+    const fault = (error: unknown) => {
       if (faults.length === 0) faults.push(error);
-    });
+    };
+    const closed = await run(captures, options, streams, files, fault, interruption);
     const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
     for (const line of damages) say(line);
+    if (interruption.signal !== null) say(`interrupted (${interruption.signal}): the rest was not read`);
     files?.close();
     // All the same the report is out; the packets that are missing from it stand there as `pipeline/fault`.
     if (faults.length > 0) throw faults[0];
-    return damages.length > 0 && !closed ? 1 : 0;
+    return interruption.exitStatus || (damages.length > 0 && !closed ? 1 : 0);
   } finally {
+    interruption.release();
     for (const { input } of captures.inputs) input.close();
   }
 }
@@ -91,6 +100,7 @@ async function run(
   streams: ReadStreams,
   files: StreamFiles | null,
   fault: (error: unknown) => void,
+  interruption: Interruption,
 ): Promise<boolean> {
   const inputs = captures.inputs.map(({ input }) => input);
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
@@ -123,7 +133,7 @@ async function run(
     return !output.closed;
   };
   try {
-    await readCaptures(inputs, take, turn);
+    await readCaptures(inputs, take, turn, interruption);
     if (!output.closed) {
       pipeline.finish("end-of-input");
       report.end(pipeline.totals());
