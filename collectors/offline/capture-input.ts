@@ -5,6 +5,7 @@ import type { PacketMemory } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { type Compression, compressionOf, ExpandedSource, ExpansionError } from "./expanded-source.ts";
 import { type OctetSource, openSource } from "./octet-source.ts";
+import { TimeSteps } from "./time-steps.ts";
 
 /** With less room than this behind what was read, the next octets come into another window. */
 const LEAST_ROOM_OCTETS = 65_536;
@@ -20,6 +21,7 @@ export class CaptureInput {
   readonly vector = new PacketVector();
   /** Why the file could not be read to its end, with its name and the offset; null while nothing is wrong. */
   damage: string | null = null;
+  private readonly steps = new TimeSteps();
   private source: OctetSource;
   private compression: Compression | null = null;
   private decoder: CaptureDecoder | null = null;
@@ -60,6 +62,11 @@ export class CaptureInput {
   /** Stored octets taken so far. */
   get taken(): number {
     return this.source.taken;
+  }
+
+  /** That packets read so far are not in the order of their times, as one line; null where they are. */
+  get disorder(): string | null {
+    return this.steps.line(this.path, this.title);
   }
 
   /** Microseconds of the next packet; infinite when there is none. */
@@ -113,6 +120,7 @@ export class CaptureInput {
     this.vector.clear();
     if (this.decoder === null) return false;
     this.at = this.decoder.decode(this.vector, this.at, this.end);
+    this.steps.look(this.vector);
     return this.vector.length > 0;
   }
 

@@ -63,6 +63,7 @@ export async function read(
     const closed = await run(captures, options, streams, files, fault, interruption);
     const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
     for (const line of damages) say(line);
+    for (const { input } of captures.inputs) if (input.disorder !== null) say(input.disorder);
     if (interruption.signal !== null) say(`interrupted (${interruption.signal}): the rest was not read`);
     files?.close();
     // All the same the report is out; the packets that are missing from it stand there as `pipeline/fault`.

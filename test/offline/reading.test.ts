@@ -233,6 +233,24 @@ it("says what is wrong with the streams folder and with standard output", async 
   );
 });
 
+describe("a file that is not in the order of its times", () => {
+  it("is named at the end, with how many packets are earlier than one before them, and by how much", async () => {
+    const dir = folder();
+    const ordered = put(dir, "a.pcap", pcapAt([1_000, 2_000, 2_000, 1_900, 3_000]));
+    const one = put(dir, "b.pcap", pcapAt([1_000, 3_000, 2_899, 4_000]));
+    const many = put(dir, "c.pcap", pcapAt([900_000, 10_000, 500_000, 899_950, 900_001]));
+    const { status, out, err } = await reading([ordered, one, many]);
+    expect([status, out]).toEqual([0, "0 sessions of 0 subflows in 14 packets\n"]);
+    expect(err.trimEnd().split("\n")).toEqual([
+      `rejoin: ${one}: 1 packet is earlier than one before it, up to 0.10 ms; put it in order first: reordercap ${one} ordered.pcapng`,
+      `rejoin: ${many}: 2 packets are earlier than one before them, up to 890 ms; put it in order first: reordercap ${many} ordered.pcapng`,
+    ]);
+    expect((await reading(["-"], {}, pcapAt([2_000, 1]))).err).toMatch(
+      /^rejoin: standard input: 1 .* reordercap FILE /,
+    );
+  });
+});
+
 it("draws progress on a terminal, and takes it away before what follows", async () => {
   const { texts, ...io } = streams();
   await read(ROUTERS, {}, { ...io, stderr: Object.assign(io.stderr, { isTTY: true }) });
