@@ -1,6 +1,17 @@
-import { type ErrorCode, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
-import { OperationalError } from "./errors.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { isUtf8 } from "node:buffer";
+import {
+  type ErrorCode,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from "yaml";
+import { OperationalError, systemWords } from "./errors.ts";
+import { readRegularOctets } from "./regular-file.ts";
 
 /** A configuration file as it stands there. */
 export interface ConfigurationFile {
@@ -27,14 +38,21 @@ const TROUBLES: Readonly<Partial<Record<ErrorCode, string>>> = {
   TAG_RESOLVE_FAILED: "a tag (!) that is unknown here or does not fit; put text in quotes",
 };
 
-/** Reads a YAML file. Throws an OperationalError when it cannot be read, or is no YAML of one document. */
+/** That a bracket is not closed, for which the parser has the code of an indentation; null for what is another trouble. */
+function unclosed({ code, message }: YAMLError): string | null {
+  const end = code === "BAD_INDENT" ? / end with a ([\]}])$/.exec(message)?.[1] : undefined;
+  if (end === undefined) return null;
+  return `a bracket (${end === "]" ? "[" : "{"}) that is not closed, or what is in it is not indented`;
+}
+
+/** Reads a YAML file. Throws an OperationalError when it cannot be read, is not UTF-8, or is no YAML of one document. */
 export function readConfigurationFile(file: string): ConfigurationFile {
   const lines = new LineCounter();
   const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
   const [trouble] = [...document.errors, ...document.warnings];
   if (trouble !== undefined) {
     const { line } = lines.linePos(trouble.pos[0]);
-    const what = TROUBLES[trouble.code] ?? "something is out of place; put text in quotes";
+    const what = unclosed(trouble) ?? TROUBLES[trouble.code] ?? "something is out of place; put text in quotes";
     throw new OperationalError("CONFIGURATION", `${file}:${line}: this is no YAML: ${what}`);
   }
   return {
@@ -90,13 +108,15 @@ function offsetOf(node: unknown, path: readonly PropertyKey[]): number | undefin
 }
 
 function readText(file: string): string {
+  let octets: Buffer;
   try {
-    return readRegularFile(file);
+    octets = readRegularOctets(file);
   } catch (error) {
-    throw new OperationalError("CONFIGURATION", `${file}: cannot be read: ${text(error)}`, { cause: error });
+    throw new OperationalError("CONFIGURATION", `${file}: cannot be read: ${systemWords(error)}`, { cause: error });
   }
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!isUtf8(octets)) {
+    const what = "is not UTF-8 text; convert it, such as: iconv -f UTF-16 -t UTF-8";
+    throw new OperationalError("CONFIGURATION", `${file}: ${what}`);
+  }
+  return octets.toString("utf8");
 }

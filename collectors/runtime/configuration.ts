@@ -44,8 +44,10 @@ export interface Configuration<P extends ProgramName> {
 export class ConfigurationError extends OperationalError {
   readonly faults: readonly string[];
 
-  constructor(faults: readonly string[]) {
-    const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  /** `check` is the command that tells all of them. */
+  constructor(faults: readonly string[], check: string | null) {
+    const all = check === null ? "" : `: ${check}`;
+    const more = faults.length > 1 ? ` (and ${faults.length - 1} more${all})` : "";
     super("CONFIGURATION", `${faults[0]}${more}`);
     this.faults = faults;
   }
@@ -105,7 +107,10 @@ class Loading<P extends ProgramName> {
         }
       }
     }
-    if (!parsed.success || this.faults.length > 0) throw new ConfigurationError(this.faults);
+    if (!parsed.success || this.faults.length > 0) {
+      const { file } = this.sources;
+      throw new ConfigurationError(this.faults, file === null ? null : `rejoin config check ${this.program} ${file}`);
+    }
     return { values: parsed.data, references: this.references };
   }
 

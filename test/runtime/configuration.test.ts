@@ -184,7 +184,13 @@ describe("a fault shows no secret that", () => {
 
 describe("is refused, with file, line and key:", () => {
   it.each([
-    ["no YAML", "a: [", /^collector\.yaml:2: this is no YAML: /],
+    ["a bracket", "a: [", /^collector\.yaml:2: this is no YAML: a bracket \(\[\) that is not closed, or /],
+    ["a bracket within one", "a: [{b: 1\nname: b", /^collector\.yaml:3: this is no YAML: a bracket \(\{\) that is not/],
+    [
+      "an indentation",
+      "a:\n    b: 1\n  c: 1",
+      /^collector\.yaml:4: this is no YAML: an indentation that does not fit$/,
+    ],
     ["a key twice", "name: a\nname: b", /^collector\.yaml:3: this is no YAML: a key is there twice/],
     ["two documents", "name: a\n---\nname: b", /^collector\.yaml:3: this is no YAML: /],
     ["an unknown tag", "name: !x a", /^collector\.yaml:2: this is no YAML: /],
@@ -268,6 +274,22 @@ describe("is refused, with file, line and key:", () => {
   it("all faults of a file at once, the first of them in the message", () => {
     const text = "name: 7\nlisten: {dup: []}\n";
     expect(faultsOf(text)).toHaveLength(2);
-    expect(() => load(text)).toThrow(/collector\.yaml:1: name: must be text, or null, not 7 \(and 1 more\)$/);
+    expect(() => load(text)).toThrow(
+      /collector\.yaml:1: name: must be text, or null, not 7 \(and 1 more: rejoin config check collector .*collector\.yaml\)$/,
+    );
+    const ofOptions = () => loadConfiguration("agent", { file: null, environment: {}, options: [] });
+    expect(ofOptions).not.toThrow(/config check/);
+  });
+
+  it("what is not UTF-8", () => {
+    writeFileSync(file, Buffer.from("name: \xff\xfe\n", "latin1"));
+    expect(() => loadConfiguration("collector", { file, environment: {}, options: [] })).toThrow(
+      /collector\.yaml: is not UTF-8 text; convert it, such as: iconv -f UTF-16 -t UTF-8$/,
+    );
+  });
+
+  it("a name that is too long, once", () => {
+    const long = { file: "n".repeat(300), environment: {}, options: [] };
+    expect(() => loadConfiguration("collector", long)).toThrow(/^n{300}: cannot be read: the name is too long$/);
   });
 });
