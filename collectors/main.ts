@@ -76,9 +76,13 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-/** `help`, `help VERB` as `--help`, `VERB --help`: a verb's page is loaded only when its name comes first. */
+/**
+ * `help`, `help VERB` as `--help`, `VERB --help`: a verb's page is loaded only when its name comes first. A verb that is
+ * none has no page: without the rest of the line it is refused.
+ */
 function helpAsOption(words: readonly string[]): readonly string[] {
   const [first, verb, ...rest] = words;
+  if (first !== undefined && first !== "help" && !first.startsWith("-") && !Object.hasOwn(VERBS, first)) return [first];
   if (first !== "help") return words;
   if (verb === undefined) return ["--help"];
   return Object.hasOwn(VERBS, verb) ? [verb, "--help"] : [verb, ...rest];

@@ -32,6 +32,12 @@ describe.skipIf(unmet)(titled("the command line", unmet), () => {
 
   it.each([
     ["a verb that is none", ["raed"], "unknown command 'raed' (Did you mean read?)"],
+    ["help of a verb that is none, as an option", ["reed", "--help"], "unknown command 'reed' (Did you mean read?)"],
+    [
+      "an agent's status without a socket",
+      ["agent", "--status"],
+      "no status socket is named: rejoin agent --status SOCKET, or --config FILE where it says status.socket",
+    ],
     ["help of a verb that is none", ["help", "toString"], "unknown command 'toString'"],
     [
       "a name that a terminal would obey",

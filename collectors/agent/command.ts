@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Logger } from "pino";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
+import { variableOf } from "../../schema/configuration/programs.ts";
 import { loadLibc } from "../linux/libc.ts";
 import { becomeUser, CAP_NET_ADMIN, CAP_NET_RAW } from "../linux/privileges.ts";
 import type { AdminAddress } from "../runtime/admin-server.ts";
@@ -99,7 +100,7 @@ export function command(): Command {
     .action(async ({ config, status, printRules, standalone, clean }: Errands, command: Command) => {
       if (clean) return removeLeftovers();
       const read = () => configurationOf(command).values;
-      if (status !== undefined) return printStatus(status === true ? read().status.socket : status);
+      if (status !== undefined) return printStatus(status === true ? namedSocket(config, read) : status);
       if (standalone && !printRules) throw new OperationalError("usage", "--standalone goes with --print-rules");
       if (!printRules) return run(read(), config === undefined ? null : read);
       process.stdout.write(await rulesOf(read(), standalone));
@@ -115,9 +116,17 @@ interface Errands {
   readonly clean: boolean;
 }
 
+/** The status socket of the configuration; where nothing can name one, what else an agent needs is not asked for. */
+function namedSocket(config: string | undefined, read: () => AgentConfiguration): string | null {
+  const variable = process.env[variableOf("agent", ["status", "socket"])];
+  return config === undefined && variable === undefined ? null : read().status.socket;
+}
+
 async function printStatus(socket: string | null): Promise<void> {
-  if (socket === null)
-    throw new OperationalError("usage", "say whom to ask: --status SOCKET, or status.socket in --config");
+  if (socket === null) {
+    const how = "rejoin agent --status SOCKET, or --config FILE where it says status.socket";
+    throw new OperationalError("usage", `no status socket is named: ${how}`);
+  }
   process.stdout.write(`${JSON.stringify(statusOf(await askStatus(socket), socket), null, 2)}\n`);
 }
 
