@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { OperationalError } from "../runtime/errors.ts";
+import { OperationalError, systemWords } from "../runtime/errors.ts";
 
 /** Octets of one file in order, pulled by whoever has room for them. */
 export interface OctetSource {
@@ -39,8 +39,8 @@ class FileSource implements OctetSource {
   }
 }
 
-/** A stream, such as standard input: read as it comes, whatever stands behind it. */
-class StreamSource implements OctetSource {
+/** A stream of octets, such as standard input: read as it comes, whatever stands behind it. */
+export class StreamSource implements OctetSource {
   readonly size = null;
   taken = 0;
   private readonly stream: Readable;
@@ -70,12 +70,15 @@ class StreamSource implements OctetSource {
   }
 }
 
-/** What to tell about a failed call on a file, by its error code. */
-function reasonOf(error: unknown): string {
+/** What to tell about a failed call on the file at `path`, by its error code. */
+function reasonOf(error: unknown, path: string): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
     case "ENOENT":
-      return "no such file";
+      // Node makes a path text before anybody sees it, and what is no UTF-8 is then another name.
+      return path.includes("\ufffd")
+        ? "a name that is not UTF-8 cannot be opened; use standard input: rejoin read - < FILE"
+        : "no such file";
     case "EACCES":
     case "EPERM":
       return "no permission to read it; run as a user who may, or change its mode";
@@ -85,7 +88,7 @@ function reasonOf(error: unknown): string {
     case "ENFILE":
       return "too many open files; raise the limit (ulimit -n) or name fewer files";
     default:
-      return error instanceof Error ? error.message : String(error);
+      return systemWords(error);
   }
 }
 
@@ -103,6 +106,6 @@ export function openSource(path: string, stdin: Readable): OctetSource {
     if (about.isFIFO()) return new StreamSource(new Socket({ fd: descriptor, readable: true, writable: false }));
     return new FileSource(descriptor, about.isFile() ? about.size : null);
   } catch (error) {
-    throw new OperationalError("capture-unreadable", `${path}: ${reasonOf(error)}`, { cause: error });
+    throw new OperationalError("capture-unreadable", `${path}: ${reasonOf(error, path)}`, { cause: error });
   }
 }

@@ -198,6 +198,18 @@ describe("exit status", () => {
     ).toEqual([text, join(dir, "sub"), join(dir, "none")]);
   });
 
+  it.each([
+    ["a name that is too long", "n".repeat(300), "the name is too long"],
+    ["a name below a file", "/dev/null/a.pcap", "a part of the path is no directory"],
+    [
+      "a name that came out of other octets than UTF-8",
+      "a\ufffd\ufffd.pcap",
+      "a name that is not UTF-8 cannot be opened; use standard input: rejoin read - < FILE",
+    ],
+  ])("is 2, in a line that says why, for %s", async (_, path, why) => {
+    expect(await reading([path])).toMatchObject({ status: 2, out: "", err: `rejoin: ${path}: ${why}\n` });
+  });
+
   const root = needs("root") === undefined ? "root may read anything" : undefined;
   it.skipIf(root)(titled("is 2 without permission", root), async () => {
     const path = put(folder(), "a.pcap", pcapAt([1]), 0);
