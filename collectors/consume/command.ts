@@ -52,8 +52,8 @@ not shown.
 --from-time is the time at which records were published, not that of packets.
 With a group, --from-beginning and --from-time move it there first.
 
-Records may be JSON or MessagePack, and files may be gzip: what they are is told
-from the content-type of a message or from their first octets.
+Records may be JSON or MessagePack, and files may be gzip or zstd: what they are
+is told from the content-type of a message or from their first octets.
 
 Examples:
   A table of the sessions of a file, one row each:
@@ -90,7 +90,7 @@ is wrong.`;
 export function command(): Command {
   const consume = new Command("consume")
     .description("Prints the records of a Kafka topic, of files or of standard input, for people or as JSON lines.")
-    .argument("[FILE...]", "files of JSON lines or MessagePack records, plain or gzip; - is standard input")
+    .argument("[FILE...]", "files of JSON lines or MessagePack records, plain, gzip or zstd; - is standard input")
     .addOption(new Option("--json", "print one record per line as JSON").conflicts("detail"))
     .option("--detail", "print each session and finding in full instead of a table row")
     .option("--ended", "only the last record of each session")
@@ -144,6 +144,7 @@ async function run(files: readonly string[], options: ConsumeOptions, command: C
   } finally {
     if (printer.broken > 0) {
       complain(`${printer.broken} of ${printer.taken} records could not be read`);
+      if (printer.isTornApart) complain("a record stands on one line: jq -c . writes it so");
     }
   }
   process.exitCode = printer.broken > 0 ? 1 : 0;

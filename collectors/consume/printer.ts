@@ -30,6 +30,8 @@ export interface PrinterOptions {
   readonly count: number | null;
 }
 
+/** What `decode` says of a line that is no JSON. */
+const NOT_JSON = "not JSON";
 /** Faults that are told one by one; all are counted. */
 const MAX_FAULTS_TOLD = 10;
 
@@ -45,6 +47,8 @@ export class Printer {
   private readonly out: NodeJS.WritableStream;
   private readonly complain: (line: string) => void;
   private readonly sessions: SessionTable;
+  /** Some were no JSON. */
+  private notJson = false;
   /** The dataset whose heading was printed last. */
   private heading = "";
   /** The reader of our output has gone, as `head` does. */
@@ -63,12 +67,18 @@ export class Printer {
     });
   }
 
+  /** Not one of several was a record, and some no JSON: lines are pieces of records, as `jq .` writes them. */
+  get isTornApart(): boolean {
+    return this.taken > 1 && this.broken === this.taken && this.notJson;
+  }
+
   /** Prints one arrival; resolves, when the output can take more, to false where no more are wanted. */
   readonly take = async ({ where, decoded }: Arrival): Promise<boolean> => {
     this.taken++;
     const text = decoded.ok ? this.textOf(decoded.record) : { fault: decoded.reason };
     if ("fault" in text) {
       this.broken++;
+      this.notJson ||= text.fault === NOT_JSON;
       if (this.broken <= MAX_FAULTS_TOLD) this.complain(printable(`${where}: ${text.fault}`));
       if (this.broken === MAX_FAULTS_TOLD) this.complain("further faults are counted, not told");
       return !this.gone;

@@ -2,21 +2,22 @@ import { createReadStream } from "node:fs";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { sniff } from "../../schema/encoding.ts";
-import { OperationalError } from "../runtime/errors.ts";
+import { compressionOf, ExpandedSource, ExpansionError } from "../offline/expanded-source.ts";
+import { StreamSource } from "../offline/octet-source.ts";
+import { OperationalError, systemWords } from "../runtime/errors.ts";
 import type { Arrival } from "./arrival.ts";
 import { type RecordSplitter, splitterOf } from "./record-splitter.ts";
 
-/** First octet of a gzip member (RFC 1952 §2.3.1); no record begins with it. */
-const GZIP = 0x1f;
+const PIECE_OCTETS = 256 * 1024;
 
 /**
- * The records of a file of JSON lines or of MessagePack values, plain or gzip, told apart by the first octets; `-` is
+ * The records of a file of JSON lines or of MessagePack values, plain, gzip or zstd, told apart by the first octets; `-` is
  * standard input. Offsets count octets after decompression. Throws an OperationalError where the file cannot be read at
  * all; what is damaged inside comes as an arrival, and that there is nothing inside goes to `notice`.
  */
 export async function* recordsOfFile(path: string, notice: (line: string) => void): AsyncGenerator<Arrival> {
   const name = path === "-" ? "standard input" : path;
-  const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
+  const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: PIECE_OCTETS });
   let splitter: RecordSplitter | null = null;
   let octets = 0;
   try {
@@ -53,12 +54,27 @@ async function* decompressed(raw: Readable): AsyncGenerator<Buffer> {
   const first = await pieces.next();
   if (first.done === true) return;
   const all = prepended(first.value, pieces);
-  if (first.value[0] !== GZIP) {
-    yield* all;
+  const compression = compressionOf(first.value);
+  if (compression !== "gzip") {
+    yield* compression === null ? all : expanded(Readable.from(all));
     return;
   }
   // Errors of the source reach the reader through the decompressor; the callback has nothing to add.
   yield* pipeline(Readable.from(all), createGunzip(), () => {});
+}
+
+async function* expanded(zstd: Readable): AsyncGenerator<Buffer> {
+  const source = new ExpandedSource(new StreamSource(zstd), "zstd", new Uint8Array(0));
+  try {
+    for (;;) {
+      const piece = Buffer.allocUnsafe(PIECE_OCTETS);
+      const got = await source.read(piece, 0, piece.length);
+      if (got === 0) return;
+      yield piece.subarray(0, got);
+    }
+  } finally {
+    source.close();
+  }
 }
 
 async function* prepended(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
@@ -73,7 +89,8 @@ async function* prepended(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGene
 /** What to say of compressed data that cannot be read on. Throws what is not the data's fault. */
 function damage(error: unknown, name: string): string {
   if (error instanceof OperationalError) throw error;
-  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof ExpansionError) return error.message;
+  const { code } = error as NodeJS.ErrnoException;
   if (code === "Z_BUF_ERROR") return "the gzip data ends too early";
   if (code?.startsWith("Z_") === true) return "the gzip data is damaged";
   const words: Record<string, string> = {
@@ -81,6 +98,6 @@ function damage(error: unknown, name: string): string {
     EISDIR: "it is a directory; name the files in it",
     EACCES: "it may not be read; ask its owner or run as another user",
   };
-  const reason = words[code ?? ""] ?? message;
+  const reason = words[code ?? ""] ?? systemWords(error);
   throw new OperationalError("UNREADABLE", `cannot read ${name}: ${reason}`, { cause: error });
 }

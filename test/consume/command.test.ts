@@ -16,6 +16,19 @@ const records: object[] = NAMES.map((name) =>
 const jsonLines = records.map((record) => `${JSON.stringify(record)}\n`).join("");
 const messagePack = Buffer.concat(records.map((record) => encode(record, "msgpack")));
 
+/** A frame of raw blocks (RFC 8878 §3.1.1), which no compressor is needed for. */
+function zstd(content: string | Uint8Array): Buffer {
+  const octets = Buffer.from(content);
+  const blocks: Buffer[] = [];
+  for (let at = 0; at < octets.length; at += 1000) {
+    const block = octets.subarray(at, at + 1000);
+    const header = Buffer.alloc(3);
+    header.writeUIntLE((block.length << 3) | (at + 1000 >= octets.length ? 1 : 0), 0, 3);
+    blocks.push(header, block);
+  }
+  return Buffer.concat([Buffer.from("28b52ffd0000", "hex"), ...blocks]);
+}
+
 let folder = "";
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "rejoin-consume-"));
@@ -43,6 +56,8 @@ describe("records come out as they went in", () => {
     ["MessagePack", messagePack],
     ["JSON lines, gzip", gzipSync(jsonLines)],
     ["MessagePack, gzip", gzipSync(messagePack)],
+    ["JSON lines, zstd", zstd(jsonLines)],
+    ["MessagePack, zstd", zstd(messagePack)],
     [
       "two gzip members, as a rotated file has them",
       Buffer.concat([gzipSync(jsonLines.slice(0, 999)), gzipSync(jsonLines.slice(999))]),
@@ -133,6 +148,15 @@ describe("what is broken is told, counted and skipped", () => {
     );
   });
 
+  it("with a hint where records stand on several lines, as jq writes them", () => {
+    const { status, stdout, stderr } = consume(["--json", "-"], JSON.stringify(records[1], null, 2));
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(
+      /not JSON\n(.*\n)+rejoin: (\d+) of \2 records could not be read\nrejoin: a record stands on one line: jq -c \. writes it so\n$/,
+    );
+    expect(consume(["--json", "-"], '{"a":1}\n{"a":2}\n').stderr).not.toContain("jq");
+  });
+
   it("up to a tenth fault one by one", () => {
     const { status, stderr } = consume(["-"], jsonLines + "nope\n".repeat(1000));
     expect(status).toBe(1);
@@ -157,6 +181,11 @@ describe("what is broken is told, counted and skipped", () => {
       "gzip cut short",
       gzipSync(jsonLines).subarray(0, -9),
       /^rejoin: cut at octet \d+: the gzip data ends too early\n/,
+    ],
+    [
+      "zstd cut short",
+      zstd(jsonLines).subarray(0, -9),
+      /^rejoin: cut at octet \d+: its zstd data is cut short: ends at octet \d+\n/,
     ],
     ["gzip damaged", gzipSync(jsonLines).fill(0x55, 400, 500), /^rejoin: cut at octet \d+: the gzip data is damaged\n/],
   ])("%s", (_name, content, message) => {
@@ -232,6 +261,7 @@ it("nothing that a terminal obeys comes out, whatever names and texts hold", () 
 describe("one line and status 2 for", () => {
   it.each<[string, string[], string]>([
     ["no file", ["missing"], "cannot read missing: there is no such file"],
+    ["a name that is too long", ["n".repeat(300)], `cannot read ${"n".repeat(300)}: the name is too long`],
     ["a directory", ["."], "cannot read .: it is a directory; name the files in it"],
     ["text", ["text"], "text holds neither JSON lines nor MessagePack records; captures are read with: rejoin read"],
     ["no arguments", [], "name files to read, - for standard input, or a --topic; see rejoin consume --help"],
