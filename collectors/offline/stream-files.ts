@@ -5,6 +5,8 @@ import { OperationalError } from "../runtime/errors.ts";
 
 /** Files open at a time; the one that was longest without octets is closed for the next. */
 const MAX_OPEN = 256;
+/** What hosts sent is not for everybody on the machine; a file that is there keeps its mode. */
+const MODE = 0o640;
 /** Octets of one file that wait to be written together; 16 MiB for all open files. */
 const BUFFER_OCTETS = 65_536;
 /**
@@ -101,7 +103,7 @@ export class StreamFiles implements OctetSink {
     }
     const [oldest] = this.open.keys();
     if (oldest !== undefined && this.open.size >= MAX_OPEN) this.release(oldest);
-    const descriptor = openSync(join(this.directory, name), this.begun.has(name) ? "r+" : "w");
+    const descriptor = openSync(join(this.directory, name), this.begun.has(name) ? "r+" : "w", MODE);
     const file: OpenFile = { descriptor, buffer: new Uint8Array(BUFFER_OCTETS), offset: 0, filled: 0 };
     this.open.set(name, file);
     this.remember(name);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -63,6 +63,18 @@ describe("stream files", () => {
     files.close();
     expect(readFileSync(join(dir, "a.initiator"), "utf8")).toBe("new");
     expect(readFileSync(join(dir, "b.initiator"), "utf8")).toBe("another session's");
+  });
+
+  it("are for their owner and group, as the collector's are; one that was there stays as it was", () => {
+    const dir = folder();
+    put(dir, "a.responder", "", 0o600);
+    const before = process.umask(0);
+    const files = new StreamFiles(dir);
+    for (const side of [0, 1] as const) files.octets("a", side, 0, Buffer.from("x"), 0, 1);
+    files.close();
+    process.umask(before);
+    const modes = ["a.initiator", "a.responder"].map((name) => statSync(join(dir, name)).mode & 0o777);
+    expect(modes).toEqual([0o640, 0o600]);
   });
 
   it("say where they cannot be written, at once for a folder", () => {
