@@ -9,12 +9,16 @@ export const joinUnproven: Rule = ({ mptcp }) => {
   if (mptcp.close === null) return [];
   return mptcp.subflows.flatMap(({ id, join, data }) => {
     if (data === undefined || SIDES.some((side) => join?.hmac[side] === "failed")) return [];
-    return SIDES.filter((side) => (data[side].refused_octets ?? 0) > 0).map((side) => ({
-      kind: "join-unproven",
-      subject: side,
-      subflow: id,
-      side,
-      message: `${counted(data[side].refused_octets ?? 0, "octet")} of the ${side} came on subflow ${id}, whose join nothing proves: they are in no stream`,
-    }));
+    return SIDES.filter((side) => (data[side].refused_octets ?? 0) > 0).map((side) => {
+      const octets = data[side].refused_octets ?? 0;
+      const they = octets === 1 ? "it is" : "they are";
+      return {
+        kind: "join-unproven",
+        subject: side,
+        subflow: id,
+        side,
+        message: `${counted(octets, "octet")} of the ${side} came on subflow ${id}, whose join nothing proves: ${they} in no stream`,
+      };
+    });
   });
 };

@@ -7,13 +7,14 @@ export const octetsDiffer: Rule = ({ mptcp }) =>
   SIDES.filter((side) => (mptcp.stream[side].conflicting ?? 0) > 0).map((side) => {
     const { conflicting, conflicts } = mptcp.stream[side];
     const [first] = conflicts;
+    const octets = conflicting ?? 0;
     const where = first === undefined ? "" : `, first ${conflictWords(first)}`;
     return {
       kind: "octets-differ",
       subject: side,
       subflow: null,
       side,
-      message: `${counted(conflicting ?? 0, "octet")} of the ${side} came again and were others${where}`,
+      message: `${counted(octets, "octet")} of the ${side} came again and ${octets === 1 ? "was another" : "were others"}${where}`,
     };
   });
 

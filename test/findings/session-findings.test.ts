@@ -30,7 +30,7 @@ const failed = { verdict: "failed" } as const;
 function both<T>(value: T): { initiator: T; responder: T } {
   return { initiator: value, responder: value };
 }
-const rewriting = (kind: "payload" | "option-stripped" | "dscp") => ({
+const rewriting = (kind: "payload" | "option-stripped" | "option-added" | "dscp") => ({
   kind,
   subflow: 1,
   side: "responder" as const,
@@ -121,7 +121,7 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
       action: "octets-differ",
       side: "initiator",
       message:
-        "1 octet of the initiator came again and were others, first at octet 12 of the stream: 61 on subflow 0 (a), later 62 on a subflow that is no more (b)",
+        "1 octet of the initiator came again and was another, first at octet 12 of the stream: 61 on subflow 0 (a), later 62 on a subflow that is no more (b)",
     },
   ],
   ["octets that came again the same", ({ mptcp }) => (mptcp.stream.initiator.conflicting = 0), null],
@@ -148,6 +148,16 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     },
   ],
   [
+    "options stripped of one packet",
+    ({ mptcp }) => (mptcp.rewritten = [{ ...rewriting("option-stripped"), packets: 1 }]),
+    { message: "1 packet of the responder on subflow 1 lost its MPTCP options between router2 and router1" },
+  ],
+  [
+    "options added to one packet",
+    ({ mptcp }) => (mptcp.rewritten = [{ ...rewriting("option-added"), packets: 1 }]),
+    { message: "1 packet of the responder on subflow 1 was given MPTCP options between router2 and router1" },
+  ],
+  [
     "payload changed between two agents",
     ({ mptcp }) => (mptcp.rewritten = [rewriting("payload")]),
     { action: "payload-rewritten", subflow: 1, side: "responder" },
@@ -161,6 +171,14 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     "octets of a join that nothing proves",
     refused,
     { action: "join-unproven", severity: 1, subflow: 1, side: "initiator" },
+  ],
+  [
+    "an octet of a join that nothing proves",
+    (made) => {
+      refused(made);
+      Object.assign(made.mptcp.subflows[1]?.data?.initiator ?? {}, { refused_octets: 1 });
+    },
+    { message: "1 octet of the initiator came on subflow 1, whose join nothing proves: it is in no stream" },
   ],
   [
     "octets of a join that nothing proves yet: the session lives on",
@@ -301,6 +319,11 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     "a bound that was met",
     (made) => (made.rejoin = { shed: { subflows: 2, ranges: 7 } }),
     { action: "bound-met", severity: 1, message: "bounds kept out of the record: 2 subflows, 7 ranges" },
+  ],
+  [
+    "a bound that kept one of each out of the record",
+    (made) => (made.rejoin = { shed: { subflows: 1, addresses: 1, ranges: 1, rewritten: 1 } }),
+    { message: "bounds kept out of the record: 1 subflow, 1 address, 1 range, 1 rewritten" },
   ],
 ];
 
