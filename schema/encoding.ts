@@ -40,9 +40,17 @@ export function encode(record: object, format: Format): Uint8Array {
 
 /**
  * The record in `octets`, equal to the one `encode` was given; where nobody says the format, their first octet does. Never
- * throws: bad octets give `ok: false` and the reason.
+ * throws: bad octets, and what is no octets, give `ok: false` and the reason. Which fields the record has is not looked at:
+ * `{}` is one here, and a schema such as `sessionRecord` refuses it.
  */
-export function decode(octets: Uint8Array, format: Format | null = sniff(octets)): Decoded {
+export function decode(octets: Uint8Array, format: Format | null = null): Decoded {
+  // Readers in JavaScript have no compiler that keeps text out.
+  if (!ArrayBuffer.isView(octets) || octets instanceof DataView)
+    return { ok: false, reason: "not octets (Uint8Array)" };
+  return decodeAs(octets, format ?? sniff(octets));
+}
+
+function decodeAs(octets: Uint8Array, format: Format | null): Decoded {
   if (format === null) return { ok: false, reason: "neither JSON nor MessagePack" };
   try {
     const value: unknown = format === "json" ? JSON.parse(utf8.decode(octets)) : unpackr.unpack(octets);

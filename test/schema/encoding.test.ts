@@ -37,6 +37,13 @@ describe.each(FORMATS)("%s", (format) => {
     );
   });
 
+  test("what is no octets gives a value, never an exception", () => {
+    for (const value of ["text", 7, null, undefined, {}, new DataView(new ArrayBuffer(1))]) {
+      expect(decode(value as Uint8Array, format)).toEqual({ ok: false, reason: "not octets (Uint8Array)" });
+      expect(decode(value as Uint8Array)).toEqual({ ok: false, reason: "not octets (Uint8Array)" });
+    }
+  });
+
   test("any octets give a value, never an exception", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (octets) => {
