@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,6 +65,16 @@ describe.skipIf(reason)(titled("rejoin/schema out of a packed tarball", reason),
       said: "urn:rejoin:schema:session-record:1\n",
     });
     expect(readdirSync(join(PROJECT, "node_modules/rejoin/dist"))).not.toContain("test");
+  });
+
+  it("has the pages that the program's help names", () => {
+    const installed = join(PROJECT, "node_modules/rejoin");
+    const verbs = readdirSync(join(ROOT, "collectors"));
+    const help = verbs.map((verb) => run(join(PROJECT, "node_modules/.bin/rejoin"), verb, "--help").said).join("");
+    const pages = new Set(help.match(/docs\/[\w-]+\.md/g));
+    expect(pages.size).toBeGreaterThan(1);
+    expect([...pages].filter((page) => !existsSync(join(installed, page)))).toEqual([]);
+    expect(readdirSync(installed, { recursive: true }).join("\n")).not.toMatch(/__pycache__|node_modules/);
     expect(run(join(PROJECT, "node_modules/.bin/rejoin"), "--version").status).toBe(0);
   });
 });
