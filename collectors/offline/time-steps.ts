@@ -15,15 +15,17 @@ export class TimeSteps {
 
   /** Takes the file's next packets. */
   look({ atMicros, length }: PacketVector): void {
+    let { newest } = this;
     for (let i = 0; i < length; i++) {
       const at = atMicros[i] ?? 0;
-      const behind = this.newest - at;
-      if (behind <= 0) this.newest = at;
+      const behind = newest - at;
+      if (behind <= 0) newest = at;
       else if (behind > NEGLIGIBLE_MICROS) {
         this.earlier += 1;
         if (behind > this.mostMicros) this.mostMicros = behind;
       }
     }
+    this.newest = newest;
   }
 
   /** What to say of the file at `path`, which messages call `title`; null where it is in order. */
