@@ -4,6 +4,7 @@ import type { Endings } from "./ending.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
+import { PENDING, UNPROVEN } from "./subflow-lists.ts";
 
 /** A session that carried no more octets, both ways together, is small. */
 const SMALL_OCTETS = 1024;
@@ -61,17 +62,15 @@ export class Room {
   }
 
   /**
-   * Makes room for a join in a session that has as many subflows as the bound allows: for one that nobody answered, else
-   * one that nothing shows to be the session's, else one that is closed. False when all are open and proven.
+   * Makes room for a join in a session that has as many subflows as the bound allows: for the first that nobody answered,
+   * else the first that nothing shows to be the session's, else the first that is closed. False when all are open and proven.
    */
   forJoin(session: number): boolean {
-    const { sessions } = this;
-    const joins = sessions.subflowsOf(session).filter((subflow) => sessions.join(subflow) & join.IS_JOINED);
-    const victim =
-      joins.find((subflow) => this.isPending(subflow)) ??
-      joins.find((subflow) => (sessions.join(subflow) & join.IS_PROVEN) === 0) ??
-      joins.find((subflow) => sessions.join(subflow) & join.IS_CLOSED);
-    if (victim === undefined) return false;
+    const { members } = this.sessions;
+    let victim = members.firstThat(session, PENDING, this.isPending);
+    if (victim < 0) victim = members.firstThat(session, UNPROVEN, this.isUnproven);
+    if (victim < 0) victim = this.firstClosed(session);
+    if (victim < 0) return false;
     this.drop(session, victim);
     return true;
   }
@@ -87,7 +86,8 @@ export class Room {
       this.sessions.pending.remove(subflow);
       const session = this.sessions.sessionOf(subflow);
       if (session < 0 || !this.isPending(subflow)) continue;
-      if (this.sessions.subflowsOf(session).length === 1) this.endings.giveUp(session, atMicros);
+      if (this.sessions.table.words[session * table.SESSION_WORDS + table.SUBFLOWS] === 1)
+        this.endings.giveUp(session, atMicros);
       else this.drop(session, subflow);
       return true;
     }
@@ -101,10 +101,27 @@ export class Room {
     this.sessions.releaseSubflow(subflow);
   }
 
-  private isPending(subflow: number): boolean {
+  /** Fields, so that none is made for each join; what is not pending, or is proven, stays so (SubflowLists). */
+  private readonly isPending = (subflow: number): boolean => {
     const state = this.sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
-    const word = this.sessions.join(subflow);
-    return (word & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED && (state & flow.STATE_SYN_ACK) === 0;
+    return this.isUnproven(subflow) && (state & flow.STATE_SYN_ACK) === 0;
+  };
+
+  private readonly isUnproven = (subflow: number): boolean =>
+    (this.sessions.join(subflow) & (join.IS_JOINED | join.IS_PROVEN)) === join.IS_JOINED;
+
+  /** The first join of a session that is closed, -1 when none is: as many SYNs as come to open ones cost no search. */
+  private firstClosed(session: number): number {
+    const { sessions } = this;
+    const { words } = sessions.table;
+    const base = session * table.SESSION_WORDS;
+    const what = join.IS_JOINED | join.IS_CLOSED;
+    let one = sessions.firstOf(session);
+    // Only the first subflow can be none that joined.
+    const isInitialClosed = (sessions.join(one) & what) === join.IS_CLOSED;
+    if (words[base + table.SUBFLOWS]! - words[base + table.OPEN_SUBFLOWS]! - (isInitialClosed ? 1 : 0) === 0) return -1;
+    while (one >= 0 && (sessions.join(one) & what) !== what) one = sessions.nextOf(one);
+    return one;
   }
 
   private oldestEmpty(): number {

@@ -12,6 +12,7 @@ import { NO_SUBFLOW, renameSubflow } from "./named-subflows.ts";
 import { RareEntries } from "./rare-entries.ts";
 import * as table from "./session-table.ts";
 import { SessionTokens } from "./session-tokens.ts";
+import { SubflowLists } from "./subflow-lists.ts";
 
 /** Ranges out of order of one stream; a further one is refused, and its octets count as shed. */
 const MAX_RANGES = 4096;
@@ -27,6 +28,8 @@ export class Sessions {
   readonly table: table.SessionTable;
   readonly tokens: SessionTokens;
   readonly subflows: flow.SubflowTable;
+  /** Which subflows a session has. */
+  readonly members: SubflowLists;
   /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
   readonly outOfOrder: StreamRanges;
   readonly cuts: StreamRanges;
@@ -59,6 +62,7 @@ export class Sessions {
     const capacity = bounds.sessions;
     this.table = new table.SessionTable(capacity);
     this.subflows = subflows;
+    this.members = new SubflowLists(this.table.words, subflows.cold);
     this.young = new AgeList(capacity);
     this.empty = new AgeList(capacity);
     this.small = new AgeList(capacity);
@@ -86,11 +90,7 @@ export class Sessions {
       words[base + table.SHED_SUBFLOWS]!++;
       return false;
     }
-    const last = words[base + table.LAST_SUBFLOW]!;
-    if (last === 0) words[base + table.FIRST_SUBFLOW] = subflow + 1;
-    else this.subflows.cold[(last - 1) * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = subflow + 1;
-    this.subflows.cold[subflow * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = 0;
-    words[base + table.LAST_SUBFLOW] = subflow + 1;
+    this.members.append(session, subflow);
     words[base + table.SUBFLOWS]!++;
     if ((this.join(subflow) & IS_CLOSED) === 0) words[base + table.OPEN_SUBFLOWS]!++;
     words[base + table.DEADLINE] = 0;
@@ -102,14 +102,9 @@ export class Sessions {
   /** Takes a subflow out of a session that it does not belong to after all, or no longer; what named it names `heir`. */
   detach(session: number, subflow: number, heir = NO_SUBFLOW): void {
     renameSubflow(this, session, subflow, heir);
-    const others = this.subflowsOf(session).filter((one) => one !== subflow);
+    this.members.remove(session, subflow);
     const words = this.table.words;
     const base = session * table.SESSION_WORDS;
-    words[base + table.FIRST_SUBFLOW] = (others[0] ?? -1) + 1;
-    words[base + table.LAST_SUBFLOW] = (others.at(-1) ?? -1) + 1;
-    for (const [i, one] of others.entries()) {
-      this.subflows.cold[one * flow.COLD_WORDS + flow.NEXT_SUBFLOW] = (others[i + 1] ?? -1) + 1;
-    }
     words[base + table.SUBFLOWS]!--;
     if ((this.join(subflow) & IS_CLOSED) === 0) words[base + table.OPEN_SUBFLOWS]!--;
   }
@@ -142,19 +137,17 @@ export class Sessions {
 
   /** The subflow of a session that was attached first, -1 when it has none. */
   firstOf(session: number): number {
-    return this.table.words[session * table.SESSION_WORDS + table.FIRST_SUBFLOW]! - 1;
+    return this.members.firstOf(session);
   }
 
   /** The subflow of the same session that was attached next, -1 when there is none. */
   nextOf(subflow: number): number {
-    return this.subflows.cold[subflow * flow.COLD_WORDS + flow.NEXT_SUBFLOW]! - 1;
+    return this.members.nextOf(subflow);
   }
 
   /** The subflows of a session in the order they were attached. */
   subflowsOf(session: number): number[] {
-    const found: number[] = [];
-    for (let one = this.firstOf(session); one >= 0; one = this.nextOf(one)) found.push(one);
-    return found;
+    return this.members.of(session);
   }
 
   /** The session of a subflow, -1 when it has none. */
@@ -286,6 +279,7 @@ export class Sessions {
     this.small.remove(session);
     this.rare.forgetSession(session);
     for (const subflow of this.subflowsOf(session)) this.releaseSubflow(subflow);
+    this.members.forget(session);
     this.table.release(session);
   }
 
