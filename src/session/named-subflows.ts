@@ -11,20 +11,22 @@ export const NO_SUBFLOW = 0xffffffff;
  * the same subflow with other addresses, or of NO_SUBFLOW. A MP_PRIO has its place with its subflow only, and goes.
  */
 export function renameSubflow(sessions: Sessions, session: number, subflow: number, heir: number): void {
+  const isNamed = (one: { readonly subflow: number }): boolean => one.subflow === subflow;
   const renamed = <T extends { readonly subflow: number }>(one: T): T =>
     one.subflow === subflow ? { ...one, subflow: heir } : one;
   const said = sessions.rare.options.get(session);
-  if (said !== undefined) {
+  // Looked at before anything is made anew: most that leave are joins of a flood, which are named nowhere.
+  if (said?.priorities.some(isNamed)) {
     const priorities = said.priorities.map(renamed).filter((one) => one.subflow !== NO_SUBFLOW);
     sessions.rare.allotments.options.free(said.priorities.length - priorities.length);
     said.priorities = priorities;
-    said.fails = said.fails.map(renamed);
   }
+  if (said?.fails.some(isNamed)) said.fails = said.fails.map(renamed);
   const hasBrought = mayHaveBrought(sessions, session, subflow);
   for (const stream of [session * 2, session * 2 + 1]) {
     if (hasBrought) sessions.memory.rename(stream, subflow, heir);
     const repeats = sessions.rare.repeats.get(stream);
-    if (repeats === undefined) continue;
+    if (!repeats?.conflicts.some((one) => isNamed(one) || isNamed(one.again))) continue;
     repeats.conflicts = repeats.conflicts.map((one) => ({ ...renamed(one), again: renamed(one.again) }));
   }
   const { words } = sessions.table;
