@@ -120,16 +120,16 @@ function takePriority(
   said: RareOptions,
 ): boolean {
   const { prioBackup: backup, prioAddressId: addressId } = options;
-  const subflows =
-    addressId < 0 ? [on] : sessions.subflowsOf(session).filter((one) => addressIdOf(sessions, one, side) === addressId);
+  const isNamed = addressId >= 0;
   let isNew = false;
-  for (const subflow of subflows) {
+  let subflow = isNamed ? sessions.firstOf(session) : on;
+  for (; subflow >= 0; subflow = isNamed ? sessions.nextOf(subflow) : -1) {
+    if (isNamed && addressIdOf(sessions, subflow, side) !== addressId) continue;
     if (said.priorities.length >= MAX_PRIORITIES) {
       said.shed++;
       continue;
     }
-    const last = said.priorities.findLast((one) => one.subflow === subflow && one.side === side);
-    if (last?.backup === backup) continue;
+    if (lastWish(said, subflow, side) === backup) continue;
     if (!sessions.rare.allotments.options.take()) {
       said.shed++;
       continue;
@@ -138,6 +138,16 @@ function takePriority(
     isNew = true;
   }
   return isNew;
+}
+
+/** What a side asked for last on a subflow, null where it did not. */
+function lastWish({ priorities }: RareOptions, subflow: number, side: 0 | 1): boolean | null {
+  // A loop, because one segment can mean each of many subflows.
+  for (let n = priorities.length - 1; n >= 0; n--) {
+    const one = priorities[n];
+    if (one?.subflow === subflow && one.side === side) return one.backup;
+  }
+  return null;
 }
 
 /** The address id of one side's end of a subflow: 0 on the initial one. */

@@ -39,6 +39,18 @@ describe("MP_PRIO (RFC 8684 §3.3.8)", () => {
     expect(subflows[0]?.priority).toMatchObject([{ side: "responder", backup: true }]);
   });
 
+  it("one that names an address means each subflow from there, and counts at the bound for each; repetitions count once", () => {
+    const talk = new Conversation({ version: 0 }).open().send(0, "x");
+    for (let n = 0; n < 20; n++)
+      talk.join({ ends: [{ ip: "10.1.9.1", port: 1000 + n }, talk.initial.ends[1]], nonces: [n, n + 100] });
+    for (const dump of ["1e045101", "1e045101", "1e045001"])
+      talk.segment(talk.initial, 0, ACK, [Buffer.from(dump, "hex")]);
+    const { mptcp, rejoin } = recordOf(talk);
+    const wishes = mptcp.subflows.map(({ priority }) => priority?.map(({ backup }) => backup));
+    expect(wishes).toEqual([undefined, ...Array<unknown>(12).fill([true, false]), ...Array<unknown>(8).fill([true])]);
+    expect(rejoin?.shed).toEqual({ options: 8 });
+  });
+
   it("thirty-two are kept, further ones counted", () => {
     const talk = new Conversation().open().send(0, "x");
     for (let n = 0; n < 40; n++) talk.segment(talk.initial, 0, ACK, [option.prio(n % 2 === 0)]);
