@@ -117,6 +117,8 @@ export class SubflowStage {
       subflow = -1;
     }
     if (subflow >= 0) {
+      if ((vector.flags[i]! & (tcp.SYN | tcp.ACK)) === tcp.SYN)
+        this.subflows.askedJoins.take(vector, i, subflow, this.keys.fromHigher[i]!);
       this.events.kind[i]! |= this.follow(vector, i, subflow);
       return;
     }

@@ -1,6 +1,7 @@
 import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
+import { AskedJoins } from "./asked-joins.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
@@ -156,6 +157,7 @@ export class SubflowTable {
   readonly uncompared = new Map<number, number>();
   readonly agents: SubflowAgents;
   readonly answers: Unacknowledged;
+  readonly askedJoins: AskedJoins;
   live = 0;
   /** Allocated since the start. */
   opened = 0;
@@ -180,6 +182,7 @@ export class SubflowTable {
     this.coldFloat = asFloats(this.cold);
     this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
     this.agents = new SubflowAgents(this.hot, this.cold);
+    this.askedJoins = new AskedJoins(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
   }
 
@@ -254,6 +257,7 @@ export class SubflowTable {
     this.watched.delete(subflow);
     this.timings.stop(subflow);
     this.answers.forget(subflow);
+    this.askedJoins.forget(subflow);
     this.implausible.delete(subflow);
     this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
