@@ -1,3 +1,4 @@
+import type { AskedJoin } from "../subflow/asked-joins.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import type { Dsn } from "./dsn.ts";
@@ -63,6 +64,15 @@ export class Memberships {
       cold[subflow * flow.COLD_WORDS + field] = cold[first * flow.COLD_WORDS + field]!;
     sessions.setJoin(subflow, said & (join.SAW_SYN | join.BACKUP | (0xff << join.OPENER_ADDRESS_ID)));
     return this.openJoin(subflow, cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN]!, atMicros);
+  }
+
+  /** As `open`, of the SYN/ACK of a join whose SYN said this while another flow had the 4-tuple. */
+  openAsked(subflow: number, { token, nonce, addressId, backup }: AskedJoin, atMicros: number): boolean {
+    const { cold } = this.sessions.subflows;
+    cold[subflow * flow.COLD_WORDS + flow.JOIN_TOKEN] = token;
+    cold[subflow * flow.COLD_WORDS + flow.NONCE] = nonce;
+    this.sessions.setJoin(subflow, join.SAW_SYN | (backup ? join.BACKUP : 0) | (addressId << join.OPENER_ADDRESS_ID));
+    return this.openJoin(subflow, token, atMicros);
   }
 
   private openJoin(subflow: number, token: number, atMicros: number): boolean {

@@ -7,7 +7,7 @@ import type { SubflowStage } from "../subflow/subflow-stage.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
-import { SYN } from "../wire/tcp.ts";
+import { ACK, SYN } from "../wire/tcp.ts";
 import { takeAcknowledged } from "./acknowledgments.ts";
 import { takeChecked } from "./checksums.ts";
 import { takeOctets } from "./data.ts";
@@ -187,6 +187,16 @@ export class SessionStage {
     const options = this.signalling.read(vector, i);
     if (seen.kind[i]! & events.RIVAL && options.seen & (1 << mptcp.MP_JOIN))
       return this.memberships.openRival(subflow, seen.rivalOf[i]!, vector.atMicros[i]!);
+    // The answer to a SYN has taken the 4-tuple for it.
+    const asked = this.stage.subflows.askedJoins.of(seen.replaced[i]!);
+    if (
+      asked !== undefined &&
+      options.seen & (1 << mptcp.MP_JOIN) &&
+      (vector.flags[i]! & (SYN | ACK)) === (SYN | ACK)
+    ) {
+      this.stage.subflows.askedJoins.forget(seen.replaced[i]!);
+      return this.memberships.openAsked(subflow, asked, vector.atMicros[i]!);
+    }
     return this.memberships.open(subflow, options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
   }
 
