@@ -11,7 +11,7 @@ import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
-import { advance, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, hasPossibleFlags, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
 import { Resolution } from "./resolution.ts";
 import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
@@ -119,7 +119,7 @@ export class SubflowStage {
       this.events.kind[i]! |= this.follow(vector, i, subflow);
       return;
     }
-    if (vector.mptcpAt[i] === 0) {
+    if (vector.mptcpAt[i] === 0 || !hasPossibleFlags(vector.flags[i]!)) {
       vector.fate[i] = PLAIN_TCP;
       return;
     }
@@ -215,9 +215,10 @@ export class SubflowStage {
       return this.followSyn(vector, i, subflow, higher);
     }
     if (flags & tcp.RST) {
-      if (hot[base + table.STATE]! & table.STATE_RESET) return this.readOptions(vector, i, subflow, higher);
+      const said = this.readBesidesDss(vector, i);
+      if (hot[base + table.STATE]! & table.STATE_RESET) return said;
       hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
-      return events.RESET | this.readOptions(vector, i, subflow, higher);
+      return events.RESET | said;
     }
     if (!this.numbering.learn(vector, i, subflow, higher)) return this.followUnnumbered(vector, i, subflow, higher);
 
@@ -249,14 +250,13 @@ export class SubflowStage {
 
   /** A packet whose relative sequence number is not known yet: where a mapping begins on the subflow cannot be told. */
   private followUnnumbered(vector: PacketVector, i: number, subflow: number, higher: number): number {
-    const { options } = this;
     const payload = vector.payloadLength[i]!;
     let kind = this.followFin(vector, i, subflow, higher);
     this.events.ssn[i] = 0;
     if (payload !== 0)
       table.addOctets(this.subflows.cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, payload);
     if (vector.mptcpAt[i] === 0) return kind;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
+    const options = this.decode(vector, i);
     if (saidBesidesDss(options) !== 0) kind |= events.OPTIONS;
     if ((options.seen & (1 << mptcp.DSS)) === 0) return kind;
     // A DATA_FIN alone has no place on the subflow.
@@ -271,7 +271,7 @@ export class SubflowStage {
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
     this.events.ssn[i] = this.numbering.takeSyn(vector, i, subflow, higher);
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
-    let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
+    let kind = this.readBesidesDss(vector, i);
     if (answer) {
       this.numbering.learn(vector, i, subflow, higher);
       if ((state & table.STATE_SYN_ACK) === 0) {
@@ -293,10 +293,22 @@ export class SubflowStage {
     return vector.mptcpAt[i] !== 0 && (this.options.dss & mptcp.DSS_MAPPING) !== 0;
   }
 
-  private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {
-    if (vector.mptcpAt[i] === 0) return 0;
-    const options = this.options;
+  private decode(vector: PacketVector, i: number): mptcp.MptcpOptions {
+    const { options } = this;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
+    return options;
+  }
+
+  /**
+   * Whether a SYN or RST says something that the session reads. A DSS has no place on either (RFC 8684 §3.3: it is of
+   * established subflows), and whoever makes up a RST that is taken for near would map octets with it.
+   */
+  private readBesidesDss(vector: PacketVector, i: number): number {
+    return vector.mptcpAt[i] !== 0 && saidBesidesDss(this.decode(vector, i)) !== 0 ? events.OPTIONS : 0;
+  }
+
+  private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    const options = this.decode(vector, i);
     let kind = saidBesidesDss(options) !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;
