@@ -67,7 +67,13 @@ function acknowledgesNear(hot: Uint32Array, vector: PacketVector, i: number, sub
 }
 
 /** How far what packet i acknowledges lies from what was seen of the other direction, in octets; -1 where nothing was. */
-function acknowledgedAway(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, other: number): number {
+export function acknowledgedAway(
+  hot: Uint32Array,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  other: number,
+): number {
   const at = table.SubflowTable.direction(subflow, other);
   const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << other)) !== 0;
   if (!isKnown || hot[at + table.PACKETS] === 0) return -1;

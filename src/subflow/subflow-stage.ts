@@ -12,6 +12,7 @@ import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
 import { advance, hasPossibleFlags, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { followReset } from "./resets.ts";
 import { Resolution } from "./resolution.ts";
 import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
@@ -214,12 +215,7 @@ export class SubflowStage {
       this.roundTrips.take(vector, i, subflow, higher, 0, 0);
       return this.followSyn(vector, i, subflow, higher);
     }
-    if (flags & tcp.RST) {
-      const said = this.readBesidesDss(vector, i);
-      if (hot[base + table.STATE]! & table.STATE_RESET) return said;
-      hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
-      return events.RESET | said;
-    }
+    if (flags & tcp.RST) return followReset(this.subflows, vector, i, subflow, higher) | this.readBesidesDss(vector, i);
     if (!this.numbering.learn(vector, i, subflow, higher)) return this.followUnnumbered(vector, i, subflow, higher);
 
     if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
