@@ -34,14 +34,14 @@ export function payloadOfSides(sessions: Sessions, session: number): [number, nu
 
 /** What a subflow carried; `sums` are the octets of each side over all subflows. */
 export function subflowFigures(sessions: Sessions, subflow: number, sums: readonly [number, number]): Figures {
-  const { cold, implausible } = sessions.subflows;
+  const { cold, implausible, resets } = sessions.subflows;
   const base = subflow * flow.COLD_WORDS;
-  const refused = implausible.get(subflow);
+  const refused = (implausible.get(subflow) ?? 0) + resets.refuted(subflow);
   return {
     data: { initiator: dataFigures(sessions, subflow, 0, sums), responder: dataFigures(sessions, subflow, 1, sums) },
     keep_alives: cold[base + flow.KEEP_ALIVES]!,
     contradicting_mappings: cold[base + flow.CONTRADICTIONS]!,
-    ...(refused === undefined ? {} : { implausible_segments: refused }),
+    ...(refused === 0 ? {} : { implausible_segments: refused }),
     round_trip: { initiator: roundTrip(sessions, subflow, 0), responder: roundTrip(sessions, subflow, 1) },
   };
 }

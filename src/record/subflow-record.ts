@@ -3,6 +3,7 @@ import { SIDES } from "../../schema/session-vocabulary.ts";
 import * as join from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { resetBy } from "../subflow/resets.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { ipv4Text, ipv6Text } from "../wire/address.ts";
 import { communityId } from "./community-id.ts";
@@ -111,7 +112,7 @@ export function subflowCloseReason(
   const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
   if (sessions.join(subflow) & join.IS_REPLACED) return "replaced";
   if (sessions.table.state(session) & table.S_FASTCLOSE) return "fastclose";
-  if (state & flow.STATE_RESET) return "reset";
+  if (resetBy(sessions.subflows, subflow) !== null) return "reset";
   return (state & (3 * flow.STATE_FIN)) === 3 * flow.STATE_FIN ? "fin" : "open";
 }
 

@@ -1,5 +1,6 @@
 import type { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import { LATE_MICROS } from "../packet-clock.ts";
+import { resetBy } from "../subflow/resets.ts";
 import * as flow from "../subflow/subflow-table.ts";
 import { fallbackOf } from "./fallback.ts";
 import { IS_CLOSED, IS_JOINED, IS_PROVEN, IS_REPLACED } from "./join-state.ts";
@@ -30,13 +31,16 @@ const TICK_MICROS = 100_000;
 /** Each tick looks at this share of the table for idle sessions, so that each is seen every ten seconds. */
 const TICKS_PER_ROUND = 100;
 
-/** How a session would end if nothing more came: by its own doing, or null while it lives. */
-function naturalClose(sessions: Sessions, session: number): Close | null {
+/**
+ * How a session would end if nothing more came: by its own doing, or null while it lives. A RST that may be somebody
+ * else's, and that nothing came after, closes a subflow only where `isLast`: where nothing is waited for any more.
+ */
+function naturalClose(sessions: Sessions, session: number, isLast = false): Close | null {
   const state = sessions.table.state(session);
   if (state & table.S_FASTCLOSE) {
     return { reason: "fastclose", by: state & table.S_FASTCLOSE_BY_RESPONDER ? "responder" : "initiator" };
   }
-  const isOpen = hasOpenSubflow(sessions, session);
+  const isOpen = hasOpenSubflow(sessions, session, isLast);
   // Anybody can state two ends in the hosts' names; only they acknowledge them, and close their subflows.
   const isEnded = isOpen ? hasAcknowledgedEnds(sessions, session) : hasEnded(sessions, session);
   if (isEnded && fallbackOf(sessions, session) === null) return { reason: "fin", by: "both" };
@@ -44,10 +48,10 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
   if (mayHaveEnded(sessions, session)) return { reason: "fin", by: "both" };
   const subflows = sessions.subflowsOf(session);
   if (subflows.some((subflow) => sessions.join(subflow) & IS_REPLACED)) return { reason: "replaced", by: null };
-  const resets = subflows.filter((subflow) => stateOf(sessions, subflow) & flow.STATE_RESET);
+  const resets = subflows.filter((subflow) => resetBy(sessions.subflows, subflow) !== null);
   const lastReset = resets.sort((a, b) => lastMicros(sessions, a) - lastMicros(sessions, b)).at(-1);
   if (lastReset !== undefined) {
-    const higher = stateOf(sessions, lastReset) & flow.STATE_RESET_BY_HIGHER ? 1 : 0;
+    const higher = resetBy(sessions.subflows, lastReset) ?? 0;
     return { reason: "reset", by: sessions.sideOf(lastReset, higher) === 0 ? "initiator" : "responder" };
   }
   const [isByInitiator, isByResponder] = [0, 1].map((side) => hasStatedEnd(sessions, session, side));
@@ -55,18 +59,16 @@ function naturalClose(sessions: Sessions, session: number): Close | null {
 }
 
 /** A join that nobody answered, or that nothing shows to be the session's, keeps no session open. */
-function hasOpenSubflow(sessions: Sessions, session: number): boolean {
+function hasOpenSubflow(sessions: Sessions, session: number, isLast = false): boolean {
   if (sessions.table.words[session * table.SESSION_WORDS + table.OPEN_SUBFLOWS] === 0) return false;
   const isOrphan = (sessions.table.state(session) & table.S_ORPHAN) !== 0;
   for (let one = sessions.firstOf(session); one >= 0; one = sessions.nextOf(one)) {
     const word = sessions.join(one);
+    if (isLast && resetBy(sessions.subflows, one) !== null) continue;
     if ((word & IS_CLOSED) === 0 && (isOrphan || (word & IS_JOINED) === 0 || (word & IS_PROVEN) !== 0)) return true;
   }
   return false;
 }
-
-const stateOf = (sessions: Sessions, subflow: number): number =>
-  sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
 
 const lastMicros = (sessions: Sessions, subflow: number): number =>
   sessions.subflows.hotFloat[(subflow * flow.HOT_WORDS + flow.LAST_MICROS) >> 1]!;
@@ -86,7 +88,7 @@ const mayHaveEnded = (sessions: Sessions, session: number): boolean =>
 /** How a session ends of which nothing more comes: as both sides state that it does, else for this reason. */
 function lastClose(sessions: Sessions, session: number, reason: CloseReason): Close {
   const stated: Close | null = mayHaveEnded(sessions, session) ? { reason: "fin", by: "both" } : null;
-  return naturalClose(sessions, session) ?? stated ?? { reason, by: null };
+  return naturalClose(sessions, session, true) ?? stated ?? { reason, by: null };
 }
 
 /** Where a session's DEADLINE stands. */

@@ -1,5 +1,5 @@
+import { resetBy } from "../subflow/resets.ts";
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import { SYN } from "../wire/tcp.ts";
@@ -130,8 +130,7 @@ export class Signalling {
     }
     if (takeRareOptions(sessions, session, subflow, side, atMicros, options)) {
       // RFC 8684 §3.7: who cannot go on without mappings answers with MP_FAIL on a RST, which another agent may see first.
-      const state = sessions.subflows.hot[subflow * flow.HOT_WORDS + flow.STATE]!;
-      const isReset = (state & flow.STATE_RESET) !== 0;
+      const isReset = resetBy(sessions.subflows, subflow) !== null;
       if (!isReset && isFailedByBoth(sessions, session, subflow))
         this.fallBackTo(session, subflow, "mp-fail", atMicros);
       this.observer.updated(session, atMicros);

@@ -17,14 +17,24 @@ const BARE_NEAR = 8 * NEAR;
 const MAX_WINDOW = 2 ** 30;
 /** More than a SYN carries (RFC 7413 §4): one segment. */
 export const MAX_SYN_OCTETS = 0xffff;
+/** A SYN with none of the flags that contradict it. */
+const SYN_FLAGS = tcp.SYN | tcp.RST | tcp.FIN;
 /** A flow of which nothing came for this long gives its 4-tuple to the next SYN. */
 const QUIET_MICROS = 60_000_000;
 
 /**
+ * Whether any host takes a segment with these flags: nobody sends a SYN that is a RST or FIN too, and what has neither
+ * SYN, RST nor ACK is dropped in every state (RFC 9293 §3.10.7.4, fifth).
+ */
+export function hasPossibleFlags(flags: number): boolean {
+  return flags & tcp.SYN ? (flags & SYN_FLAGS) === tcp.SYN : (flags & (tcp.ACK | tcp.RST)) !== 0;
+}
+
+/**
  * Whether a packet of a known subflow can be one that its receiver takes (RFC 9293 §3.10.7.4): else anybody who guesses
  * a 4-tuple could end a subflow, move its numbers, or speak for its hosts. Octets too far away only move `NEXT_SSN`, so that
- * a flow is found again behind a gap of any length. Nobody guesses where exactly a direction goes on; a segment without
- * payload that lies elsewhere must acknowledge something near too.
+ * a flow is found again behind a gap of any length. Nobody guesses where exactly a direction goes on; a segment that lies
+ * elsewhere must acknowledge something near too, but for a RST, of which the other end does not ask it.
  */
 export function isPlausible(
   subflows: table.SubflowTable,
@@ -35,6 +45,7 @@ export function isPlausible(
 ): boolean {
   const { hot } = subflows;
   const flags = vector.flags[i]!;
+  if (!hasPossibleFlags(flags)) return false;
   if (flags & tcp.SYN) return isPlausibleSyn(hot, vector, i, subflow, higher);
   if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return true;
   const at = table.SubflowTable.direction(subflow, higher);
@@ -42,20 +53,31 @@ export function isPlausible(
   const payload = vector.payloadLength[i]!;
   const away = Math.abs((ssn - hot[at + table.NEXT_SSN]!) | 0);
   if (away === 0) return true;
-  const isBare = payload === 0 && (flags & tcp.RST) === 0;
-  const isAcknowledging = !isBare || acknowledgesNear(hot, vector, i, subflow, 1 - higher);
-  const most = flags & (tcp.RST | tcp.FIN) ? NEAR : isBare ? BARE_NEAR : MAX_WINDOW;
+  if (flags & tcp.RST) return away <= NEAR;
+  const isAcknowledging = acknowledgesNear(hot, vector, i, subflow, 1 - higher);
+  const most = flags & tcp.FIN ? NEAR : payload === 0 ? BARE_NEAR : MAX_WINDOW;
   if (away <= most && isAcknowledging) return true;
-  if (payload !== 0 || (isBare && isAcknowledging)) advance(hot, at, ssn + payload);
+  if (payload !== 0 || isAcknowledging) advance(hot, at, ssn + payload);
   return false;
 }
 
 /** Whether packet i acknowledges octets near those seen of the other direction, where any were. */
 function acknowledgesNear(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, other: number): boolean {
+  return acknowledgedAway(hot, vector, i, subflow, other) <= BARE_NEAR;
+}
+
+/** How far what packet i acknowledges lies from what was seen of the other direction, in octets; -1 where nothing was. */
+export function acknowledgedAway(
+  hot: Uint32Array,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  other: number,
+): number {
   const at = table.SubflowTable.direction(subflow, other);
   const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << other)) !== 0;
-  if (!isKnown || hot[at + table.PACKETS] === 0 || (vector.flags[i]! & tcp.ACK) === 0) return true;
-  return Math.abs((vector.ack[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0) <= BARE_NEAR;
+  if (!isKnown || hot[at + table.PACKETS] === 0) return -1;
+  return Math.abs((vector.ack[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0);
 }
 
 /**
@@ -124,7 +146,7 @@ export function takesOver(
   higher: number,
 ): boolean {
   const flags = vector.flags[i]!;
-  if ((flags & tcp.SYN) === 0) return false;
+  if ((flags & SYN_FLAGS) !== tcp.SYN) return false;
   const { hot, hotFloat, cold } = subflows;
   const base = subflow * table.HOT_WORDS;
   const state = hot[base + table.STATE]!;

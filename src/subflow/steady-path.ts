@@ -1,7 +1,7 @@
 import { FATE_ALIVE } from "../fate.ts";
 import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64, DSS_DATA_FIN, DSS_DSN_64, DSS_MAPPING } from "../wire/mptcp.ts";
-import { FIN, RST, SYN } from "../wire/tcp.ts";
+import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
 import { FAR_INSIDE } from "./current-mapping.ts";
 import type { MappingSums } from "./mapping-sums.ts";
 import { TIMED_EVERY } from "./round-trip.ts";
@@ -14,7 +14,7 @@ const SLOW = table.STATE_DETACHED | table.STATE_WATCHED;
 
 /**
  * What `SubflowStage.follow` does, for the packets that make up a session's steady state: of a known subflow whose
- * handshake was seen, copied by the same agent as the one before, without SYN, FIN or RST, with one plain DSS or no MPTCP
+ * handshake was seen, copied by the same agent as the one before, with ACK and without SYN, FIN or RST, with one plain DSS or no MPTCP
  * option at all, that begins where the one before ended and whose payload lies in one mapping: the newest, or the one
  * behind it. Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
@@ -51,7 +51,7 @@ export function steadyFollower(
         replaced[i] = -1;
         continue;
       }
-      if (flow < 0 || (flags[i]! & (SYN | FIN | RST)) !== 0) return i;
+      if (flow < 0 || (flags[i]! & (SYN | FIN | RST | ACK)) !== ACK) return i;
       const base = flow * HOT_LINES * 16;
       let state = hot[base + table.STATE]!;
       if ((state & (BOTH_ISNS | SLOW)) !== BOTH_ISNS) return i;

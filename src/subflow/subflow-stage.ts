@@ -11,7 +11,8 @@ import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
-import { advance, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { advance, hasPossibleFlags, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import { followReset } from "./resets.ts";
 import { Resolution } from "./resolution.ts";
 import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
@@ -122,7 +123,7 @@ export class SubflowStage {
       this.events.kind[i]! |= this.follow(vector, i, subflow);
       return;
     }
-    if (vector.mptcpAt[i] === 0) {
+    if (vector.mptcpAt[i] === 0 || !hasPossibleFlags(vector.flags[i]!)) {
       vector.fate[i] = vector.hasCutOptions(i) ? OPTIONS_CUT : PLAIN_TCP;
       return;
     }
@@ -217,11 +218,7 @@ export class SubflowStage {
       this.roundTrips.take(vector, i, subflow, higher, 0, 0);
       return this.followSyn(vector, i, subflow, higher);
     }
-    if (flags & tcp.RST) {
-      if (hot[base + table.STATE]! & table.STATE_RESET) return this.readOptions(vector, i, subflow, higher);
-      hot[base + table.STATE]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
-      return events.RESET | this.readOptions(vector, i, subflow, higher);
-    }
+    if (flags & tcp.RST) return followReset(this.subflows, vector, i, subflow, higher) | this.readBesidesDss(vector, i);
     if (!this.numbering.learn(vector, i, subflow, higher)) return this.followUnnumbered(vector, i, subflow, higher);
 
     if (vector.mptcpAt[i] !== 0) kind = this.readOptions(vector, i, subflow, higher);
@@ -252,14 +249,13 @@ export class SubflowStage {
 
   /** A packet whose relative sequence number is not known yet: where a mapping begins on the subflow cannot be told. */
   private followUnnumbered(vector: PacketVector, i: number, subflow: number, higher: number): number {
-    const { options } = this;
     const payload = vector.payloadLength[i]!;
     let kind = this.followFin(vector, i, subflow, higher);
     this.events.ssn[i] = 0;
     if (payload !== 0)
       table.addOctets(this.subflows.cold, subflow * table.COLD_WORDS + table.UNMAPPED + higher, payload);
     if (vector.mptcpAt[i] === 0) return kind;
-    mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
+    const options = this.decode(vector, i);
     if (saidBesidesDss(options) !== 0) kind |= events.OPTIONS;
     if ((options.seen & (1 << mptcp.DSS)) === 0) return kind;
     // A DATA_FIN alone has no place on the subflow.
@@ -274,7 +270,7 @@ export class SubflowStage {
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
     this.events.ssn[i] = this.numbering.takeSyn(vector, i, subflow, higher);
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
-    let kind = vector.mptcpAt[i] === 0 ? 0 : this.readOptions(vector, i, subflow, higher);
+    let kind = this.readBesidesDss(vector, i);
     if (answer) {
       this.numbering.learn(vector, i, subflow, higher);
       if ((state & table.STATE_SYN_ACK) === 0) {
@@ -296,10 +292,22 @@ export class SubflowStage {
     return vector.mptcpAt[i] !== 0 && (this.options.dss & mptcp.DSS_MAPPING) !== 0;
   }
 
-  private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {
-    if (vector.mptcpAt[i] === 0) return 0;
-    const options = this.options;
+  private decode(vector: PacketVector, i: number): mptcp.MptcpOptions {
+    const { options } = this;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
+    return options;
+  }
+
+  /**
+   * Whether a SYN or RST says something that the session reads. A DSS has no place on either (RFC 8684 §3.3: it is of
+   * established subflows), and whoever makes up a RST that is taken for near would map octets with it.
+   */
+  private readBesidesDss(vector: PacketVector, i: number): number {
+    return vector.mptcpAt[i] !== 0 && saidBesidesDss(this.decode(vector, i)) !== 0 ? events.OPTIONS : 0;
+  }
+
+  private readOptions(vector: PacketVector, i: number, subflow: number, higher: number): number {
+    const options = this.decode(vector, i);
     let kind = saidBesidesDss(options) !== 0 ? events.OPTIONS : 0;
     if (options.dss === 0 && (options.seen & (1 << mptcp.DSS)) === 0) return kind;
     kind |= events.HAS_DSS;

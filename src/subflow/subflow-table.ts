@@ -2,6 +2,7 @@ import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import { AskedJoins } from "./asked-joins.ts";
+import { DoubtfulResets } from "./doubtful-resets.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
@@ -155,6 +156,8 @@ export class SubflowTable {
   readonly implausible = new Map<number, number>();
   /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
   readonly uncompared = new Map<number, number>();
+  /** RSTs that may be somebody else's. */
+  readonly resets: DoubtfulResets;
   readonly agents: SubflowAgents;
   readonly answers: Unacknowledged;
   readonly askedJoins: AskedJoins;
@@ -181,6 +184,7 @@ export class SubflowTable {
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
     this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
+    this.resets = new DoubtfulResets(this.hot);
     this.agents = new SubflowAgents(this.hot, this.cold);
     this.askedJoins = new AskedJoins(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
@@ -259,6 +263,7 @@ export class SubflowTable {
     this.answers.forget(subflow);
     this.askedJoins.forget(subflow);
     this.implausible.delete(subflow);
+    this.resets.forget(subflow);
     this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
     this.agents.release(subflow);
@@ -266,9 +271,9 @@ export class SubflowTable {
     this.live--;
   }
 
-  /** Counts a packet, or its mapping, that no host would take. */
-  noteImplausible(subflow: number): void {
-    this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + 1);
+  /** Counts packets, or mappings, that no host would take. */
+  noteImplausible(subflow: number, count = 1): void {
+    if (count > 0) this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + count);
   }
 
   /** Counts a second copy whose octets could not be compared. */

@@ -222,7 +222,28 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
   [
     "segments where no host takes them",
     ({ mptcp }) => Object.assign(mptcp.subflows[1] ?? {}, { implausible_segments: 3 }),
-    { action: "segments-implausible", severity: 1, subflow: 1 },
+    {
+      ...{ action: "segments-implausible", severity: 1, subflow: 1 },
+      message:
+        "3 segments on subflow 1 lay where no host takes them, such as resets that are made up: they changed nothing",
+    },
+  ],
+  [
+    "the same of a subflow that then was reset",
+    ({ mptcp }) => Object.assign(mptcp.subflows[1] ?? {}, { implausible_segments: 1, close: { reason: "reset" } }),
+    {
+      ...{ action: "segments-implausible", severity: 1, subflow: 1 },
+      message:
+        "1 segment on subflow 1 lay where no host takes it, such as a reset that is made up: the reset that ended the subflow may be of the same hand",
+    },
+  ],
+  [
+    "the same of a subflow whose 4-tuple another connection took",
+    ({ mptcp }) => Object.assign(mptcp.subflows[1] ?? {}, { implausible_segments: 2, close: { reason: "replaced" } }),
+    {
+      action: "segments-implausible",
+      message: expect.stringMatching(/the SYN that took its addresses and ports may be of the same hand$/),
+    },
   ],
   [
     "a fallback after the handshake",

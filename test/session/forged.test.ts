@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Conversation, type Subflow } from "../support/conversation.ts";
-import { ACK, FIN, keys, option, SYN } from "../support/packets.ts";
+import { Conversation, type Side, type Subflow } from "../support/conversation.ts";
+import { ACK, FIN, keys, option, PSH, RST, SYN } from "../support/packets.ts";
 import { type Run, run } from "../support/pipeline-run.ts";
 
 const ELSEWHERE = [
@@ -21,6 +21,18 @@ function sent({ records, streams }: Run): string {
   const [record] = records;
   const id = record?.mptcp.session.id ?? "";
   return streams.of(id, 0, record?.mptcp.stream.initiator.octets ?? 0).toString();
+}
+
+/** A segment of the initial subflow that its host did not send, this far from where it goes on. */
+function forge(talk: Conversation, side: Side, flags: number, away: number, payload = ""): void {
+  const on = { ...talk.initial, next: [...talk.initial.next] as [number, number] };
+  talk.segment(on, side, flags, [], Buffer.from(payload), on.next[side] + away);
+}
+
+/** A SYN with another ISN on the initial subflow's 4-tuple. */
+function forgeSyn(talk: Conversation): void {
+  const forged = { ...talk.initial, isn: [424_242, 0] as const, next: [1, 1] as [number, number] };
+  talk.segment(forged, 0, SYN, [option.capable(1)]);
 }
 
 /** Segments of somebody else, long after: packet time passes. */
@@ -261,5 +273,113 @@ describe("options of a join", () => {
     expect(record?.mptcp.mp_fail).toHaveLength(1);
     expect(record?.mptcp.subflows[1]?.priority).toHaveLength(1);
     expect(record?.mptcp.options).toBeUndefined();
+  });
+});
+
+describe("a RST that somebody made up", () => {
+  const begin = (): Conversation => new Conversation().open().send(0, "hello").send(1, "welcome");
+  const end = (talk: Conversation): Conversation => talk.send(1, "and on").send(0, "again").close();
+  /** Somebody else's packets, one in 100 ms, while the session is quiet. */
+  const quiet = (talk: Conversation, seconds: number): void => {
+    const step = Math.max(seconds / 200, 0.1);
+    for (let passed = 0; passed < seconds; passed += step) talk.packets.push(...later(talk, step).slice(0, 1));
+  };
+  const ends = (talk: Conversation): unknown[] =>
+    run(talk.packets, {}, 1).records.map(({ mptcp: { close, subflows, stream } }) => [
+      ...[close?.reason, subflows[0]?.close.reason, stream.initiator.octets, stream.responder.octets],
+      subflows[0]?.implausible_segments ?? 0,
+    ]);
+
+  it.each([-10_000_000, 5000, -5000, 10_000_000])("%i octets away gives no SYN the 4-tuple", (away) => {
+    for (const side of [0, 1] as const) {
+      const talk = begin();
+      forge(talk, side, RST, away);
+      forgeSyn(talk);
+      // The RST and the SYN.
+      expect(ends(end(talk))).toEqual([["fin", "fin", 10, 13, 2]]);
+    }
+  });
+
+  it("gives it no SYN, either, where RSTs come all over the numbers", () => {
+    const talk = begin();
+    for (let n = 0; n < 256; n++) forge(talk, 1, RST, n * 2 ** 24 + 777);
+    forgeSyn(talk);
+    expect(ends(end(talk))).toEqual([["fin", "fin", 10, 13, 257]]);
+  });
+
+  it("is a SYN's that is answered: that is another connection", () => {
+    const talk = begin();
+    forge(talk, 1, RST, -5000);
+    const next = new Conversation({ isn: [9_000_000, 9_500_000], atMicros: talk.atMicros }).open().send(0, "second");
+    talk.packets.push(...next.close().packets);
+    expect(ends(talk)).toEqual([
+      ["replaced", "replaced", 5, 7, 1],
+      ["fin", "fin", 6, 0, 0],
+    ]);
+  });
+
+  it.each([90, 25 * 60])("ends no session that says nothing for %i seconds, and then goes on", (seconds) => {
+    for (const away of [-10_000_000, 5000, -5000]) {
+      const talk = begin();
+      forge(talk, 1, RST, away);
+      quiet(talk, seconds);
+      expect(ends(end(talk))).toEqual([["fin", "fin", 10, 13, 1]]);
+    }
+  });
+
+  it("behind octets that somebody made up, which move where the peer seems to expect it, ends none either", () => {
+    const talk = begin();
+    for (let n = 0; n < 300; n++) forge(talk, 1, ACK | PSH, 2 ** 31 - 1000, "x");
+    forge(talk, 1, RST, 2 ** 31 - 999);
+    forgeSyn(talk);
+    quiet(talk, 90);
+    for (let n = 0; n < 300; n++) talk.send(1, "and on");
+    const [record] = run(talk.close().packets, {}, 1).records;
+    expect(record?.mptcp.close?.reason).toBe("fin");
+    expect(record?.mptcp.subflows).toHaveLength(1);
+  });
+});
+
+describe("a RST that its host made", () => {
+  const begin = (): Conversation => new Conversation().open().send(0, "hello").send(1, "welcome");
+  const closes = (talk: Conversation, seconds: number): unknown => {
+    const steps = Array.from({ length: 400 }, () => later(talk, seconds / 400).slice(0, 1)).flat();
+    const { records } = run([...talk.packets, ...steps], {}, 1);
+    const [record] = records;
+    const after = Date.parse(record?.["@timestamp"] ?? "") - Date.parse(record?.event.end ?? "");
+    return [record?.mptcp.close, record?.mptcp.subflows[0]?.implausible_segments ?? 0, Math.round(after / 60_000)];
+  };
+  const RESET = { reason: "reset", by: "responder" };
+
+  it.each<[name: string, reset: (talk: Conversation) => void]>([
+    ["exactly where its peer expects it", (talk) => forge(talk, 1, RST, 0)],
+    ["behind a FIN that was not seen", (talk) => forge(talk, 1, RST, 1)],
+    ["behind octets that were not seen, acknowledging all", (talk) => forge(talk, 1, RST | ACK, 90_000)],
+    [
+      "once in answer to what crossed its octets, then where its peer expects it",
+      (talk) => {
+        forge(talk, 1, RST, -7);
+        forge(talk, 1, RST, 0);
+      },
+    ],
+  ])("%s ends the session after a minute of quiet", (_, reset) => {
+    const talk = begin();
+    reset(talk);
+    expect(closes(talk, 200)).toEqual([RESET, 0, 1]);
+  });
+
+  it("elsewhere, and nothing behind it, ends it once it is idle", () => {
+    const talk = begin();
+    forge(talk, 1, RST, 90_000);
+    expect(closes(talk, 2400)).toEqual([RESET, 0, 30]);
+    const early = begin();
+    forge(early, 1, RST, -90_000);
+    expect(run(early.packets).records[0]?.mptcp.close).toEqual(RESET);
+  });
+
+  it("that overtook its last octets ends it, too", () => {
+    const talk = begin();
+    forge(talk, 1, RST, 6);
+    expect(closes(talk.send(1, "really"), 2400)).toEqual([RESET, 0, 30]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Conversation, type Side } from "../support/conversation.ts";
-import { ACK, option, segment } from "../support/packets.ts";
+import { ACK, option, RST, SYN, segment } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 /** Far from where either direction is, as a stranger's guess is nearly always. */
@@ -84,5 +84,41 @@ describe("what a stranger says without payload", () => {
     const record = recordOf(talk.send(0, "again").close());
     expect(record?.mptcp.fallback).toBe(null);
     expect(record?.mptcp.subflows[0]?.implausible_segments).toBe(1);
+  });
+});
+
+describe("a mapping where no octets can be", () => {
+  const mapping = (talk: Conversation): Buffer =>
+    option.dss({ dsn: talk.dsn(0, 5_000_000), ssn: talk.initial.next[0], length: 0xffff });
+  const clean = said(recordOf(talkWith((talk) => talk.wait(0.001))));
+
+  it.each([0, 5000, -10_000_000])("on a RST %i octets away maps nothing", (away) => {
+    const record = recordOf(
+      talkWith((talk) => {
+        const next = talk.initial.next[0];
+        talk.segment(talk.initial, 0, RST, [mapping(talk)], Buffer.alloc(0), next + away);
+        talk.initial.next[0] = next;
+      }),
+    );
+    expect(said(record)).toEqual(clean);
+  });
+
+  it("on a SYN that comes again maps nothing, nor does its DATA_FIN end the stream", () => {
+    const record = recordOf(
+      talkWith((talk) => {
+        talk.segment(talk.initial, 0, SYN, [mapping(talk)], Buffer.alloc(0), 0);
+        talk.segment(talk.initial, 0, SYN, [option.dss({ dsn: talk.dsn(0, 3), length: 1, fin: true })]);
+      }),
+    );
+    expect(said(record)).toEqual(clean);
+  });
+
+  it("MP_FASTCLOSE and MP_TCPRST of a RST are read beside it", () => {
+    const talk = new Conversation().open().send(0, "GET");
+    talk.segment(talk.initial, 0, RST | ACK, [mapping(talk), option.reset(3)]);
+    expect(recordOf(talk)?.mptcp.subflows[0]?.close.mp_tcprst).toMatchObject({ side: "initiator", code: 3 });
+    const closed = new Conversation().open().send(0, "GET");
+    closed.segment(closed.initial, 0, RST | ACK, [option.fastclose(closed.keys[1])]);
+    expect(recordOf(closed)?.mptcp.close?.reason).toBe("fastclose");
   });
 });

@@ -6,7 +6,7 @@ import * as events from "../../src/subflow/subflow-events.ts";
 import { SubflowStage } from "../../src/subflow/subflow-stage.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { Conversation, type Side } from "../support/conversation.ts";
-import { ACK, FIN, option, RST, SYN } from "../support/packets.ts";
+import { ACK, FIN, option, PSH, RST, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
 
 /** Segments that somebody else sends under a subflow's addresses, with a number this far from the right one. */
@@ -73,6 +73,49 @@ describe("segments that no host would take (RFC 9293 §3.10.7.4)", () => {
     const [record] = recordsOf(end(talk));
     const [clean] = recordsOf(end(begin()));
     expect(record?.mptcp.stream).toEqual(clean?.mptcp.stream);
+  });
+
+  it.each([0, PSH, FIN])(
+    "a segment without ACK, whose other flags are %i, says nothing, not even in its place",
+    (flags) => {
+      const talk = begin();
+      const at = talk.initial.next[0];
+      const mapping = option.dss({ dsn: talk.dsn(0, 5), ssn: at, length: 5 });
+      talk.segment(talk.initial, 0, flags, [mapping], Buffer.from("evil!"));
+      talk.initial.next[0] = at;
+      const [record] = recordsOf(end(talk));
+      const [clean] = recordsOf(end(begin()));
+      expect(record?.mptcp.stream).toEqual(clean?.mptcp.stream);
+      expect(record?.mptcp.subflows[0]).toMatchObject({ implausible_segments: 1, contradicting_mappings: 0 });
+    },
+  );
+
+  it("nor opens one a flow", () => {
+    const ghost = new Conversation({ ends: [{ ip: "10.9.0.1", port: 9 }, begin().initial.ends[1]] });
+    for (const flags of [0, PSH, FIN, SYN | RST, SYN | FIN])
+      ghost.segment(ghost.initial, 0, flags, [option.capable(1)]);
+    expect(run(ghost.packets).totals.packets).toEqual({ "subflow/plain-tcp": 5 });
+  });
+
+  it("octets out of order acknowledge something near, too", () => {
+    const forged = (ack: number): SessionRecord | undefined => {
+      const talk = begin();
+      const isn: [number, number] = [talk.initial.isn[0], ack];
+      const on = { ...talk.initial, isn, next: [...talk.initial.next] as [number, number] };
+      talk.send(0, "evil!", { on, ssn: on.next[0] + 5 });
+      talk.offset[0] = 5;
+      return recordsOf(end(talk))[0];
+    };
+    expect(forged(0x70000000)?.mptcp.stream).toEqual(recordsOf(end(begin()))[0]?.mptcp.stream);
+    expect(forged(0x70000000)?.mptcp.subflows[0]?.implausible_segments).toBe(1);
+    expect(forged(begin().initial.isn[1])?.mptcp.subflows[0]?.implausible_segments).toBeUndefined();
+  });
+
+  it("of one direction alone octets come in whatever order", () => {
+    const talk = new Conversation().open().send(0, "hello").send(0, "again").send(0, "and on").close();
+    const own = talk.packets.filter(({ octets }) => Buffer.from(octets).readUInt16BE(20) === talk.initial.ends[0].port);
+    own.splice(3, 0, ...own.splice(4, 1));
+    expect(run(own).records[0]?.mptcp.stream.initiator.octets).toBe(16);
   });
 
   it("made-up octets do not lock a subflow's own ones out, nor its end", () => {
@@ -151,6 +194,19 @@ describe("a SYN with another ISN", () => {
       option.capable(1, [Buffer.alloc(8)]),
     ]);
     expect(ends(recordsOf(end(talk)))).toEqual([WHOLE]);
+  });
+
+  it.each([RST, FIN])("that is also a RST or FIN (%i) is none", (flag) => {
+    const reset = begin().reset(1);
+    const unanswered = new Conversation().open(["syn"]);
+    for (const talk of [reset, unanswered]) {
+      const forged = { ...talk.initial, isn: [77, 88] as const, next: [1, 1] as [number, number] };
+      talk.segment(forged, 0, SYN | flag, [option.capable(1)]);
+    }
+    unanswered.open(["syn-ack", "ack"]).send(0, "hello").send(1, "good day");
+    expect(ends(recordsOf(reset))).toEqual([["reset", "reset", 5, 8]]);
+    expect(run(reset.packets).totals.sessions.opened).toBe(1);
+    expect(ends(recordsOf(end(unanswered)))).toEqual([WHOLE]);
   });
 
   it("takes over once it is answered: the second session begins with its SYN/ACK", () => {

@@ -1,0 +1,59 @@
+import type { PacketVector } from "../vector.ts";
+import { ACK } from "../wire/tcp.ts";
+import { acknowledgedAway } from "./plausibility.ts";
+import * as events from "./subflow-events.ts";
+import * as table from "./subflow-table.ts";
+
+/** Octets that a host may have sent of which nothing was seen, or its peer not acknowledged, when it sends a RST. */
+const FLIGHT = 2 ** 20;
+
+/** Takes a plausible RST of a known subflow: RESET where it is certain and the first, else no event's bit. */
+export function followReset(
+  subflows: table.SubflowTable,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  higher: number,
+): number {
+  const at = subflow * table.HOT_WORDS + table.STATE;
+  if (subflows.hot[at]! & table.STATE_RESET) return 0;
+  if (!isCertain(subflows, vector, i, subflow, higher)) {
+    subflows.noteImplausible(subflow, subflows.resets.add(subflow, higher, vector.seq[i]!));
+    return 0;
+  }
+  subflows.noteImplausible(subflow, subflows.resets.settle(subflow, higher));
+  subflows.hot[at]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
+  return events.RESET;
+}
+
+/** Whose RST ended a subflow, a doubtful one included: the lower (0) or higher (1) endpoint's, null where none did. */
+export function resetBy(subflows: table.SubflowTable, subflow: number): 0 | 1 | null {
+  const state = subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
+  if (state & table.STATE_RESET) return state & table.STATE_RESET_BY_HIGHER ? 1 : 0;
+  if (subflows.resets.holds(subflow, 0)) return 0;
+  return subflows.resets.holds(subflow, 1) ? 1 : null;
+}
+
+/**
+ * Whether a RST is one that its receiver takes: exactly where it expects one (RFC 5961 §3.2), or behind a FIN that was not
+ * seen. A host that has lost its state sends it there, because it repeats what was acknowledged. One that resets by itself
+ * sends it behind all that it sent, which may not have been seen, and acknowledges what it got; nobody guesses both. None
+ * is, once somebody made up other segments: these may have moved what seems to be expected.
+ */
+function isCertain(
+  subflows: table.SubflowTable,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  higher: number,
+): boolean {
+  if (subflows.implausible.has(subflow)) return false;
+  const { hot } = subflows;
+  const at = table.SubflowTable.direction(subflow, higher);
+  const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;
+  const ahead = (vector.seq[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0;
+  if (isKnown && (ahead === 0 || ahead === 1)) return true;
+  if ((vector.flags[i]! & ACK) === 0 || (isKnown && Math.abs(ahead) > FLIGHT)) return false;
+  const away = acknowledgedAway(hot, vector, i, subflow, 1 - higher);
+  return away >= 0 && away <= FLIGHT;
+}
