@@ -310,7 +310,8 @@ describe.skipIf(missing)(titled("Kafka over TLS and SASL, against a real broker"
     const untrusted = { brokers, tls: {} };
     expect(consume(untrusted)).toEqual({ status: 2, lines: [expect.stringMatching(/certificate.*; check tls$/)] });
     const nobody = { brokers, tls: {}, sasl: {} };
-    const lacking = /consumer\.yaml:1: sasl\.username: scram-sha-512 needs a user \(and 1 more\)$/;
+    const lacking =
+      /consumer\.yaml:1: sasl\.username: scram-sha-512 needs a user \(and 1 more: rejoin config check consumer .*consumer\.yaml\)$/;
     expect(consume(nobody)).toEqual({ status: 2, lines: [expect.stringMatching(lacking)] });
   });
 
