@@ -69,20 +69,34 @@ export class SegmentQueues {
     let octets = 0;
     while (into.length < maxRecords) {
       let oldest: SegmentQueue | null = null;
-      let sequence = Number.POSITIVE_INFINITY;
+      let first = Number.POSITIVE_INFINITY;
+      let second = Number.POSITIVE_INFINITY;
       for (const queue of this.queues.values()) {
-        const head = this.readable(queue, () => queue.head(this.atRest));
-        if (head === null || head >= sequence) continue;
+        const head = this.head(queue);
+        if (head >= first) {
+          second = Math.min(second, head);
+          continue;
+        }
+        second = first;
+        first = head;
         oldest = queue;
-        sequence = head;
       }
-      const record = oldest?.headRecord ?? null;
-      if (oldest === null || record === null) return;
-      octets += record.value.length;
-      if (into.length > 0 && octets > maxOctets) return;
-      oldest.shift();
-      into.push({ sequence, record });
+      if (oldest === null) return;
+      // All that comes before the next queue's: mostly records of one class follow each other.
+      for (let head = first; head < second && into.length < maxRecords; head = this.head(oldest)) {
+        const record = oldest.headRecord;
+        if (record === null) return;
+        octets += record.value.length;
+        if (into.length > 0 && octets > maxOctets) return;
+        oldest.shift();
+        into.push({ sequence: head, record });
+      }
     }
+  }
+
+  /** Sequence number of a queue's next record; infinite where there is none. */
+  private head(queue: SegmentQueue): number {
+    return this.readable(queue, () => queue.head(this.atRest)) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes all records below a position. Throws the file system's error. */
