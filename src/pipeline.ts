@@ -207,6 +207,7 @@ export class Pipeline {
       rewritings: this.subflows.subflows.rewritings.shed,
       "fragmented-packets": this.fragments.shed,
       "round-trips": this.subflows.subflows.timings.shed,
+      "asked-joins": this.subflows.subflows.askedJoins.shed,
     };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }

@@ -82,6 +82,8 @@ function leftOutWords(what: string, count: number): string {
       return `${counted(count, "packet")} rewritten between agents, on more subflows than are followed at a time`;
     case "fragmented-packets":
       return `${counted(count, "packet")} of which not all fragments came, or that gave way to others`;
+    case "asked-joins":
+      return `what ${counted(count, "SYN")} of joins said, on 4-tuples that other flows had`;
     case "round-trips":
       return `${counted(count, "round-trip time")} under measurement, for those of other subflows`;
     default:

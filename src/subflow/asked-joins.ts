@@ -20,6 +20,8 @@ export interface AskedJoin {
  * join. At the bound the oldest is forgotten: its join is met in the middle.
  */
 export class AskedJoins {
+  /** SYNs whose join was forgotten at the bound. */
+  shed = 0;
   private readonly hot: Uint32Array;
   private readonly cold: Uint32Array;
   private readonly asked = new Map<number, AskedJoin>();
@@ -43,6 +45,7 @@ export class AskedJoins {
     for (const oldest of this.asked.keys()) {
       if (this.asked.size < MOST) break;
       this.asked.delete(oldest);
+      this.shed++;
     }
     const { joinToken: token, joinNonce: nonce, joinAddressId: addressId, joinBackup: backup } = options;
     this.asked.set(subflow, { token, nonce, addressId, backup });

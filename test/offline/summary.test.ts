@@ -13,6 +13,9 @@ test("what bounds left out is told in words", () => {
   const all = lines({ "copies-not-compared": 1234, rewritings: 1 }, {});
   expect(all).toContain("left out   the comparison of 1,234 second copies with the first, whose octets were not kept");
   expect(all).toContain("left out   1 packet rewritten between agents, on more subflows than are followed at a time");
+  expect(lines({ "asked-joins": 2 }, {})).toContain(
+    "left out   what 2 SYNs of joins said, on 4-tuples that other flows had",
+  );
   expect(lines({ "copies-not-compared": 1 }, {}).join()).toContain("of 1 second copy with the first,");
   for (const line of lines({ "copies-not-compared": 1234, rewritings: 1 }, {}, 80)) {
     expect(line.length).toBeLessThanOrEqual(80);

@@ -75,5 +75,6 @@ describe("what the SYN of a join says on another flow's 4-tuple", () => {
       true,
       true,
     ]);
+    expect(askedJoins.shed).toBe(2);
   });
 });
