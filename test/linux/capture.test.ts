@@ -150,6 +150,17 @@ it.skipIf(ringReason)(titled("a ring that nobody empties counts what the kernel 
   expect(capture.lost()).toBeGreaterThanOrEqual(lost);
 });
 
+it.skipIf(ringReason)(titled("rings are opened on 64 interfaces, and not on one more", ringReason), async () => {
+  const libc = await loadLibc();
+  const ringsOn = (count: number) =>
+    new RingCapture(libc, {
+      points: Array.from({ length: count }, (_, source) => ({ name: "nosuchdev", source })),
+      ...{ direction: "both", promiscuous: false, filter: null, onInterface: () => undefined },
+    });
+  expect(() => ringsOn(65)).toThrow("at most 64 interfaces can be captured on");
+  expect(() => ringsOn(64)).toThrow(/nosuchdev/);
+});
+
 it.skipIf(ringReason)(titled("a ring that fails at the last step gives everything back", ringReason), async () => {
   const libc = await loadLibc();
   const held = new Set<unknown>();
