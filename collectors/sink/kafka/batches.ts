@@ -1,6 +1,7 @@
-import type { Message, PartitionMetadata } from "kafkajs";
+import kafkajs, { type CompressionTypes, type Message, type PartitionMetadata } from "kafkajs";
 import type { OutboxRecord } from "../../outbox/outbox.ts";
 import { partitionOf } from "./partition.ts";
+import { standInsFor } from "./stand-ins.ts";
 
 /**
  * Records of one send. kafkajs copies its list once per message, so the cost grows with the square, and half a
@@ -51,8 +52,10 @@ export function divide(
  * when it restarts, every producer whose last message is a day old by its timestamp, and takes the batch that it is sent
  * again as a new one.
  */
-export function freeze({ partition, records }: PartitionBatch): Message[] {
+export function freeze({ partition, records }: PartitionBatch, compression: CompressionTypes): Message[] {
   const timestamp = String(Date.now());
+  // Only a codec can put the records in the place of what stands for them.
+  if (compression !== kafkajs.CompressionTypes.None) return standInsFor(records, partition, timestamp);
   return records.map(({ key, value, headers }) => ({
     key,
     value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),

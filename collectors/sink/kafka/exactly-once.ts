@@ -119,7 +119,7 @@ export class ExactlyOnceSink implements Sink {
   private async sendBatch(transaction: Transaction, batch: PartitionBatch, refused: Set<OutboxRecord>): Promise<void> {
     const { compression } = this.context;
     try {
-      await transaction.send({ topic: batch.topic, acks: -1, compression, messages: freeze(batch) });
+      await transaction.send({ topic: batch.topic, acks: -1, compression, messages: freeze(batch, compression) });
     } catch (error) {
       if (remedyFor(error) !== "split") throw error;
       const [only] = batch.records;

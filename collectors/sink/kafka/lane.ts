@@ -68,8 +68,8 @@ export class Lane {
     outcomes: Map<OutboxRecord, Outcome>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { counters, log, explain } = this.context;
-    const messages = freeze(batch);
+    const { compression, counters, log, explain } = this.context;
+    const messages = freeze(batch, compression);
     const startedMs = performance.now();
     let answer: Answer | null = null;
     await persist(
