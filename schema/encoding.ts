@@ -112,8 +112,9 @@ function withTypes(value: unknown, type: TypedFields): unknown {
   if (Array.isArray(value)) return itemsWithTypes(value);
   const fields = value as Readonly<Record<string, unknown>>;
   let copy: Record<string, unknown> | null = null;
-  for (const name of Object.keys(fields)) {
+  for (const name in fields) {
     const field = fields[name];
+    if (typeof field === "string" && type === undefined) continue;
     if (field === undefined) return withTypes(withoutAbsent(fields), type);
     const typed = withTypes(field, below(type, name));
     if (typed === field) continue;
