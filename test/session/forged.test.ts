@@ -122,6 +122,21 @@ describe("data of a join", () => {
       responder: "verified",
     });
   });
+
+  it.each([64, 1])("that the listener answered before it was reset is placed, in vectors of %i packets", (batch) => {
+    const answered = (talk: Conversation, reset: Side): Conversation => {
+      const on = talk.join();
+      talk.packets.pop();
+      talk.send(0, "hello", { on });
+      if (reset === 1) talk.segment(on, 1, RST);
+      for (const text of ["one", "two", "three"]) talk.send(1, text, { on });
+      return reset === 0 ? talk.segment(on, 0, RST) : talk;
+    };
+    const [before, behind] = ([0, 1] as const).map((reset) =>
+      sent(run(answered(new Conversation().open(), reset).packets, {}, batch)),
+    );
+    expect([before, behind]).toEqual(["hello", ""]);
+  });
 });
 
 describe("a join that overtakes parts of its session's handshake", () => {
