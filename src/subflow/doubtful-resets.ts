@@ -7,6 +7,8 @@ interface DoubtfulReset {
   /** How many there are, and the packets of their direction when the newest came, which it is one of. */
   readonly count: number;
   readonly packets: number;
+  /** Which of all rows it is. */
+  readonly row: number;
 }
 
 /**
@@ -19,6 +21,7 @@ export class DoubtfulResets {
   private readonly hot: Uint32Array;
   private readonly implausible: ReadonlyMap<number, number>;
   private readonly resets = new Map<number, DoubtfulReset>();
+  private rows = 0;
 
   /**
    * @param hot of the subflow table
@@ -34,14 +37,17 @@ export class DoubtfulResets {
     const before = this.resets.get(subflow * 2 + higher);
     const packets = this.packetsOf(subflow, higher);
     const hasHeld = before !== undefined && this.isHeld(subflow, higher, before, packets - 1);
-    this.resets.set(subflow * 2 + higher, { seq, packets, count: hasHeld ? before.count + 1 : 1 });
+    const [count, row] = hasHeld ? [before.count + 1, before.row] : [1, this.rows++];
+    this.resets.set(subflow * 2 + higher, { seq, count, packets, row });
     return before === undefined || hasHeld ? 0 : before.count;
   }
 
-  /** Whether a RST of this direction holds that is not certain. */
-  holds(subflow: number, higher: number): boolean {
-    const reset = this.resets.get(subflow * 2 + higher);
-    return reset !== undefined && this.isHeld(subflow, higher, reset, this.packetsOf(subflow, higher));
+  /** Whose RST that is not certain holds, the first where both's do: the lower (0) or higher (1) endpoint's; null: none. */
+  by(subflow: number): 0 | 1 | null {
+    const isByLower = this.holds(subflow, 0);
+    if (!this.holds(subflow, 1)) return isByLower ? 0 : null;
+    const rowOf = (higher: number): number => this.resets.get(subflow * 2 + higher)?.row ?? 0;
+    return isByLower && rowOf(0) < rowOf(1) ? 0 : 1;
   }
 
   /** How many RSTs hold no more: what their direction said since shows that its host did not make them. */
@@ -64,6 +70,12 @@ export class DoubtfulResets {
   forget(subflow: number): void {
     this.resets.delete(subflow * 2);
     this.resets.delete(subflow * 2 + 1);
+  }
+
+  /** Whether a RST of this direction holds that is not certain. */
+  private holds(subflow: number, higher: number): boolean {
+    const reset = this.resets.get(subflow * 2 + higher);
+    return reset !== undefined && this.isHeld(subflow, higher, reset, this.packetsOf(subflow, higher));
   }
 
   /** Whether a RST holds when its direction has so many packets. */

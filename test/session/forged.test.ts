@@ -428,6 +428,12 @@ describe("a RST that its host made", () => {
     expect(run(early.packets).records[0]?.mptcp.close).toEqual(RESET);
   });
 
+  it.each([0, 1] as const)("elsewhere, before another of the other host, is what ended it (side %i)", (first) => {
+    const talk = begin();
+    for (const side of first === 0 ? ([0, 1] as const) : ([1, 0] as const)) forge(talk, side, RST, 90_000);
+    expect(run(talk.packets).records[0]?.mptcp.close?.by).toBe(first === 0 ? "initiator" : "responder");
+  });
+
   it("that overtook its last octets ends it, too", () => {
     const talk = begin();
     forge(talk, 1, RST, 6);
