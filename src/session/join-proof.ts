@@ -37,7 +37,9 @@ export function proveJoin(
   if (state & flow.STATE_SYN_ACK && (word & (join.SAW_SYN_ACK | join.CUT_SYN_ACK)) === 0) return;
   const isListener = (seen.fromHigher[i] === 1) !== ((state & flow.STATE_OPENER_HIGHER) !== 0);
   const side = sessions.sideOf(subflow, seen.fromHigher[i]!);
-  if (!isListener || state & flow.STATE_RESET || !isAcknowledgingNear(sessions, session, side, vector, i)) return;
+  // The state is that behind the vector's last packet, or behind what has waited: only a closed subflow was reset before.
+  const isReset = (state & flow.STATE_RESET) !== 0 && (word & join.IS_CLOSED) !== 0;
+  if (!isListener || isReset || !isAcknowledgingNear(sessions, session, side, vector, i)) return;
   const answers = (sessions.rare.answers.get(subflow) ?? 0) + 1;
   if (answers < ANSWERS) sessions.rare.answers.set(subflow, answers);
   else {

@@ -99,8 +99,11 @@ export class SessionStage {
       i = takeSteady(i, count);
       this.placed.handOn(this.sessions.octets, vector, seen);
       if (i === count) break;
-      if (seen.replaced[i]! >= 0) this.replace(seen.replaced[i]!, vector.atMicros[i]!);
+      const replaced = seen.replaced[i]!;
+      if (replaced >= 0) this.replace(replaced, vector.atMicros[i]!);
       if (vector.fate[i] === FATE_ALIVE) vector.fate[i] = this.take(vector, seen, i);
+      // Its 4-tuple is another flow's, whether or not that is the one that was asked for.
+      if (replaced >= 0) this.stage.subflows.askedJoins.forget(replaced);
     }
     this.stage.mappings.watched.releasePlain();
     this.later.each(this.stage.mappings.watched.later, (of, seenOf) => this.take(of, seenOf, 0));
@@ -189,14 +192,8 @@ export class SessionStage {
       return this.memberships.openRival(subflow, seen.rivalOf[i]!, vector.atMicros[i]!);
     // The answer to a SYN has taken the 4-tuple for it.
     const asked = this.stage.subflows.askedJoins.of(seen.replaced[i]!);
-    if (
-      asked !== undefined &&
-      options.seen & (1 << mptcp.MP_JOIN) &&
-      (vector.flags[i]! & (SYN | ACK)) === (SYN | ACK)
-    ) {
-      this.stage.subflows.askedJoins.forget(seen.replaced[i]!);
+    if (asked !== undefined && options.seen & (1 << mptcp.MP_JOIN) && (vector.flags[i]! & (SYN | ACK)) === (SYN | ACK))
       return this.memberships.openAsked(subflow, asked, vector.atMicros[i]!);
-    }
     return this.memberships.open(subflow, options, (vector.flags[i]! & SYN) !== 0, vector.atMicros[i]!);
   }
 

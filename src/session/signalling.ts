@@ -2,7 +2,7 @@ import { resetBy } from "../subflow/resets.ts";
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
-import { SYN } from "../wire/tcp.ts";
+import { RST, SYN } from "../wire/tcp.ts";
 import { takeAddresses } from "./addresses.ts";
 import { takeEarlyFins } from "./data.ts";
 import type { Endings } from "./ending.ts";
@@ -130,7 +130,7 @@ export class Signalling {
     }
     if (takeRareOptions(sessions, session, subflow, side, atMicros, options)) {
       // RFC 8684 §3.7: who cannot go on without mappings answers with MP_FAIL on a RST, which another agent may see first.
-      const isReset = resetBy(sessions.subflows, subflow) !== null;
+      const isReset = (vector.flags[i]! & RST) !== 0 || resetBy(sessions.subflows, subflow) !== null;
       if (!isReset && isFailedByBoth(sessions, session, subflow))
         this.fallBackTo(session, subflow, "mp-fail", atMicros);
       this.observer.updated(session, atMicros);

@@ -7,6 +7,8 @@ interface DoubtfulReset {
   /** How many there are, and the packets of their direction when the newest came, which it is one of. */
   readonly count: number;
   readonly packets: number;
+  /** Which of all rows it is. */
+  readonly row: number;
 }
 
 /**
@@ -17,42 +19,51 @@ interface DoubtfulReset {
  */
 export class DoubtfulResets {
   private readonly hot: Uint32Array;
+  private readonly implausible: ReadonlyMap<number, number>;
   private readonly resets = new Map<number, DoubtfulReset>();
+  private rows = 0;
 
-  constructor(hot: Uint32Array) {
+  /**
+   * @param hot of the subflow table
+   * @param implausible by subflow: segments that somebody made up
+   */
+  constructor(hot: Uint32Array, implausible: ReadonlyMap<number, number>) {
     this.hot = hot;
+    this.implausible = implausible;
   }
 
   /** Takes a doubtful RST of a direction, whose packets it is counted among. Returns how many before it hold no more. */
   add(subflow: number, higher: number, seq: number): number {
     const before = this.resets.get(subflow * 2 + higher);
     const packets = this.packetsOf(subflow, higher);
-    const isInRow = before !== undefined && before.packets === packets - 1;
-    this.resets.set(subflow * 2 + higher, { seq, packets, count: isInRow ? before.count + 1 : 1 });
-    return before === undefined || isInRow ? 0 : before.count;
+    const hasHeld = before !== undefined && this.isHeld(subflow, higher, before, packets - 1);
+    const [count, row] = hasHeld ? [before.count + 1, before.row] : [1, this.rows++];
+    this.resets.set(subflow * 2 + higher, { seq, count, packets, row });
+    return before === undefined || hasHeld ? 0 : before.count;
   }
 
-  /** Whether a RST of this direction holds that is not certain. */
-  holds(subflow: number, higher: number): boolean {
-    const reset = this.resets.get(subflow * 2 + higher);
-    return reset !== undefined && this.isHeld(subflow, higher, reset);
+  /** Whose RST that is not certain holds, the first where both's do: the lower (0) or higher (1) endpoint's; null: none. */
+  by(subflow: number): 0 | 1 | null {
+    const isByLower = this.holds(subflow, 0);
+    if (!this.holds(subflow, 1)) return isByLower ? 0 : null;
+    const rowOf = (higher: number): number => this.resets.get(subflow * 2 + higher)?.row ?? 0;
+    return isByLower && rowOf(0) < rowOf(1) ? 0 : 1;
   }
 
   /** How many RSTs hold no more: what their direction said since shows that its host did not make them. */
   refuted(subflow: number): number {
     let count = 0;
-    for (const higher of [0, 1]) {
-      const reset = this.resets.get(subflow * 2 + higher);
-      if (reset !== undefined && !this.isHeld(subflow, higher, reset)) count += reset.count;
-    }
+    for (const higher of [0, 1])
+      if (!this.holds(subflow, higher)) count += this.resets.get(subflow * 2 + higher)?.count ?? 0;
     return count;
   }
 
-  /** A RST of this direction is certain, and so are those just before it. Returns how many of them held no more. */
+  /** A RST of this direction is certain, and so are those before it that hold. Returns how many of them held no more. */
   settle(subflow: number, higher: number): number {
     const before = this.resets.get(subflow * 2 + higher);
     this.resets.delete(subflow * 2 + higher);
-    return before === undefined || before.packets === this.packetsOf(subflow, higher) - 1 ? 0 : before.count;
+    if (before === undefined || this.isHeld(subflow, higher, before, this.packetsOf(subflow, higher) - 1)) return 0;
+    return before.count;
   }
 
   /** Forgets a subflow. */
@@ -61,11 +72,22 @@ export class DoubtfulResets {
     this.resets.delete(subflow * 2 + 1);
   }
 
-  private isHeld(subflow: number, higher: number, reset: DoubtfulReset): boolean {
-    if (reset.packets === this.packetsOf(subflow, higher)) return true;
+  /** Whether a RST of this direction holds that is not certain. */
+  private holds(subflow: number, higher: number): boolean {
+    const reset = this.resets.get(subflow * 2 + higher);
+    return reset !== undefined && this.isHeld(subflow, higher, reset, this.packetsOf(subflow, higher));
+  }
+
+  /** Whether a RST holds when its direction has so many packets. */
+  private isHeld(subflow: number, higher: number, reset: DoubtfulReset, packets: number): boolean {
+    if (reset.packets === packets) return true;
+    const { hot } = this;
+    const isNumbered = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;
+    // Segments that somebody made up move numbers to where a RST of the same hand lies.
+    if (!isNumbered || this.implausible.has(subflow)) return false;
     const at = table.SubflowTable.direction(subflow, higher);
     // Octets that it had overtaken came, and nothing else.
-    return (reset.seq - this.hot[at + table.ISN]!) >>> 0 === this.hot[at + table.NEXT_SSN];
+    return (reset.seq - hot[at + table.ISN]!) >>> 0 === hot[at + table.NEXT_SSN];
   }
 
   private packetsOf(subflow: number, higher: number): number {

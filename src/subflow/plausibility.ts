@@ -3,8 +3,8 @@ import * as tcp from "../wire/tcp.ts";
 import * as table from "./subflow-table.ts";
 
 /**
- * Octets around those seen last within which a RST or a FIN counts. Hosts ask for their exact window (RFC 5961 §3), which an observer that misses packets cannot know;
- * most windows are smaller than this.
+ * Octets around those seen last within which a RST or a FIN counts. Hosts ask for their exact window (RFC 5961 §3), which
+ * an observer that misses packets cannot know; most windows are smaller than this.
  */
 export const NEAR = 2 ** 24;
 /**

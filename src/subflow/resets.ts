@@ -30,8 +30,7 @@ export function followReset(
 export function resetBy(subflows: table.SubflowTable, subflow: number): 0 | 1 | null {
   const state = subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
   if (state & table.STATE_RESET) return state & table.STATE_RESET_BY_HIGHER ? 1 : 0;
-  if (subflows.resets.holds(subflow, 0)) return 0;
-  return subflows.resets.holds(subflow, 1) ? 1 : null;
+  return subflows.resets.by(subflow);
 }
 
 /**

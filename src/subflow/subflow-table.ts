@@ -184,7 +184,7 @@ export class SubflowTable {
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
     this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
-    this.resets = new DoubtfulResets(this.hot);
+    this.resets = new DoubtfulResets(this.hot, this.implausible);
     this.agents = new SubflowAgents(this.hot, this.cold);
     this.askedJoins = new AskedJoins(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));

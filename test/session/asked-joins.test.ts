@@ -101,4 +101,19 @@ describe("a join on a 4-tuple on which somebody has sent before", () => {
     expect(mptcp.subflows[2]?.join).toMatchObject({ hmac: { initiator: "verified", responder: "verified" } });
     expect(mptcp.stream.initiator.octets).toBe(12);
   });
+
+  it("keeps nothing of SYNs whose 4-tuple goes to another flow, be that none of MPTCP", () => {
+    const talk = begin();
+    const token = talk.token(1);
+    for (let n = 0; n < 4200; n++) {
+      const ends = [{ ip: "10.1.9.1", port: 1024 + n }, ENDS[1]] as const;
+      const on = (isn: number): Subflow => ({ ends, opener: 0, isn: [isn, 999], next: [1, 1] });
+      talk.segment(on(12_345), 0, ACK, [option.dss({ ack: 5 })]);
+      talk.segment(on(77), 0, SYN, [option.joinSyn(token, n, 1)]);
+      talk.segment(on(77), 1, SYN | ACK);
+      // All before the session of the first flow, which is over now, has ended.
+      talk.atMicros -= 2950;
+    }
+    expect(run(talk.packets, { bounds: { sessions: 4400, subflows: 4400 } }).totals.shed).toEqual({});
+  });
 });

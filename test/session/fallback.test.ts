@@ -124,6 +124,16 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
     expect([fallback, mp_fail?.length, close?.reason]).toEqual([null, 2, "reset"]);
   });
 
+  it.each([1, 64])("nor where that RST overtook what its host sent before (%i to a vector)", (batch) => {
+    const talk = fail(new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day"), 1);
+    const { next } = talk.initial;
+    const [before] = next;
+    talk.segment(talk.initial, 0, RST | ACK, [option.fail(talk.dsn(1, 0))], Buffer.alloc(0), before + 2 ** 21);
+    next[0] = before;
+    const [record] = run(talk.send(0, "late").packets, {}, batch).records;
+    expect(record?.mptcp.fallback).toBeNull();
+  });
+
   it.each([1, 64])("nor where the RST is seen before the MP_FAIL that it answers (%i to a vector)", (batch) => {
     const talk = new Conversation({ checksum: true }).open().send(0, "hello").send(1, "good day");
     talk.segment(talk.initial, 0, RST | ACK, [option.fail(talk.dsn(1, 0))]);

@@ -122,6 +122,21 @@ describe("data of a join", () => {
       responder: "verified",
     });
   });
+
+  it.each([64, 1])("that the listener answered before it was reset is placed, in vectors of %i packets", (batch) => {
+    const answered = (talk: Conversation, reset: Side): Conversation => {
+      const on = talk.join();
+      talk.packets.pop();
+      talk.send(0, "hello", { on });
+      if (reset === 1) talk.segment(on, 1, RST);
+      for (const text of ["one", "two", "three"]) talk.send(1, text, { on });
+      return reset === 0 ? talk.segment(on, 0, RST) : talk;
+    };
+    const [before, behind] = ([0, 1] as const).map((reset) =>
+      sent(run(answered(new Conversation().open(), reset).packets, {}, batch)),
+    );
+    expect([before, behind]).toEqual(["hello", ""]);
+  });
 });
 
 describe("a join that overtakes parts of its session's handshake", () => {
@@ -284,7 +299,7 @@ describe("a RST that somebody made up", () => {
     const step = Math.max(seconds / 200, 0.1);
     for (let passed = 0; passed < seconds; passed += step) talk.packets.push(...later(talk, step).slice(0, 1));
   };
-  const ends = (talk: Conversation): unknown[] =>
+  const ends = (talk: Conversation): unknown[][] =>
     run(talk.packets, {}, 1).records.map(({ mptcp: { close, subflows, stream } }) => [
       ...[close?.reason, subflows[0]?.close.reason, stream.initiator.octets, stream.responder.octets],
       subflows[0]?.implausible_segments ?? 0,
@@ -338,6 +353,42 @@ describe("a RST that somebody made up", () => {
     expect(record?.mptcp.close?.reason).toBe("fin");
     expect(record?.mptcp.subflows).toHaveLength(1);
   });
+
+  /** The responder says nothing but that it got what comes. */
+  const listen = (talk: Conversation): void => {
+    for (let n = 0; n < 5; n++) {
+      const ack = Number(talk.send(0, "go").dsn(0, talk.offset[0]) & 0xffffffffn);
+      talk.segment(talk.initial, 1, ACK, [option.dss({ ack })]);
+    }
+  };
+
+  it("where octets that somebody made up have moved the numbers holds only until its side says more", () => {
+    const octets = (talk: Conversation): void => {
+      // Nobody acknowledges what is so far away.
+      const { ends, opener, isn, next } = talk.initial;
+      const on: Subflow = { ends, opener, isn: [isn[0] + 2 ** 30, isn[1]], next: [...next] };
+      talk.segment(on, 1, ACK | PSH, [], Buffer.from("x"), next[1] + 5000);
+    };
+    const reset = (talk: Conversation): void => forge(talk, 1, RST, 5001);
+    for (const forgeries of [
+      [octets, reset],
+      [reset, octets],
+    ]) {
+      const talk = begin();
+      for (const one of forgeries) one(talk);
+      listen(talk);
+      expect(ends(talk)).toEqual([["end-of-input", "open", 15, 7, 2]]);
+      expect(ends(talk.close())).toEqual([["fin", "fin", 15, 7, 2]]);
+    }
+  });
+
+  it("of a side whose numbers are not known likewise", () => {
+    const talk = new Conversation();
+    listen(talk);
+    talk.segment({ ...bare(talk.initial.ends), isn: [0, 0], next: [0, 0] }, 1, RST);
+    listen(talk);
+    expect(ends(talk).map(([, reason, , , implausible]) => [reason, implausible])).toEqual([["open", 1]]);
+  });
 });
 
 describe("a RST that its host made", () => {
@@ -377,9 +428,26 @@ describe("a RST that its host made", () => {
     expect(run(early.packets).records[0]?.mptcp.close).toEqual(RESET);
   });
 
+  it.each([0, 1] as const)("elsewhere, before another of the other host, is what ended it (side %i)", (first) => {
+    const talk = begin();
+    for (const side of first === 0 ? ([0, 1] as const) : ([1, 0] as const)) forge(talk, side, RST, 90_000);
+    expect(run(talk.packets).records[0]?.mptcp.close?.by).toBe(first === 0 ? "initiator" : "responder");
+  });
+
   it("that overtook its last octets ends it, too", () => {
     const talk = begin();
     forge(talk, 1, RST, 6);
     expect(closes(talk.send(1, "really"), 2400)).toEqual([RESET, 0, 30]);
+  });
+
+  it.each([
+    [0, 1],
+    [-3, 30],
+  ])("that overtook its last octets is none of somebody else when another comes %i octets away", (away, minutes) => {
+    const talk = begin();
+    forge(talk, 1, RST, 6);
+    talk.send(1, "really");
+    forge(talk, 1, RST, away);
+    expect(closes(talk, minutes * 80)).toEqual([RESET, 0, minutes]);
   });
 });
