@@ -15,8 +15,8 @@ interface Parts {
 }
 
 /**
- * How full each table is whose bound refuses or gives something up, by name. Rings, which are always full of what came
- * last, are left out.
+ * How full each table is whose bound refuses or gives something up, by name. Rings and places that what comes last takes
+ * are left out: they are always full.
  */
 export function tableUses({ agents, fragments, subflows, sessions, records }: Parts, bounds: Bounds) {
   const { subflows: flows, mappings } = subflows;
@@ -26,6 +26,8 @@ export function tableUses({ agents, fragments, subflows, sessions, records }: Pa
     "fragmented-packets": fragments.use,
     subflows: { used: flows.live, bound: flows.capacity },
     "watched-subflows": flows.watchedUse,
+    rewritings: flows.rewritings.use,
+    "asked-joins": flows.askedJoins.use,
     "unmapped-payload": mappings.watched.use,
     sessions: { used: table.live, bound: table.capacity },
     "pending-joins": { used: pending.length, bound: bounds.pendingJoins },

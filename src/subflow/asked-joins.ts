@@ -1,3 +1,4 @@
+import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import * as table from "./subflow-table.ts";
@@ -31,6 +32,11 @@ export class AskedJoins {
   constructor(hot: Uint32Array, cold: Uint32Array) {
     this.hot = hot;
     this.cold = cold;
+  }
+
+  /** SYNs that wait for their answer. */
+  get use(): TableUse {
+    return { used: this.asked.size, bound: MOST };
   }
 
   /** Takes a SYN on the 4-tuple of this flow, if it waits for its answer; what one before it said is forgotten. */

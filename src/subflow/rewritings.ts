@@ -1,4 +1,5 @@
 import { MAX_REWRITTEN, REWRITE_KINDS, REWRITTEN_OCTETS } from "../../schema/session-vocabulary.ts";
+import type { TableUse } from "../pipeline-contract.ts";
 import type { Differences } from "./differences.ts";
 
 /** Subflows of which rewritings are told at a time; those of further ones are counted in `shed`. */
@@ -37,6 +38,11 @@ export class Rewritings {
   /** @param maxSubflows how many subflows are told of at a time */
   constructor(maxSubflows = MAX_SUBFLOWS) {
     this.maxSubflows = maxSubflows;
+  }
+
+  /** Subflows of which rewritings are told. */
+  get use(): TableUse {
+    return { used: this.subflows.size, bound: this.maxSubflows };
   }
 
   /** Notes the differences of packet i, of this subflow, direction, time and sequence number. */

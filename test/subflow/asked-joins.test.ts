@@ -75,6 +75,6 @@ describe("what the SYN of a join says on another flow's 4-tuple", () => {
       true,
       true,
     ]);
-    expect(askedJoins.shed).toBe(2);
+    expect([askedJoins.shed, askedJoins.use]).toEqual([2, { used: 4096, bound: 4096 }]);
   });
 });

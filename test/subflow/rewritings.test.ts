@@ -200,6 +200,7 @@ describe("bounds", () => {
     const rewritings = new Rewritings(2);
     for (const subflow of [7, 8, 9]) rewritings.note(subflow, 0, BEGIN, 1, 0, differences);
     expect([rewritings.of(8)?.ways.length, rewritings.of(9), rewritings.shed]).toEqual([1, null, 1]);
+    expect(rewritings.use).toEqual({ used: 2, bound: 2 });
     rewritings.release(7);
     rewritings.note(9, 0, BEGIN, 1, 0, differences);
     expect(rewritings.of(9)?.ways).toHaveLength(1);
