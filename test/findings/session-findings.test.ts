@@ -311,7 +311,7 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     ({ mptcp }) => {
       Object.assign(mptcp.stream.responder, { missing_octets: 1380, complete: false });
       mptcp.copies_lost = [
-        { agent: "router1", copies: 2 },
+        { agent: "router1", copies: 1939 },
         { agent: "router2", copies: 1 },
       ];
     },
@@ -319,7 +319,7 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
       action: "copies-lost",
       severity: 1,
       side: "responder",
-      message: "1,380 octets of the responder missing; router1, router2 lost 3 copies meanwhile",
+      message: "1,380 octets of the responder missing; router1, router2 lost 1,940 copies meanwhile",
     },
   ],
   [
