@@ -9,7 +9,7 @@ import { describe, expect, it, vi } from "vitest";
 import { type ReadOptions, read } from "../../collectors/offline/reading.ts";
 import { StreamFiles } from "../../collectors/offline/stream-files.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
-import { pcapFile, USUAL_PCAP } from "../support/pcap.ts";
+import { hex, packetsOf, pcapFile, USUAL_PCAP } from "../support/pcap.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { folder, packet, pcapAt, put, streams } from "./files.ts";
 
@@ -262,6 +262,26 @@ describe("a file that is not in the order of its times", () => {
       /^rejoin: standard input: 1 .* reordercap FILE /,
     );
   });
+});
+
+it("reads what is behind MPLS labels and PPPoE as it reads it without", async () => {
+  const [first = ""] = ROUTERS;
+  const dir = folder();
+  const behind = (name: string, shim: (octets: Uint8Array) => Uint8Array) => {
+    const packets = packetsOf(first, 0).map(({ octets, wire, ...packet }) => {
+      const wrapped = Buffer.concat([octets.subarray(0, 12), shim(octets), octets.subarray(14)]);
+      return { ...packet, octets: wrapped, wire: wire + wrapped.length - octets.length };
+    });
+    return put(dir, `${name}.pcap`, pcapFile(packets));
+  };
+  const plain = await reading([first], { json: true, digest: true });
+  for (const [name, shim] of Object.entries({
+    mpls: () => hex("8847 00064040 00065140"),
+    pppoe: ({ length }: Uint8Array) => hex(`8864 1100 0001 ${(length - 12).toString(16).padStart(4, "0")} 0021`),
+  })) {
+    const { status, out, err } = await reading([behind(name, shim)], { json: true, digest: true });
+    expect([status, err, out.replaceAll(`"${name}"`, '"router1"')]).toEqual([0, "", plain.out]);
+  }
 });
 
 it("says of packets of a link type that is not read that nobody looked into them", async () => {
