@@ -124,6 +124,20 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
         "1 octet of the initiator came again and was another, first at octet 12 of the stream: 61 on subflow 0 (a), later 62 on a subflow that is no more (b)",
     },
   ],
+  [
+    "octets that differed one at a time, as in probes of a closed window",
+    ({ mptcp }) => Object.assign(mptcp.stream.initiator, { conflicting: 20, conflicts_left_out: 20 }),
+    {
+      action: "octets-differ",
+      side: "initiator",
+      message: "20 octets of the initiator, each alone, came again and were others",
+    },
+  ],
+  [
+    "octets of which two stood together",
+    ({ mptcp }) => Object.assign(mptcp.stream.initiator, { conflicting: 20, conflicts_left_out: 19 }),
+    { action: "octets-differ", side: "initiator", message: "20 octets of the initiator came again and were others" },
+  ],
   ["octets that came again the same", ({ mptcp }) => (mptcp.stream.initiator.conflicting = 0), null],
   [
     "a checksum that is wrong",
