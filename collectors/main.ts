@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import { OperationalError } from "./runtime/errors.ts";
 import { VERSION } from "./runtime/version.ts";
 import { printable } from "./terminal/text.ts";
@@ -59,6 +59,7 @@ async function main(words: readonly string[]): Promise<number> {
     .helpCommand("help [verb]", "print this help, or a verb's")
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(text.replace(/^error: /, "rejoin: "))) })
+    .configureHelp({ optionDescription })
     .addHelpText("after", EXIT_STATUSES);
   const verb = argv.find((word) => !word.startsWith("-"));
   for (const [name, { summary, load }] of Object.entries(VERBS)) {
@@ -74,6 +75,11 @@ async function main(words: readonly string[]): Promise<number> {
     if (error instanceof OperationalError) return complaint(error);
     return process.exit(complaint(error));
   }
+}
+
+/** An option's line of a page, without defaults that say nothing: an option that is not given is off, and a list empty. */
+function optionDescription(option: Option): string {
+  return new Help().optionDescription(option).replace(/ \((?:preset: true|default: (?:false|\[\]|\{\}))\)$/, "");
 }
 
 /**

@@ -49,8 +49,12 @@ export const FATES = [
   },
   { stage: "decapsulate", reason: "geneve-truncated", meaning: "ends inside its Geneve header or its options" },
   { stage: "decapsulate", reason: "geneve-version", meaning: "a Geneve version other than 0" },
-  { stage: "decapsulate", reason: "mpls", meaning: "MPLS, which is not read" },
-  { stage: "decapsulate", reason: "ppp", meaning: "PPP, which is not read" },
+  {
+    stage: "decapsulate",
+    reason: "mpls",
+    meaning: "MPLS with something else than IP in it, or more labels than the bound",
+  },
+  { stage: "decapsulate", reason: "ppp", meaning: "PPP that is not over Ethernet, or holds something else than IP" },
   {
     stage: "decapsulate",
     reason: "delivery-protocol",

@@ -27,6 +27,8 @@ describe.skipIf(unmet)(titled("the command line", unmet), () => {
     expect([page.status, page.stderr]).toEqual([0, ""]);
     expect(page.stdout).toContain("Usage: rejoin");
     expect(rejoin(["help", ...words])).toEqual(page);
+    // Of an option that is not given nobody needs to read that it is off.
+    expect(page.stdout).not.toMatch(/preset: true|default:\s+(false|\[\]|\{\})/);
     expect(page.stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ export function logCounters(log: Pick<Logger, "info">, counters: AgentCounters, 
   log.info(counters, `${message}; ${counted(counters.lost, "packet")} lost in this host's kernel`);
 }
 
-/** Warns of packets that the kernel lost since the counters `before` (null: since the start). */
+/** Warns of packets that the kernel lost, and of copies not made, since the counters `before` (null: since the start). */
 export function warnOfLosses(log: Pick<Logger, "warn">, counters: AgentCounters, before: AgentCounters | null): void {
   const lost = counters.lost - (before?.lost ?? 0);
   if (lost > 0) {
@@ -21,6 +21,12 @@ export function warnOfLosses(log: Pick<Logger, "warn">, counters: AgentCounters,
   }
   const limited = counters.limited - (before?.limited ?? 0);
   if (limited > 0) log.warn(`${copies(limited)} not made: they would have taken more than limits.mbitPerSecond`);
+  const dropped = counters.dropped - (before?.dropped ?? 0);
+  if (dropped > 0) {
+    log.warn(
+      `${copies(dropped)} not made: the send queue was full, for the kernel does not send them as fast as they come`,
+    );
+  }
 }
 
 /** What a warning says of the way to one collector. */

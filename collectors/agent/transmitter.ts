@@ -1,7 +1,9 @@
-/** Octets of all places together; a place is as long as the longest copy. */
+/** Octets of all copies under way together. */
 export const ARENA_OCTETS = 8 * 2 ** 20;
-/** Places at a time: what one block of a packet ring can ask for at once, and then some. */
+/** Copies under way at a time: what one block of a packet ring can ask for at once, and then some. */
 export const MAX_PLACES = 4096;
+/** A copy takes as many of these pieces of the arena, in a row, as it has octets for: most fit into one. */
+const PIECE_OCTETS = ARENA_OCTETS / MAX_PLACES;
 /** Copies that are under way when a transmitter closes get this long. */
 const CLOSE_MS = 2000;
 
@@ -25,15 +27,15 @@ export interface Transmitter {
   /** Most octets of a copy; see `widen`. */
   readonly capacity: number;
   readonly counters: TransmitterCounters;
-  /** A place of `capacity` octets to write the next copy to; null when every place is under way, and the copy is lost. */
+  /** `capacity` octets to write the next copy to; null when so many in a row are not free, and the copy is lost. */
   reserve(): Uint8Array | null;
   /** Sends the first `length` octets of the place reserved last, at the next `flush` at the latest. */
   send(length: number): void;
   /** To be called after the copies of a vector. */
   flush(): void;
-  /** To be told that longer copies go through now: places hold `capacity` octets from then on, unless one is under way. */
+  /** To be told that longer copies go through now: `reserve` has `capacity` octets from then on, unless a copy is under way. */
   widen(capacity: number): void;
-  /** Resolves when at least half of the places are free: for senders that can wait, which traffic cannot. */
+  /** Resolves when at least half of the arena is free: for senders that can wait, which traffic cannot. */
   room(): Promise<void>;
   /** Waits a little for copies under way, counts the rest as failed and closes the socket. */
   close(): Promise<void>;
@@ -56,8 +58,8 @@ export interface SendSocket {
 }
 
 /**
- * A transmitter over a socket that reads a copy's octets until it is sent. The bounded send queue is the socket's arena,
- * in equal places.
+ * A transmitter over a socket that reads a copy's octets until it is sent. The bounded send queue is the socket's arena, a
+ * ring of pieces: a copy holds what its length takes, and not what the longest could, as long as it or one before it is under way.
  */
 export class QueuedTransmitter implements Transmitter {
   capacity = 0;
@@ -66,30 +68,39 @@ export class QueuedTransmitter implements Transmitter {
   private failed = 0;
   private lastError: string | null = null;
   private readonly socket: SendSocket;
-  private places: readonly Uint8Array[] = [];
-  private done: readonly ((error: string | null) => void)[] = [];
-  private lengths = new Uint32Array(0);
-  /** Free places, a stack. */
-  private free = new Uint16Array(0);
-  private freeCount = 0;
-  private waiting: { readonly places: number; readonly resolve: () => void }[] = [];
+  /** What `reserve` gives, by the piece that it begins at; none where it would go beyond the arena's end. */
+  private rooms: readonly Uint8Array[] = [];
+  /** Pieces that a copy of `capacity` takes. */
+  private most = 0;
+  /** The piece at which the next copy begins, how many are held up to there, and how many at the arena's end it leaves out. */
+  private next = 0;
+  private held = 0;
+  private leftOut = 0;
+  /** Copies that hold pieces, a ring: `copies` of them from `first` on, of which `underWay` are not done. */
+  private first = 0;
+  private copies = 0;
+  private underWay = 0;
+  private readonly lengths = new Uint32Array(MAX_PLACES);
+  private readonly pieces = new Uint16Array(MAX_PLACES);
+  /** Of those behind the first. */
+  private readonly isDone = new Uint8Array(MAX_PLACES);
+  private readonly done: readonly ((error: string | null) => void)[];
+  private waiting: { readonly pieces: number; readonly resolve: () => void }[] = [];
 
-  /** `capacity` is the most octets of a copy, 1 to 65,535. */
+  /** `capacity` is the most octets of a copy, 1 to 65,536. */
   constructor(socket: SendSocket, capacity: number) {
     this.socket = socket;
+    this.done = Array.from({ length: MAX_PLACES }, (_, copy) => (error) => this.finished(copy, error));
     this.divide(capacity);
   }
 
   private divide(capacity: number): void {
-    const { socket } = this;
+    const { arena } = this.socket;
     this.capacity = capacity;
-    const count = Math.min(MAX_PLACES, Math.floor(ARENA_OCTETS / capacity));
-    const numbers = Array.from({ length: count }, (_, place) => place);
-    this.places = numbers.map((place) => socket.arena.subarray(place * capacity, (place + 1) * capacity));
-    this.done = numbers.map((place) => (error) => this.finished(place, error));
-    this.lengths = new Uint32Array(count);
-    this.free = Uint16Array.from(numbers.toReversed());
-    this.freeCount = count;
+    this.most = Math.ceil(capacity / PIECE_OCTETS);
+    this.rooms = Array.from({ length: MAX_PLACES - this.most + 1 }, (_, piece) =>
+      arena.subarray(piece * PIECE_OCTETS, piece * PIECE_OCTETS + capacity),
+    );
   }
 
   get counters(): TransmitterCounters {
@@ -98,15 +109,26 @@ export class QueuedTransmitter implements Transmitter {
   }
 
   reserve(): Uint8Array | null {
-    if (this.freeCount === 0) return null;
-    return this.places[this.free[this.freeCount - 1] ?? 0] ?? null;
+    const toEnd = MAX_PLACES - this.next;
+    this.leftOut = toEnd < this.most ? toEnd : 0;
+    if (MAX_PLACES - this.held - this.leftOut < this.most) return null;
+    return this.rooms[this.leftOut > 0 ? 0 : this.next] ?? null;
   }
 
   send(length: number): void {
-    const place = this.free[--this.freeCount] ?? 0;
-    this.lengths[place] = length;
-    const done = this.done[place];
-    if (done !== undefined) this.socket.send(place * this.capacity, length, done);
+    const { leftOut } = this;
+    const at = leftOut > 0 ? 0 : this.next;
+    // A copy of nothing holds one, too.
+    const pieces = length > PIECE_OCTETS ? Math.ceil(length / PIECE_OCTETS) : 1;
+    const copy = (this.first + this.copies++) % MAX_PLACES;
+    this.underWay++;
+    this.lengths[copy] = length;
+    this.pieces[copy] = leftOut + pieces;
+    this.held += leftOut + pieces;
+    this.next = (at + pieces) % MAX_PLACES;
+    this.leftOut = 0;
+    const done = this.done[copy];
+    if (done !== undefined) this.socket.send(at * PIECE_OCTETS, length, done);
   }
 
   flush(): void {
@@ -115,12 +137,11 @@ export class QueuedTransmitter implements Transmitter {
 
   widen(capacity: number): void {
     this.socket.retry();
-    const isIdle = this.freeCount === this.places.length;
-    if (capacity > this.capacity && isIdle) this.divide(capacity);
+    if (capacity > this.capacity && this.copies === 0) this.divide(capacity);
   }
 
   room(): Promise<void> {
-    return this.freed(Math.ceil(this.places.length / 2));
+    return this.freed(MAX_PLACES / 2);
   }
 
   async close(): Promise<void> {
@@ -129,35 +150,49 @@ export class QueuedTransmitter implements Transmitter {
     const limit = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS);
     });
-    await Promise.race([this.freed(this.places.length), limit]);
+    await Promise.race([this.freed(MAX_PLACES), limit]);
     clearTimeout(timer);
-    const left = this.places.length - this.freeCount;
-    if (left > 0) {
-      this.failed += left;
+    if (this.underWay > 0) {
+      this.failed += this.underWay;
       this.lastError = "closed";
     }
-    // The places go with the socket's memory.
-    this.freeCount = 0;
+    // The pieces go with the socket's memory.
+    this.held = MAX_PLACES;
     this.socket.close();
   }
 
-  private freed(places: number): Promise<void> {
-    if (this.freeCount >= places) return Promise.resolve();
-    return new Promise((resolve) => this.waiting.push({ places, resolve }));
+  private freed(pieces: number): Promise<void> {
+    if (MAX_PLACES - this.held >= pieces) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push({ pieces, resolve }));
   }
 
-  private finished(place: number, error: string | null): void {
+  private finished(copy: number, error: string | null): void {
     if (error === null) {
       this.sent++;
-      this.sentOctets += this.lengths[place] ?? 0;
+      this.sentOctets += this.lengths[copy] ?? 0;
     } else {
       this.failed++;
       this.lastError = error;
     }
-    this.free[this.freeCount++] = place;
+    this.underWay--;
+    if (copy === this.first) this.release();
+    else this.isDone[copy] = 1;
+    // The same pieces again and again stay in the cache.
+    if (this.copies === 0) this.next = 0;
     if (this.waiting.length === 0) return;
-    const ready = this.waiting.filter(({ places }) => this.freeCount >= places);
+    const free = MAX_PLACES - this.held;
+    const ready = this.waiting.filter(({ pieces }) => free >= pieces);
     this.waiting = this.waiting.filter((waiter) => !ready.includes(waiter));
     for (const { resolve } of ready) resolve();
+  }
+
+  /** The first copy's pieces are free, and those of copies behind it that were done before it. */
+  private release(): void {
+    do {
+      this.held -= this.pieces[this.first] ?? 0;
+      this.isDone[this.first] = 0;
+      this.first = (this.first + 1) % MAX_PLACES;
+      this.copies--;
+    } while (this.copies > 0 && this.isDone[this.first] === 1);
   }
 }

@@ -38,7 +38,8 @@ the session's last packet; it "fell silent" when nothing came on it for the last
 ten seconds or more and nobody closed it, or for a second or more where not even
 the hosts' end of the session did.
 
-Findings and agents' ledgers are a line each. A chunk of a stream is a row that
+Findings and agents' ledgers are a line each; KERNEL LOST of these is what the
+agent's own kernel dropped since its start. A chunk of a stream is a row that
 says where its octets belong; --json has the octets themselves, in base64.
 
 A verdict is verified, failed or unverifiable, of any check or of one, such as

@@ -14,6 +14,7 @@ import { Output } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
 import { StreamFiles } from "./stream-files.ts";
+import { unreadWords } from "./summary.ts";
 
 /** The options of `rejoin read`. */
 export interface ReadOptions {
@@ -60,10 +61,12 @@ export async function read(
     const fault = (error: unknown) => {
       if (faults.length === 0) faults.push(error);
     };
-    const closed = await run(captures, options, streams, files, fault, interruption);
+    const { closed, unread } = await run(captures, options, streams, files, fault, interruption);
     const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
     for (const line of damages) say(line);
     for (const { input } of captures.inputs) if (input.disorder !== null) say(input.disorder);
+    // The line under a table says it, too, and so do totals.
+    if (unread !== null && options.json === true && options.summary !== true) say(unread);
     if (interruption.signal !== null) say(`interrupted (${interruption.signal}): the rest was not read`);
     files?.close();
     // All the same the report is out; the packets that are missing from it stand there as `pipeline/fault`.
@@ -94,7 +97,10 @@ function checkOptions({ json, summary, digest, streams, findings }: ReadOptions)
   }
 }
 
-/** Runs all packets through a pipeline; `fault` is told of our own bugs. Returns true when standard output went away meanwhile. */
+/**
+ * Runs all packets through a pipeline; `fault` is told of our own bugs. Returns whether standard output went away meanwhile, and
+ * what packets were not looked into, null for none.
+ */
 async function run(
   captures: Captures,
   options: ReadOptions,
@@ -102,7 +108,7 @@ async function run(
   files: StreamFiles | null,
   fault: (error: unknown) => void,
   interruption: Interruption,
-): Promise<boolean> {
+): Promise<{ closed: boolean; unread: string | null }> {
   const inputs = captures.inputs.map(({ input }) => input);
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
   const output = new Output(streams.stdout, () => progress?.erase());
@@ -143,7 +149,7 @@ async function run(
   } finally {
     progress?.erase();
   }
-  return output.closed;
+  return { closed: output.closed, unread: unreadWords(pipeline.totals()) };
 }
 
 function reportOn(output: Output, options: ReadOptions, stdout: ReadStreams["stdout"]): Report {

@@ -1,4 +1,4 @@
-import { FATES } from "../../src/fate.ts";
+import { FATES, type FateName } from "../../src/fate.ts";
 import type { Totals } from "../../src/pipeline.ts";
 import { counted, grouped, wrapped } from "../terminal/text.ts";
 
@@ -54,10 +54,32 @@ export function renderFooter(totals: Totals, partial: boolean): string {
   const { sessions, subflows } = totals;
   const joined = subflows.initial + subflows.joined;
   const shown = `${counted(sessions.ended, "session")} of ${counted(joined, "subflow")}`;
-  const packets = `in ${counted(totals.packetsIn, "packet")}${uncomparedWords(totals)}${cutWords(totals)}`;
+  const packets = `in ${counted(totals.packetsIn, "packet")}${uncomparedWords(totals)}${cutWords(totals)}${unread(totals)}`;
   if (sessions.partial === 0) return `${shown} ${packets}\n`;
   if (partial) return `${shown} and ${grouped(sessions.partial)} without a handshake ${packets}\n`;
   return `${shown} ${packets}; ${counted(sessions.partial, "session")} without a handshake${leftOut(sessions.partial)}\n`;
+}
+
+/** What packets may be wrapped in that is not read: there may be MPTCP in them, and nothing else says so. */
+const UNREAD: readonly FateName[] = [
+  "decapsulate/link-type-unknown",
+  "decapsulate/mpls",
+  "decapsulate/ppp",
+  "decapsulate/vlan-depth",
+  "decapsulate/tunnel-depth",
+];
+
+/** How many packets nobody looked into, and why, such as `2 packets were not looked into (MPLS, which is not read)`; null for none. */
+export function unreadWords({ packets }: Totals): string | null {
+  const there = UNREAD.filter((fate) => (packets[fate] ?? 0) > 0);
+  if (there.length === 0) return null;
+  const count = there.reduce((sum, fate) => sum + (packets[fate] ?? 0), 0);
+  return `${counted(count, "packet")} ${count === 1 ? "was" : "were"} not looked into (${there.map(meaningOf).join("; ")})`;
+}
+
+function unread(totals: Totals): string {
+  const words = unreadWords(totals);
+  return words === null ? "" : `; ${words}`;
 }
 
 /** A capture of so few octets shows MPTCP as plain TCP. */

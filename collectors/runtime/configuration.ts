@@ -40,15 +40,14 @@ export interface Configuration<P extends ProgramName> {
   readonly references: ReadonlyMap<string, string>;
 }
 
-/** A configuration that cannot be used: `message` tells the first fault, `faults` has a line for each. */
+/** A configuration that cannot be used: `faults` has a line for each fault, `message` the first, or all where no command tells them. */
 export class ConfigurationError extends OperationalError {
   readonly faults: readonly string[];
 
-  /** `check` is the command that tells all of them. */
+  /** `check` is the command that tells all of them; null where there is no file that it could read. */
   constructor(faults: readonly string[], check: string | null) {
-    const all = check === null ? "" : `: ${check}`;
-    const more = faults.length > 1 ? ` (and ${faults.length - 1} more${all})` : "";
-    super("CONFIGURATION", `${faults[0]}${more}`);
+    const more = faults.length > 1 ? ` (and ${faults.length - 1} more: ${check})` : "";
+    super("CONFIGURATION", check === null ? faults.join("; ") : `${faults[0]}${more}`);
     this.faults = faults;
   }
 }

@@ -9,6 +9,7 @@ import { GRE_ETHERNET } from "../wire/gre.ts";
 import { ipv4AddressAt, ipv4Identification, PROTOCOL_TCP, skipIpv4 } from "../wire/ipv4.ts";
 import { ipv6AddressAt, skipIpv6 } from "../wire/ipv6.ts";
 import { skipLinkLayer } from "../wire/link-layer.ts";
+import { skipShim } from "../wire/shim.ts";
 import * as tcp from "../wire/tcp.ts";
 import type { Agents } from "./agents.ts";
 import { Delivery, refusal } from "./delivery.ts";
@@ -83,6 +84,8 @@ export class Decapsulation {
     let fate = skipLinkLayer(view, cursor, vector.linkType[i]!);
     for (let depth = outside; fate === FATE_ALIVE; depth++) {
       if (depth > this.tunnelDepth) return TUNNEL_DEPTH;
+      fate = skipShim(view, cursor);
+      if (fate !== FATE_ALIVE) return fate;
       const ipAt = cursor.at;
       const refused = refusal(cursor.protocol, depth > 0);
       if (refused !== FATE_ALIVE) return refused;

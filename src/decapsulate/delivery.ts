@@ -10,12 +10,8 @@ import { PROTOCOL_GRE, PROTOCOL_UDP } from "../wire/ipv4.ts";
 import { PORT_GRE_IN_UDP, skipUdp } from "../wire/udp.ts";
 import { PORT_VXLAN, PORT_VXLAN_GPE, PORT_VXLAN_LINUX, skipVxlan } from "../wire/vxlan.ts";
 
-/** EtherTypes of MPLS, unicast and multicast (RFC 5332 §4). */
-const ETHERTYPE_MPLS = 0x8847;
-const ETHERTYPE_MPLS_MULTICAST = 0x8848;
-/** EtherTypes of PPP over Ethernet, discovery and session (RFC 2516 §4). */
+/** EtherType of PPP over Ethernet's discovery stage (RFC 2516 §4): how sessions begin and end, and no packet of theirs. */
 const ETHERTYPE_PPPOE_DISCOVERY = 0x8863;
-const ETHERTYPE_PPPOE = 0x8864;
 
 const GRE = encapsulationOf("gre");
 const GRE_IN_UDP = encapsulationOf("gre-in-udp");
@@ -24,7 +20,6 @@ const NOT_IP = fateOf("decapsulate/not-ip");
 const NOT_TCP = fateOf("decapsulate/not-tcp");
 const PROTOCOL = fateOf("decapsulate/delivery-protocol");
 const KEEPALIVE = fateOf("decapsulate/gre-keepalive");
-const MPLS = fateOf("decapsulate/mpls");
 const PPP = fateOf("decapsulate/ppp");
 
 /** Takes one delivery header off: GRE, in UDP or not, with ERSPAN or without, VXLAN, Geneve. */
@@ -73,17 +68,13 @@ export class Delivery {
   }
 }
 
-/** Whether what begins with this EtherType or GRE protocol type is an IP packet: FATE_ALIVE, or the fate of what it is. */
+/** Behind `skipShim`: whether what begins with this EtherType or GRE protocol type is an IP packet: FATE_ALIVE, or the fate of what it is. */
 export function refusal(protocol: number, isDelivered: boolean): number {
   switch (protocol) {
     case ETHERTYPE_IPV4:
     case ETHERTYPE_IPV6:
       return FATE_ALIVE;
-    case ETHERTYPE_MPLS:
-    case ETHERTYPE_MPLS_MULTICAST:
-      return MPLS;
     case ETHERTYPE_PPPOE_DISCOVERY:
-    case ETHERTYPE_PPPOE:
       return PPP;
     case GRE_PPP:
       return isDelivered ? PPP : NOT_IP;

@@ -19,7 +19,7 @@ export const copiesLost: Rule = ({ mptcp }) => {
       subject: side,
       subflow: null,
       side,
-      message: `${counted(octets, "octet")} of the ${side} missing; ${agents} lost ${copies === 1 ? "1 copy" : `${copies} copies`} meanwhile`,
+      message: `${counted(octets, "octet")} of the ${side} missing; ${agents} lost ${counted(copies, "copy", "copies")} meanwhile`,
     };
   });
 };

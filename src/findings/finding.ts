@@ -18,5 +18,5 @@ export interface Finding {
 export type Rule = (record: SessionRecord) => Finding[];
 
 /** `1 packet`, `2,000 packets`. */
-export const counted = (count: number, what: string): string =>
-  `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${what}${count === 1 ? "" : "s"}`;
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${count === 1 ? one : many}`;

@@ -5,16 +5,18 @@ import { counted, type Rule } from "./finding.ts";
 /** Octets of a stream came again and were others: whoever looks at one copy only can be deceived. */
 export const octetsDiffer: Rule = ({ mptcp }) =>
   SIDES.filter((side) => (mptcp.stream[side].conflicting ?? 0) > 0).map((side) => {
-    const { conflicting, conflicts } = mptcp.stream[side];
+    const { conflicting, conflicts, conflicts_left_out } = mptcp.stream[side];
     const [first] = conflicts;
     const octets = conflicting ?? 0;
     const where = first === undefined ? "" : `, first ${conflictWords(first)}`;
+    // As Linux's probes of a closed window: what somebody put in place of a text has places of more than one.
+    const alone = octets > 1 && conflicts.length + conflicts_left_out === octets ? ", each alone," : "";
     return {
       kind: "octets-differ",
       subject: side,
       subflow: null,
       side,
-      message: `${counted(octets, "octet")} of the ${side} came again and ${octets === 1 ? "was another" : "were others"}${where}`,
+      message: `${counted(octets, "octet")} of the ${side}${alone} came again and ${octets === 1 ? "was another" : "were others"}${where}`,
     };
   });
 

@@ -129,10 +129,13 @@ function copiesLost(
   sessions: Sessions,
   members: readonly number[],
   start: number,
-  { agents, atMicros }: RecordContext,
+  { agents, atMicros, close }: RecordContext,
 ): Pick<SessionRecord["mptcp"], "copies_lost"> {
   const copiers = new Set(members.flatMap((subflow) => sessions.subflows.agents.of(subflow)));
-  const lost = agents.lostBetween([...copiers], start - LOSS_BEFORE_MICROS, atMicros);
+  // One that did not end by itself was open to the last, also where its end and all behind its last packet are among the losses.
+  const isOpen = close?.reason === "end-of-input" || close?.reason === "shutdown";
+  const until = isOpen ? Number.POSITIVE_INFINITY : atMicros;
+  const lost = agents.lostBetween([...copiers], start - LOSS_BEFORE_MICROS, until);
   return lost.size === 0 ? {} : { copies_lost: [...lost].map(([agent, copies]) => ({ agent, copies })) };
 }
 

@@ -54,6 +54,13 @@ describe("an agent's log", () => {
     ]);
   });
 
+  it("warns of copies that found the send queue full", () => {
+    expect(warnings({ dropped: 7 }, { dropped: 3 })).toEqual([
+      "4 copies not made: the send queue was full, for the kernel does not send them as fast as they come",
+    ]);
+    expect(warnings({ dropped: 7 }, { dropped: 7 })).toEqual([]);
+  });
+
   describe("of the way to a collector", () => {
     const state = { address: "192.0.2.9", port: 4754, lastError: "ENOBUFS" };
     const NOBODY = "nobody listens at 192.0.2.9 port 4754; is the collector running?";

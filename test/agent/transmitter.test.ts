@@ -13,9 +13,12 @@ import { ACK } from "../../src/wire/tcp.ts";
 import { packetOf } from "./frames.ts";
 import { HeldSocket } from "./held-socket.ts";
 
-/** Places of 64 KiB: 128 of them fill the arena. */
+/** The longest copies: 128 of them fill the arena. */
 const CAPACITY = 65_536;
-const PLACES = 128;
+const LONGEST = 128;
+/** A copy takes pieces of 2 KiB, of which there are 4,096; so many short ones are taken while the longest would have room. */
+const PIECE = 2048;
+const PLACES = 4097 - CAPACITY / PIECE;
 
 it("has a bound: copies beyond it are dropped and counted, and leave a gap in the numbers", () => {
   const socket = new HeldSocket();
@@ -37,29 +40,63 @@ it("has a bound: copies beyond it are dropped and counted, and leave a gap in th
   for (let n = 0; n < PLACES + 3; n++) copyOnce();
   expect([copier.selected, tunnel.dropped, socket.under.length]).toEqual([PLACES + 3, 3, PLACES]);
 
-  socket.under[5]?.done(null);
+  // The longest copy would need so many in a row.
+  for (let n = 0; n < CAPACITY / PIECE; n++) socket.under[n]?.done(null);
   copyOnce();
   const sequences = socket.under.map(({ octets }) => Buffer.from(octets).readUInt32BE(4));
-  expect(sequences.toSpliced(5, 1)).toEqual([
-    0,
-    1,
-    2,
-    3,
-    4,
-    ...Array.from({ length: PLACES - 6 }, (_, n) => n + 6),
+  expect(sequences.slice(CAPACITY / PIECE)).toEqual([
+    ...Array.from({ length: PLACES - CAPACITY / PIECE }, (_, n) => n + CAPACITY / PIECE),
     PLACES + 3,
   ]);
+});
+
+it("has room for as many copies of usual length where they may be of 64 KiB as where they may not", () => {
+  for (const capacity of [1500, CAPACITY]) {
+    const transmitter = new QueuedTransmitter(new HeldSocket(), capacity);
+    let copies = 0;
+    for (; transmitter.reserve() !== null; copies++) transmitter.send(1500);
+    expect(copies).toBe(4097 - Math.ceil(capacity / PIECE));
+  }
+});
+
+it("goes round its arena with copies of any length, none over another that is under way", () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  const lengths = [1, 2048, 2049, 60_000, CAPACITY, 100, 9000];
+  const isWhole = ({ octets }: { readonly octets: Uint8Array }, n: number) =>
+    octets.length === lengths[n % lengths.length] && octets.every((octet) => octet === n % 251);
+  let sent = 0;
+  let done = 0;
+  for (let round = 0; round < 6; round++) {
+    for (let place = transmitter.reserve(); place !== null; place = transmitter.reserve(), sent++) {
+      const length = lengths[sent % lengths.length] ?? 0;
+      place.fill(sent % 251, 0, length);
+      transmitter.send(length);
+    }
+    expect(socket.under.slice(done).every((copy, n) => isWhole(copy, done + n))).toBe(true);
+    // A third goes; of the last two the later one first.
+    const upTo = done + Math.floor((sent - done) / 3);
+    for (; done < upTo - 2; done++) socket.under[done]?.done(null);
+    socket.under[done + 1]?.done(null);
+    socket.under[done]?.done(null);
+    done += 2;
+  }
+  for (; done < sent; done++) socket.under[done]?.done(null);
+  expect(transmitter.counters).toMatchObject({ sent, failed: 0 });
+  expect(transmitter.reserve()?.byteOffset).toBe(0);
 });
 
 it("keeps a copy's octets until the socket is done with them", () => {
   const socket = new HeldSocket();
   const transmitter = new QueuedTransmitter(socket, CAPACITY);
-  for (let n = 0; n < PLACES; n++) {
-    transmitter.reserve()?.fill(n, 0, 2);
-    transmitter.send(2);
+  for (let n = 0; n < LONGEST; n++) {
+    transmitter.reserve()?.fill(n);
+    transmitter.send(CAPACITY);
   }
   expect(transmitter.reserve()).toBeNull();
-  expect(socket.under.map(({ octets }) => [...octets])).toEqual(Array.from({ length: PLACES }, (_, n) => [n, n]));
+  expect(socket.under.map(({ octets }) => [octets.length, octets[0], octets.at(-1)])).toEqual(
+    Array.from({ length: LONGEST }, (_, n) => [CAPACITY, n, n]),
+  );
 });
 
 it("counts what was sent and what was refused, and remembers why", () => {
@@ -103,18 +140,18 @@ it("has longer places when it is told so and nothing is under way", () => {
 it("lets a sender that can wait do so until half of the places are free", async () => {
   const socket = new HeldSocket();
   const transmitter = new QueuedTransmitter(socket, CAPACITY);
-  for (let n = 0; n < PLACES; n++) {
+  for (let n = 0; n < LONGEST; n++) {
     transmitter.reserve();
-    transmitter.send(1);
+    transmitter.send(CAPACITY);
   }
   let ready = false;
   const room = transmitter.room().then(() => {
     ready = true;
   });
-  for (let n = 0; n < PLACES / 2 - 1; n++) socket.under[n]?.done(null);
+  for (let n = 0; n < LONGEST / 2 - 1; n++) socket.under[n]?.done(null);
   await Promise.resolve();
   expect(ready).toBe(false);
-  socket.under[PLACES / 2]?.done(null);
+  socket.under[LONGEST / 2 - 1]?.done(null);
   await room;
 });
 

@@ -124,6 +124,20 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
         "1 octet of the initiator came again and was another, first at octet 12 of the stream: 61 on subflow 0 (a), later 62 on a subflow that is no more (b)",
     },
   ],
+  [
+    "octets that differed one at a time, as in probes of a closed window",
+    ({ mptcp }) => Object.assign(mptcp.stream.initiator, { conflicting: 20, conflicts_left_out: 20 }),
+    {
+      action: "octets-differ",
+      side: "initiator",
+      message: "20 octets of the initiator, each alone, came again and were others",
+    },
+  ],
+  [
+    "octets of which two stood together",
+    ({ mptcp }) => Object.assign(mptcp.stream.initiator, { conflicting: 20, conflicts_left_out: 19 }),
+    { action: "octets-differ", side: "initiator", message: "20 octets of the initiator came again and were others" },
+  ],
   ["octets that came again the same", ({ mptcp }) => (mptcp.stream.initiator.conflicting = 0), null],
   [
     "a checksum that is wrong",
@@ -311,7 +325,7 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     ({ mptcp }) => {
       Object.assign(mptcp.stream.responder, { missing_octets: 1380, complete: false });
       mptcp.copies_lost = [
-        { agent: "router1", copies: 2 },
+        { agent: "router1", copies: 1939 },
         { agent: "router2", copies: 1 },
       ];
     },
@@ -319,7 +333,7 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
       action: "copies-lost",
       severity: 1,
       side: "responder",
-      message: "1,380 octets of the responder missing; router1, router2 lost 3 copies meanwhile",
+      message: "1,380 octets of the responder missing; router1, router2 lost 1,940 copies meanwhile",
     },
   ],
   [

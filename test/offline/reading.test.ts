@@ -9,8 +9,9 @@ import { describe, expect, it, vi } from "vitest";
 import { type ReadOptions, read } from "../../collectors/offline/reading.ts";
 import { StreamFiles } from "../../collectors/offline/stream-files.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { hex, packetsOf, pcapFile, USUAL_PCAP } from "../support/pcap.ts";
 import { needs, titled } from "../support/requirements.ts";
-import { folder, pcapAt, put, streams } from "./files.ts";
+import { folder, packet, pcapAt, put, streams } from "./files.ts";
 
 const CAPTURE = fileURLToPath(new URL("../captures/join-client/", import.meta.url));
 const ROUTERS = [join(CAPTURE, "router1.pcap.gz"), join(CAPTURE, "router2.pcap.gz")];
@@ -261,6 +262,38 @@ describe("a file that is not in the order of its times", () => {
       /^rejoin: standard input: 1 .* reordercap FILE /,
     );
   });
+});
+
+it("reads what is behind MPLS labels and PPPoE as it reads it without", async () => {
+  const [first = ""] = ROUTERS;
+  const dir = folder();
+  const behind = (name: string, shim: (octets: Uint8Array) => Uint8Array) => {
+    const packets = packetsOf(first, 0).map(({ octets, wire, ...packet }) => {
+      const wrapped = Buffer.concat([octets.subarray(0, 12), shim(octets), octets.subarray(14)]);
+      return { ...packet, octets: wrapped, wire: wire + wrapped.length - octets.length };
+    });
+    return put(dir, `${name}.pcap`, pcapFile(packets));
+  };
+  const plain = await reading([first], { json: true, digest: true });
+  for (const [name, shim] of Object.entries({
+    mpls: () => hex("8847 00064040 00065140"),
+    pppoe: ({ length }: Uint8Array) => hex(`8864 1100 0001 ${(length - 12).toString(16).padStart(4, "0")} 0021`),
+  })) {
+    const { status, out, err } = await reading([behind(name, shim)], { json: true, digest: true });
+    expect([status, err, out.replaceAll(`"${name}"`, '"router1"')]).toEqual([0, "", plain.out]);
+  }
+});
+
+it("says of packets of a link type that is not read that nobody looked into them", async () => {
+  const wifi = put(folder(), "wifi.pcap", pcapFile([packet(1, 1), packet(2, 2)], { ...USUAL_PCAP, linkType: 105 }));
+  const told = "2 packets were not looked into (a link type that is not read)";
+  expect(await reading([wifi])).toMatchObject({
+    status: 0,
+    out: `0 sessions of 0 subflows in 2 packets; ${told}\n`,
+    err: "",
+  });
+  expect(await reading([wifi], { json: true })).toMatchObject({ status: 0, out: "", err: `rejoin: ${told}\n` });
+  expect((await reading([wifi], { summary: true })).err).toBe("");
 });
 
 it("draws progress on a terminal, and takes it away before what follows", async () => {

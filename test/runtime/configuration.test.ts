@@ -278,7 +278,9 @@ describe("is refused, with file, line and key:", () => {
       /collector\.yaml:1: name: must be text, or null, not 7 \(and 1 more: rejoin config check collector .*collector\.yaml\)$/,
     );
     const ofOptions = () => loadConfiguration("agent", { file: null, environment: {}, options: [] });
-    expect(ofOptions).not.toThrow(/config check/);
+    expect(ofOptions).toThrow(
+      /^capture\.interfaces: say where .* FILE; collector: say where the copies go: --collector HOST$/,
+    );
   });
 
   it("what is not UTF-8", () => {

@@ -145,6 +145,18 @@ describe("captures delivered by GRE", () => {
     expect(found.records[0]?.mptcp.session.id).toBe(whole.records[0]?.mptcp.session.id);
   });
 
+  it("copies that are lost with a session's end are told in its record, though none of its own came after them", async () => {
+    const deliver: Delivery = (gre, n) => ipv4(GRE, gre, n);
+    const found = await delivered("http-many", deliver, {}, (packet) => packet >= 100 && packet < 300);
+    const lost = new Map(found.ledgers.map((one) => [one.name, one.lost]));
+    const cut = found.records.filter(({ mptcp }) => mptcp.close?.reason === "end-of-input");
+    expect(cut.length).toBeGreaterThan(0);
+    for (const { mptcp } of cut) {
+      const agents = [...new Set(mptcp.subflows.flatMap((subflow) => subflow.agents))];
+      expect(mptcp.copies_lost).toEqual(agents.map((agent) => ({ agent, copies: lost.get(agent) })));
+    }
+  });
+
   it("copies cut to 126 octets: every octet has its place, none its value", async () => {
     const whole = await observe(routerFiles("join-client"));
     const found = await delivered(

@@ -4,7 +4,7 @@ import { encodePcapHeader, type PcapFormat, putPcapRecord } from "../../src/capt
 import type { StatedPacket } from "./pcapng.ts";
 
 /** Little-endian Ethernet with microseconds, as tcpdump writes it on this machine. */
-const USUAL_PCAP: PcapFormat = { linkType: 1, nanoseconds: false, littleEndian: true };
+export const USUAL_PCAP: PcapFormat = { linkType: 1, nanoseconds: false, littleEndian: true };
 
 /** A pcap file of these packets. */
 export function pcapFile(packets: readonly StatedPacket[], format: PcapFormat = USUAL_PCAP): Uint8Array {

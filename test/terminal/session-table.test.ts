@@ -129,9 +129,12 @@ test("whatever a record holds, its row fits and a terminal obeys nothing in it",
 
 test("an agent's counts", () => {
   expect(`\n${agentHeader(PLAIN)}\n${agentRow(example("agent"), PLAIN, null)}\n`).toBe(`
-UNTIL UTC      AGENT                     PACKETS    OCTETS     LOST  UNHEARD     LATE     TWICE  RESTARTS
-11-22 20:09:00 router1                   182,734    241 MB        3        0        1         0         0
+UNTIL UTC      AGENT                     PACKETS    OCTETS     LOST  UNHEARD     LATE     TWICE  RESTARTS KERNEL LOST
+11-22 20:09:00 router1                   182,734    241 MB        3        0        1         0         0           -
 `);
+  const reporting = example("agent");
+  Object.assign(reporting.rejoin.agent, { reported: { kernel_lost: 1267 } });
+  expect(agentRow(reporting, PLAIN, null)).toMatch(/ 0 {7}1,267$/);
   expect(agentRow(example("agent"), COLOURS, 120)).toContain("\u001b[33m");
   const named = example("agent");
   named.agent.name = "router1.the-first-floor.example.net";
