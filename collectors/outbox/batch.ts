@@ -25,35 +25,67 @@ export interface PackedRecord {
 /** Headers of one part have the same names: `useRecords` writes these once. */
 const packr = new Packr({ useRecords: true });
 
-type Row = [number, string, string, Uint8Array, Record<string, string>];
+/** Place, topic, key, value and headers of a record; 0 for a topic or header that is the one of the row before. */
+type Row = [number, string | 0, string, Uint8Array, Record<string, string | 0>];
+
+/** Records of one class on their way into a part. */
+interface Rows {
+  readonly rows: Row[];
+  last: OutboxRecord | null;
+}
 
 /** Packs records, which keep their order through the place that is written beside each. */
 export function packBatch(records: readonly OutboxRecord[]): PackedBatch {
-  const rows = new Map<RecordClass, Row[]>();
-  for (const [index, { recordClass, topic, key, value, headers }] of records.entries()) {
-    const row: Row = [index, topic, key, value, headers];
-    const others = rows.get(recordClass);
-    if (others === undefined) rows.set(recordClass, [row]);
-    else others.push(row);
+  const classes = new Map<RecordClass, Rows>();
+  for (const [index, record] of records.entries()) {
+    const own = classes.get(record.recordClass) ?? { rows: [], last: null };
+    classes.set(record.recordClass, own);
+    const { topic, key, value, headers } = record;
+    const isSameTopic = topic === own.last?.topic;
+    own.rows.push([index, isSameTopic ? 0 : topic, key, value, headersBehind(own.last, headers)]);
+    own.last = record;
   }
   const parts: Part[] = [];
   for (const recordClass of RECORD_CLASSES) {
-    const own = rows.get(recordClass);
-    const last = own?.at(-1);
-    if (own === undefined || last === undefined) continue;
+    const rows = classes.get(recordClass)?.rows;
+    const last = rows?.at(-1);
+    if (rows === undefined || last === undefined) continue;
     // A copy of its own: msgpackr packs into a block that it goes on using.
-    parts.push({ recordClass, records: own.length, lastIndex: last[0], octets: new Uint8Array(packr.pack(own)) });
+    parts.push({ recordClass, records: rows.length, lastIndex: last[0], octets: new Uint8Array(packr.pack(rows)) });
   }
   return { records: records.length, parts };
 }
 
 /** The records of a part, in their order. Throws for octets that `packBatch` did not write. */
 export function unpackPart(recordClass: RecordClass, octets: Uint8Array): PackedRecord[] {
-  const rows = packr.unpack(octets) as Row[];
-  return rows.map(([index, topic, key, value, headers]) => ({
-    index,
-    record: { recordClass, topic, key, value, headers },
-  }));
+  let topic = "";
+  let headers: Readonly<Record<string, string>> = {};
+  return (packr.unpack(octets) as Row[]).map(([index, ownTopic, key, value, ownHeaders]) => {
+    if (ownTopic !== 0) topic = ownTopic;
+    headers = filled(ownHeaders, headers);
+    return { index, record: { recordClass, topic, key, value, headers } };
+  });
+}
+
+/** Headers without those that the record before has, too. */
+function headersBehind(before: OutboxRecord | null, headers: OutboxRecord["headers"]): Row[4] {
+  if (before === null) return headers;
+  const row: Row[4] = {};
+  for (const name in headers) {
+    const value = headers[name] ?? "";
+    row[name] = value === before.headers[name] ? 0 : value;
+  }
+  return row;
+}
+
+/** The inverse of `headersBehind`. */
+function filled(row: Row[4], before: OutboxRecord["headers"]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name in row) {
+    const value = row[name] === 0 ? before[name] : row[name];
+    headers[name] = value || "";
+  }
+  return headers;
 }
 
 /** The records of a whole batch, in their order. */
