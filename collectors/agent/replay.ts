@@ -89,16 +89,16 @@ export class Replay implements Capture {
       .filter(({ vector }) => vector.length > 0)
       .map((input) => ({ input, next: 0 }));
     const batch = new PacketVector();
-    const [any] = readings;
-    if (any === undefined) return;
-    batch.use(any.input.vector.block); // all files lie in one block
+    const [first] = readings;
+    if (first === undefined) return;
+    batch.use(first.input.vector.block); // all files lie in one block
     const hand = async (): Promise<void> => {
       take(batch);
       batch.clear();
       await room();
       await setImmediate();
     };
-    const begin = this.options.begin ?? { packetMicros: any.input.nextMicros, atMs: performance.now() };
+    const begin = this.options.begin ?? { packetMicros: first.input.nextMicros, atMs: performance.now() };
     for (
       let reading = earliest(readings);
       reading !== null && !this.stopped.signal.aborted;

@@ -33,7 +33,7 @@ export interface Transmitter {
   send(length: number): void;
   /** To be called after the copies of a vector. */
   flush(): void;
-  /** To be told that longer copies go through now: `reserve` has `capacity` octets from then on, unless a copy is under way. */
+  /** To be told that longer copies go through: `reserve` has `capacity` octets from then on, unless a copy is under way. */
   widen(capacity: number): void;
   /** Resolves when at least half of the arena is free: for senders that can wait, which traffic cannot. */
   room(): Promise<void>;
@@ -59,7 +59,8 @@ export interface SendSocket {
 
 /**
  * A transmitter over a socket that reads a copy's octets until it is sent. The bounded send queue is the socket's arena, a
- * ring of pieces: a copy holds what its length takes, and not what the longest could, as long as it or one before it is under way.
+ * ring of pieces: a copy holds what its length takes, and not what the longest could, as long as it or one before it is
+ * under way.
  */
 export class QueuedTransmitter implements Transmitter {
   capacity = 0;
@@ -72,7 +73,7 @@ export class QueuedTransmitter implements Transmitter {
   private rooms: readonly Uint8Array[] = [];
   /** Pieces that a copy of `capacity` takes. */
   private most = 0;
-  /** The piece at which the next copy begins, how many are held up to there, and how many at the arena's end it leaves out. */
+  /** The piece at which the next copy begins, how many are held up to there, and how many it leaves out at the arena's end. */
   private next = 0;
   private held = 0;
   private leftOut = 0;

@@ -69,7 +69,10 @@ const UNREAD: readonly FateName[] = [
   "decapsulate/tunnel-depth",
 ];
 
-/** How many packets nobody looked into, and why, such as `2 packets were not looked into (MPLS, which is not read)`; null for none. */
+/**
+ * How many packets nobody looked into, and why, such as `2 packets were not looked into (a link type that is not read)`; null
+ * for none.
+ */
 export function unreadWords({ packets }: Totals): string | null {
   const there = UNREAD.filter((fate) => (packets[fate] ?? 0) > 0);
   if (there.length === 0) return null;

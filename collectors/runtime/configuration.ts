@@ -40,7 +40,10 @@ export interface Configuration<P extends ProgramName> {
   readonly references: ReadonlyMap<string, string>;
 }
 
-/** A configuration that cannot be used: `faults` has a line for each fault, `message` the first, or all where no command tells them. */
+/**
+ * A configuration that cannot be used: `faults` has a line for each fault, `message` the first, or all where no command
+ * tells them.
+ */
 export class ConfigurationError extends OperationalError {
   readonly faults: readonly string[];
 

@@ -16,7 +16,10 @@ const TITLES = [
   "KERNEL LOST",
 ] as const;
 
-/** The heading of agents' loss ledgers, 117 columns wide. The last one counts since the agent's start; all others are of the interval. */
+/**
+ * The heading of agents' loss ledgers, 117 columns wide. The last one counts since the agent's start; all others are of the
+ * interval.
+ */
 export function agentHeader(style: Style): string {
   return style.strong(line(TITLES, pad));
 }

@@ -68,7 +68,10 @@ export class Delivery {
   }
 }
 
-/** Behind `skipShim`: whether what begins with this EtherType or GRE protocol type is an IP packet: FATE_ALIVE, or the fate of what it is. */
+/**
+ * Behind `skipShim`: whether what begins with this EtherType or GRE protocol type is an IP packet: FATE_ALIVE, or the fate
+ * of what it is.
+ */
 export function refusal(protocol: number, isDelivered: boolean): number {
   switch (protocol) {
     case ETHERTYPE_IPV4:

@@ -132,7 +132,8 @@ function copiesLost(
   { agents, atMicros, close }: RecordContext,
 ): Pick<SessionRecord["mptcp"], "copies_lost"> {
   const copiers = new Set(members.flatMap((subflow) => sessions.subflows.agents.of(subflow)));
-  // One that did not end by itself was open to the last, also where its end and all behind its last packet are among the losses.
+  // One that did not end by itself was open to the last, also where its end and all behind its last packet are among the
+  // losses.
   const isOpen = close?.reason === "end-of-input" || close?.reason === "shutdown";
   const until = isOpen ? Number.POSITIVE_INFINITY : atMicros;
   const lost = agents.lostBetween([...copiers], start - LOSS_BEFORE_MICROS, until);

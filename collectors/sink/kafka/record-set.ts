@@ -3,7 +3,7 @@ import type { OutboxRecord } from "../../outbox/outbox.ts";
 /** Octets that a length takes at most: a 32-bit number in groups of seven. */
 const MAX_VARINT = 5;
 /** Of a record: its length, its attributes and time, its place, lengths of key and value, and how many headers. */
-const MAX_FRAMING = 4 * MAX_VARINT + 2 + MAX_VARINT;
+const MAX_FRAMING = 5 * MAX_VARINT + 2;
 /** A unit of a string in UTF-8. */
 const MAX_UTF8 = 3;
 /** A length up to this takes one octet. */
@@ -11,8 +11,8 @@ const MAX_SHORT = 63;
 
 /**
  * Records as they stand in a batch of Kafka's log (message format 2, KIP-98): places from 0 on, all of the batch's own
- * time. kafkajs's own encoder makes a buffer for each record and each of its headers, which was more than half of the
- * processor time of delivery.
+ * time. kafkajs's own encoder makes a buffer for each record and each of its headers, which is most of the time that it
+ * takes.
  */
 export function encodeRecordSet(records: readonly OutboxRecord[]): Buffer {
   const octets = Buffer.allocUnsafe(records.reduce((sum, record) => sum + roomFor(record), 0));
