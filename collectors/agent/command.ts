@@ -167,6 +167,8 @@ function capabilitiesFor(input: AgentConfig["input"]): readonly number[] {
 async function run(configuration: AgentConfiguration, reread: (() => AgentConfiguration) | null): Promise<void> {
   const config = agentConfig(configuration);
   const log = createLog("agent", configuration.log.level);
+  // Before the log says that it has started: a signal that nobody waits for ends a process without its account.
+  const ended = endSignal();
   const agent = await startAgent(config, log);
   let admin: AdminAddress | null = null;
   try {
@@ -180,7 +182,7 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
     agent.reportEvery(changed.log.reportSeconds * 1000);
   };
   if (reread !== null) reloadOnHangup("agent", configuration, reread, apply, log);
-  const signal = await Promise.race([endSignal(), agent.ended.then(() => null)]);
+  const signal = await Promise.race([ended, agent.ended.then(() => null)]);
   if (signal !== null) {
     log.info(`${signal}: sending what was captured`);
     await agent.stop();

@@ -101,7 +101,8 @@ export class Network {
 /** Ends a process: SIGTERM, and SIGKILL where that does not help in time. Returns its exit status, null after a signal. */
 export async function stop(child: NodeProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  const gone = once(child, "exit");
+  // Not "exit": what it said last may still be in its pipes then.
+  const gone = once(child, "close");
   child.kill("SIGTERM");
   const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
   await gone;
