@@ -1,11 +1,11 @@
 import kafkajs, { type CompressionTypes, type Message, type PartitionMetadata } from "kafkajs";
 import type { OutboxRecord } from "../../outbox/outbox.ts";
+import { carrierOf } from "./carrier.ts";
 import { partitionOf } from "./partition.ts";
-import { standInsFor } from "./stand-ins.ts";
 
 /**
- * Records of one send. kafkajs copies its list once per message, so the cost grows with the square, and half a
- * megabyte stays below the 1 MB that brokers take by default.
+ * Records of one send. Without compression kafkajs copies its list once per message, so the cost grows with the square;
+ * and half a megabyte stays below the 1 MB that brokers take by default.
  */
 const MAX_SEND_RECORDS = 500;
 /** Octets of one send, unless one record alone has more. */
@@ -48,20 +48,18 @@ export function divide(
 }
 
 /**
- * A batch as kafkajs takes it, with a time that is part of what is frozen. Not the records' own time: a broker forgets,
+ * A batch as kafkajs takes it. The messages' time is that of each attempt, and not the records' own: a broker forgets,
  * when it restarts, every producer whose last message is a day old by its timestamp, and takes the batch that it is sent
  * again as a new one.
  */
 export function freeze({ partition, records }: PartitionBatch, compression: CompressionTypes): Message[] {
-  const timestamp = String(Date.now());
-  // Only a codec can put the records in the place of what stands for them.
-  if (compression !== kafkajs.CompressionTypes.None) return standInsFor(records, partition, timestamp);
+  // Only a codec can put the records in the place of what carries them.
+  if (compression !== kafkajs.CompressionTypes.None) return carrierOf(records, partition);
   return records.map(({ key, value, headers }) => ({
     key,
     value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
     headers: { ...headers },
     partition,
-    timestamp,
   }));
 }
 

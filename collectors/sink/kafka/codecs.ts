@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import kafkajs from "kafkajs";
-import { recordSetOf } from "./stand-ins.ts";
+import { recordSetOf } from "./carrier.ts";
 
 const { CompressionCodecs, CompressionTypes } = kafkajs;
 
@@ -35,7 +35,7 @@ function platformZstd(): Codec | null {
   return { compress: promisify(zstdCompress) as Work, decompress: promisify(zstdDecompress) as Work };
 }
 
-/** Gives kafkajs a codec in which records may have stand-ins. */
+/** Gives kafkajs a codec that puts a record set in the place of its carrier. */
 function register(type: keyof typeof CompressionCodecs, { compress, decompress }: Codec): void {
   CompressionCodecs[type] = () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => compress(recordSetOf(buffer)),
@@ -50,7 +50,7 @@ export function registerZstd(): boolean {
   return zstd !== null;
 }
 
-/** The codec that messages get, in which they may be stand-ins: gzip where zstd is asked for and the platform has none. */
+/** The codec that messages get, which a carrier may be one of: gzip where zstd is asked for and the platform has none. */
 export function codecOf(compression: Compression): kafkajs.CompressionTypes {
   if (compression === "none") return CompressionTypes.None;
   if (compression === "zstd" && registerZstd()) return CompressionTypes.ZSTD;

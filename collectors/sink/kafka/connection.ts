@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { connect as connectTls, type PeerCertificate, TLSSocket } from "node:tls";
-import kafkajs, { type ISocketFactory, type KafkaConfig } from "kafkajs";
+import kafkajs, { type ISocketFactory, type KafkaConfig, type ProducerConfig } from "kafkajs";
 import type { Logger } from "pino";
 import { dateOf, type SinkTls, tlsOptions, validUntilMs } from "../tls.ts";
 import type { KafkaCounters } from "./counters.ts";
@@ -21,7 +21,21 @@ export interface KafkaAccess {
  * kafkajs gives up an attempt after 11 to 24 s of an outage; whoever called it goes on from there. Every value is stated
  * because kafkajs takes others when NODE_ENV is `test`.
  */
-export const RETRY = { initialRetryTime: 200, maxRetryTime: 2000, retries: 8, factor: 0.2, multiplier: 2 };
+const RETRY = { initialRetryTime: 200, maxRetryTime: 2000, retries: 8, factor: 0.2, multiplier: 2 };
+/**
+ * Of every producer. A message names its partition: kafkajs's own partitioner goes through those of the topic for each
+ * message, before it looks at what the message says.
+ */
+export const PRODUCER: ProducerConfig = {
+  idempotent: true,
+  maxInFlightRequests: 1,
+  allowAutoTopicCreation: false,
+  createPartitioner:
+    () =>
+    ({ message }) =>
+      message.partition ?? 0,
+  retry: RETRY,
+};
 /** When a program starts, a wrong address must show soon: three attempts of at most CONNECT_TIMEOUT_MS. */
 export const START_RETRY = { ...RETRY, retries: 2 };
 const CONNECT_TIMEOUT_MS = 3000;

@@ -1,4 +1,4 @@
-import kafkajs, { type Producer, type Transaction } from "kafkajs";
+import type { Producer, Transaction } from "kafkajs";
 import type { Logger } from "pino";
 import { TOPICS } from "../../../schema/topics.ts";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
@@ -7,7 +7,7 @@ import { persist } from "../persist.ts";
 import type { Sink, SinkStats } from "../sink.ts";
 import { accessError } from "./access-error.ts";
 import { divide, freeze, halves, type PartitionBatch } from "./batches.ts";
-import { RETRY } from "./connection.ts";
+import { PRODUCER } from "./connection.ts";
 import { isFenced, remedyFor } from "./errors.ts";
 import type { LaneContext } from "./lane.ts";
 import { limited } from "./limited.ts";
@@ -135,13 +135,9 @@ export class ExactlyOnceSink implements Sink {
   /** A new producer ends the transaction that one of its name has left open, and fences that one. */
   private async begin(): Promise<void> {
     const producer = this.context.kafka.producer({
-      idempotent: true,
+      ...PRODUCER,
       transactionalId: `rejoin-${this.outboxId}`,
       transactionTimeout: TRANSACTION_MS,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      retry: RETRY,
     });
     await producer.connect();
     this.producer = producer;

@@ -1,9 +1,9 @@
-import kafkajs, { type Admin, type Kafka, type Message, type Producer } from "kafkajs";
+import type { Admin, CompressionTypes, Kafka, Message, Producer } from "kafkajs";
 import type { Logger } from "pino";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { persist } from "../persist.ts";
 import { freeze, halves, type PartitionBatch } from "./batches.ts";
-import { RETRY } from "./connection.ts";
+import { PRODUCER } from "./connection.ts";
 import type { KafkaCounters } from "./counters.ts";
 import { remedyFor } from "./errors.ts";
 import { limited } from "./limited.ts";
@@ -13,7 +13,7 @@ import type { KafkaTopics } from "./topics.ts";
 export interface LaneContext {
   readonly kafka: Kafka;
   readonly topics: KafkaTopics;
-  readonly compression: kafkajs.CompressionTypes;
+  readonly compression: CompressionTypes;
   readonly counters: KafkaCounters;
   readonly log: Logger;
   /** A record that no broker takes. */
@@ -142,13 +142,7 @@ export class Lane {
   }
 
   private async connectProducer(): Promise<Producer> {
-    const producer = this.context.kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      retry: RETRY,
-    });
+    const producer = this.context.kafka.producer(PRODUCER);
     await producer.connect();
     return producer;
   }
