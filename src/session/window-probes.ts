@@ -30,7 +30,8 @@ const options = new MptcpOptions();
  * receiver drops it and answers with its window. It is another than what was sent there before, and takes nobody in.
  *
  * Of what differs only that is a probe which was acknowledged, and was the last octet sent. On a path where it waits it can
- * come when the stream has gone on: then it must be the octet behind its place. One that is alike counts as repeated.
+ * come when the stream has gone on: then it must be the octet behind its place, with which a segment began. One that is alike
+ * counts as repeated.
  */
 export function takeWindowProbe(
   sessions: Sessions,
@@ -59,7 +60,7 @@ export function takeWindowProbe(
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const end = offset + 1;
   const isLast = end === acknowledged && end === sessions.table.floats[half + (table.HIGHEST >> 1)]!;
-  if (!isLast && isThere(end) !== true) return false;
+  if (!isLast && (isThere(end) !== true || sessions.memory.pieceAt !== end)) return false;
   if (known === undefined) sessions.rare.windowProbes.set(session * 2 + side, { octets: 1, newest: [probe] });
   else {
     known.octets++;

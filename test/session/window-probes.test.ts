@@ -123,6 +123,10 @@ describe.each(WAYS)(
       expect(told(probe(ack(stalled().send(side, "next"), 9), "x").packets)).toMatchObject(CONFLICT);
     });
 
+    it("are none inside what was one segment, though it is the octet behind its place: nobody shifts a text so", () => {
+      expect(told(probe(stalled(), "!", { at: 3 }).packets)).toMatchObject(CONFLICT);
+    });
+
     it.each(["at", "nn"])("are none of two octets: %s", (text) => {
       const found = told(stalled().send(side, text, { at: 3 }).packets);
       expect(found).toMatchObject({ window_probes: undefined, conflicting: 2, repeated_octets: 2, found: 1 });
