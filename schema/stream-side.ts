@@ -66,6 +66,11 @@ export const stream = z
     not_compared_octets: count.describe(
       "Of `repeated_octets`, those that could not be compared: copies were cut, or the first one is no longer remembered or was not found in the steps a search has",
     ),
+    window_probes: count
+      .optional()
+      .describe(
+        "Octets that probed the other side's closed window (Linux): each alone in a mapping at the last octet that was acknowledged, and another than that; in no other number of the stream; absent when there were none",
+      ),
     complete: z
       .boolean()
       .describe("The stream's end (DATA_FIN; after a fallback: FIN) is certain, and nothing before it is missing"),

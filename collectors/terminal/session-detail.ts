@@ -100,6 +100,8 @@ function streamLines(session: SessionRecord, side: (typeof SIDES)[number], style
   if (record.conflicting !== null && record.conflicting > 0) {
     parts.push(style.bad(`${counted(record.conflicting, "octet")} came again and differed`));
   }
+  const { window_probes = 0 } = record;
+  if (window_probes > 0) parts.push(style.quiet(`${counted(window_probes, "probe")} of a closed window`));
   const { uncopied, unmapped } = acknowledgedUnseen(session.mptcp, side);
   if (uncopied > 0) parts.push(style.doubt(`${counted(uncopied, "octet")} acknowledged of which no copy came`));
   const known = record.acknowledged === null ? "" : "acknowledged and ";

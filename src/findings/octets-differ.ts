@@ -9,7 +9,8 @@ export const octetsDiffer: Rule = ({ mptcp }) =>
     const [first] = conflicts;
     const octets = conflicting ?? 0;
     const where = first === undefined ? "" : `, first ${conflictWords(first)}`;
-    // As Linux's probes of a closed window: what somebody put in place of a text has places of more than one.
+    // As Linux's probes of a closed window, where no acknowledgment came before them: what somebody put in place of a text has
+    // places of more than one.
     const alone = octets > 1 && conflicts.length + conflicts_left_out === octets ? ", each alone," : "";
     return {
       kind: "octets-differ",

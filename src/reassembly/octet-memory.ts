@@ -71,6 +71,8 @@ export class OctetMemory {
   compared = 0;
   fromOthers = 0;
   differing = 0;
+  /** After `compare`: where the piece begins that was compared last; NaN before the first, as at NO_WORD in src/wire/mptcp.ts. */
+  pieceAt = Number.NaN;
   /** After `compare`: where they differ, one entry for each piece of the first copy at most, in order of their offsets. */
   differences: Difference[] = [];
 
@@ -185,6 +187,7 @@ export class OctetMemory {
       const end = Math.min(to, this.offsets[piece]! + this.words[base + LENGTH]!);
       if (begin < end) {
         this.compared += end - begin;
+        this.pieceAt = this.offsets[piece]!;
         if (this.words[base + SUBFLOW] !== subflow) this.fromOthers += end - begin;
         const place = this.places[piece]! + begin - this.offsets[piece]!;
         const at = this.words[base + WINDOW] === 0 ? place % this.ring.size : place;

@@ -45,6 +45,7 @@ export function streamRecord(
   const state = sessions.table.state(session);
   // Without a handshake the stream has a first octet that was seen, and none that is known to be its first.
   const isWhole = (state & (table.S_ORPHAN | table.S_MIDSTREAM)) === 0;
+  const probes = sessions.rare.windowProbes.get(stream);
   return {
     octets: floats[half + (table.OCTETS >> 1)]!,
     contiguous: firstCut === 0 ? contiguous : Math.min(contiguous, firstCut - 1),
@@ -53,6 +54,7 @@ export function streamRecord(
     checksum: checksumRecord(sessions, session, side),
     ...coverageFields(sessions, session, side),
     ...repeatFields(sessions, session, stream, agentName),
+    ...(probes === undefined ? {} : { window_probes: probes.octets }),
     complete: isWhole && finAt >= 0 && missingOctets === 0 && contiguous === finAt && highest <= finAt,
     ...(cutOctets > 0 ? { cut_octets: cutOctets } : {}),
     ...(isDigested

@@ -5,6 +5,7 @@ import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { hasStatedEnd, noteEnd } from "./stream-end.ts";
 import { plainOffset, streamOffset } from "./stream-offset.ts";
+import { takeWindowProbe } from "./window-probes.ts";
 
 /**
  * Notes where a FIN lies on its subflow, before which `ssn` octets do: it ends the stream if the session turns out to be
@@ -113,17 +114,20 @@ function takeMapped(
     if (isPlaceable || form === events.DSN_RELATIVE) {
       const offset = streamOffset(sessions, session, side, form, seen.dsnHi[i]!, seen.dsnLo[i]!);
       const captured = seen.dataCaptured[i]!;
-      placement.place(
-        session,
-        side,
-        offset,
-        length,
-        captured,
-        vector.block,
-        seen.dataAt[i]!,
-        seen.subflow[i]!,
-        vector.agent[i]!,
-      );
+      const mayProbe = length === 1 && !placement.areCopies;
+      if (!mayProbe || !takeWindowProbe(sessions, session, side, offset, vector, seen, i)) {
+        placement.place(
+          session,
+          side,
+          offset,
+          length,
+          captured,
+          vector.block,
+          seen.dataAt[i]!,
+          seen.subflow[i]!,
+          vector.agent[i]!,
+        );
+      }
     } else sessions.noteUnplaced(session, side, length);
   }
   if (kind & events.DATA_FIN && isPlaceable) {

@@ -6,6 +6,7 @@ import { FastOpens } from "./fast-open.ts";
 import type { RareOptions, ResetReason } from "./rare-options.ts";
 import type { Repeats } from "./repeats.ts";
 import { ThirdAcks } from "./third-acks.ts";
+import type { WindowProbes } from "./window-probes.ts";
 
 /**
  * What few sessions and subflows have, so that the lines of the tables have no room for it: at most one entry of each kind
@@ -15,6 +16,8 @@ import { ThirdAcks } from "./third-acks.ts";
 export class RareEntries {
   /** By stream: what came again. */
   readonly repeats = new Map<number, Repeats>();
+  /** By stream: octets that probed a closed window, in no other number of it. */
+  readonly windowProbes = new Map<number, WindowProbes>();
   /** By stream: where it was stated to end besides its FIN_OFFSET (src/session/stream-end.ts). */
   readonly otherEnds = new Map<number, number>();
   readonly addresses = new Map<number, AdvertisedAddress[]>();
@@ -54,6 +57,7 @@ export class RareEntries {
     for (const stream of [session * 2, session * 2 + 1]) {
       this.allotments.conflicts.free(this.repeats.get(stream)?.conflicts.length ?? 0);
       this.repeats.delete(stream);
+      this.windowProbes.delete(stream);
       this.otherEnds.delete(stream);
     }
     this.allotments.addresses.free(this.addresses.get(session)?.length ?? 0);

@@ -67,7 +67,7 @@ const TRIES = 4;
 
 /**
  * Whether other octets than the application's were on the wire: an application got them, or Linux probed a closed window with
- * a segment of one octet that is not the stream's.
+ * a segment of one octet that is not the stream's, which came to the collector before the acknowledgment of the last one.
  */
 function isGarbled({ truth: { client, server }, findings }: Observation): boolean {
   const isGot = client.every((end) => {

@@ -41,6 +41,8 @@ export interface TransferOptions {
   readonly fromServer: number;
   /** Of `fromClient`, octets that go with the SYN (TCP Fast Open); 0 where it is absent. */
   readonly opening?: number;
+  /** Both ends read so slowly that windows close; as fast as they can where it is absent. */
+  readonly isSlow?: boolean;
 }
 
 /**
@@ -49,10 +51,11 @@ export interface TransferOptions {
  */
 export async function transfer(network: Network, options: TransferOptions): Promise<TransferTruth> {
   const { connections, fromClient, fromServer, clientAddress, serverAddress, opening = 0 } = options;
+  const pace = options.isSlow ? "slow" : "fast";
   // Its first connection has no cookie, whatever came before.
   if (opening > 0) forgetHosts(network, "client");
   const openedBefore = fastOpened(network, "server");
-  const server = new Peer(network, "server", ["serve", serverAddress, "0", connections, fromServer, fromClient]);
+  const server = new Peer(network, "server", ["serve", serverAddress, "0", connections, fromServer, fromClient, pace]);
   const port = (await server.next<{ listening: number }>()).listening;
   const client = new Peer(network, "client", [
     "connect",
@@ -61,6 +64,7 @@ export async function transfer(network: Network, options: TransferOptions): Prom
     connections,
     fromClient,
     fromServer,
+    pace,
     clientAddress,
     opening,
   ]);

@@ -4,7 +4,9 @@ import { PassThrough } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
 import { read } from "../../collectors/offline/reading.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
+import { judgedProbes } from "../judge/window-probes.ts";
 import type { Run } from "../support/pipeline-run.ts";
+import { needs, titled } from "../support/requirements.ts";
 import { observe } from "./observed.ts";
 import {
   ofRecord,
@@ -13,6 +15,7 @@ import {
   sorted,
   type TrueSession,
   trueClose,
+  trueProbes,
   trueSessions,
   trueStream,
   truthOf,
@@ -62,6 +65,7 @@ const CHANGES: Readonly<Record<string, { causes?: Partial<Record<View, string>>;
   },
 };
 
+const noTshark = needs("tshark");
 const lines: string[] = [];
 
 const hashOf = (octets: Uint8Array): string => createHash("sha256").update(octets).digest("hex");
@@ -125,8 +129,8 @@ const HEAD =
 describe("captures of two routers, against what kernels and applications said", () => {
   afterAll(() => console.log([HEAD, ...lines].join("\n")));
 
-  it("are all 27", () => {
-    expect(ROWS.filter(([, view]) => view === "server")).toHaveLength(27);
+  it("are all 28", () => {
+    expect(ROWS.filter(([, view]) => view === "server")).toHaveLength(28);
     expect(CHANGED).toHaveLength(7);
   });
 
@@ -147,6 +151,24 @@ describe("captures of two routers, against what kernels and applications said", 
     const { packets, packetsIn } = found.totals;
     expect(Object.values(packets).reduce((sum, count) => sum + count, 0)).toBe(packetsIn);
     lines.push(line(scenario, view, found, seconds));
+  });
+
+  it("slow-reader: the probes of closed windows that the kernels counted, and no octet that differs", async () => {
+    const findings: string[] = [];
+    const { records } = await observe(routerFiles("slow-reader"), {
+      finding: ({ event }) => findings.push(event.action),
+    });
+    const truth = trueProbes("slow-reader");
+    expect(Math.min(truth.client, truth.server)).toBeGreaterThan(0);
+    const { stream } = records[0]?.mptcp ?? {};
+    expect(stream?.initiator).toMatchObject({ window_probes: truth.client, conflicting: 0, conflicts: [] });
+    expect(stream?.responder).toMatchObject({ window_probes: truth.server, conflicting: 0, conflicts: [] });
+    expect(findings).toEqual([]);
+  });
+
+  it.skipIf(noTshark)(titled("slow-reader: the kernels counted what tshark shows", noTshark), () => {
+    const port = trueSessions("slow-reader")[0]?.server.split(":").at(-1);
+    expect(judgedProbes(routerFiles("slow-reader"), Number(port))).toEqual(trueProbes("slow-reader"));
   });
 
   it("plain-tcp: the command prints no record and ends with status 0", async () => {

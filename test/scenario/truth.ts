@@ -65,12 +65,21 @@ export function viewFiles(scenario: string, view: View): string[] {
   return view === "server" ? routerFiles(scenario) : [...routerFiles(scenario), ...clientSide];
 }
 
+const wholeTruth = (scenario: string): Truth =>
+  JSON.parse(readFileSync(scenarioPath(scenario, "truth.json"), "utf8")) as Truth;
+
+/** How often each kernel probed a closed window in a scenario. */
+export function trueProbes(scenario: string): Record<Host, number> {
+  const { client, server } = wholeTruth(scenario).counters;
+  return { client: client.MPTcpExtWinProbe ?? 0, server: server.MPTcpExtWinProbe ?? 0 };
+}
+
 /**
  * The sessions of a scenario that packets of this view can show: those that asked for MPTCP. A SYN that the server's
  * kernel never saw with the option did not pass the server's side of the router with it.
  */
 export function trueSessions(scenario: string, view: View = "server"): TrueSession[] {
-  const { sessions, counters } = JSON.parse(readFileSync(scenarioPath(scenario, "truth.json"), "utf8")) as Truth;
+  const { sessions, counters } = wholeTruth(scenario);
   const asked = view === "server" ? counters.server.MPTcpExtMPCapableSYNRX : counters.client.MPTcpExtMPCapableSYNTX;
   if (asked === undefined) return [];
   const isCorrupted = (host: Host) => counters[host].MPTcpExtDataCsumErr !== undefined;

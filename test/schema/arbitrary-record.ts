@@ -100,6 +100,7 @@ const stream: fc.Arbitrary<StreamRecord> = fc
       repeated_octets: count,
       reinjected_octets: count,
       not_compared_octets: count,
+      window_probes: count,
       complete: fc.boolean(),
       sha256: hex(64),
       sha256_unavailable: fc.constantFrom(...DIGEST_REASONS),

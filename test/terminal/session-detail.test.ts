@@ -73,6 +73,7 @@ it("tells what is rare", () => {
     },
   ];
   record.mptcp.stream.responder.cut_octets = 1000;
+  record.mptcp.stream.responder.window_probes = 3;
   Object.assign(record.mptcp.subflows[1], { opener: "responder", backup: true });
   Object.assign(record.mptcp.addresses[0], { port: 5002, removed_at: "2026-11-22T20:08:14Z" });
   const mp_tcprst = { side: "responder", reason: "lack-of-resources", code: 2, transient: true };
@@ -80,6 +81,7 @@ it("tells what is rare", () => {
   const text = detail(record, null);
   expect(text).toContain("fell back to TCP (mp-fail) at 2026-11-22T20:08:13Z");
   expect(text).toContain("7 octets came again and differed");
+  expect(text).toContain("3 probes of a closed window");
   expect(text).toContain("\n    differs at octet 5 of the stream: 61 on subflow 0 (a·), later 62 on subflow 1 (b)\n");
   expect(text).toContain("1,320 octets missing (1,000 cut off their copies), the first hole at 1,048,576");
   expect(text).toContain("fin, opened by the responder, backup, seen by router1, router2");
