@@ -98,6 +98,12 @@ describe("where a process's time went", () => {
     expect(asText(rooms)).toEqual(["`src/session`: 48.4", "`src/*.ts`: 32.3", "reading: the kernel copies: 19.4"]);
   });
 
+  it("is an error where nothing is called from there", () => {
+    expect(() => sharesOf([MAIN], account(205, 100), sourceOf, ["process", "run"])).toThrow(
+      "nothing below process, run",
+    );
+  });
+
   it("has rooms of less than a percent in one", () => {
     const { rooms } = sharesOf([MAIN], account(2000, 2000), sourceOf);
     expect(asText(rooms)).toEqual([

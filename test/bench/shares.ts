@@ -45,6 +45,7 @@ interface Spent {
  * @param profiles of the process's threads, the main one first
  * @param within functions: only what one of the last's name does, called by one of the name before it, and so on, of the
  *   main thread only; empty for the whole process
+ * @throws Error where there is nothing to divide
  */
 export function sharesOf(
   profiles: readonly CpuProfile[],
@@ -62,8 +63,11 @@ export function sharesOf(
   const worked = workers.flatMap((profile) => spentIn(profile, sourceOf, []));
   const workerScale = Math.min(1, others / sum(worked) || 0);
   const threads = others - sum(worked) * workerScale;
-  if (within.length > 0)
-    return { ...divided(scaled(spentIn(main, sourceOf, within), scale), 0), threadSeconds: threads / 1e6 };
+  if (within.length > 0) {
+    const part = scaled(spentIn(main, sourceOf, within), scale);
+    if (sum(part) === 0) throw new Error(`the profile has nothing below ${within.join(", ")}`);
+    return { ...divided(part, 0), threadSeconds: threads / 1e6 };
+  }
   const native = { name: NATIVE, source: null, micros: known - sum(all) * scale };
   const spent = [...scaled(all, scale), ...scaled(worked, workerScale), native];
   return { ...divided(spent, threads), threadSeconds: threads / 1e6 };

@@ -25,7 +25,7 @@ export function takenApart(row: string, workload: LiveWorkload): LiveResult {
 }
 
 /** What a workload's process does on the clock: for handshakes, or for packets of data. */
-export const fedBy = (name: string, workload: LiveWorkload, of: "setUp" | "sendData"): MeasuredPart => ({
+export const fedBy = (name: string, workload: LiveWorkload, of: "setUpSessions" | "sendRound"): MeasuredPart => ({
   ...{ name, words: [JSON.stringify(workload)] },
   within: [of, "time"],
 });

@@ -47,7 +47,7 @@ function streamsOf(workload: LiveWorkload): { handshakes: number; streams: Strea
           const dataAck = optionsView.getBigUint64(DATA_ACK);
           other?.acknowledged.push({ dataAck, segments: other.places.length });
         };
-        live.sendData(subflow, round, { pieces, micros: 0, write });
+        live.send(subflow, round, { pieces, micros: 0, write });
       }
     }
   }

@@ -74,7 +74,7 @@ export class LiveSessions {
   }
 
   /** Sends a subflow's data packet of a round: of the responder in even ones, for who accepts may send first. */
-  sendData(subflow: number, round: number, sink: SegmentSink): void {
+  send(subflow: number, round: number, sink: SegmentSink): void {
     const { segment, isns } = this;
     const session = this.sessionOf[subflow] ?? 0;
     const [side, other] = round % 2 === 0 ? [1, 0] : [0, 1];

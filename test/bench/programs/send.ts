@@ -60,7 +60,7 @@ function generate(): void {
     const stride = coprimeStride(live.subflows, random);
     let at = random.below(live.subflows);
     for (let i = 0; i < live.subflows; i++) {
-      live.sendData(at, round, frames);
+      live.send(at, round, frames);
       at = (at + stride) % live.subflows;
     }
   }

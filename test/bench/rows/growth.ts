@@ -40,7 +40,7 @@ async function run(): Promise<RowResult> {
     const [one, ten] = [take(`${what}, once`, few), take(`${what}, tenfold`, many)];
     claims.push({
       ...{ what: `times a packet's time with tenfold ${what}`, value: ten / one, target: TARGET },
-      process: fedBy(`Tenfold ${what}`, tenfold, "sendData"),
+      process: fedBy(`Tenfold ${what}`, tenfold, "sendRound"),
     });
   }
   return {

@@ -29,7 +29,7 @@ async function run(): Promise<RowResult> {
     claims: [
       {
         ...{ what: "times the packet of 10,000 sessions", value: manyNanos / fewNanos, target: TARGET },
-        process: fedBy("1,000,000 sessions", MILLION, "sendData"),
+        process: fedBy("1,000,000 sessions", MILLION, "sendRound"),
       },
     ],
     differences: [...many, ...few].flatMap(({ differences }) => differences),

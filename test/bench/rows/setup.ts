@@ -28,7 +28,7 @@ async function run(): Promise<RowResult> {
     claims: [
       {
         ...{ what: "µs per session", value: micros, target: MOST_MICROS },
-        process: fedBy("Handshakes", WORKLOAD, "setUp"),
+        process: fedBy("Handshakes", WORKLOAD, "setUpSessions"),
       },
     ],
     differences: results.flatMap(({ differences }) => differences),

@@ -19,7 +19,7 @@ function frames(kind: FrameKind): { store: FrameStore; octets: Uint8Array<ArrayB
   const shape = { sessions: SESSIONS, subflows: 2, rounds: 0, holes: 0, seed: 1, warmUpRounds: 0, sessionsBefore: 0 };
   const live = new LiveSessions(shape, random);
   for (let session = 0; session < SESSIONS; session++) live.setUp(session, store);
-  for (let round = 0; !store.isFull; round++) for (let n = 0; n < live.subflows; n++) live.sendData(n, round, store);
+  for (let round = 0; !store.isFull; round++) for (let n = 0; n < live.subflows; n++) live.send(n, round, store);
   return { store, octets: new Uint8Array(memory) };
 }
 
