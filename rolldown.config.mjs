@@ -26,6 +26,7 @@ export default defineConfig([
       deliver: "test/bench/programs/deliver.ts",
       "delivery-thread": "collectors/delivery/delivery-thread.ts",
       feed: "test/bench/programs/feed.ts",
+      "hand-over": "test/bench/programs/hand-over.ts",
       "put-together": "test/bench/programs/put-together.ts",
       send: "test/bench/programs/send.ts",
     },

@@ -6,9 +6,16 @@ export interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-interface ProfileNode {
+/** A function called from another. */
+export interface ProfileNode {
   readonly id: number;
-  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  /** Line and column from 0. */
+  readonly callFrame: {
+    readonly functionName: string;
+    readonly url: string;
+    readonly lineNumber: number;
+    readonly columnNumber: number;
+  };
   readonly children?: readonly number[];
 }
 
@@ -27,7 +34,7 @@ const LEAST_WIDTH = 0.5;
 /** Letters that fit into so many pixels. */
 const LETTER = 6.6;
 /** What V8 calls time in which no JavaScript ran. */
-const IDLE = new Set(["(idle)", "(program)"]);
+export const IDLE: ReadonlySet<string> = new Set(["(idle)", "(program)"]);
 
 /** The profile as a flame graph in SVG: a frame's width is its time, on it stand those it called; a frame tells its name. */
 export function flameGraph(title: string, profile: CpuProfile): string {
@@ -62,11 +69,18 @@ export function flameGraph(title: string, profile: CpuProfile): string {
   ].join("\n");
 }
 
-/** Calls with their times, the longest first; what was idle is left out. */
-function tree({ nodes, samples, timeDeltas }: CpuProfile): Frame {
+/** Microseconds spent in each node itself, by its number. */
+export function ownMicros({ samples, timeDeltas }: CpuProfile): Map<number, number> {
   const own = new Map<number, number>();
   // A sample tells what ran from it on: its time is what passes until the next.
   for (const [i, id] of samples.entries()) own.set(id, (own.get(id) ?? 0) + (timeDeltas[i + 1] ?? 0));
+  return own;
+}
+
+/** Calls with their times, the longest first; what was idle is left out. */
+function tree(profile: CpuProfile): Frame {
+  const { nodes } = profile;
+  const own = ownMicros(profile);
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const frame = (node: ProfileNode): Frame => {
     const children = (node.children ?? [])

@@ -1,4 +1,4 @@
-import { type Claim, numberText, type RowResult, verdict } from "./result.ts";
+import { type Claim, type Figure, numberText, type RowResult, verdict, type Why } from "./result.ts";
 import type { KeptResult } from "./results-file.ts";
 
 const HEAD = `# Performance
@@ -23,7 +23,17 @@ export function page(results: readonly KeptResult[]): string {
   return [HEAD, claimsTable(results), ...results.map(section)].join("\n");
 }
 
-function section({ row, about, against, measured, machine, date, figures, differences }: KeptResult): string {
+function section({
+  row,
+  about,
+  against,
+  measured,
+  machine,
+  date,
+  figures,
+  differences,
+  whys = [],
+}: KeptResult): string {
   const programs = [...measured, ...against].map(({ name, version }) => `${name} ${version}`).join(", ");
   const lines = [
     `## ${row}`,
@@ -33,9 +43,20 @@ function section({ row, about, against, measured, machine, date, figures, differ
     `${date}, ${programs}; ${machine}.`,
     ...(differences.length === 0 ? [] : ["", `Counted **wrong**: ${differences.join("; ")}.`]),
     "",
-    "| | | |",
-    "|---|---:|---|",
-    ...figures.map(({ what, value, unit }) => `| ${what} | ${numberText(value)} | ${unit} |`),
+    ...figuresTable(figures),
   ];
-  return lines.map((line) => `${line}\n`).join("");
+  return [lines.map((line) => `${line}\n`).join(""), ...whys.map(whyText)].join("\n");
 }
+
+/** What a figure consists of, as Markdown. */
+export function whyText({ title, about, parts, functions = [] }: Why): string {
+  const most =
+    functions.length === 0 ? [] : ["", "Most of it in these functions themselves:", "", ...figuresTable(functions)];
+  return [`### ${title}`, "", `${about}.`, "", ...figuresTable(parts), ...most].map((line) => `${line}\n`).join("");
+}
+
+const figuresTable = (figures: readonly Figure[]): string[] => [
+  "| | | |",
+  "|---|---:|---|",
+  ...figures.map(({ what, value, unit }) => `| ${what} | ${numberText(value)} | ${unit} |`),
+];

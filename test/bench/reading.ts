@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import type { Capture } from "./captures.ts";
-import { rejoinSummary, tcpdumpOf, totalsOf } from "./contestants.ts";
+import { rejoinSummary, summaryOf, tcpdumpOf, totalsOf } from "./contestants.ts";
 import { provide } from "./files.ts";
 import { alternate, isInstalled, measure, median, ROUNDS, type Run, versionsOf } from "./measure.ts";
 import type { Row, RowResult } from "./result.ts";
@@ -59,7 +59,7 @@ async function benchReading<T extends { readonly packets: number }>(capture: Cap
     ...{ row: name, capture: name, about, truth, readings, ratio, target },
     against: versionsOf("tcpdump", "tshark"),
     figures: readings.map(({ program, median: value }) => ({ what: program, value, unit: "ns per packet" })),
-    claims: [{ what: "times tcpdump", value: ratio, target }],
+    claims: [{ what: "times tcpdump", value: ratio, target, process: summaryOf(path) }],
     differences: capture.differences(totalsOf(runs[0]?.[0]), truth),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { claimsTable, page } from "./page.ts";
-import { isGood, type RowResult, verdict, wrongLines } from "./result.ts";
+import { isGood, isMissed, type RowResult, verdict, wrongLines } from "./result.ts";
 
 const claim = (value: number, target: number) => ({ what: "times tcpdump", value, target });
 const result = (change: Partial<RowResult> = {}): RowResult => ({
@@ -34,6 +34,10 @@ describe("a row's result", () => {
     );
   });
 
+  it("is missed where it was measured, and is more than its target", () => {
+    expect([1, 2, 2.01, Number.NaN].map((value) => isMissed(claim(value, 2)))).toEqual([false, false, true, false]);
+  });
+
   it("tells what was counted wrong", () => {
     expect(wrongLines(result({ differences: ["octets: 1 instead of 2"] }))).toEqual([
       "streams: counted WRONG: octets: 1 instead of 2",
@@ -53,5 +57,29 @@ describe("the page of results", () => {
     expect(text).toContain("2026-01-02, Node v20.19.0, tcpdump 4.99.3; a processor, 2 cores.");
     expect(text).toContain("| tcpdump -w /dev/null | 0.51 | s |");
     expect(text).toContain("Counted **wrong**: octets: 1 instead of 2.");
+    expect(text).not.toContain("###");
+  });
+
+  it("says why a row misses its target", () => {
+    const part = (what: string, value: number) => ({ what, value, unit: "%" });
+    const why = {
+      ...{ title: "Where the time goes", about: "`rejoin read`, once more: 2.00 s" },
+      ...{ parts: [part("`src/session`", 75)], functions: [part("`takeSteady`, src/session/steady-path.ts", 25)] },
+    };
+    const [, after] = page([{ ...result(), ...kept, whys: [why] }]).split("\n\n### ");
+    expect(after).toBe(`Where the time goes
+
+\`rejoin read\`, once more: 2.00 s.
+
+| | | |
+|---|---:|---|
+| \`src/session\` | 75.0 | % |
+
+Most of it in these functions themselves:
+
+| | | |
+|---|---:|---|
+| \`takeSteady\`, src/session/steady-path.ts | 25.0 | % |
+`);
   });
 });

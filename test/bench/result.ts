@@ -3,6 +3,29 @@ export interface Claim {
   readonly what: string;
   readonly value: number;
   readonly target: number;
+  /** The process whose time it is; none where it is of no time, or of the bench's own. */
+  readonly process?: MeasuredPart;
+  /** Where a row says itself why the figure is as high as it is, because no profile does. */
+  readonly why?: Why;
+}
+
+/** A process of Node that a row runs, or a part of what it does. */
+export interface MeasuredPart {
+  readonly name: string;
+  /** What stands in its command line, and in no earlier one of the row's. */
+  readonly words: readonly string[];
+  /** Functions: only what the last of them does, called by the one before it, and so on, is on the clock. */
+  readonly within?: readonly string[];
+}
+
+/** What a figure consists of. */
+export interface Why {
+  readonly title: string;
+  /** What is divided. */
+  readonly about: string;
+  readonly parts: readonly Figure[];
+  /** Of a profile: where most is spent in. */
+  readonly functions?: readonly Figure[];
 }
 
 /** A figure that is told and held against nothing: a median where there were several runs. */
@@ -43,6 +66,9 @@ export interface Row {
 
 /** Whether a claim holds. NaN, as without the other program, does not. */
 const isMet = ({ value, target }: Claim): boolean => value <= target;
+
+/** Whether a claim was measured, and does not hold. */
+export const isMissed = (claim: Claim): boolean => !isMet(claim) && !Number.isNaN(claim.value);
 
 /** Whether all of a row's claims hold and all was counted right. */
 export const isGood = ({ claims, differences }: RowResult): boolean => claims.every(isMet) && differences.length === 0;

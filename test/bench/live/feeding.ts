@@ -1,5 +1,6 @@
 import { median } from "../measure.ts";
-import { runProgram } from "../programs.ts";
+import { runProgram, runUnprofiled } from "../programs.ts";
+import type { MeasuredPart } from "../result.ts";
 import type { LiveResult, LiveWorkload } from "./workload.ts";
 
 /** A workload of no holes and 1, 2, 3, 4 subflows in turn, all of it measured, but for what is said otherwise. */
@@ -15,6 +16,19 @@ export function feed(row: string, workload: LiveWorkload): LiveResult {
   process.stderr.write(`bench: ${row}: ${JSON.stringify(workload)}: ${cpuSeconds.toFixed(2)} s\n`);
   return JSON.parse(output) as LiveResult;
 }
+
+/** Runs a workload once more, without a profile, which takes memory, and looks at what its memory consists of. */
+export function takenApart(row: string, workload: LiveWorkload): LiveResult {
+  const { output, cpuSeconds } = runUnprofiled("feed", JSON.stringify(workload), "--tables");
+  process.stderr.write(`bench: ${row}: its memory taken apart: ${cpuSeconds.toFixed(2)} s\n`);
+  return JSON.parse(output) as LiveResult;
+}
+
+/** What a workload's process does on the clock: for handshakes, or for packets of data. */
+export const fedBy = (name: string, workload: LiveWorkload, of: "setUpSessions" | "sendRound"): MeasuredPart => ({
+  ...{ name, words: [JSON.stringify(workload)] },
+  within: [of, "time"],
+});
 
 /** Processor time per packet of the rounds that count, the median over runs, in nanoseconds. */
 export const steadyNanos = (results: readonly LiveResult[]): number =>

@@ -31,7 +31,19 @@ export interface LiveResult {
   readonly residentGrowth: number;
   readonly heapGrowth: number;
   readonly arrayGrowth: number;
-  /** The longest pause of the garbage collector. */
+  /** What the kernel has given for V8's heap, used or not. */
+  readonly heapRoomGrowth: number;
+  /** The same of each table, by its name; empty where nobody asked. */
+  readonly tableGrowth: Readonly<Record<string, number>>;
+  /** The longest pause of the garbage collector, and all of them by the kind of collection. */
   readonly longestPauseMs: number;
+  readonly pauses: Readonly<Record<string, Pauses>>;
   readonly differences: readonly string[];
+}
+
+/** What collections of one kind took, wall time. */
+export interface Pauses {
+  readonly count: number;
+  readonly allMs: number;
+  readonly longestMs: number;
 }

@@ -1,26 +1,34 @@
-import { type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
+import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Pipeline, type Totals } from "../../../src/pipeline.ts";
 import { SEGMENT_OCTETS } from "../conversation.ts";
+import { type HeldMemory, heldMemory } from "../live/held-memory.ts";
 import { LiveSessions } from "../live/live-sessions.ts";
 import { FeedingWindow } from "../live/window.ts";
-import type { LiveResult, LiveWorkload } from "../live/workload.ts";
+import type { LiveResult, LiveWorkload, Pauses } from "../live/workload.ts";
 import { Pieces } from "../pieces.ts";
 import { coprimeStride, Random } from "../random.ts";
 import { differencesOf } from "../result.ts";
 
 /** A run of the garbage collector, as Node tells of it. */
-type Collection = PerformanceEntry & { readonly detail: { readonly flags: number } };
+type Collection = PerformanceEntry & { readonly detail: { readonly flags: number; readonly kind?: number } };
 
 /** V8 marks by it a collection that somebody asked for. */
 const FORCED = 4;
+const KINDS: ReadonlyMap<number, string> = new Map([
+  [constants.NODE_PERFORMANCE_GC_MINOR, "scavenge"],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, "mark-compact"],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, "incremental marking"],
+]);
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
 const workload = JSON.parse(process.argv[2] ?? "") as LiveWorkload;
+/** Whether somebody asks what memory consists of, which takes some. */
+const isTakenApart = process.argv[3] === "--tables";
 const random = new Random(workload.seed);
 const pieces = new Pieces(random);
 const live = new LiveSessions(workload, random);
@@ -34,9 +42,14 @@ const pipeline = new Pipeline({
 const feeding = new FeedingWindow(pipeline, pieces);
 
 let longestPauseMs = 0;
+const byKind: Record<string, Pauses> = {};
 const takePauses = (entries: PerformanceEntry[]): void => {
   for (const { duration, detail } of entries as Collection[]) {
-    if ((detail.flags & FORCED) === 0) longestPauseMs = Math.max(longestPauseMs, duration);
+    if ((detail.flags & FORCED) !== 0) continue;
+    longestPauseMs = Math.max(longestPauseMs, duration);
+    const kind = KINDS.get(detail.kind ?? 0) ?? "other collection";
+    const { count, allMs, longestMs } = byKind[kind] ?? { count: 0, allMs: 0, longestMs: 0 };
+    byKind[kind] = { count: count + 1, allMs: allMs + duration, longestMs: Math.max(longestMs, duration) };
   }
 };
 const pauses = new PerformanceObserver((list) => takePauses(list.getEntries()));
@@ -46,30 +59,37 @@ const spent = { setUp: 0, steady: 0, steadyPackets: 0 };
 
 /** Sets sessions up, and lets their subflows send. */
 async function run(from: number, to: number): Promise<void> {
+  setUpSessions(from, to);
+  const first = live.firstSubflow(from);
+  const count = live.firstSubflow(to) - first;
+  for (let round = 0; round < workload.rounds && count > 0; round++) sendRound(round, first, count);
+  await setImmediate();
+}
+
+// These two are what `fedBy` of live/feeding.ts finds in a profile, by their names.
+function setUpSessions(from: number, to: number): void {
   feeding.spentMicros = 0;
   for (let session = from; session < to; session++) live.setUp(session, feeding);
   feeding.flush();
   spent.setUp += feeding.spentMicros;
-  const first = live.firstSubflow(from);
-  const count = live.firstSubflow(to) - first;
-  for (let round = 0; round < workload.rounds && count > 0; round++) {
-    feeding.spentMicros = 0;
-    const stride = coprimeStride(count, random);
-    let at = random.below(count);
-    for (let i = 0; i < count; i++) {
-      live.send(first + at, round, feeding);
-      at = (at + stride) % count;
-    }
-    feeding.flush();
-    if (round < workload.warmUpRounds) continue;
-    spent.steady += feeding.spentMicros;
-    spent.steadyPackets += count;
+}
+
+function sendRound(round: number, first: number, count: number): void {
+  feeding.spentMicros = 0;
+  const stride = coprimeStride(count, random);
+  let at = random.below(count);
+  for (let i = 0; i < count; i++) {
+    live.send(first + at, round, feeding);
+    at = (at + stride) % count;
   }
-  await setImmediate();
+  feeding.flush();
+  if (round < workload.warmUpRounds) return;
+  spent.steady += feeding.spentMicros;
+  spent.steadyPackets += count;
 }
 
 /** Octets that the process, V8's heap and arrays outside of it take once all garbage is gone. */
-function memory(): { rss: number; heapUsed: number; arrayBuffers: number } {
+function memory(): NodeJS.MemoryUsage {
   collectGarbage();
   collectGarbage();
   return process.memoryUsage();
@@ -92,10 +112,16 @@ function differences(totals: Totals): string[] {
   ]);
 }
 
+function growthOf(earlier: HeldMemory, later: HeldMemory): Record<string, number> {
+  return Object.fromEntries([...later].map(([table, octets]) => [table, octets - (earlier.get(table) ?? 0)]));
+}
+
 await run(0, workload.sessionsBefore);
 const before = memory();
+const heldBefore = isTakenApart ? heldMemory(pipeline) : null;
 await run(workload.sessionsBefore, workload.sessions);
 const after = memory();
+const growth = heldBefore === null ? {} : growthOf(heldBefore, heldMemory(pipeline));
 takePauses(pauses.takeRecords());
 feeding.spentMicros = 0;
 const isAlive = pipeline.totals().sessions.live === workload.sessions;
@@ -106,9 +132,12 @@ const result: LiveResult = {
   endSeconds: feeding.spentMicros / 1e6,
   steadyPackets: spent.steadyPackets,
   residentGrowth: after.rss - before.rss,
+  heapRoomGrowth: after.heapTotal - before.heapTotal,
   heapGrowth: after.heapUsed - before.heapUsed,
   arrayGrowth: after.arrayBuffers - before.arrayBuffers,
+  tableGrowth: growth,
   longestPauseMs,
+  pauses: byKind,
   differences: [...differences(pipeline.totals()), ...(isAlive ? [] : ["not all sessions were alive at the end"])],
 };
 process.stdout.write(JSON.stringify(result));

@@ -1,5 +1,5 @@
 import { CHECKSUM, PAYLOAD } from "../captures.ts";
-import { rejoinSummary, tcpdumpOf, totalsOf } from "../contestants.ts";
+import { rejoinSummary, summaryOf, tcpdumpOf, totalsOf } from "../contestants.ts";
 import { provide } from "../files.ts";
 import { alternate, medianCpu, versionsOf } from "../measure.ts";
 import type { Row, RowResult } from "../result.ts";
@@ -35,7 +35,7 @@ async function run(): Promise<RowResult> {
       { what: "rejoin read --summary, without", value: base, unit: "s" },
       { what: "tcpdump -w /dev/null", value: other, unit: "s" },
     ],
-    claims: [{ what: "times tcpdump added", value: (took - base) / other, target: TARGET }],
+    claims: [{ what: "times tcpdump added", value: (took - base) / other, target: TARGET, process: summaryOf(path) }],
     differences: CHECKSUM.differences(totalsOf(verifying?.[0]), truth),
   };
 }

@@ -1,4 +1,4 @@
-import { feed, liveWorkload, setUpMicros, steadyNanos } from "../live/feeding.ts";
+import { fedBy, feed, liveWorkload, setUpMicros, steadyNanos } from "../live/feeding.ts";
 import type { Row, RowResult } from "../result.ts";
 
 const TARGET = 2.5;
@@ -26,7 +26,12 @@ async function run(): Promise<RowResult> {
       { what: "1,000,000 sessions, handshakes", value: setUpMicros(many, MILLION.sessions), unit: "µs per session" },
       { what: "10,000 sessions, handshakes", value: setUpMicros(few, FEW.sessions), unit: "µs per session" },
     ],
-    claims: [{ what: "times the packet of 10,000 sessions", value: manyNanos / fewNanos, target: TARGET }],
+    claims: [
+      {
+        ...{ what: "times the packet of 10,000 sessions", value: manyNanos / fewNanos, target: TARGET },
+        process: fedBy("1,000,000 sessions", MILLION, "sendRound"),
+      },
+    ],
     differences: [...many, ...few].flatMap(({ differences }) => differences),
   };
 }

@@ -1,6 +1,6 @@
 import { versionsOf } from "../measure.ts";
 import { differencesOf, type Row, type RowResult } from "../result.ts";
-import { contest, medianOf, packetsOf, perPacket } from "../wire/contest.ts";
+import { contest, medianOf, packetsOf, perPacket, processOf } from "../wire/contest.ts";
 import { agent, tcpdump } from "../wire/receivers.ts";
 import { missingForWire, Wire } from "../wire/wire.ts";
 
@@ -31,7 +31,7 @@ async function compared(wire: Wire): Promise<RowResult> {
     about: "400,000 packets of plain TCP of 2,500 connections, 200,000 a second over a veth pair; seed 4",
     against: versionsOf("tcpdump"),
     figures: [perPacket(AGENT, rejoin), perPacket(TCPDUMP, other)],
-    claims: [{ what: "times tcpdump", value: ratio, target: TARGET }],
+    claims: [{ what: "times tcpdump", value: ratio, target: TARGET, process: processOf(AGENT) }],
     differences: differencesOf(rejoin.map(({ taken }) => ["copies sent", 0, taken])),
   };
 }

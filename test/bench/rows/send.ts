@@ -1,5 +1,5 @@
 import { differencesOf, type Row, type RowResult } from "../result.ts";
-import { contest, medianOf, noLoss, packetsOf } from "../wire/contest.ts";
+import { contest, medianOf, noLoss, packetsOf, processOf } from "../wire/contest.ts";
 import { agent } from "../wire/receivers.ts";
 import { missingForWire, Wire } from "../wire/wire.ts";
 
@@ -41,6 +41,7 @@ async function measured(wire: Wire): Promise<RowResult> {
         what: "µs per packet, kernel included",
         value: medianOf(runs, ({ nanos }) => nanos / 1000),
         target: MOST_MICROS,
+        process: processOf(AGENT),
       },
     ],
     differences: differencesOf(runs.map(({ taken, lost }) => ["copies sent", packetsOf(AGENT) - lost, taken])),

@@ -28,7 +28,12 @@ async function run(): Promise<RowResult> {
       { what: "streams in order", value: took, unit: "s" },
       { what: "tcpdump -w /dev/null", value: other, unit: "s" },
     ],
-    claims: [{ what: "times tcpdump", value: took / other, target: TARGET }],
+    claims: [
+      {
+        ...{ what: "times tcpdump", value: took / other, target: TARGET },
+        process: { name: "Streams in order", words: ["put-together", path] },
+      },
+    ],
     differences: differencesOf([
       ["octets of initiators", truth.octets.initiator, found.octets[0]],
       ["octets of responders", truth.octets.responder, found.octets[1]],

@@ -1,5 +1,5 @@
 import { median, ROUNDS } from "../measure.ts";
-import type { Claim, Figure } from "../result.ts";
+import type { Claim, Figure, MeasuredPart } from "../result.ts";
 import type { Cpu, MeasuredProcess } from "./process.ts";
 import type { Wire } from "./wire.ts";
 
@@ -19,6 +19,8 @@ export interface LiveContestant {
   readonly packets: number;
   readonly rate: number;
   readonly signal: NodeJS.Signals;
+  /** What stands in its command line. */
+  readonly words: readonly string[];
   /** Of all packets, once it has ended: those that it took, and those that its kernel had no room for. */
   readonly counted: (process: MeasuredProcess) => { readonly taken: number; readonly lost: number };
 }
@@ -71,21 +73,27 @@ async function runOnce(wire: Wire, contestant: LiveContestant): Promise<LiveRun>
 }
 
 /** That no packet was lost at the rate of a contestant, and that the sender kept up with it. */
-export function noLoss({ rate, packets }: LiveContestant, runs: readonly LiveRun[]): Claim[] {
+export function noLoss(contestant: LiveContestant, runs: readonly LiveRun[]): Claim[] {
+  const { rate, packets } = contestant;
   const seconds = packets / rate;
   return [
     {
       what: `packets lost, at ${rate.toLocaleString("en")} a second`,
       value: medianOf(runs, ({ lost }) => lost),
       target: 0,
+      process: processOf(contestant),
     },
     {
       what: `seconds to send packets of ${seconds} seconds`,
       value: medianOf(runs, (run) => packets / run.rate),
       target: seconds * SLACK,
+      process: processOf(contestant),
     },
   ];
 }
+
+/** A contestant that is rejoin, to find it among processes that were profiled. */
+export const processOf = ({ name, words }: LiveContestant): MeasuredPart => ({ name: `The receiver (${name})`, words });
 
 /** Processor time per packet of a contestant, for people. */
 export const perPacket = ({ name }: LiveContestant, runs: readonly LiveRun[]): Figure => ({

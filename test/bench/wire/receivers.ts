@@ -15,7 +15,7 @@ export function collector(
   const node = koffi ? [] : ["--require", WITHOUT_KOFFI];
   const words = [...node, REJOIN, "collect", "--any-agent", "--sink", "stdout", "--revisions", "ended", ...listen];
   return {
-    ...{ name, packets, rate, ready: /listening on/, signal: "SIGTERM" },
+    ...{ name, packets, rate, ready: /listening on/, signal: "SIGTERM", words: ["collect ", ...listen] },
     start: (wire) => wire.start(process.execPath, [...NODE_FLAGS, ...words]),
     counted: (program) => {
       const { packetsIn, sources } = program.logged(/totals at the end/) as unknown as Totals;
@@ -33,7 +33,7 @@ interface Totals {
 /** `rejoin agent` on an interface; `taken` are the packets that it sent copies of. */
 export function agent(load: { packets: number; rate: number }): LiveContestant {
   return {
-    ...{ name: "rejoin agent", ...load, ready: /agent .* started/, signal: "SIGTERM" },
+    ...{ name: "rejoin agent", ...load, ready: /agent .* started/, signal: "SIGTERM", words: ["agent --interface"] },
     start: (wire) =>
       wire.start(process.execPath, [
         ...NODE_FLAGS,
@@ -54,7 +54,7 @@ export function agent(load: { packets: number; rate: number }): LiveContestant {
 /** tcpdump writing what it captures to nowhere. */
 export function tcpdump(load: { packets: number; rate: number }): LiveContestant {
   return {
-    ...{ name: "tcpdump -w /dev/null", ...load, ready: /listening on/, signal: "SIGINT" },
+    ...{ name: "tcpdump -w /dev/null", ...load, ready: /listening on/, signal: "SIGINT", words: [] },
     start: (wire) => wire.start("tcpdump", ["-i", INTERFACE, "-w", "/dev/null"]),
     counted: ({ said }) => ({
       taken: Number(/(\d+) packets? captured/.exec(said)?.[1]),
