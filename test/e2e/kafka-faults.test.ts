@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OutboxRecord } from "../../collectors/outbox/outbox.ts";
@@ -124,6 +125,24 @@ describe.skipIf(missing)(titled("Kafka sinks, with faults between them and a rea
       }
       await sink.close();
       expectOnceInOrder(await kafka.readCommitted(TOPIC), n);
+    });
+
+    test("a topic deleted and made again with fewer partitions: its records find a place", async () => {
+      await kafka.createTopic("shrinks", 8);
+      const sink = new ExactlyOnceSink(options([TOPIC, "shrinks"], { compression: "gzip" }), log);
+      await sink.open();
+      await sink.committed("c");
+      const batch = (from: number) => Array.from({ length: 14 }, (_, i) => record("shrinks", from + i));
+      await sink.send(batch(0), never, 14);
+      await kafka.deleteTopic("shrinks");
+      // The broker takes records for a moment longer, into a log that it is about to delete.
+      await sleep(500);
+      const sending = sink.send(batch(14), never, 28);
+      await sleep(1000);
+      await kafka.createTopic("shrinks", 1);
+      expect(new Set(await sending)).toEqual(new Set(["acknowledged"]));
+      await sink.close();
+      expect((await kafka.readCommitted("shrinks")).map(numberOf)).toEqual(batch(14).map((_, i) => 14 + i));
     });
 
     test("a collector that comes back when another has its place is told to end, and stores nothing", async () => {

@@ -300,6 +300,20 @@ describe("DurableOutbox", () => {
     await second.end();
   });
 
+  test("of a damaged segment what was acknowledged before counts as that, and not as lost too", async () => {
+    const first = await open();
+    for (let batch = 0; batch < 2; batch++) first.append(Array.from({ length: 10 }, () => record("ended", "k")));
+    settle(first, await first.read(5, 1e6));
+    await first.end();
+    const [name = ""] = readdirSync(directory).filter((one) => one.endsWith(".segment"));
+    const octets = readFileSync(join(directory, name));
+    octets[60] = (octets[60] ?? 0) ^ 1;
+    writeFileSync(join(directory, name), octets);
+    const second = await open();
+    expect(second.stats()).toMatchObject({ made: 20, acknowledged: 5, stored: 0, shed: { "damaged/ended": 15 } });
+    await second.end();
+  });
+
   test("a segment that is removed while it is open is counted as damaged, and the rest is read", async () => {
     const path = await sealed();
     const outbox = await open({ maxOctets: 4e6 });

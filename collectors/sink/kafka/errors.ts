@@ -15,9 +15,10 @@ export type KafkaRemedy =
 const SPLIT_CODES = [10, 18];
 /**
  * OUT_OF_ORDER_SEQUENCE_NUMBER, DUPLICATE_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH and UNKNOWN_PRODUCER_ID: what broker
- * and producer remember of each other has parted.
+ * and producer remember of each other has parted. And INVALID_RECORD: where kafkajs's numbers of a partition begin anew, at
+ * 2^31, a send that fails leaves it with a negative one, which no broker takes.
  */
-const NEW_PRODUCER_CODES = [45, 46, 47, 59];
+const NEW_PRODUCER_CODES = [45, 46, 47, 59, 87];
 /**
  * UNKNOWN_TOPIC_OR_PARTITION. kafkajs goes on asking for every topic that it has known, and fails the others with the
  * one that has gone, until there is a new producer.

@@ -1,4 +1,4 @@
-import type { Producer, Transaction } from "kafkajs";
+import type { Admin, Producer, Transaction } from "kafkajs";
 import type { Logger } from "pino";
 import { TOPICS } from "../../../schema/topics.ts";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
@@ -64,6 +64,7 @@ export class ExactlyOnceSink implements Sink {
           if (this.producer === null) {
             await this.begin();
             if (((await this.position()) ?? 0) >= position) return;
+            await this.learnTopics();
           }
           await this.attempt(
             records.filter((record) => !refused.has(record)),
@@ -118,8 +119,12 @@ export class ExactlyOnceSink implements Sink {
 
   private async sendBatch(transaction: Transaction, batch: PartitionBatch, refused: Set<OutboxRecord>): Promise<void> {
     const { compression } = this.context;
+    const { topic, partition } = batch;
     try {
-      await transaction.send({ topic: batch.topic, acks: -1, compression, messages: freeze(batch, compression) });
+      const stored = await transaction.send({ topic, acks: -1, compression, messages: freeze(batch, compression) });
+      // kafkajs sends nothing and reports success where it finds no such partition (any more).
+      if (!stored.some((one) => one.partition === partition))
+        throw new Error(`${topic}: partition ${partition} has gone`);
     } catch (error) {
       if (remedyFor(error) !== "split") throw error;
       const [only] = batch.records;
@@ -145,13 +150,24 @@ export class ExactlyOnceSink implements Sink {
   }
 
   /** Where the outbox is, as Kafka has it; null: nothing of this outbox was ever committed there. */
-  private async position(): Promise<number | null> {
-    const admin = this.context.kafka.admin();
-    try {
-      await admin.connect();
+  private position(): Promise<number | null> {
+    return this.asked(async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId: this.group, topics: [TOPICS.sessions] });
       const offset = Number(found?.partitions.find(({ partition }) => partition === 0)?.offset ?? -1);
       return offset < 0 ? null : offset;
+    });
+  }
+
+  /** Topics that were deleted and made again may have other partitions. */
+  private async learnTopics(): Promise<void> {
+    await this.asked((admin) => this.context.topics.learn(admin));
+  }
+
+  private async asked<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.context.kafka.admin();
+    try {
+      await admin.connect();
+      return await question(admin);
     } finally {
       await limited(admin.disconnect());
     }

@@ -18,6 +18,7 @@ test.each([
   [46, "new-producer"],
   [47, "new-producer"],
   [59, "new-producer"],
+  [87, "new-producer"],
   [3, "check-topics"],
   [19, "again"],
   [6, "again"],
