@@ -74,7 +74,7 @@ export interface Bounds {
   readonly thirdAcks: number;
   /** Round-trip times under measurement. */
   readonly roundTrips: number;
-  /** Of each kind over all sessions: conflicts, announced addresses, MP_PRIO and their like, wrong checksums. */
+  /** Of each kind over all sessions: conflicts, probes of closed windows, announced addresses, MP_PRIO and their like, wrong checksums. */
   readonly rareEntries: number;
 }
 

@@ -34,6 +34,7 @@ export function tableUses({ agents, fragments, subflows, sessions, records }: Pa
     "held-packets": sessions.heldUse,
     "third-acks": rare.thirdAcks.use,
     conflicts: rare.allotments.conflicts.use,
+    probes: rare.allotments.probes.use,
     addresses: rare.allotments.addresses.use,
     options: rare.allotments.options.use,
     "wrong-checksums": rare.allotments.checksums.use,

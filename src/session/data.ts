@@ -114,8 +114,9 @@ function takeMapped(
     if (isPlaceable || form === events.DSN_RELATIVE) {
       const offset = streamOffset(sessions, session, side, form, seen.dsnHi[i]!, seen.dsnLo[i]!);
       const captured = seen.dataCaptured[i]!;
-      const mayProbe = length === 1 && !placement.areCopies;
-      if (!mayProbe || !takeWindowProbe(sessions, session, side, offset, vector, seen, i)) {
+      const isProbe =
+        length === 1 && !placement.areCopies && takeWindowProbe(sessions, session, side, offset, vector, seen, i);
+      if (!isProbe) {
         placement.place(
           session,
           side,

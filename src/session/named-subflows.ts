@@ -8,7 +8,7 @@ export const NO_SUBFLOW = 0xffffffff;
 
 /**
  * A subflow leaves its session, and its number will be another's: what the session's entries say of it they say of `heir`,
- * the same subflow with other addresses, or of NO_SUBFLOW. A MP_PRIO has its place with its subflow only, and goes.
+ * the same subflow with other addresses, or of NO_SUBFLOW. A MP_PRIO and a probe of a closed window have their place with their subflow only, and go.
  */
 export function renameSubflow(sessions: Sessions, session: number, subflow: number, heir: number): void {
   const isNamed = (one: { readonly subflow: number }): boolean => one.subflow === subflow;
@@ -25,6 +25,12 @@ export function renameSubflow(sessions: Sessions, session: number, subflow: numb
   const hasBrought = mayHaveBrought(sessions, session, subflow);
   for (const stream of [session * 2, session * 2 + 1]) {
     if (hasBrought) sessions.memory.rename(stream, subflow, heir);
+    const probes = sessions.rare.windowProbes.get(stream);
+    if (probes?.newest.some(isNamed)) {
+      const newest = probes.newest.map(renamed).filter((one) => one.subflow !== NO_SUBFLOW);
+      sessions.rare.allotments.probes.free(probes.newest.length - newest.length);
+      probes.newest = newest;
+    }
     const repeats = sessions.rare.repeats.get(stream);
     if (!repeats?.conflicts.some((one) => isNamed(one) || isNamed(one.again))) continue;
     repeats.conflicts = repeats.conflicts.map((one) => ({ ...renamed(one), again: renamed(one.again) }));

@@ -38,7 +38,7 @@ export class RareEntries {
   readonly backupAnswers = new Set<number>();
   readonly thirdAcks: ThirdAcks;
   /** Room for entries of one kind, over all sessions. */
-  readonly allotments: Readonly<Record<"conflicts" | "addresses" | "options" | "checksums", Allotment>>;
+  readonly allotments: Readonly<Record<"conflicts" | "probes" | "addresses" | "options" | "checksums", Allotment>>;
 
   /** @param bounds third ACKs kept for keys to come, and entries of each kind for which there is an allotment */
   constructor(bounds: Pick<Bounds, "thirdAcks" | "rareEntries">) {
@@ -46,6 +46,7 @@ export class RareEntries {
     const allotment = (): Allotment => new Allotment(bounds.rareEntries);
     this.allotments = {
       conflicts: allotment(),
+      probes: allotment(),
       addresses: allotment(),
       options: allotment(),
       checksums: allotment(),
@@ -57,6 +58,7 @@ export class RareEntries {
     for (const stream of [session * 2, session * 2 + 1]) {
       this.allotments.conflicts.free(this.repeats.get(stream)?.conflicts.length ?? 0);
       this.repeats.delete(stream);
+      this.allotments.probes.free(this.windowProbes.get(stream)?.newest.length ?? 0);
       this.windowProbes.delete(stream);
       this.otherEnds.delete(stream);
     }

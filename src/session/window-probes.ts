@@ -18,7 +18,7 @@ interface Probe {
 /** Octets of a stream's sender that probed a closed window, each once, and the newest of them. */
 export interface WindowProbes {
   octets: number;
-  readonly newest: Probe[];
+  newest: Probe[];
 }
 
 const options = new MptcpOptions();
@@ -29,9 +29,9 @@ const options = new MptcpOptions();
  * numbers, in a mapping of its own at the last octet that was acknowledged (`mptcp_sendmsg_frag`, as of 6.18): the
  * receiver drops it and answers with its window. It is another than what was sent there before, and takes nobody in.
  *
- * Of what differs only that is a probe which was acknowledged, and was the last octet sent. On a path where it waits it can
- * come when the stream has gone on: then it must be the octet behind its place, with which a segment began. One that is alike
- * counts as repeated.
+ * Only an octet that differs from what came first is a probe; one that is alike counts as repeated. Its place must be
+ * acknowledged. And it must be the last place of what was sent, or, where the probe waited on its path until the stream had
+ * gone on, the octet must be the one behind its place, with which a segment (or a window of octets that are kept) began.
  */
 export function takeWindowProbe(
   sessions: Sessions,
@@ -44,30 +44,42 @@ export function takeWindowProbe(
 ): boolean {
   const acknowledged = acknowledgedOf(sessions, session, side);
   if (acknowledged === null || offset < 0 || offset >= acknowledged || !isAlone(vector, seen, i)) return false;
+  const stream = session * 2 + side;
   const at = seen.dataAt[i]!;
   const subflow = seen.subflow[i]!;
-  const isThere = (place: number): boolean | null => {
+  /** Whether the octet is the one of a place; null where that is not remembered. */
+  const isSame = (place: number): boolean | null => {
     const { memory } = sessions;
-    memory.compare(session * 2 + side, place, place + 1, vector.block, at - place, subflow);
+    memory.compare(stream, place, place + 1, vector.block, at - place, subflow);
     return memory.compared === 0 ? null : memory.differing === 0;
   };
-  if (isThere(offset) !== false) return false;
-  const probe = { offset, octet: vector.block[at]!, subflow, ssn: seen.ssn[i]! };
-  const known = sessions.rare.windowProbes.get(session * 2 + side);
-  const before = known?.newest.find((one) => one.subflow === subflow && one.ssn === probe.ssn);
+  if (isSame(offset) !== false) return false;
+  const octet = vector.block[at]!;
+  const ssn = seen.ssn[i]!;
+  const before = sessions.rare.windowProbes
+    .get(stream)
+    ?.newest.find((one) => one.subflow === subflow && one.ssn === ssn);
   // Sent again by TCP, which sends the same.
-  if (before !== undefined) return before.offset === offset && before.octet === probe.octet;
+  if (before !== undefined) return before.offset === offset && before.octet === octet;
   const half = (session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS) >> 1;
   const end = offset + 1;
   const isLast = end === acknowledged && end === sessions.table.floats[half + (table.HIGHEST >> 1)]!;
-  if (!isLast && (isThere(end) !== true || sessions.memory.pieceAt !== end)) return false;
-  if (known === undefined) sessions.rare.windowProbes.set(session * 2 + side, { octets: 1, newest: [probe] });
-  else {
-    known.octets++;
-    known.newest.push(probe);
-    if (known.newest.length > MAX_KEPT) known.newest.shift();
-  }
+  if (!isLast && (isSame(end) !== true || sessions.memory.pieceAt !== end)) return false;
+  count(sessions, stream, { offset, octet, subflow, ssn });
   return true;
+}
+
+/** Counts a probe, and keeps it where there is room among those of all streams. */
+function count({ rare }: Sessions, stream: number, probe: Probe): void {
+  let known = rare.windowProbes.get(stream);
+  if (known === undefined) {
+    known = { octets: 0, newest: [] };
+    rare.windowProbes.set(stream, known);
+  }
+  known.octets++;
+  if (known.newest.length >= MAX_KEPT) known.newest.shift();
+  else if (!rare.allotments.probes.take()) return;
+  known.newest.push(probe);
 }
 
 /** Whether the payload of packet i is one octet, which was captured, under a mapping that its own DSS states for it alone. */

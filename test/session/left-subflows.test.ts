@@ -96,8 +96,16 @@ describe("a join that turns out to be one that another agent saw", () => {
     talk.segment(on, 0, ACK, [option.prio(true)]);
     talk.send(0, "FIRST", { on, at: 0 });
     const copies = translated(talk.packets.slice(begin, begin + 3), "10.1.9.200");
-    const packets = [...talk.packets, ...copies];
+    // A probe of a closed window, and the same sent again by TCP.
+    const at = talk.offset[0] - 1;
+    talk.segment(on, 1, ACK, [option.dss({ ack: talk.dsn(0, talk.offset[0]) })]);
+    const ssn = on.next[0];
+    talk.send(0, "?", { on, at });
+    const before = talk.packets.length;
+    talk.send(0, "?", { on, ssn, at });
+    const packets = [...talk.packets.slice(0, before), ...copies, ...talk.packets.slice(before)];
     const { mptcp } = sessionRecord.parse(run(packets, {}, 1).records[0]);
+    expect(mptcp.stream.initiator.window_probes).toBe(1);
     expect(mptcp.subflows.map(({ source, translated: seen }) => [source.ip, seen?.length])).toEqual([
       ["10.1.0.1", undefined],
       ["10.1.9.200", 1],

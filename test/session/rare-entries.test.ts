@@ -39,6 +39,18 @@ const KINDS: readonly {
     count: ({ mptcp }) => mptcp.stream.initiator.conflicts_left_out,
   },
   {
+    kind: "probes of closed windows that are known again",
+    make: (talk, n) => {
+      talk.send(0, `one ${n}`);
+      const at = talk.offset[0] - 1;
+      talk.segment(talk.initial, 1, ACK, [option.dss({ ack: talk.dsn(0, talk.offset[0]) })]);
+      const ssn = talk.initial.next[0];
+      talk.send(0, "?", { at }).send(0, "?", { at, ssn });
+    },
+    listed: ({ mptcp }) => 2 * MOST - (mptcp.stream.initiator.window_probes ?? 0),
+    count: ({ mptcp }) => (mptcp.stream.initiator.window_probes ?? 0) - MOST,
+  },
+  {
     kind: "announced addresses",
     make: (talk, n) => void talk.segment(talk.initial, 1, ACK, [Buffer.from([30, 4, 0x40, n + 1])]),
     listed: ({ mptcp }) => mptcp.addresses?.length ?? 0,
