@@ -58,8 +58,6 @@ export class DurableOutbox implements Outbox {
   private wake: (() => void) | null = null;
   private closed = false;
   private diskBackMs = 0;
-  /** The account may not know all that segments hold. */
-  private isBehind = false;
 
   private constructor(
     options: DurableOutboxOptions,
@@ -227,9 +225,7 @@ export class DurableOutbox implements Outbox {
 
   /** Brings the ledger to what the segments hold: an earlier process may have appended after its last entry. */
   private recount(): void {
-    this.isBehind = this.queues.next > this.state.next;
     this.queues.skipTo(this.state.settled);
-    this.isBehind = false;
     this.state.next = Math.max(this.state.next, this.queues.next);
     for (const { recordClass, records } of this.queues) {
       const lost = this.account.storedOf(recordClass) - records;
@@ -273,10 +269,12 @@ export class DurableOutbox implements Outbox {
     }
   }
 
-  private readonly setAside: OnDamage = ({ recordClass, records: others }, segment, damage) => {
+  private readonly setAside: OnDamage = ({ recordClass, records: others, next }, segment, damage) => {
     const untaken = segment.records - segment.taken;
-    // What an earlier process had settled of it was not taken by this one, which cannot read it.
-    const records = this.isBehind ? untaken : Math.min(untaken, this.account.storedOf(recordClass) - others);
+    // What an earlier process had settled of it was not taken by this one, which cannot read it. The account tells how much
+    // that is, unless the earlier one appended after it had last written its account.
+    const isBehind = Math.max(next, segment.last + 1) > this.state.next;
+    const records = isBehind ? untaken : Math.min(untaken, this.account.storedOf(recordClass) - others);
     this.account.shed("damaged", recordClass, records);
     const hindrance = segment.setAside();
     if (hindrance !== null) {

@@ -314,6 +314,26 @@ describe("DurableOutbox", () => {
     await second.end();
   });
 
+  test("of a damaged segment that an account does not know all of, all counts as damaged", async () => {
+    const first = await open();
+    first.append(Array.from({ length: 10 }, () => record("ended", "k")));
+    await first.end();
+    const ledger = readFileSync(join(directory, "ledger"));
+    const more = await open();
+    more.append(Array.from({ length: 10 }, () => record("ended", "k")));
+    await more.end();
+    // As where a power cut took the account's last entries.
+    writeFileSync(join(directory, "ledger"), ledger);
+    for (const name of readdirSync(directory).filter((one) => one.endsWith(".segment"))) {
+      const octets = readFileSync(join(directory, name));
+      octets[60] = (octets[60] ?? 0) ^ 1;
+      writeFileSync(join(directory, name), octets);
+    }
+    const second = await open();
+    expect(second.stats()).toMatchObject({ made: 20, acknowledged: 0, stored: 0, shed: { "damaged/ended": 20 } });
+    await second.end();
+  });
+
   test("a segment that is removed while it is open is counted as damaged, and the rest is read", async () => {
     const path = await sealed();
     const outbox = await open({ maxOctets: 4e6 });
