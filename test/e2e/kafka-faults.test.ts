@@ -26,6 +26,9 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
   ["MESSAGE_TOO_LARGE", { answer: CODES.MESSAGE_TOO_LARGE }],
 ];
 
+/** Records as messages of kafkajs's own, and in one that carries them. */
+const COMPRESSIONS = ["none", "gzip"] as const;
+
 const record = (topic: string, n: number, octets = 100): OutboxRecord => ({
   recordClass: "ended",
   topic,
@@ -65,21 +68,24 @@ describe.skipIf(missing)(titled("Kafka sinks, with faults between them and a rea
     ...more,
   });
 
-  test.each(FAULTS)("at least once: after %s each record is there once, in order", async (name, fault) => {
-    const topic = name.replaceAll(" ", "-");
-    await kafka.createTopic(topic, 3);
-    const sink = new KafkaSink(options([topic]), log);
-    await sink.open();
-    const before = proxy.done;
-    for (let from = 0; from < 300; from += 100) {
-      proxy.faults.push(fault, fault);
-      const records = Array.from({ length: 100 }, (_, i) => record(topic, from + i));
-      expect(new Set(await sink.send(records, never))).toEqual(new Set(["acknowledged"]));
-    }
-    expect(proxy.done - before).toBe(6);
-    await sink.close();
-    expectOnceInOrder(await kafka.readAll(topic), 300);
-  });
+  test.each(COMPRESSIONS.flatMap((compression) => FAULTS.map(([name, fault]) => [name, compression, fault] as const)))(
+    "at least once: after %s each record is there once, in order (%s)",
+    async (name, compression, fault) => {
+      const topic = `${name.replaceAll(" ", "-")}-${compression}`;
+      await kafka.createTopic(topic, 3);
+      const sink = new KafkaSink(options([topic], { compression }), log);
+      await sink.open();
+      const before = proxy.done;
+      for (let from = 0; from < 300; from += 100) {
+        proxy.faults.push(fault, fault);
+        const records = Array.from({ length: 100 }, (_, i) => record(topic, from + i));
+        expect(new Set(await sink.send(records, never))).toEqual(new Set(["acknowledged"]));
+      }
+      expect(proxy.done - before).toBe(6);
+      await sink.close();
+      expectOnceInOrder(await kafka.readAll(topic), 300);
+    },
+  );
 
   test("a record that no broker takes is a dead letter, whole", async () => {
     const directory = mkdtempSync(join(tmpdir(), "rejoin-dead-"));
@@ -104,8 +110,11 @@ describe.skipIf(missing)(titled("Kafka sinks, with faults between them and a rea
   describe("exactly once", () => {
     const TOPIC = "rejoin.sessions.v1";
     beforeAll(() => kafka.createTopic(TOPIC, 3));
-    const start = async (outbox: string): Promise<{ sink: ExactlyOnceSink; position: number | null }> => {
-      const sink = new ExactlyOnceSink(options([TOPIC]), log);
+    const start = async (
+      outbox: string,
+      compression: (typeof COMPRESSIONS)[number] = "gzip",
+    ): Promise<{ sink: ExactlyOnceSink; position: number | null }> => {
+      const sink = new ExactlyOnceSink(options([TOPIC], { compression }), log);
       await sink.open();
       return { sink, position: await sink.committed(outbox) };
     };
@@ -114,14 +123,16 @@ describe.skipIf(missing)(titled("Kafka sinks, with faults between them and a rea
       let { sink, position } = await start("a");
       expect(position).toBeNull();
       let n = 0;
-      for (const [, fault] of FAULTS) {
-        proxy.faults.push(fault);
-        const records = Array.from({ length: 50 }, (_, i) => record(TOPIC, n + i));
-        expect(new Set(await sink.send(records, never, n + 50))).toEqual(new Set(["acknowledged"]));
-        n += 50;
-        // As after kill -9: a new process knows what Kafka remembers, and nothing else.
-        ({ sink, position } = await start("a"));
-        expect(position).toBe(n);
+      for (const compression of COMPRESSIONS) {
+        for (const [, fault] of FAULTS) {
+          proxy.faults.push(fault);
+          const records = Array.from({ length: 50 }, (_, i) => record(TOPIC, n + i));
+          expect(new Set(await sink.send(records, never, n + 50))).toEqual(new Set(["acknowledged"]));
+          n += 50;
+          // As after kill -9: a new process knows what Kafka remembers, and nothing else.
+          ({ sink, position } = await start("a", compression));
+          expect(position).toBe(n);
+        }
       }
       await sink.close();
       expectOnceInOrder(await kafka.readCommitted(TOPIC), n);

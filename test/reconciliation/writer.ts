@@ -14,7 +14,7 @@ const [brokers = "", directory = "", delivery = "", rate = "500", first = "0", d
 const configuration = collectorConfiguration.parse({
   name: "writer",
   records: { agentsIntervalSeconds: 0 },
-  sink: { kind: "kafka", kafka: { brokers: brokers.split(","), delivery, compression: "none" } },
+  sink: { kind: "kafka", kafka: { brokers: brokers.split(","), delivery } },
   outbox: { directory, syncMs: 50, diskMib: Number(diskMib) },
   log: { level: process.env.REJOIN_LOG ?? "silent" },
 });
