@@ -114,8 +114,9 @@ async function receive(
   log: Logger,
 ): Promise<void> {
   const delivery = await deliveryOf(configuration, log);
-  const collector = await startCollector(collectorConfig(configuration), delivery, log);
+  // Before its sockets are open, and the sink, which may take some seconds: what has come by then is drained all the same.
   const ended = endSignal();
+  const collector = await startCollector(collectorConfig(configuration), delivery, log);
   let reported: CollectorReport | null = null;
   const tell = (report: CollectorReport, message: string): void => {
     logReport(log, report, message);
