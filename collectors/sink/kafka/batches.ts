@@ -3,12 +3,9 @@ import type { OutboxRecord } from "../../outbox/outbox.ts";
 import { carrierOf } from "./carrier.ts";
 import { partitionOf } from "./partition.ts";
 
-/**
- * Records of one send. Without compression kafkajs copies its list once per message, so the cost grows with the square;
- * and half a megabyte stays below the 1 MB that brokers take by default.
- */
+/** Records of one send. Without compression kafkajs copies its list once per message: the cost grows with the square. */
 const MAX_SEND_RECORDS = 500;
-/** Octets of one send, unless one record alone has more. */
+/** Octets of one send, unless one record alone has more: below the 1 MB that brokers take by default. */
 export const MAX_SEND_OCTETS = 524_288;
 
 /** Records of one partition, settled together. */

@@ -26,10 +26,10 @@ export interface LaneContext {
 type Answer = "taken" | "too large" | "new producer";
 
 /**
- * One producer, and the partitions that are its own. Nothing acknowledged is lost and nothing comes twice while this
- * process lives, which kafkajs gives only so: an idempotent producer with one send under way; each send to one
- * partition, hence to one leader even when leaders move; a batch that is frozen and sent again, the same, until it is
- * acknowledged.
+ * One producer, and the partitions that are its own. Nothing acknowledged is lost, and nothing comes twice while this
+ * process and its producer live, which kafkajs gives only so: an idempotent producer with one send under way; each send to
+ * one partition, hence to one leader even when leaders move; a batch that is frozen and sent again, the same records under
+ * the same numbers, until it is acknowledged.
  */
 export class Lane {
   private readonly context: LaneContext;
