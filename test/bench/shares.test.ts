@@ -60,7 +60,7 @@ describe("where a process's time went", () => {
       "reading: the kernel copies: 6.0",
       "the bench's own, and what it generates: 5.0",
       "garbage collector, on the main thread: 4.0",
-      "V8's own threads: compiler, garbage collector: 50.0",
+      "other threads: V8's compiler and garbage collector, libuv's: 50.0",
     ]);
     expect(asText(functions)).toEqual([
       "`takeSteady`, src/session/steady-path.ts: 15.0",
@@ -83,7 +83,7 @@ describe("where a process's time went", () => {
   it("has threads of the program's own beside V8's", () => {
     const { rooms } = sharesOf([MAIN, WORKER], account(200, 100), sourceOf);
     expect(asText(rooms)).toContain("`schema`: 12.5");
-    expect(asText(rooms)).toContain("V8's own threads: compiler, garbage collector: 37.5");
+    expect(asText(rooms)).toContain("other threads: V8's compiler and garbage collector, libuv's: 37.5");
   });
 
   it("is the profile's where the kernel does not count threads", () => {

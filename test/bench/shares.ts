@@ -12,7 +12,7 @@ interface Share {
 export interface Shares {
   /** All that is divided. */
   readonly seconds: number;
-  /** What V8's own threads took of the whole process; 0 where the kernel does not tell. */
+  /** What other threads, V8's and libuv's, took of the whole process; 0 where the kernel does not tell. */
   readonly threadSeconds: number;
   /** By room, the largest first; those of less than a percent in one. */
   readonly rooms: readonly Share[];
@@ -25,7 +25,7 @@ export type SourceOf = (url: string, line: number, column: number) => string | n
 
 const FUNCTIONS = 6;
 const LEAST_PERCENT = 1;
-const OTHER_THREADS = "V8's own threads: compiler, garbage collector";
+const OTHER_THREADS = "other threads: V8's compiler and garbage collector, libuv's";
 const REST = "all else";
 const NATIVE = "(program)";
 const NO_FUNCTIONS: ReadonlySet<string> = new Set([NATIVE, "(root)", "(garbage collector)"]);
@@ -40,7 +40,7 @@ interface Spent {
 /**
  * Divides a process's processor time. A profile's times are those of a clock, which goes on while the thread waits for a
  * processor: they are cut down to what the scheduler counted. What that counted and the profile does not explain was native
- * code on the main thread, and V8's own threads beside it.
+ * code on the main thread, and the threads of V8 and libuv beside it.
  *
  * @param profiles of the process's threads, the main one first
  * @param within functions: only what one of the last's name does, called by one of the name before it, and so on, of the

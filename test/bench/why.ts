@@ -30,7 +30,7 @@ export async function explain({ result, processes }: Profiled<RowResult>): Promi
     const part = isPart ? `, what it does on the clock (below ${within.map(quoted).join(" and ")})` : "";
     const kernel = `${Math.round((100 * kernelMicros) / allMicros)} %`;
     const besides = isPart
-      ? `; of the whole process V8's own threads had ${threadSeconds.toFixed(2)} s, and the kernel ${kernel}`
+      ? `; of the whole process the threads of V8 and libuv had ${threadSeconds.toFixed(2)} s, and the kernel ${kernel}`
       : `, ${kernel} of it in the kernel`;
     whys[what] = {
       title: "Where the time goes",

@@ -29,6 +29,7 @@ function micros(work: (record: object) => unknown): number {
   return (user + system) / RECORDS;
 }
 
+// `encoded` is found in a profile by its name (test/bench/rows/handover.ts).
 const works = { encoded: (record: object) => encode(record, "msgpack"), cloned: structuredClone, written: serialize };
 const runs = Array.from({ length: RUNS + 1 }, () => ({
   encoded: micros(works.encoded),
