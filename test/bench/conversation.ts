@@ -4,7 +4,9 @@ import type { Random } from "./random.ts";
 /** 0 is the initiator of the session, 1 the responder. */
 export type Side = 0 | 1;
 
-/** TCP payload of every data segment: with Ethernet, IPv4, GRE, IPv4, TCP, timestamps and a full DSS this is 1,446 octets. */
+/**
+ * TCP payload of every data segment: with Ethernet, IPv4, GRE, IPv4, TCP, timestamps and a full DSS this is 1,446 octets.
+ */
 export const SEGMENT_OCTETS = 1320;
 /** Segments that one DSS mapping covers; Linux repeats the mapping on each of them. */
 export const SEGMENTS_PER_MAPPING = 4;

@@ -2,19 +2,20 @@
 export interface KafkaWorkload {
   /**
    * `outbox`: records through thread, outbox and sink of a collector; `once`: the same in transactions; `kafkajs`: the
-   * same through its producers alone; `path`: packets through a pipeline whose records go the first way, until the second word on standard input.
+   * same through its producers alone; `path`: packets through a pipeline whose records go the first way. The first turn is
+   * for the compiler.
    */
   readonly way: "outbox" | "once" | "kafkajs" | "path";
   readonly broker: string;
   /** Of the outbox; its own for each run. */
   readonly directory: string;
-  /** Records that are measured, behind those of warming up; sessions of a phase of `path`. */
+  /** Records of a turn, or sessions. */
   readonly count: number;
 }
 
-/** What `outbox`, `once` and `kafkajs` print at their end. */
-export interface DeliveryRun {
-  /** Wall time from the first measured record until the last was acknowledged. */
+/** What `outbox`, `once` and `kafkajs` say of a turn. */
+export interface DeliveryTurn {
+  /** Wall time from the first record until the last was acknowledged. */
   readonly seconds: number;
   /** Processor time of the process in it. */
   readonly cpuSeconds: number;
@@ -23,8 +24,8 @@ export interface DeliveryRun {
   readonly acknowledged: number;
 }
 
-/** What `path` prints of each phase: microseconds that a vector of 64 packets took. */
-export interface PathPhase {
+/** What `path` says of a turn: microseconds that a vector of 64 packets took. */
+export interface PathTurn {
   readonly medianMicros: number;
   readonly p99Micros: number;
   readonly vectors: number;

@@ -42,10 +42,12 @@ export interface Contestant {
   readonly run: () => Run;
 }
 
-/** Measures programs in turn, ROUNDS times each. The runs of each, in the order of the programs; none of one that is missing. */
-export function alternate(row: string, programs: readonly Contestant[], rounds = ROUNDS): Run[][] {
+/**
+ * Measures programs in turn, ROUNDS times each. The runs of each, in the order of the programs; none of one that is missing.
+ */
+export function alternate(row: string, programs: readonly Contestant[]): Run[][] {
   const runs = programs.map((): Run[] => []);
-  for (let round = 0; round < Math.min(rounds, ROUNDS); round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     for (const [i, { name, needs, run }] of programs.entries()) {
       if (needs !== undefined && !isInstalled(needs)) continue;
       const result = run();

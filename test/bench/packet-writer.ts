@@ -14,7 +14,9 @@ export interface SegmentSink {
   write(segment: Segment): void;
 }
 
-/** Writes segments as agents' GRE copies (RFC 2890 key and sequence number) on Ethernet into a pcap file, in order of time. */
+/**
+ * Writes segments as agents' GRE copies (RFC 2890 key and sequence number) on Ethernet into a pcap file, in order of time.
+ */
 export class PacketWriter implements SegmentSink {
   readonly pieces: Pieces;
   /** Packets written, by agent. */

@@ -21,7 +21,9 @@ export interface ProfiledProcess {
   readonly profiles: readonly CpuProfile[];
 }
 
-/** What a row's run left: its result, its processes in the order in which they began, and the names of their flame graphs. */
+/**
+ * What a row's run left: its result, its processes in the order in which they began, and the names of their flame graphs.
+ */
 export interface Profiled<Result> {
   readonly result: Result;
   readonly processes: readonly ProfiledProcess[];

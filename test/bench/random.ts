@@ -1,4 +1,6 @@
-/** A seeded source of uint32 numbers (xorshift32 over a Weyl sequence): the same seed gives the same file on every machine. */
+/**
+ * A seeded source of uint32 numbers (xorshift32 over a Weyl sequence): the same seed gives the same file on every machine.
+ */
 export class Random {
   private state: number;
   private weyl = 0;

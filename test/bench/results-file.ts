@@ -17,7 +17,10 @@ export type KeptResult = RowResult & {
   readonly whys?: readonly Why[];
 };
 
-/** Puts a result into bench-data/results.json, in the place of an earlier one of its row. Returns all, in the order of `rows`. */
+/**
+ * Puts a result into bench-data/results.json, in the place of an earlier one of its row. Returns all, in the order of
+ * `rows`.
+ */
 export function keep(result: RowResult, rows: readonly string[]): KeptResult[] {
   const here = {
     date: new Date().toISOString().slice(0, 10),

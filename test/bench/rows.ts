@@ -19,7 +19,7 @@ import { UDP } from "./rows/udp.ts";
 
 /** All rows of the bench, in the order in which they run and are told. */
 export const ROWS: readonly Row[] = [
-  ...[readingRow(HEADERS), readingRow(PAYLOAD), readingRow(MIXED)],
+  ...[readingRow(HEADERS, 1.5), readingRow(PAYLOAD, 1), readingRow(MIXED, 1.5)],
   ...[STREAMS, DIGEST, CHECKSUM_ROW],
   ...[MILLION_ROW, MEMORY, SETUP, HANDOVER, GROWTH, START],
   ...[RING, UDP, SELECT, SEND, KAFKA],

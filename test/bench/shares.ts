@@ -20,7 +20,10 @@ export interface Shares {
   readonly functions: readonly Share[];
 }
 
-/** Where a function is written, by line and column from 0: below the repository's root, or in Node; null where V8 names no file. */
+/**
+ * Where a function is written, by line and column from 0: below the repository's root, or in Node; null where V8 names no
+ * file.
+ */
 export type SourceOf = (url: string, line: number, column: number) => string | null;
 
 const FUNCTIONS = 6;

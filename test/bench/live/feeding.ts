@@ -1,27 +1,61 @@
-import { median } from "../measure.ts";
-import { runProgram, runUnprofiled } from "../programs.ts";
+import { median, ROUNDS } from "../measure.ts";
+import { turnProgram, unprofiled } from "../programs.ts";
 import type { MeasuredPart } from "../result.ts";
-import type { LiveResult, LiveWorkload } from "./workload.ts";
+import { inTurn, type TurnProgram } from "../turns.ts";
+import type { LiveResult, LiveTurn, LiveWorkload } from "./workload.ts";
 
-/** A workload of no holes and 1, 2, 3, 4 subflows in turn, all of it measured, but for what is said otherwise. */
+/** A workload of no holes, 1, 2, 3, 4 subflows in turn and no turns, but for what is said otherwise. */
 export function liveWorkload(
-  workload: Partial<LiveWorkload> & Pick<LiveWorkload, "sessions" | "rounds">,
+  workload: Partial<LiveWorkload> & Pick<LiveWorkload, "sessions" | "firstRounds">,
 ): LiveWorkload {
-  return { subflows: null, holes: 0, seed: 3, warmUpRounds: 0, sessionsBefore: 0, ...workload };
+  const turns = (workload.turnRounds ?? 0) > 0 ? ROUNDS : 0;
+  return { subflows: null, holes: 0, seed: 3, turnRounds: 0, sessionsBefore: 0, turns, ...workload };
 }
 
-/** Runs a workload in a process of its own. */
-export function feed(row: string, workload: LiveWorkload): LiveResult {
-  const { output, cpuSeconds } = runProgram("feed", JSON.stringify(workload));
-  process.stderr.write(`bench: ${row}: ${JSON.stringify(workload)}: ${cpuSeconds.toFixed(2)} s\n`);
-  return JSON.parse(output) as LiveResult;
+/** Runs a workload that has no turns in a process of its own. */
+export function feed(row: string, workload: LiveWorkload): Promise<LiveResult> {
+  return alone(row, workload, start(workload));
+}
+
+/** What processes found that took their turns. */
+export interface Fed {
+  readonly turns: readonly LiveTurn[];
+  readonly result: LiveResult;
+}
+
+/** Sets the sessions of several workloads up, each in a process of its own, and lets these take turns. */
+export async function feedInTurn(row: string, workloads: readonly LiveWorkload[]): Promise<Fed[]> {
+  const programs = workloads.map(start);
+  await Promise.all(programs.map((program) => program.turn()));
+  const turns = await inTurn<LiveTurn>(programs, (i, turn) =>
+    process.stderr.write(`bench: ${row}: ${Math.round(nanosOf(turn))} ns: ${JSON.stringify(workloads[i])}\n`),
+  );
+  const fed: Fed[] = [];
+  for (const [i, workload] of workloads.entries()) {
+    const program = programs[i];
+    if (program === undefined) continue;
+    fed.push({ turns: turns[i] ?? [], result: await ended(row, workload, program) });
+  }
+  return fed;
 }
 
 /** Runs a workload once more, without a profile, which takes memory, and looks at what its memory consists of. */
-export function takenApart(row: string, workload: LiveWorkload): LiveResult {
-  const { output, cpuSeconds } = runUnprofiled("feed", JSON.stringify(workload), "--tables");
-  process.stderr.write(`bench: ${row}: its memory taken apart: ${cpuSeconds.toFixed(2)} s\n`);
-  return JSON.parse(output) as LiveResult;
+export function takenApart(row: string, workload: LiveWorkload): Promise<LiveResult> {
+  return alone(row, workload, unprofiled("feed", JSON.stringify(workload), "--tables"));
+}
+
+const start = (workload: LiveWorkload): TurnProgram => turnProgram("feed", JSON.stringify(workload));
+
+async function alone(row: string, workload: LiveWorkload, program: TurnProgram): Promise<LiveResult> {
+  await program.turn();
+  return ended(row, workload, program);
+}
+
+async function ended(row: string, workload: LiveWorkload, program: TurnProgram): Promise<LiveResult> {
+  const result = await program.turn<LiveResult>();
+  await program.end();
+  process.stderr.write(`bench: ${row}: done: ${JSON.stringify(workload)}\n`);
+  return result;
 }
 
 /** What a workload's process does on the clock: for handshakes, or for packets of data. */
@@ -30,10 +64,11 @@ export const fedBy = (name: string, workload: LiveWorkload, of: "setUpSessions" 
   within: [of, "time"],
 });
 
-/** Processor time per packet of the rounds that count, the median over runs, in nanoseconds. */
-export const steadyNanos = (results: readonly LiveResult[]): number =>
-  median(results.map(({ steadySeconds, steadyPackets }) => (steadySeconds * 1e9) / steadyPackets));
+const nanosOf = ({ seconds, packets }: LiveTurn): number => (seconds * 1e9) / packets;
 
-/** Processor time per session of its handshakes, the median over runs, in microseconds. */
-export const setUpMicros = (results: readonly LiveResult[], sessions: number): number =>
-  median(results.map(({ setUpSeconds }) => (setUpSeconds * 1e6) / sessions));
+/** Processor time per packet, the median over turns, in nanoseconds. */
+export const turnNanos = ({ turns }: Fed): number => median(turns.map(nanosOf));
+
+/** Processor time per session of the handshakes that are measured, in microseconds. */
+export const setUpMicros = (result: LiveResult | undefined, { sessions, sessionsBefore }: LiveWorkload): number =>
+  ((result?.setUpSeconds ?? Number.NaN) * 1e6) / (sessions - sessionsBefore);

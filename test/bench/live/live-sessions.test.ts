@@ -12,13 +12,18 @@ const DATA_ACK = 16;
 const DSN = 24;
 const SSN = 32;
 
-/** A stream as a receiver sees it: places of its segments, in order of arrival, by DSN; and what the other side said has come. */
+/**
+ * A stream as a receiver sees it: places of its segments, in order of arrival, by DSN; and what the other side said has
+ * come.
+ */
 interface Stream {
   readonly places: bigint[];
   readonly acknowledged: { readonly dataAck: bigint; readonly segments: number }[];
 }
 
-/** The streams that the sessions of a workload send, in pairs: initiator's, responder's. Checks sequence numbers on the way. */
+/**
+ * The streams that the sessions of a workload send, in pairs: initiator's, responder's. Checks sequence numbers on the way.
+ */
 function streamsOf(workload: LiveWorkload): { handshakes: number; streams: Stream[] } {
   const random = new Random(workload.seed);
   const pieces = new Pieces(random);
@@ -31,7 +36,7 @@ function streamsOf(workload: LiveWorkload): { handshakes: number; streams: Strea
   /** By subflow and side: the sequence number that comes first, and the one that comes next. */
   const first = new Map<string, number>();
   const next = new Map<string, number>();
-  for (let round = 0; round < workload.rounds; round++) {
+  for (let round = 0; round < workload.firstRounds; round++) {
     for (let session = 0; session < workload.sessions; session++) {
       for (let subflow = live.firstSubflow(session); subflow < live.firstSubflow(session + 1); subflow++) {
         const write = ({ seq, sourcePort, optionsView }: Segment): void => {
@@ -71,10 +76,10 @@ function mostHoles(places: readonly bigint[]): number {
 }
 
 const WORKLOADS = [
-  { title: "1, 2, 3, 4 subflows in turn", workload: liveWorkload({ sessions: 8, rounds: 16 }), handshakes: 8 * 9 },
+  { title: "1, 2, 3, 4 subflows in turn", workload: liveWorkload({ sessions: 8, firstRounds: 16 }), handshakes: 8 * 9 },
   {
     title: "2 subflows, holes",
-    workload: liveWorkload({ sessions: 3, subflows: 2, rounds: 80, holes: 20 }),
+    workload: liveWorkload({ sessions: 3, subflows: 2, firstRounds: 80, holes: 20 }),
     handshakes: 3 * 7,
   },
 ];

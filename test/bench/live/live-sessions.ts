@@ -4,7 +4,7 @@ import { newSegment, type Segment } from "../packet-octets.ts";
 import type { SegmentSink } from "../packet-writer.ts";
 import { coprimeStride, type Random } from "../random.ts";
 import { step } from "../steps.ts";
-import type { LiveWorkload } from "./workload.ts";
+import type { LiveShape } from "./workload.ts";
 
 const PSH_ACK = 0x18;
 
@@ -14,7 +14,7 @@ const PSH_ACK = 0x18;
  */
 export class LiveSessions {
   readonly subflows: number;
-  private readonly workload: LiveWorkload;
+  private readonly shape: LiveShape;
   private readonly random: Random;
   private readonly segment: Segment = newSegment();
   /** Per session, both sides: initial data sequence numbers, two words each. */
@@ -28,23 +28,23 @@ export class LiveSessions {
   /** Leads to the holes of a stream in an order that looks like none. */
   private readonly holeStride: number;
 
-  constructor(workload: LiveWorkload, random: Random) {
-    this.workload = workload;
+  constructor(shape: LiveShape, random: Random) {
+    this.shape = shape;
     this.random = random;
-    this.subflows = this.firstSubflow(workload.sessions);
+    this.subflows = this.firstSubflow(shape.sessions);
     // Filled, so that the memory is there before anybody looks at it.
-    this.idsns = new Uint32Array(4 * workload.sessions).fill(1);
+    this.idsns = new Uint32Array(4 * shape.sessions).fill(1);
     this.sessionOf = new Uint32Array(this.subflows).fill(1);
     this.addresses = new Uint32Array(2 * this.subflows).fill(1);
     this.ports = new Uint16Array(2 * this.subflows).fill(1);
     this.isns = new Uint32Array(2 * this.subflows).fill(1);
     this.ipIds = new Uint16Array(2 * this.subflows).fill(1);
-    this.holeStride = coprimeStride(Math.max(workload.holes, 1), random);
+    this.holeStride = coprimeStride(Math.max(shape.holes, 1), random);
   }
 
   /** The number of a session's initial subflow; its others follow. Of the number after the last: how many there are. */
   firstSubflow(session: number): number {
-    const { subflows } = this.workload;
+    const { subflows } = this.shape;
     const inFour = session % 4;
     return subflows === null ? ((session - inFour) / 4) * 10 + (inFour * (inFour + 1)) / 2 : session * subflows;
   }
@@ -100,7 +100,7 @@ export class LiveSessions {
   private map(session: number, subflow: number, side: number, sent: number, received: number): void {
     const first = this.firstSubflow(session);
     const count = this.firstSubflow(session + 1) - first;
-    const { holes } = this.workload;
+    const { holes } = this.shape;
     // Mappings of one segment where there are holes.
     const segments = holes === 0 ? SEGMENTS_PER_MAPPING : 1;
     const turn = Math.floor(sent / segments) * count + (subflow - first);
@@ -122,7 +122,7 @@ export class LiveSessions {
 
   /** Which segment of the stream is sent as number `turn`. */
   private outOfOrder(turn: number): number {
-    const { holes } = this.workload;
+    const { holes } = this.shape;
     const place = turn % (2 * holes);
     const early = 2 * place + 1;
     const late = 2 * (((place - holes) * this.holeStride) % holes);

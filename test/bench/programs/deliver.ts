@@ -12,11 +12,11 @@ import { Pipeline } from "../../../src/pipeline.ts";
 import type { PacketVector } from "../../../src/vector.ts";
 import {
   BATCH_RECORDS,
-  type DeliveryRun,
+  type DeliveryTurn,
   KAFKA_TOPIC,
   type KafkaWorkload,
   PARTITIONS,
-  type PathPhase,
+  type PathTurn,
   PRODUCERS,
 } from "../kafka-workload.ts";
 import { LiveSessions } from "../live/live-sessions.ts";
@@ -31,8 +31,9 @@ const AHEAD = 20_000;
 const CHUNK = 64;
 const TICK_MS = 5;
 const SESSIONS_PER_TICK = 10;
-/** Sessions whose vectors are for the compiler. */
+/** Sessions whose vectors are for the compiler, and turns behind them: with Kafka, and without. */
 const PATH_WARM_UP = 4000;
+const PATH_TURNS = 2;
 
 const { way, broker, directory, count } = JSON.parse(process.argv[2] ?? "") as KafkaWorkload;
 const example = JSON.parse(readFileSync(fileURLToPath(EXAMPLE), "utf8")) as AnyRecord;
@@ -67,15 +68,21 @@ function newDelivery(): ThreadDelivery {
   );
 }
 
-/** Does the work twice, for the compiler and on the clock. */
+/** The turns that somebody asks for. */
+const orders = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+/** Does so many records' work each turn, of which the first is for the compiler. */
 async function measured(work: (records: number) => Promise<{ octets: number; acknowledged: number }>): Promise<void> {
-  await work(WARM_UP);
-  const startedMs = performance.now();
-  const before = process.cpuUsage();
-  const { octets, acknowledged } = await work(count);
-  const { user, system } = process.cpuUsage(before);
-  const seconds = (performance.now() - startedMs) / 1000;
-  print({ seconds, cpuSeconds: (user + system) / 1e6, octets, acknowledged } satisfies DeliveryRun);
+  let records = WARM_UP;
+  for await (const _ of orders) {
+    const startedMs = performance.now();
+    const before = process.cpuUsage();
+    const { octets, acknowledged } = await work(records);
+    const { user, system } = process.cpuUsage(before);
+    const seconds = (performance.now() - startedMs) / 1000;
+    print({ seconds, cpuSeconds: (user + system) / 1e6, octets, acknowledged } satisfies DeliveryTurn);
+    records = count;
+  }
 }
 
 async function throughOutbox(): Promise<void> {
@@ -146,7 +153,6 @@ class TimedPipeline extends Pipeline {
 async function alongPath(): Promise<void> {
   const delivery = newDelivery();
   await delivery.open();
-  const sessions = PATH_WARM_UP + 2 * count;
   const random = new Random(1);
   const pipeline = new TimedPipeline({
     observer: { name: "bench", version: "0" },
@@ -155,11 +161,11 @@ async function alongPath(): Promise<void> {
     bounds: { sessions: 2 ** 18, subflows: 2 ** 20 },
     hashSeed: 1,
   });
-  const workload = { sessions, subflows: null, rounds: 8, holes: 0, seed: 1, warmUpRounds: 0, sessionsBefore: 0 };
-  const live = new LiveSessions(workload, random);
+  const live = new LiveSessions({ sessions: PATH_WARM_UP + PATH_TURNS * count, subflows: null, holes: 0 }, random);
   const feeding = new FeedingWindow(pipeline, new Pieces(random));
   let session = 0;
-  const phase = async (upTo: number) => {
+  let upTo = PATH_WARM_UP;
+  for await (const _ of orders) {
     pipeline.micros = [];
     while (session < upTo) {
       for (let i = 0; i < SESSIONS_PER_TICK && session < upTo; i++) live.setUp(session++, feeding);
@@ -168,18 +174,12 @@ async function alongPath(): Promise<void> {
     }
     const sorted = pipeline.micros.toSorted((a, b) => a - b);
     const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
-    return { medianMicros: at(0.5), p99Micros: at(0.99), vectors: sorted.length } satisfies PathPhase;
-  };
-  const orders = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-  await phase(PATH_WARM_UP);
-  print(await phase(PATH_WARM_UP + count));
-  // By then the broker has been killed.
-  await orders.next();
-  print(await phase(sessions));
-  process.exit();
+    print({ medianMicros: at(0.5), p99Micros: at(0.99), vectors: sorted.length } satisfies PathTurn);
+    upTo += count;
+  }
 }
 
-function print(result: DeliveryRun | PathPhase): void {
+function print(result: DeliveryTurn | PathTurn): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 

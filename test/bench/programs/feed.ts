@@ -1,4 +1,5 @@
 import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
+import { createInterface } from "node:readline";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -7,7 +8,7 @@ import { SEGMENT_OCTETS } from "../conversation.ts";
 import { type HeldMemory, heldMemory } from "../live/held-memory.ts";
 import { LiveSessions } from "../live/live-sessions.ts";
 import { FeedingWindow } from "../live/window.ts";
-import type { LiveResult, LiveWorkload, Pauses } from "../live/workload.ts";
+import type { LiveResult, LiveTurn, LiveWorkload, Pauses } from "../live/workload.ts";
 import { Pieces } from "../pieces.ts";
 import { coprimeStride, Random } from "../random.ts";
 import { differencesOf } from "../result.ts";
@@ -55,14 +56,12 @@ const takePauses = (entries: PerformanceEntry[]): void => {
 const pauses = new PerformanceObserver((list) => takePauses(list.getEntries()));
 pauses.observe({ entryTypes: ["gc"] });
 
-const spent = { setUp: 0, steady: 0, steadyPackets: 0 };
-
-/** Sets sessions up, and lets their subflows send. */
+/** Sets sessions up, and lets their subflows send the first rounds. */
 async function run(from: number, to: number): Promise<void> {
   setUpSessions(from, to);
   const first = live.firstSubflow(from);
   const count = live.firstSubflow(to) - first;
-  for (let round = 0; round < workload.rounds && count > 0; round++) sendRound(round, first, count);
+  for (let round = 0; round < workload.firstRounds && count > 0; round++) sendRound(round, first, count);
   await setImmediate();
 }
 
@@ -71,11 +70,10 @@ function setUpSessions(from: number, to: number): void {
   feeding.spentMicros = 0;
   for (let session = from; session < to; session++) live.setUp(session, feeding);
   feeding.flush();
-  spent.setUp += feeding.spentMicros;
+  setUpMicros = feeding.spentMicros;
 }
 
 function sendRound(round: number, first: number, count: number): void {
-  feeding.spentMicros = 0;
   const stride = coprimeStride(count, random);
   let at = random.below(count);
   for (let i = 0; i < count; i++) {
@@ -83,9 +81,15 @@ function sendRound(round: number, first: number, count: number): void {
     at = (at + stride) % count;
   }
   feeding.flush();
-  if (round < workload.warmUpRounds) return;
-  spent.steady += feeding.spentMicros;
-  spent.steadyPackets += count;
+}
+
+/** Lets all subflows send the rounds of a turn. */
+function turn(number: number): LiveTurn {
+  const { firstRounds, turnRounds } = workload;
+  const before = feeding.packets;
+  feeding.spentMicros = 0;
+  for (let i = 0; i < turnRounds; i++) sendRound(firstRounds + number * turnRounds + i, 0, live.subflows);
+  return { seconds: feeding.spentMicros / 1e6, packets: feeding.packets - before };
 }
 
 /** Octets that the process, V8's heap and arrays outside of it take once all garbage is gone. */
@@ -98,7 +102,7 @@ function memory(): NodeJS.MemoryUsage {
 function differences(totals: Totals): string[] {
   const { sessions } = workload;
   const joined = live.subflows - sessions;
-  const octets = (workload.rounds / 2) * live.subflows * SEGMENT_OCTETS;
+  const octets = ((workload.firstRounds + workload.turns * workload.turnRounds) / 2) * live.subflows * SEGMENT_OCTETS;
   return differencesOf([
     ["packets", feeding.packets, totals.packetsIn],
     ["packets counted", feeding.packets, totals.packets["session/counted"]],
@@ -112,25 +116,37 @@ function differences(totals: Totals): string[] {
   ]);
 }
 
+function tell(result: object): void {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
 function growthOf(earlier: HeldMemory, later: HeldMemory): Record<string, number> {
   return Object.fromEntries([...later].map(([table, octets]) => [table, octets - (earlier.get(table) ?? 0)]));
 }
 
+/** The first order is to set all up, the last to end it; each between them is for a turn. */
+const orders = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+let setUpMicros = 0;
+await orders.next();
 await run(0, workload.sessionsBefore);
 const before = memory();
 const heldBefore = isTakenApart ? heldMemory(pipeline) : null;
 await run(workload.sessionsBefore, workload.sessions);
 const after = memory();
 const growth = heldBefore === null ? {} : growthOf(heldBefore, heldMemory(pipeline));
+tell({});
+for (let number = 0; number < workload.turns; number++) {
+  await orders.next();
+  tell(turn(number));
+}
+await orders.next();
 takePauses(pauses.takeRecords());
 feeding.spentMicros = 0;
 const isAlive = pipeline.totals().sessions.live === workload.sessions;
 feeding.time(() => pipeline.finish("end-of-input"));
-const result: LiveResult = {
-  setUpSeconds: spent.setUp / 1e6,
-  steadySeconds: spent.steady / 1e6,
+tell({
+  setUpSeconds: setUpMicros / 1e6,
   endSeconds: feeding.spentMicros / 1e6,
-  steadyPackets: spent.steadyPackets,
   residentGrowth: after.rss - before.rss,
   heapRoomGrowth: after.heapTotal - before.heapTotal,
   heapGrowth: after.heapUsed - before.heapUsed,
@@ -139,5 +155,4 @@ const result: LiveResult = {
   longestPauseMs,
   pauses: byKind,
   differences: [...differences(pipeline.totals()), ...(isAlive ? [] : ["not all sessions were alive at the end"])],
-};
-process.stdout.write(JSON.stringify(result));
+} satisfies LiveResult);

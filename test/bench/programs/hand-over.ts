@@ -12,7 +12,7 @@ export interface HandOver {
   readonly wrong: number;
 }
 
-const RECORDS = 20_000;
+const RECORDS = 10_000;
 const RUNS = 5;
 
 // The records of capture files, as the command line makes them.

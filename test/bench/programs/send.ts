@@ -3,7 +3,6 @@ import { FAILED, loadLibc } from "../../../collectors/linux/libc.ts";
 import { halvesOf, MessageHeaders, mapped } from "../../../collectors/linux/message-headers.ts";
 import { AF_INET, SOCK_DGRAM, socketAddress } from "../../../collectors/linux/socket-address.ts";
 import { LiveSessions } from "../live/live-sessions.ts";
-import type { LiveWorkload } from "../live/workload.ts";
 import { Pieces } from "../pieces.ts";
 import { coprimeStride, Random } from "../random.ts";
 import { playSessions } from "../traffic.ts";
@@ -43,18 +42,17 @@ const base = halvesOf(memory.address);
 const random = new Random(workload.seed);
 const frames = new FrameStore(workload.kind, memory.buffer, new Pieces(random));
 
-/** Sessions from their first packets to their last; or handshakes of all sessions, then rounds in which each subflow sends once, until there is no more room. */
+/**
+ * Sessions from their first packets to their last; or handshakes of all sessions, then rounds in which each subflow sends
+ * once, until there is no more room.
+ */
 function generate(): void {
   const { packetsPerSubflow } = workload;
   if (packetsPerSubflow !== null) {
     playSessions({ ...workload, packetsPerSubflow }, random, frames);
     return;
   }
-  const shape: LiveWorkload = {
-    ...{ subflows: null, holes: 0, warmUpRounds: 0, sessionsBefore: 0, rounds: 0 },
-    ...workload,
-  };
-  const live = new LiveSessions(shape, random);
+  const live = new LiveSessions({ sessions: workload.sessions, subflows: null, holes: 0 }, random);
   for (let session = 0; session < workload.sessions; session++) live.setUp(session, frames);
   for (let round = 0; !frames.isFull; round++) {
     const stride = coprimeStride(live.subflows, random);

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionRecord } from "../../../schema/session-record.ts";
 import { PAYLOAD, PAYLOAD_WORKLOAD } from "../captures.ts";
-import { putTogether, rejoinSummary } from "../contestants.ts";
+import { putTogether } from "../contestants.ts";
 import { FOLDER, provide } from "../files.ts";
 import { alternate, measure, measureNode, medianCpu, REJOIN, versionsOf } from "../measure.ts";
 import { differencesOf, type Row, type RowResult } from "../result.ts";
@@ -10,7 +10,6 @@ import { TrueStreams } from "../streams-of.ts";
 
 /** What hashing may cost, in what openssl takes for the same octets. */
 const OPENSSL_TIMES = 1.2;
-const ROUNDS = 3;
 
 /** The digests of both streams of each session as records, against putting the streams together and hashing them alone. */
 export const DIGEST: Row = { name: "digest", provide: async () => void (await provide(PAYLOAD)), run };
@@ -19,23 +18,18 @@ async function run(): Promise<RowResult> {
   const { path } = await provide(PAYLOAD);
   const streams = new TrueStreams(PAYLOAD_WORKLOAD);
   const files = streamFiles(streams);
-  const [rejoin, inOrder, openssl, summary] = alternate(
-    "digest",
-    [
-      {
-        name: "rejoin read --digest --json",
-        run: () => measureNode([REJOIN, "read", "--digest", "--json", path]),
-      },
-      putTogether(path),
-      {
-        name: "openssl dgst -sha256",
-        needs: "openssl",
-        run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
-      },
-      rejoinSummary(path),
-    ],
-    ROUNDS,
-  );
+  const [rejoin, inOrder, openssl] = alternate("digest", [
+    {
+      name: "rejoin read --digest --json",
+      run: () => measureNode([REJOIN, "read", "--digest", "--json", path]),
+    },
+    putTogether(path),
+    {
+      name: "openssl dgst -sha256",
+      needs: "openssl",
+      run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
+    },
+  ]);
   const [took, without, hashing] = [medianCpu(rejoin), medianCpu(inOrder), medianCpu(openssl)];
   const right = openssl?.[0]?.output.match(/^[0-9a-f]{64}/gm) ?? streams.digests();
   const told = digestsOf(rejoin?.[0]?.output ?? "");
@@ -47,12 +41,6 @@ async function run(): Promise<RowResult> {
       { what: "rejoin read --digest --json", value: took, unit: "s" },
       { what: "streams in order", value: without, unit: "s" },
       { what: "openssl dgst -sha256", value: hashing, unit: "s" },
-      { what: "rejoin read --summary", value: medianCpu(summary), unit: "s" },
-      {
-        what: "what --digest --json takes besides --summary",
-        value: (took - medianCpu(summary)) / hashing,
-        unit: "times openssl",
-      },
     ],
     claims: [
       {

@@ -1,25 +1,21 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { kafkaMissing, TestKafka } from "../../support/kafka.ts";
 import { needs } from "../../support/requirements.ts";
-import { type DeliveryRun, KAFKA_TOPIC, type KafkaWorkload, PARTITIONS, type PathPhase } from "../kafka-workload.ts";
-import { median, packageOf, ROUNDS } from "../measure.ts";
-import { NODE_FLAGS } from "../profile.ts";
-import { V8_SETTINGS } from "../programs.ts";
+import { type DeliveryTurn, KAFKA_TOPIC, type KafkaWorkload, PARTITIONS, type PathTurn } from "../kafka-workload.ts";
+import { median, packageOf } from "../measure.ts";
+import { pinnedProgram } from "../programs.ts";
 import { differencesOf, type MeasuredPart, type Row, type RowResult } from "../result.ts";
+import { inTurn } from "../turns.ts";
 
-type Way = "outbox" | "kafkajs" | "once";
+const WAYS = ["outbox", "kafkajs", "once"] as const;
+type Way = (typeof WAYS)[number];
 
-const PROGRAM = fileURLToPath(new URL("../bundle/deliver.js", import.meta.url));
 /** The broker has one core, the program all of whose threads are measured the other. */
 const BROKER_CORE = 0;
 const PROGRAM_CORE = 1;
-const RECORDS = 100_000;
+const RECORDS = 40_000;
 const SESSIONS = 8000;
 /** 20,000 records a second, and 0.8 of what kafkajs alone takes. */
 const MOST_MICROS = 50;
@@ -47,30 +43,20 @@ export const KAFKA: Row = {
 };
 
 async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
-  const runs: Record<Way, DeliveryRun[]> = { outbox: [], kafkajs: [], once: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const way of ["outbox", "kafkajs", "once"] as const) {
-      const directory = join(folder, `${way}-${round}`);
-      const program = start({ way, broker: kafka.address, directory, count: RECORDS });
-      const run = (await program.says()) as DeliveryRun;
-      runs[way].push(run);
-      await program.ended;
-      process.stderr.write(`bench: kafka: ${way}: ${Math.round(RECORDS / run.seconds)} records a second\n`);
-    }
-  }
+  const runs = await delivered(kafka, folder);
   const path = start({ way: "path", broker: kafka.address, directory: join(folder, "path"), count: SESSIONS });
-  const up = (await path.says()) as PathPhase;
+  await path.turn();
+  const up = await path.turn<PathTurn>();
   await kafka.kill();
-  path.child.stdin?.write("down\n");
-  const down = (await path.says()) as PathPhase;
-  await path.ended;
-  const micros = (way: Way, figure: (run: DeliveryRun) => number) =>
+  const down = await path.turn<PathTurn>();
+  await path.end();
+  const micros = (way: Way, figure: (run: DeliveryTurn) => number) =>
     median(runs[way].map((run) => (figure(run) * 1e6) / RECORDS));
   const [took, alone] = [micros("outbox", (run) => run.seconds), micros("kafkajs", (run) => run.seconds)];
   return {
     row: "kafka",
     about:
-      `${RECORDS.toLocaleString("en")} findings of ${Math.round((runs.outbox[0]?.octets ?? 0) / RECORDS)} octets of MessagePack, ` +
+      `5 times ${RECORDS.toLocaleString("en")} findings of ${Math.round((runs.outbox[0]?.octets ?? 0) / RECORDS)} octets of MessagePack, ` +
       "gzip, four producers over twelve partitions, all acks; broker and program on a core each; and the vectors of " +
       `${SESSIONS.toLocaleString("en")} handshakes with a record each, 2,000 a second, with Kafka and with the broker killed`,
     against: [packageOf("kafkajs")],
@@ -121,23 +107,23 @@ async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
   };
 }
 
+/** What each way took for its turns. */
+async function delivered(kafka: TestKafka, folder: string): Promise<Record<Way, readonly DeliveryTurn[]>> {
+  const programs = WAYS.map((way) =>
+    start({ way, broker: kafka.address, directory: join(folder, way), count: RECORDS }),
+  );
+  for (const program of programs) await program.turn();
+  const [outbox = [], kafkajs = [], once = []] = await inTurn<DeliveryTurn>(programs, (i, { seconds }) =>
+    process.stderr.write(`bench: kafka: ${WAYS[i]}: ${Math.round(RECORDS / seconds)} records a second\n`),
+  );
+  for (const program of programs) await program.end();
+  return { outbox, kafkajs, once };
+}
+
 /** The process that delivers in one way. */
 const processOf = (way: KafkaWorkload["way"]): MeasuredPart => ({
   name: way === "path" ? "Handshakes with a record each" : "Records through the outbox",
   words: [JSON.stringify({ way }).slice(1, -1)],
 });
 
-/** The program on its core; `says` waits for the next result that it prints. */
-function start(workload: KafkaWorkload): { child: ChildProcess; says(): Promise<unknown>; ended: Promise<unknown> } {
-  const words = [...NODE_FLAGS, ...V8_SETTINGS, PROGRAM, JSON.stringify(workload)];
-  const child = spawn("taskset", ["-c", String(PROGRAM_CORE), process.execPath, ...words], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const says = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error("the program that delivers has failed");
-    return JSON.parse(value) as unknown;
-  };
-  return { child, says, ended: once(child, "exit") };
-}
+const start = (workload: KafkaWorkload) => pinnedProgram(PROGRAM_CORE, "deliver", JSON.stringify(workload));

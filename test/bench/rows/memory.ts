@@ -1,13 +1,12 @@
 import { feed, liveWorkload, takenApart } from "../live/feeding.ts";
 import type { LiveResult } from "../live/workload.ts";
-import { median } from "../measure.ts";
+import { median, ROUNDS } from "../measure.ts";
 import { PROFILING } from "../profile.ts";
 import { numberText, type Row, type RowResult, type Why } from "../result.ts";
 
 const MOST_OCTETS = 640;
 const LONGEST_PAUSE_MS = 20;
-const RUNS = PROFILING ? 1 : 3;
-const WORKLOAD = liveWorkload({ sessions: 250_000, sessionsBefore: 50_000, rounds: 8 });
+const WORKLOAD = liveWorkload({ sessionsBefore: 12_500, sessions: 62_500, firstRounds: 8 });
 const SESSIONS = WORKLOAD.sessions - WORKLOAD.sessionsBefore;
 const UNIT = "octets per session";
 
@@ -27,16 +26,17 @@ const TABLES: readonly (readonly [string, string])[] = [
 export const MEMORY: Row = { name: "memory", run };
 
 async function run(): Promise<RowResult> {
-  const results = Array.from({ length: RUNS }, () => feed("memory", WORKLOAD));
+  const results: LiveResult[] = [];
+  for (let round = 0; round < ROUNDS; round++) results.push(await feed("memory", WORKLOAD));
   const perSession = (of: (result: LiveResult) => number) => median(results.map(of)) / SESSIONS;
   // No profile says why: memory is not time.
-  const apart = PROFILING ? takenApart("memory", WORKLOAD) : undefined;
+  const apart = PROFILING ? await takenApart("memory", WORKLOAD) : undefined;
   const [octets, pauses] = apart === undefined ? [] : [whereOctetsGo(apart), wherePausesCome(apart)];
   return {
     row: "memory",
     about:
-      "250,000 live sessions of 2.5 subflows that have sent 20 packets each, cut to 126 octets, so that no octet is held: " +
-      `what the process grew by after the first 50,000, median of ${RUNS} runs; seed 3`,
+      "62,500 live sessions of 2.5 subflows that have sent 20 packets each, cut to 126 octets, so that no octet is held: " +
+      `what the process grew by after the first 12,500, median of ${ROUNDS} runs; seed 3`,
     against: [],
     figures: [
       { what: "V8's heap", value: perSession(({ heapGrowth }) => heapGrowth), unit: UNIT },

@@ -8,14 +8,13 @@ import { differencesOf, type Row, type RowResult } from "../result.ts";
 import { TrueStreams } from "../streams-of.ts";
 
 const TARGET = 2;
-const ROUNDS = 3;
 
 /** Both streams of each session put together in order, against tcpdump. */
 export const STREAMS: Row = { name: "streams", provide: async () => void (await provide(PAYLOAD)), run };
 
 async function run(): Promise<RowResult> {
   const { path, truth } = await provide(PAYLOAD);
-  const [rejoin, tcpdump] = alternate("streams", [putTogether(path), tcpdumpOf(path)], ROUNDS);
+  const [rejoin, tcpdump] = alternate("streams", [putTogether(path), tcpdumpOf(path)]);
   const [took, other] = [medianCpu(rejoin), medianCpu(tcpdump)];
   // One more run, which nobody measures, hashes what comes out.
   const found = JSON.parse(runProgram("put-together", path, "--hash").output) as PutTogether;

@@ -16,8 +16,7 @@ function frames(kind: FrameKind): { store: FrameStore; octets: Uint8Array<ArrayB
   const memory = new ArrayBuffer(PACKETS * SLOT_OCTETS);
   const random = new Random(1);
   const store = new FrameStore(kind, memory, new Pieces(random));
-  const shape = { sessions: SESSIONS, subflows: 2, rounds: 0, holes: 0, seed: 1, warmUpRounds: 0, sessionsBefore: 0 };
-  const live = new LiveSessions(shape, random);
+  const live = new LiveSessions({ sessions: SESSIONS, subflows: 2, holes: 0 }, random);
   for (let session = 0; session < SESSIONS; session++) live.setUp(session, store);
   for (let round = 0; !store.isFull; round++) for (let n = 0; n < live.subflows; n++) live.send(n, round, store);
   return { store, octets: new Uint8Array(memory) };

@@ -1,15 +1,13 @@
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { Network } from "../../lab/network.ts";
 import { needs, type Requirement } from "../../support/requirements.ts";
 import type { Portion, SendWorkload } from "../programs/send.ts";
-import { V8_SETTINGS } from "../programs.ts";
+import { wordsOf } from "../programs.ts";
 import type { FrameKind } from "./frames.ts";
 import { MeasuredProcess } from "./process.ts";
 
-const SENDER = fileURLToPath(new URL("../bundle/send.js", import.meta.url));
 /** Each has a core of its own: what the receiving kernel does for a veth packet is done on the sender's. */
 const SENDER_CORE = "0";
 const RECEIVER_CORE = "1";
@@ -24,7 +22,7 @@ const SINK_LINK = "02:00:00:00:00:99";
 export const INTERFACE = "wire0";
 const PORT = 4754;
 /** After the last packet: a block of a ring, and what waits in a queue. */
-const SETTLE_MS = 500;
+const SETTLE_MS = 300;
 const ENDLESS = { sessions: 1000, packetsPerSubflow: null };
 const SEED = 4;
 
@@ -95,7 +93,7 @@ export class Wire {
     network.ip("receiver", "link", "set", INTERFACE, "address", RECEIVER_LINK);
     network.ip("receiver", "neighbor", "add", SINK_ADDRESS, "lladdr", SINK_LINK, "dev", "copies0");
     network.ip("sender", "neighbor", "add", RECEIVER_ADDRESS, "lladdr", RECEIVER_LINK, "dev", INTERFACE);
-    const words = ["-c", SENDER_CORE, process.execPath, ...V8_SETTINGS, SENDER, JSON.stringify(workload)];
+    const words = ["-c", SENDER_CORE, process.execPath, ...wordsOf("send", [JSON.stringify(workload)])];
     const child = network.spawn("sender", "taskset", words);
     child.stderr.pipe(process.stderr);
     this.say = (line) => child.stdin.write(`${line}\n`);
