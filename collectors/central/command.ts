@@ -83,6 +83,8 @@ async function run(
   reread: (() => CollectorConfiguration) | null,
 ): Promise<void> {
   const log = createLog("collect", configuration.log.level);
+  // Before anything is open, and the sink, which may take some seconds: what has come by then is drained all the same.
+  const ended = endSignal();
   const view: AdminView = {
     name: configuration.name ?? hostname(),
     phase: "starting",
@@ -91,7 +93,7 @@ async function run(
   };
   const admin = await openAdmin(configuration, view, log);
   try {
-    await receive(configuration, reread, view, log);
+    await receive(configuration, reread, view, ended, log);
   } finally {
     admin?.close();
   }
@@ -111,11 +113,10 @@ async function receive(
   configuration: CollectorConfiguration,
   reread: (() => CollectorConfiguration) | null,
   view: AdminView,
+  ended: Promise<NodeJS.Signals>,
   log: Logger,
 ): Promise<void> {
   const delivery = await deliveryOf(configuration, log);
-  // Before its sockets are open, and the sink, which may take some seconds: what has come by then is drained all the same.
-  const ended = endSignal();
   const collector = await startCollector(collectorConfig(configuration), delivery, log);
   let reported: CollectorReport | null = null;
   const tell = (report: CollectorReport, message: string): void => {

@@ -65,6 +65,21 @@ describe("the exit status of a replay", () => {
   });
 });
 
+it("ends with its account when SIGTERM comes as soon as it has started", async () => {
+  const path = join(folder, "a.pcap");
+  writeFileSync(path, pcapFile(conversation(1001, 0, true)));
+  const agent = spawn(process.execPath, [REJOIN, "agent", "-r", path, "-c", `127.0.0.1:${receiver.port}`]);
+  let errors = "";
+  agent.stderr.setEncoding("utf8").on("data", (text) => {
+    errors += text;
+    if (/agent .* started/.test(errors)) agent.kill("SIGTERM");
+  });
+  await once(agent, "close");
+  receiver.close();
+  expect({ status: agent.exitCode, signal: agent.signalCode }).toEqual({ status: 0, signal: null });
+  expect(errors).toMatch(/agent .* ended/);
+});
+
 it("has a page that fits into 80 columns and says what the exit status means", () => {
   const lines = helpOf(command()).split("\n");
   expect(lines.filter((line) => line.length > 80)).toEqual([]);

@@ -46,6 +46,17 @@ describe("rejoin collect", () => {
     expect(collect.errors).toMatch(/records: (\d+) made = \1 acknowledged \+ 0 stored \+ 0 shed/);
   });
 
+  test("SIGTERM while it starts: drains and ends with 0", async () => {
+    const config = join(directory, "admin.json");
+    writeFileSync(config, JSON.stringify({ admin: { listen: "127.0.0.1:0" } }));
+    const collect = new Collect("--config", config, "--sink", "stdout");
+    // It opens this first of all.
+    await collect.says(/metrics and health at/);
+    collect.kill("SIGTERM");
+    expect(await collect.ended()).toBe(0);
+    expect(collect.errors).toMatch(/SIGTERM: draining/);
+  });
+
   test("without package koffi: one line of the log, and the same records", async () => {
     const records = async () => {
       const collect = new Collect("--sink", "stdout", "--revisions", "ended");
