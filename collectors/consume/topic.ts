@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Admin, Consumer, IHeaders, Kafka } from "kafkajs";
+import type { Consumer, IHeaders, Kafka } from "kafkajs";
 import { type Decoded, decode, sniff } from "../../schema/encoding.ts";
 import { formatOf } from "../../schema/topics.ts";
 import { OperationalError } from "../runtime/errors.ts";
+import { withAdmin } from "../sink/kafka/admin.ts";
 import type { KafkaAccess } from "../sink/kafka/connection.ts";
 import { brokerWords } from "../sink/kafka/errors.ts";
 import type { Take } from "./arrival.ts";
@@ -70,20 +71,18 @@ export async function followTopic(
 /** Makes sure of the topic, moves the group, and returns where to begin without one. */
 async function findTopic(kafka: Kafka, options: TopicOptions): Promise<Offsets> {
   const { topic, access, group, start } = options;
-  const admin: Admin = kafka.admin();
-  let topics: string[];
+  let topics: string[] = [];
   try {
-    await admin.connect();
-    topics = await admin.listTopics();
-    if (topics.includes(topic)) {
+    const found = await withAdmin(kafka, async (admin) => {
+      topics = await admin.listTopics();
+      if (!topics.includes(topic)) return null;
       const offsets = start === null ? [] : await offsetsAt(admin, topic, start);
       if (start !== null && group !== null) await moveGroup(admin, group, topic, offsets);
       return offsets;
-    }
+    });
+    if (found !== null) return found;
   } catch (error) {
     throw (await import("../sink/kafka/access-error.ts")).accessError(error, access, "");
-  } finally {
-    await admin.disconnect().catch(() => {});
   }
   const others = topics.filter((name) => !name.startsWith("__")).sort();
   const told = others.length === 0 ? "none" : others.slice(0, MAX_TOPICS_TOLD).map(brokerWords).join(", ");

@@ -21,8 +21,8 @@ import type { Machine } from "./machine.ts";
 import { interfaceCheck, offloadCheck, wayCheck } from "./network-checks.ts";
 
 /**
- * What an agent of this configuration needs of its machine. One that names no interface is taken to capture on all that are up. Throws
- * an OperationalError for a collector or a pattern that stands for nothing.
+ * What an agent of this configuration needs of its machine. One that names no interface is taken to capture on all that are
+ * up. Throws an OperationalError for a collector or a pattern that stands for nothing.
  */
 export function agentChecks(machine: Machine, configuration: AgentConfiguration): Check[] {
   const { capture, exclude, replay, key, snap, headersOnly, fragment, status, admin, user } = configuration;

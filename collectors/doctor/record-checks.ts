@@ -4,9 +4,9 @@ import type { CollectorConfiguration } from "../../schema/configuration/collecto
 import { isOnDisk, kafkaOptions } from "../delivery/parts.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { accessError } from "../sink/kafka/access-error.ts";
+import { withAdmin } from "../sink/kafka/admin.ts";
 import { kafkaClients } from "../sink/kafka/connection.ts";
 import { KafkaCounters } from "../sink/kafka/counters.ts";
-import { limited } from "../sink/kafka/limited.ts";
 import { KafkaTopics } from "../sink/kafka/topics.ts";
 import { TcpSink } from "../sink/tcp.ts";
 import { type Check, findingsOf } from "./finding.ts";
@@ -40,16 +40,13 @@ function kafkaCheck(configuration: CollectorConfiguration): Check {
       const warnings: string[] = [];
       const log = { warn: (line: unknown) => void warnings.push(String(line)), info: () => {} };
       const { startingKafka } = kafkaClients(options, new KafkaCounters(), log);
-      const admin = startingKafka.admin();
+      const topics = new KafkaTopics({ ...options, creation: null }, where, log);
       try {
-        await admin.connect();
-        await new KafkaTopics({ ...options, creation: null }, where, log).open(admin);
+        await withAdmin(startingKafka, (admin) => topics.open(admin));
       } catch (error) {
         const isMissing = error instanceof OperationalError && error.code === "KAFKA_TOPIC_MISSING";
         if (!isMissing || options.creation === null) throw accessError(error, options);
         return ok(`brokers answer at ${where}; topics that are missing are made at the start`);
-      } finally {
-        await limited(admin.disconnect());
       }
       return [...ok(`brokers answer at ${where}, and have ${options.topics.join(", ")}`), ...warnings.flatMap(warn)];
     },

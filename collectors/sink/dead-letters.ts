@@ -7,7 +7,8 @@ const ROTATION = { rotateOctets: 16 * 1024 * 1024, rotateMs: 365 * 86_400_000, k
 
 /**
  * Records that a sink has refused for good, as JSON lines with the value in base64, in `dead-letters.jsonl` of a
- * directory; with a key the value is encrypted, and bound to its topic. What is beside it stays in clear. Bound: 9 files of 16 MiB, all but the newest compressed; the oldest is deleted.
+ * directory; with a key the value is encrypted, and bound to its topic. What is beside it stays in clear. Bound: 9 files of
+ * 16 MiB, all but the newest compressed; the oldest is deleted.
  */
 export class DeadLetters {
   private readonly file: RotatedFile;

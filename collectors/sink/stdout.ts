@@ -6,7 +6,10 @@ import type { Sink } from "./sink.ts";
 /** The code of the error by which a `StreamSink` says that nobody reads any more. */
 export const READER_GONE = "READER_GONE";
 
-/** Octets written at once, about: a part of what a pipe holds, since those under way are in doubt when its reader stands still. */
+/**
+ * Octets written at once, about: a part of what a pipe holds, since those under way are in doubt when its reader stands
+ * still.
+ */
 const PIECE_OCTETS = 16_384;
 
 /** Writes each record as a line to a stream, such as standard output. Values are JSON texts without a line end. */

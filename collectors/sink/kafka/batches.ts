@@ -49,7 +49,7 @@ export function divide(
  * when it restarts, every producer whose last message is a day old by its timestamp, and takes the batch that it is sent
  * again as a new one.
  */
-export function freeze({ partition, records }: PartitionBatch, compression: CompressionTypes): Message[] {
+export function messagesOf({ partition, records }: PartitionBatch, compression: CompressionTypes): Message[] {
   // Only a codec can put the records in the place of what carries them.
   if (compression !== kafkajs.CompressionTypes.None) return carrierOf(records, partition);
   return records.map(({ key, value, headers }) => ({

@@ -11,8 +11,8 @@ const KEY_END = 40;
 
 /**
  * What kafkajs is given in the records' stead: a message that carries the record set of all, in a list as long as they
- * are many. kafkajs numbers as many messages as a list is long, and encodes those that are there, each at the cost of some
- * 20 µs. The codec that they go through must compress what `recordSetOf` makes of its octets.
+ * are many. kafkajs numbers as many messages as a list is long, and encodes those that are there, which is most of what
+ * they cost it. The codec that they go through must compress what `recordSetOf` makes of its octets.
  */
 export function carrierOf(records: readonly OutboxRecord[], partition: number): Message[] {
   const carrier: Message = { key: CARRIER, value: encodeRecordSet(records), partition };

@@ -23,8 +23,8 @@ export interface KafkaAccess {
  */
 const RETRY = { initialRetryTime: 200, maxRetryTime: 2000, retries: 8, factor: 0.2, multiplier: 2 };
 /**
- * What every producer is made with. Its messages name their partition (`freeze`): kafkajs's own partitioner goes through those
- * of the topic for each message, before it looks at what the message says.
+ * What every producer is made with. Its messages name their partition (`messagesOf`): kafkajs's own partitioner goes
+ * through those of the topic for each message, before it looks at what the message says.
  */
 export const PRODUCER: ProducerConfig = {
   idempotent: true,

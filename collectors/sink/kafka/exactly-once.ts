@@ -1,4 +1,4 @@
-import type { Admin, Producer, Transaction } from "kafkajs";
+import type { Producer, Transaction } from "kafkajs";
 import type { Logger } from "pino";
 import { TOPICS } from "../../../schema/topics.ts";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
@@ -6,7 +6,8 @@ import { OperationalError } from "../../runtime/errors.ts";
 import { persist } from "../persist.ts";
 import type { Sink, SinkStats } from "../sink.ts";
 import { accessError } from "./access-error.ts";
-import { divide, freeze, halves, type PartitionBatch } from "./batches.ts";
+import { withAdmin } from "./admin.ts";
+import { divide, halves, messagesOf, type PartitionBatch } from "./batches.ts";
 import { PRODUCER } from "./connection.ts";
 import { isFenced, remedyFor } from "./errors.ts";
 import type { LaneContext } from "./lane.ts";
@@ -121,7 +122,7 @@ export class ExactlyOnceSink implements Sink {
     const { compression } = this.context;
     const { topic, partition } = batch;
     try {
-      const stored = await transaction.send({ topic, acks: -1, compression, messages: freeze(batch, compression) });
+      const stored = await transaction.send({ topic, acks: -1, compression, messages: messagesOf(batch, compression) });
       // kafkajs sends nothing and reports success where it finds no such partition (any more).
       if (!stored.some((one) => one.partition === partition))
         throw new Error(`${topic}: partition ${partition} has gone`);
@@ -151,7 +152,7 @@ export class ExactlyOnceSink implements Sink {
 
   /** Where the outbox is, as Kafka has it; null: nothing of this outbox was ever committed there. */
   private position(): Promise<number | null> {
-    return this.asked(async (admin) => {
+    return withAdmin(this.context.kafka, async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId: this.group, topics: [TOPICS.sessions] });
       const offset = Number(found?.partitions.find(({ partition }) => partition === 0)?.offset ?? -1);
       return offset < 0 ? null : offset;
@@ -160,17 +161,7 @@ export class ExactlyOnceSink implements Sink {
 
   /** Topics that were deleted and made again may have other partitions. */
   private async learnTopics(): Promise<void> {
-    await this.asked((admin) => this.context.topics.learn(admin));
-  }
-
-  private async asked<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = this.context.kafka.admin();
-    try {
-      await admin.connect();
-      return await question(admin);
-    } finally {
-      await limited(admin.disconnect());
-    }
+    await withAdmin(this.context.kafka, (admin) => this.context.topics.learn(admin));
   }
 
   private get group(): string {

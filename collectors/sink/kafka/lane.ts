@@ -1,8 +1,9 @@
-import type { Admin, CompressionTypes, Kafka, Message, Producer } from "kafkajs";
+import type { CompressionTypes, Kafka, Message, Producer } from "kafkajs";
 import type { Logger } from "pino";
 import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import { persist } from "../persist.ts";
-import { freeze, halves, type PartitionBatch } from "./batches.ts";
+import { withAdmin } from "./admin.ts";
+import { halves, messagesOf, type PartitionBatch } from "./batches.ts";
 import { PRODUCER } from "./connection.ts";
 import type { KafkaCounters } from "./counters.ts";
 import { remedyFor } from "./errors.ts";
@@ -69,7 +70,7 @@ export class Lane {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { compression, counters, log, explain } = this.context;
-    const messages = freeze(batch, compression);
+    const messages = messagesOf(batch, compression);
     const startedMs = performance.now();
     let answer: Answer | null = null;
     await persist(
@@ -131,14 +132,8 @@ export class Lane {
   }
 
   /** Which of the topics are not there (any more). */
-  private async missingTopics(): Promise<string[]> {
-    const admin: Admin = this.context.kafka.admin();
-    try {
-      await admin.connect();
-      return await this.context.topics.learn(admin);
-    } finally {
-      await limited(admin.disconnect());
-    }
+  private missingTopics(): Promise<string[]> {
+    return withAdmin(this.context.kafka, (admin) => this.context.topics.learn(admin));
   }
 
   private async connectProducer(): Promise<Producer> {

@@ -3,12 +3,12 @@ import type { OutboxRecord, Outcome } from "../../outbox/outbox.ts";
 import type { DeadLetters } from "../dead-letters.ts";
 import type { Sink, SinkStats } from "../sink.ts";
 import { accessError, explained } from "./access-error.ts";
+import { withAdmin } from "./admin.ts";
 import { divide, type PartitionBatch } from "./batches.ts";
 import { type Compression, codecOf } from "./codecs.ts";
 import { type KafkaAccess, kafkaClients } from "./connection.ts";
 import { KafkaCounters } from "./counters.ts";
 import { Lane, type LaneContext } from "./lane.ts";
-import { limited } from "./limited.ts";
 import { KafkaTopics, type TopicChoice } from "./topics.ts";
 
 /** How a Kafka sink reaches its cluster, and what it does there. */
@@ -33,14 +33,10 @@ export function kafkaParts(options: KafkaSinkOptions, log: Logger) {
     options.deadLetters?.add(record);
   };
   const openTopics = async (): Promise<void> => {
-    const admin = startingKafka.admin();
     try {
-      await admin.connect();
-      await topics.open(admin);
+      await withAdmin(startingKafka, (admin) => topics.open(admin));
     } catch (error) {
       throw accessError(error, options);
-    } finally {
-      await limited(admin.disconnect());
     }
   };
   const explain = (error: unknown) => explained(error, options);

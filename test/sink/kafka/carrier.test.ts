@@ -2,7 +2,7 @@ import fc from "fast-check";
 import kafkajs from "kafkajs";
 import { expect, test } from "vitest";
 import type { OutboxRecord } from "../../../collectors/outbox/outbox.ts";
-import { freeze } from "../../../collectors/sink/kafka/batches.ts";
+import { messagesOf } from "../../../collectors/sink/kafka/batches.ts";
 import { carrierOf, recordSetOf } from "../../../collectors/sink/kafka/carrier.ts";
 import { codecOf } from "../../../collectors/sink/kafka/codecs.ts";
 import { encodeRecordSet } from "../../../collectors/sink/kafka/record-set.ts";
@@ -31,7 +31,7 @@ const records = fc.oneof(
   fc.array(record, { minLength: 70, maxLength: 90, size: "max" }),
 );
 const frozen = (all: OutboxRecord[], compression: kafkajs.CompressionTypes) =>
-  freeze({ topic: "t", partition: 3, records: all }, compression);
+  messagesOf({ topic: "t", partition: 3, records: all }, compression);
 
 const ONE: OutboxRecord = { recordClass: "ended", topic: "t", key: "k", value: Buffer.from("v"), headers: {} };
 
