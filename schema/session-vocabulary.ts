@@ -22,7 +22,10 @@ export const UNVERIFIABLE_REASONS = [
   "truncated", // the copy was cut inside the option, or inside the payload that a checksum is over
   "octets-missing", // payload that a checksum is over was not seen
 ] as const;
-/** Flags A to H of a MP_CAPABLE of version 1 (RFC 8684 §3.1), by their place. In version 0 (RFC 6824 §3.1) H is `hmac-sha1` and C is reserved. */
+/**
+ * Flags A to H of a MP_CAPABLE of version 1 (RFC 8684 §3.1), by their place. In version 0 (RFC 6824 §3.1) H is `hmac-sha1`
+ * and C is reserved.
+ */
 export const CAPABLE_FLAGS = [
   "checksum-required",
   "extensibility", // draft-wei-mptcp-proxy-mechanism used this bit for its `P`: a proxy is on the path

@@ -52,7 +52,10 @@ export interface AgentRule {
   /** RFC 2890 keys, VXLAN's or Geneve's network identifiers, or ERSPAN's session ids: 0 to 2^32 - 1. */
   readonly keys: readonly number[] | null;
   readonly encapsulations?: readonly Encapsulation[] | null;
-  /** Packets a second that are taken of it, over all its streams; null or absent: as `PipelineOptions.agentPacketsPerSecond` says. */
+  /**
+   * Packets a second that are taken of it, over all its streams; null or absent: as `PipelineOptions.agentPacketsPerSecond`
+   * says.
+   */
   readonly packetsPerSecond?: number | null;
 }
 
@@ -74,7 +77,10 @@ export interface Bounds {
   readonly thirdAcks: number;
   /** Round-trip times under measurement. */
   readonly roundTrips: number;
-  /** Of each kind over all sessions: conflicts, probes of closed windows, announced addresses, MP_PRIO and their like, wrong checksums. */
+  /**
+   * Of each kind over all sessions: conflicts, probes of closed windows, announced addresses, MP_PRIO and their like, wrong
+   * checksums.
+   */
   readonly rareEntries: number;
 }
 

@@ -148,7 +148,10 @@ export class Pipeline {
     return vector.fate[0]!;
   }
 
-  /** Lets packet time pass without packets, so that idle sessions end on a quiet line. Live sources call it about once a second. */
+  /**
+   * Lets packet time pass without packets, so that idle sessions end on a quiet line. Live sources call it about once a
+   * second.
+   */
   advance(nowMicros: number): void {
     this.sessions.advance(nowMicros);
   }
@@ -212,7 +215,10 @@ export class Pipeline {
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }
 
-  /** What chunks lack for a bound: octets that came after their hole was given up, and holes given up early; null where none are made. */
+  /**
+   * What chunks lack for a bound: octets that came after their hole was given up, and holes given up early; null where none
+   * are made.
+   */
   chunkLosses(): { lateOctets: number; shedHoles: number } | null {
     const { chunks } = this.sessions.sessions.octets;
     return chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles };

@@ -64,7 +64,10 @@ export const AGENT_DEFAULTS = {
   ownCountsMs: 60_000,
 } as const satisfies Partial<AgentConfig>;
 
-/** What an agent did with packets since its start. `selected + reports = sent + failed + dropped + limited`, once it has ended. */
+/**
+ * What an agent did with packets since its start. `selected + reports = sent + failed + dropped + limited`, once it has
+ * ended.
+ */
 export interface AgentCounters {
   readonly seen: number;
   /** Copies that were due: one of each packet of a selected flow, or of each segment that a super-packet stands for. */

@@ -14,7 +14,10 @@ export interface TransmitterCounters {
   readonly sentOctets: number;
   /** Copies that the kernel refused, such as with ENOBUFS. */
   readonly failed: number;
-  /** Errors that came back for copies sent before: nobody listens there (ICMP port unreachable). Each tells of one copy at least. */
+  /**
+   * Errors that came back for copies sent before: nobody listens there (ICMP port unreachable). Each tells of one copy at
+   * least.
+   */
   readonly refused: number;
   /** Errors that came back because a router on the way has a smaller MTU than was known (ICMP); each is of one lost copy. */
   readonly tooLong: number;

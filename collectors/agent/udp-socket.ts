@@ -13,8 +13,8 @@ const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
  * A UDP socket connected to the collector (RFC 8086 §3). One source port for all copies keeps them in order on the way,
  * which the collector's ledger of sequence numbers relies on; it leaves the source port's entropy unused. Copies go in
  * batches through `libc`, and one at a time through a socket of Node's where that is null. Rejects with an
- * OperationalError where there is no way to the collector. `dscp`, 0 to 63, marks copies; copies that are too long go in fragments
- * if `fragment` says so, or where `libc` is null.
+ * OperationalError where there is no way to the collector. `dscp`, 0 to 63, marks copies; copies that are too long go in
+ * fragments if `fragment` says so, or where `libc` is null.
  */
 export async function openUdpSocket(
   target: Target,

@@ -51,7 +51,10 @@ const PACKET_CAPTURED = 3;
 const PACKET_WIRE = 4;
 const PACKET_STATUS = 5;
 const PACKET_MAC = 6;
-/** `struct virtio_net_hdr`, which stands before the link-layer header: flags, the type of a super-packet, and its segment size. */
+/**
+ * `struct virtio_net_hdr`, which stands before the link-layer header: flags, the type of a super-packet, and its segment
+ * size.
+ */
 const OFFLOAD_OCTETS = 10;
 const OFFLOAD_TYPE = 1;
 const OFFLOAD_SEGMENT = 4;

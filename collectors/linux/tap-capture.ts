@@ -24,8 +24,8 @@ const RETRY_MS = 1000;
 
 /**
  * Captures what the kernel sends to a TAP of its own (Documentation/networking/tuntap.rst): there it has cut super-packets
- * into segments and finished their checksums. The device goes with the process; one that is deleted under it is made anew, by the same
- * descriptor, for which CAP_NET_ADMIN is enough.
+ * into segments and finished their checksums. The device goes with the process; one that is deleted under it is made anew,
+ * by the same descriptor, for which CAP_NET_ADMIN is enough.
  */
 export class TapCapture implements Capture {
   readonly kind = "tap";
@@ -44,8 +44,8 @@ export class TapCapture implements Capture {
   private stopping = false;
 
   /**
-   * Makes the TAP. `turn` is the event loop's turn between two vectors; `onDevice` is told when it is gone and when there is another. Throws an OperationalError where the name is
-   * taken, or the privilege or the kernel's TUN module is missing.
+   * Makes the TAP. `turn` is the event loop's turn between two vectors; `onDevice` is told when it is gone and when there
+   * is another. Throws an OperationalError where the name is taken, or the privilege or the kernel's TUN module is missing.
    */
   constructor(libc: Libc, name: string, turn: () => Promise<unknown>, onDevice: (event: "gone" | "back") => void) {
     this.libc = libc;

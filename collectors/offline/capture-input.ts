@@ -124,7 +124,10 @@ export class CaptureInput {
     return this.vector.length > 0;
   }
 
-  /** As `decode`, and refills the window for it; false at the end of the file, where `damage` tells whether it was a clean one. */
+  /**
+   * As `decode`, and refills the window for it; false at the end of the file, where `damage` tells whether it was a clean
+   * one.
+   */
   async next(): Promise<boolean> {
     while (!this.decode()) {
       const fault = this.decoder?.fault ?? null;

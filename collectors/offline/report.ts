@@ -25,7 +25,10 @@ export function jsonReport(write: (text: string) => void): Report {
   };
 }
 
-/** A row for each session as it ends, with its findings under it, and a line that counts; `width` columns wide, null for uncut. */
+/**
+ * A row for each session as it ends, with its findings under it, and a line that counts; `width` columns wide, null for
+ * uncut.
+ */
 export function tableReport(
   write: (text: string) => void,
   width: number | null,

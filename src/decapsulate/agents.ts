@@ -39,7 +39,10 @@ export class Agents {
   private readonly ofSources: number[] = [];
   /** Bounds of addresses that no rule names; at most one for each agent. */
   private readonly bounds = new Map<string, RateBound>();
-  /** Per slot: four address words, key and whether there is one, the rest of what tells senders apart, agent + 1 or 0 for an empty slot. */
+  /**
+   * Per slot: four address words, key and whether there is one, the rest of what tells senders apart, agent + 1 or 0 for an
+   * empty slot.
+   */
   private readonly lookup = new Float64Array(LOOKUP_SLOTS * 8);
   /** The same of IPv4 senders of GRE that have a key and are not refused: address, key, agent + 1, encapsulation. */
   private readonly usual = new Int32Array(LOOKUP_SLOTS * 4);

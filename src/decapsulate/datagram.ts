@@ -21,7 +21,10 @@ export interface Piece {
 /** What adding a piece did; `other`: it is of another packet with the same identification, which came after this one. */
 export type Added = "held" | "complete" | "malformed" | "overlaps" | "other";
 
-/** Whether no packet has such a piece, with an IP header of so many octets (RFC 8200 §4.5): all but the last hold a multiple of 8. */
+/**
+ * Whether no packet has such a piece, with an IP header of so many octets (RFC 8200 §4.5): all but the last hold a multiple
+ * of 8.
+ */
 export function isMalformed({ start, end, more }: Piece, headerOctets: number): boolean {
   const length = end - start;
   return length <= 0 || (more && length % 8 !== 0) || headerOctets + end > MAX_PACKET_OCTETS;

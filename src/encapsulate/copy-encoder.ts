@@ -10,8 +10,8 @@ const IPV4_SOURCE_ADDRESS = 12;
 const IPV6_SOURCE_ADDRESS = 8;
 
 /**
- * Makes the copies and reports of one agent: GRE header and payload packet, numbered from 0 (RFC 2890 §2.2). Every copy made takes a
- * number whether or not it can be sent, so that the collector sees a copy the agent had to drop as a gap.
+ * Makes the copies and reports of one agent: GRE header and payload packet, numbered from 0 (RFC 2890 §2.2). Every copy
+ * made takes a number whether or not it can be sent, so that the collector sees a copy the agent had to drop as a gap.
  *
  * A copy longer than `room` is cut. The payload packet's own length fields stay as they were: they tell the collector
  * that, and by how much, it was cut.

@@ -5,7 +5,10 @@ import type { SIDES } from "../../schema/session-vocabulary.ts";
 /** Something that a session's record shows and an analyst acts on. */
 export interface Finding {
   readonly kind: FindingKind;
-  /** What tells it from other findings of its kind about the same subflow or session, for its id; "" when there can be one only. */
+  /**
+   * What tells it from other findings of its kind about the same subflow or session, for its id; "" when there can be one
+   * only.
+   */
   readonly subject: string;
   /** `id` of the subflow it is about, null when it is about the session. */
   readonly subflow: number | null;

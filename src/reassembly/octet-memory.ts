@@ -117,7 +117,10 @@ export class OctetMemory {
     this.newest = newest;
   }
 
-  /** Begins a vector: its payload, `wanted` octets of [from, to) of its block, goes into the ring at once where that is worth it. */
+  /**
+   * Begins a vector: its payload, `wanted` octets of [from, to) of its block, goes into the ring at once where that is
+   * worth it.
+   */
   begin(block: Uint8Array, from: number, to: number, wanted: number): void {
     this.ring.stage(block, from, to, wanted);
   }

@@ -41,7 +41,10 @@ export const ENDLESS_PATIENCE: Patience = { holeMicros: Infinity, chunkMicros: I
 const NEXT = SPARE;
 const READY = 2 * SPARE + 2;
 const RANGES = 2 * SPARE + 3;
-/** Numbers of a stream in `state`: where what waits in order begins, what is missing before it, since when it and a hole are waited for. */
+/**
+ * Numbers of a stream in `state`: where what waits in order begins, what is missing before it, since when it and a hole are
+ * waited for.
+ */
 const SENT = 0;
 const HOLE = 1;
 const READY_SINCE = 2;

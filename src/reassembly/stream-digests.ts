@@ -6,7 +6,10 @@ import type { StreamWindows } from "./stream-windows.ts";
 /** SHA-256 over each stream's octets from its first up to its first hole, hashed window by window. */
 export class StreamDigests {
   readonly chunks: StreamChunks;
-  /** Of streams that had more than a window, or were asked for; null where a bound gave a hole up: there is no digest any more. */
+  /**
+   * Of streams that had more than a window, or were asked for; null where a bound gave a hole up: there is no digest any
+   * more.
+   */
   private readonly hashes = new Map<number, Hash | null>();
 
   /** @param streams how many streams there can be; they are numbered from 0 */

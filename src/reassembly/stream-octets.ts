@@ -5,7 +5,10 @@ import { CHUNK_PATIENCE, type StreamChunk, StreamChunks } from "./stream-chunks.
 import { StreamDigests } from "./stream-digests.ts";
 import { StreamWindows, WINDOW_OCTETS } from "./stream-windows.ts";
 
-/** Ring for what goes on into windows at once: larger than the payload of a vector of whole Ethernet frames, and small enough to stay in a processor's cache. */
+/**
+ * Ring for what goes on into windows at once: larger than the payload of a vector of whole Ethernet frames, and small
+ * enough to stay in a processor's cache.
+ */
 const PASSING_OCTETS = 256 * 1024;
 
 /** What is wanted of the octets of streams. */

@@ -10,7 +10,10 @@ const LEVELS = 8;
  * streams there can be.
  */
 export class WindowLists {
-  /** The window of each stream that its owner used last + 1; 0 where it has none. An owner who looks here first need not search. */
+  /**
+   * The window of each stream that its owner used last + 1; 0 where it has none. An owner who looks here first need not
+   * search.
+   */
   readonly recent: Uint32Array;
   /** The first window of each stream + 1. */
   private readonly firsts: Uint32Array;

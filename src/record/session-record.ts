@@ -33,7 +33,10 @@ export interface RecordContext {
 /** Who copied packets, as far as records tell of them. */
 export interface Copiers {
   name(agent: number): string;
-  /** Copies that these agents' streams lost from one moment of packet time to another, by name; those that lost none are left out. */
+  /**
+   * Copies that these agents' streams lost from one moment of packet time to another, by name; those that lost none are
+   * left out.
+   */
   lostBetween(agents: readonly number[], fromMicros: number, toMicros: number): ReadonlyMap<string, number>;
 }
 

@@ -18,7 +18,10 @@ const MOST_COST = 256;
 export class UpdateBudget {
   private allSpent = 0;
 
-  /** Takes the cost of a session's record out of its budget and that of all; false, taking nothing, when either has not as much. */
+  /**
+   * Takes the cost of a session's record out of its budget and that of all; false, taking nothing, when either has not as
+   * much.
+   */
   take({ floats, words }: Pick<table.SessionTable, "floats" | "words">, session: number, atMicros: number): boolean {
     const base = session * table.SESSION_WORDS;
     const cost = Math.ceil(words[base + table.SUBFLOWS]! / SUBFLOWS_OF_COST);

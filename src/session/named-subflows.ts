@@ -8,7 +8,8 @@ export const NO_SUBFLOW = 0xffffffff;
 
 /**
  * A subflow leaves its session, and its number will be another's: what the session's entries say of it they say of `heir`,
- * the same subflow with other addresses, or of NO_SUBFLOW. A MP_PRIO and a probe of a closed window have their place with their subflow only, and go.
+ * the same subflow with other addresses, or of NO_SUBFLOW. A MP_PRIO and a probe of a closed window have their place with
+ * their subflow only, and go.
  */
 export function renameSubflow(sessions: Sessions, session: number, subflow: number, heir: number): void {
   const isNamed = (one: { readonly subflow: number }): boolean => one.subflow === subflow;

@@ -10,8 +10,8 @@ import type { WindowProbes } from "./window-probes.ts";
 
 /**
  * What few sessions and subflows have, so that the lines of the tables have no room for it: at most one entry of each kind
- * for each session, stream, subflow or direction, so that their tables bound it. Who ends or leaves is forgotten
- * here: its number will be another's.
+ * for each session, stream, subflow or direction, so that their tables bound it. Lists in entries have an allotment of
+ * items over all sessions. Who ends or leaves is forgotten here: its number will be another's.
  */
 export class RareEntries {
   /** By stream: what came again. */

@@ -82,7 +82,10 @@ export function plainOffset(sessions: Sessions, session: number, side: number, s
 const isPartial = (sessions: Sessions, session: number): boolean =>
   (sessions.table.state(session) & (table.S_MIDSTREAM | table.S_SETTLED)) !== 0;
 
-/** Whether a number of this form has a place: one relative to the stream's beginning where that is offset 0, others where it is known. */
+/**
+ * Whether a number of this form has a place: one relative to the stream's beginning where that is offset 0, others where it
+ * is known.
+ */
 function isPlaceable(sessions: Sessions, session: number, side: number, form: number): boolean {
   if (form === events.DSN_RELATIVE) return !isPartial(sessions, session);
   return (sessions.table.state(session) & (table.S_IDSN << side)) !== 0;

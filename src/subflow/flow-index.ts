@@ -18,8 +18,8 @@ export class FlowIndex {
 
   /**
    * Leaves in `guess` the first record with each of the first `count` hashes, -1 where there is none: mostly the one that
-   * `find` finds, so that the records can be loaded before they are compared. Slots are loaded in a loop of their own, so short that the loads
-   * overlap. Returns a sum that keeps it from being optimised away.
+   * `find` finds, so that the records can be loaded before they are compared. Slots are loaded in a loop of their own, so
+   * short that the loads overlap. Returns a sum that keeps it from being optimised away.
    */
   guess(hashes: Uint32Array, count: number, guess: Int32Array): number {
     const slots = this.slots;

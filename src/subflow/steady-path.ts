@@ -14,9 +14,9 @@ const SLOW = table.STATE_DETACHED | table.STATE_WATCHED;
 
 /**
  * What `SubflowStage.follow` does, for the packets that make up a session's steady state: of a known subflow whose
- * handshake was seen, copied by the same agent as the one before, with ACK and without SYN, FIN or RST, with one plain DSS or no MPTCP
- * option at all, that begins where the one before ended and whose payload lies in one mapping: the newest, or the one
- * behind it. Starts at packet `from` and returns the first packet that is none of these, or `count`.
+ * handshake was seen, copied by the same agent as the one before, with ACK and without SYN, FIN or RST, with one plain DSS
+ * or no MPTCP option at all, that begins where the one before ended and whose payload lies in one mapping: the newest, or
+ * the one behind it. Starts at packet `from` and returns the first packet that is none of these, or `count`.
  *
  * One loop without a call in it, so that the compiler can keep the columns' addresses in registers.
  * test/pipeline/short-ways.test.ts holds it against the general path.

@@ -1,7 +1,10 @@
 import { SeenOctets } from "./seen-octets.ts";
 import * as events from "./subflow-events.ts";
 
-/** Mappings kept of one direction. At the bound the oldest that is filled goes, else the oldest: what it lacks is lost. The newest stays. */
+/**
+ * Mappings kept of one direction. At the bound the oldest that is filled goes, else the oldest: what it lacks is lost. The
+ * newest stays.
+ */
 const MAX_MAPPINGS = 8;
 
 /** Octets that a segment may come late by, as many as windows mostly have. */

@@ -42,7 +42,10 @@ export const REPORT_OCTETS = REPORT_FIELDS_AT + REPORT_FIELDS.length * 8;
 
 /** What an agent says of itself. */
 export interface AgentReport {
-  /** When it began to number this stream, microseconds since 1970 by its clock: the name of this run. Each numbering has its own. */
+  /**
+   * When it began to number this stream, microseconds since 1970 by its clock: the name of this run. Each numbering has its
+   * own.
+   */
   startedMicros: number;
   /** The number of this packet in its stream, from 0, of which the GRE sequence number is the low half. */
   number: number;

@@ -52,7 +52,10 @@ function ip(family: 4 | 6, back: boolean, tcp: Buffer): Buffer {
   return Buffer.concat([header, tcp]);
 }
 
-/** A connection with options on its SYNs, then without: 200 segments of data, closed by both ends; 205 frames, `offset` microseconds after BEGIN. */
+/**
+ * A connection with options on its SYNs, then without: 200 segments of data, closed by both ends; 205 frames, `offset`
+ * microseconds after BEGIN.
+ */
 export function conversation(clientPort: number, offset: number, mptcp: boolean, family: 4 | 6 = 4): StatedPacket[] {
   const at = (n: number): Pick<Segment, "atMicros" | "clientPort" | "family"> => ({
     atMicros: BEGIN + offset + n * 1000,

@@ -31,7 +31,10 @@ const DEVICES: readonly { name: string; needs: Requirement; words: (outer: 4 | 6
   },
 ];
 
-/** What carries copies; over the narrow way those of whole packets go in fragments, which over IPv6 Linux's devices do not send. */
+/**
+ * What carries copies; over the narrow way those of whole packets go in fragments, which over IPv6 Linux's devices do not
+ * send.
+ */
 const WAYS = [
   { outer: 4, mtu: 1700 },
   { outer: 4, mtu: 1300 },

@@ -10,7 +10,10 @@ import { SessionTokens } from "../../src/encapsulate/session-tokens.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { addressText } from "../../src/wire/address.ts";
 
-/** What the selection makes of a recording: of each flow, its packets by what names their session, `syn` for those that none names. */
+/**
+ * What the selection makes of a recording: of each flow, its packets by what names their session, `syn` for those that none
+ * names.
+ */
 function named(
   file: string,
   share = 1,

@@ -192,7 +192,10 @@ const BOUNDS = [
   { sessions: 2, subflows: 3, pendingJoins: 1, rememberedOctets: 1 << 12 },
 ];
 
-/** A round by itself: mutated packets, or a mutated file of them, through a pipeline of its own. Throws where something breaks. */
+/**
+ * A round by itself: mutated packets, or a mutated file of them, through a pipeline of its own. Throws where something
+ * breaks.
+ */
 export function playRound(seed: number, bases: readonly Base[], secrets: ReadonlySet<string>): number {
   const random = new Random(seed);
   const { name, packets } = mutated(random, bases);

@@ -48,7 +48,10 @@ export class PacketCount {
     await this.ready;
   }
 
-  /** Ends the capture once all that came is in it. Throws when the kernel dropped packets, for then the count is worth nothing. */
+  /**
+   * Ends the capture once all that came is in it. Throws when the kernel dropped packets, for then the count is worth
+   * nothing.
+   */
   async finish(): Promise<void> {
     await this.written();
     const closed = once(this.child, "close");

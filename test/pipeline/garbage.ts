@@ -6,7 +6,8 @@ import { PacketVector } from "../../src/vector.ts";
 
 /**
  * `node dist/test/pipeline/garbage.js CAPTURE FROM TO [streams]`: takes a pcap file through a pipeline, both streams in order
- * where asked for, and prints how often garbage was collected while packets FROM to TO were processed, as JSON. In a process of its own, where nobody else makes any.
+ * where asked for, and prints how often garbage was collected while packets FROM to TO were processed, as JSON. In a
+ * process of its own, where nobody else makes any.
  */
 async function main([path = "", from, to, streams]: readonly string[]): Promise<void> {
   const block = new Uint8Array(readFileSync(path));

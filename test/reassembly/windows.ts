@@ -14,7 +14,10 @@ export function windowsOf(streams: number, windows: number, size: number) {
   return { ring, memory, windows: new StreamWindows(ring, memory, streams, since, RING_OCTETS, size) };
 }
 
-/** Gives octets to somebody who takes as many at a time as lie in one window; the block is another one each time, and does not stay. */
+/**
+ * Gives octets to somebody who takes as many at a time as lie in one window; the block is another one each time, and does
+ * not stay.
+ */
 export function give(
   to: { take(octets: NewOctets, skip: number, address: number): number },
   ring: OctetRing,

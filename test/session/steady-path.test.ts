@@ -25,7 +25,10 @@ const send = fc.record({
   on: fc.nat(2),
   length: fc.nat(40),
   narrow: fc.boolean(),
-  /** What becomes of the segment on its way; `again` sends octets that were sent before, on whichever subflow; `far` and `before` lie outside the stream. */
+  /**
+   * What becomes of the segment on its way; `again` sends octets that were sent before, on whichever subflow; `far` and
+   * `before` lie outside the stream.
+   */
   fate: fc.constantFrom("comes", "comes", "comes", "comes", "lost", "late", "twice", "cut", "again", "far", "before"),
   far: fc.integer({ min: 1, max: 12 }),
 });
