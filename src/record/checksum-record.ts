@@ -27,10 +27,11 @@ export function checksumRecord(sessions: Sessions, session: number, side: 0 | 1)
       if (isOpen(mapping)) reasons["octets-missing"]++;
     }
     if (isCurrentOpen(sessions.subflows, subflow, higher)) reasons["octets-missing"]++;
+    record.verified += sessions.rare.verifiedChecksums[subflow * 2 + higher] ?? 0;
     const counts = sessions.rare.checksums.get(subflow * 2 + higher);
     if (counts === undefined) continue;
-    for (const verdict of ["verified", "failed", "old_byte_order"] as const)
-      record[verdict] += counts.verdicts[verdict];
+    record.failed += counts.wrong.failed;
+    record.old_byte_order += counts.wrong.old_byte_order;
     for (const reason of Object.keys(reasons) as ChecksumReason[]) reasons[reason] += counts.unverifiable[reason];
     for (const { offset, length } of counts.failures) {
       // A DSN that was changed on the way may lie nowhere near the stream.

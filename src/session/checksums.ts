@@ -9,9 +9,9 @@ import { streamOffset } from "./stream-offset.ts";
 /** Why a DSS checksum could not be verified. */
 export type ChecksumReason = "key-unknown" | "truncated" | "octets-missing";
 
-/** What the DSS checksums of one subflow direction said; mappings, each counted once. */
+/** What the DSS checksums of one subflow direction said, beside being right; mappings, each counted once. */
 export interface ChecksumCounts {
-  readonly verdicts: Record<ChecksumVerdict, number>;
+  readonly wrong: Record<Exclude<ChecksumVerdict, "verified">, number>;
   readonly unverifiable: Record<ChecksumReason, number>;
   /** The first mappings with a wrong one, by the offset of their first octet in the stream; NaN where that is unknown. */
   readonly failures: { readonly offset: number; readonly length: number }[];
@@ -25,23 +25,22 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   const { subflow, higher, form, length } = mapping;
   const session = sessions.sessionOf(subflow);
   if (session < 0) return;
-  const counts = countsOf(sessions, subflow, higher);
   if (mapping.unverifiable !== null) {
-    counts.unverifiable[mapping.unverifiable]++;
+    countsOf(sessions, subflow, higher).unverifiable[mapping.unverifiable]++;
     return;
   }
   const side = sessions.sideOf(subflow, higher);
   const state = sessions.table.state(session);
   const isInitial = (sessions.join(subflow) & IS_INITIAL) !== 0;
   if (side === 0 && isInitial && state & table.S_FAST_OPEN && sessions.rare.fastOpens.isMisplaced(session)) {
-    counts.unverifiable["octets-missing"]++;
+    countsOf(sessions, subflow, higher).unverifiable["octets-missing"]++;
     return;
   }
   const isPlaceable = (state & (table.S_IDSN << side)) !== 0;
   // Without a handshake the stream's beginning may stand on 32 bits alone.
   const isStandIn = (state & (table.S_MIDSTREAM | table.S_ORPHAN)) !== 0;
   if (form !== events.DSN_64 && (!isPlaceable || isStandIn)) {
-    counts.unverifiable["key-unknown"]++;
+    countsOf(sessions, subflow, higher).unverifiable["key-unknown"]++;
     return;
   }
   const offset = isPlaceable ? streamOffset(sessions, session, side, form, mapping.dsnHi, mapping.dsnLo) : Number.NaN;
@@ -55,7 +54,12 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
     dsnLo = lo >>> 0;
   }
   const verdict = judgeChecksum(mapping.sum, dsnHi, dsnLo, mapping.ssn, mapping.dataLength, mapping.checksum);
-  counts.verdicts[verdict]++;
+  if (verdict === "verified") {
+    sessions.rare.verifiedChecksums[subflow * 2 + higher]!++;
+    return;
+  }
+  const counts = countsOf(sessions, subflow, higher);
+  counts.wrong[verdict]++;
   if (verdict !== "failed" || counts.failures.length >= MAX_CHECKSUM_FAILURES) return;
   if (sessions.rare.allotments.checksums.take()) counts.failures.push({ offset, length });
 }
@@ -65,7 +69,7 @@ function countsOf(sessions: Sessions, subflow: number, higher: number): Checksum
   let counts = sessions.rare.checksums.get(key);
   if (counts === undefined) {
     counts = {
-      verdicts: { verified: 0, failed: 0, old_byte_order: 0 },
+      wrong: { failed: 0, old_byte_order: 0 },
       unverifiable: { "key-unknown": 0, truncated: 0, "octets-missing": 0 },
       failures: [],
     };

@@ -1,3 +1,4 @@
+import { asFloats, cacheLineWords } from "../cache-lines.ts";
 import type { Bounds } from "../pipeline-contract.ts";
 import type { AdvertisedAddress } from "./addresses.ts";
 import { Allotment } from "./allotment.ts";
@@ -24,7 +25,9 @@ export class RareEntries {
   readonly fastOpens = new FastOpens();
   /** By session: MP_PRIO, MP_FAIL, and what no RFC gives a meaning. */
   readonly options = new Map<number, RareOptions>();
-  /** By subflow * 2 + higher: what DSS checksums said, of sessions that use them; bounded by the subflow table. */
+  /** By subflow * 2 + higher: mappings whose DSS checksum is right, of sessions that use them. */
+  readonly verifiedChecksums: Float64Array;
+  /** By the same: what DSS checksums said else; bounded by the subflow table. */
   readonly checksums = new Map<number, ChecksumCounts>();
   /** By subflow * 2 + higher: where a FIN lies that came while its stream had no end (src/session/data.ts). */
   readonly fins = new Map<number, number>();
@@ -40,8 +43,12 @@ export class RareEntries {
   /** Room for entries of one kind, over all sessions. */
   readonly allotments: Readonly<Record<"conflicts" | "probes" | "addresses" | "options" | "checksums", Allotment>>;
 
-  /** @param bounds third ACKs kept for keys to come, and entries of each kind for which there is an allotment */
-  constructor(bounds: Pick<Bounds, "thirdAcks" | "rareEntries">) {
+  /**
+   * @param bounds third ACKs kept for keys to come, and entries of each kind for which there is an allotment
+   * @param subflows how many there can be; they are numbered from 0
+   */
+  constructor(bounds: Pick<Bounds, "thirdAcks" | "rareEntries">, subflows: number) {
+    this.verifiedChecksums = asFloats(cacheLineWords(subflows * 4));
     this.thirdAcks = new ThirdAcks(bounds.thirdAcks);
     const allotment = (): Allotment => new Allotment(bounds.rareEntries);
     this.allotments = {
@@ -75,6 +82,8 @@ export class RareEntries {
     for (const direction of [subflow * 2, subflow * 2 + 1]) {
       this.allotments.checksums.free(this.checksums.get(direction)?.failures.length ?? 0);
       this.checksums.delete(direction);
+      // Its memory is taken as it is used: where nothing was counted nothing is written.
+      if (this.verifiedChecksums[direction] !== 0) this.verifiedChecksums[direction] = 0;
       this.fins.delete(direction);
     }
     this.joinRivals.delete(subflow);

@@ -74,7 +74,7 @@ export class Sessions {
     this.octets = new StreamOctets(capacity * 2, newest, bounds.rememberedOctets, bounds.streamWindows, wishes);
     this.memory = this.octets.memory;
     this.tokens = new SessionTokens(this.table, seed);
-    this.rare = new RareEntries(bounds);
+    this.rare = new RareEntries(bounds, subflows.capacity);
   }
 
   /** Whether a session has as many subflows as the bound allows. */

@@ -30,13 +30,14 @@ describe("a session that gets the number of one that has ended", () => {
   });
 
   it("leaves nothing of a subflow, and the room of its entries", () => {
-    const rare = new RareEntries({ thirdAcks: 2, rareEntries: 2 });
+    const rare = new RareEntries({ thirdAcks: 2, rareEntries: 2 }, 2);
     const room = rare.allotments;
-    const verdicts = { verified: 0, failed: 1, old_byte_order: 0 };
+    const wrong = { failed: 1, old_byte_order: 0 };
     const unverifiable = { "key-unknown": 0, truncated: 0, "octets-missing": 0 };
     for (const direction of [2, 3]) {
       room.checksums.take();
-      rare.checksums.set(direction, { verdicts, unverifiable, failures: [{ offset: 0, length: 1 }] });
+      rare.checksums.set(direction, { wrong, unverifiable, failures: [{ offset: 0, length: 1 }] });
+      rare.verifiedChecksums[direction] = 1;
       rare.fins.set(direction, 1);
     }
     room.options.take();
@@ -49,13 +50,14 @@ describe("a session that gets the number of one that has ended", () => {
     const { checksums, fins, resets, joinRivals, answers, backupAnswers } = rare;
     const sizes = [checksums, fins, resets, joinRivals, answers, backupAnswers].map(({ size }) => size);
     expect(sizes).toEqual([0, 0, 0, 0, 0, 0]);
+    expect([...rare.verifiedChecksums]).toEqual([0, 0, 0, 0]);
     expect(rare.thirdAcks.of(1)).toBeUndefined();
     expect([1, 2, 3].map(() => room.checksums.take())).toEqual([true, true, false]);
     expect([1, 2, 3].map(() => room.options.take())).toEqual([true, true, false]);
   });
 
   it("leaves no end that its streams were stated to have besides", () => {
-    const rare = new RareEntries({ thirdAcks: 2, rareEntries: 2 });
+    const rare = new RareEntries({ thirdAcks: 2, rareEntries: 2 }, 2);
     for (const stream of [1, 2, 3, 4]) rare.otherEnds.set(stream, 7);
     rare.forgetSession(1);
     expect([...rare.otherEnds.keys()]).toEqual([1, 4]);
