@@ -12,6 +12,8 @@ export class TurnProgram {
 
   constructor(program: string, words: readonly string[]) {
     this.child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
+    // Of one that has failed `turn` says so.
+    this.child.stdin.on("error", () => {});
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.exited = once(this.child, "exit");
   }

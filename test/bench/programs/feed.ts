@@ -124,10 +124,15 @@ function growthOf(earlier: HeldMemory, later: HeldMemory): Record<string, number
   return Object.fromEntries([...later].map(([table, octets]) => [table, octets - (earlier.get(table) ?? 0)]));
 }
 
-/** The first order is to set all up, the last to end it; each between them is for a turn. */
 const orders = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+/** Waits until somebody wants more: all set up, each turn, the end. The process ends when nobody is there any more. */
+async function order(): Promise<void> {
+  if ((await orders.next()).done) process.exit();
+}
+
 let setUpMicros = 0;
-await orders.next();
+await order();
 await run(0, workload.sessionsBefore);
 const before = memory();
 const heldBefore = isTakenApart ? heldMemory(pipeline) : null;
@@ -136,10 +141,10 @@ const after = memory();
 const growth = heldBefore === null ? {} : growthOf(heldBefore, heldMemory(pipeline));
 tell({});
 for (let number = 0; number < workload.turns; number++) {
-  await orders.next();
+  await order();
   tell(turn(number));
 }
-await orders.next();
+await order();
 takePauses(pauses.takeRecords());
 feeding.spentMicros = 0;
 const isAlive = pipeline.totals().sessions.live === workload.sessions;
