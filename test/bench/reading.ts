@@ -1,8 +1,9 @@
 import { cpus } from "node:os";
 import type { Capture } from "./captures.ts";
+import { type Contest, contestRow } from "./contest.ts";
 import { rejoinSummary, summaryOf, tcpdumpOf, totalsOf } from "./contestants.ts";
 import { provide } from "./files.ts";
-import { alternate, isInstalled, measure, median, ROUNDS, type Run, versionsOf } from "./measure.ts";
+import { isInstalled, measure, median, ROUNDS, type Run, versionsOf } from "./measure.ts";
 import { type Row, type RowResult, verdict } from "./result.ts";
 
 /** tshark reads only the beginning of a file, once: it takes twenty times as long. */
@@ -26,52 +27,51 @@ export interface ReadingResult extends RowResult {
   readonly readings: readonly Reading[];
 }
 
-/**
- * The row that reads a capture with rejoin, tcpdump and tshark in turn; rejoin may take `target` times what tcpdump takes.
- */
+/** The row of a capture that rejoin, tcpdump and tshark read; rejoin may take `target` times what tcpdump takes. */
 export function readingRow<T extends { readonly packets: number }>(capture: Capture<T>, target: number): Row {
-  return {
-    name: capture.name,
-    provide: async () => void (await provide(capture)),
-    run: () => benchReading(capture, target),
-  };
+  return contestRow(capture.name, capture.name, () => readingContest(capture, target));
 }
 
-/**
- * Reads a capture with rejoin, tcpdump and tshark in turn. Programs that are missing are left out. Throws when one fails.
- */
-async function benchReading<T extends { readonly packets: number }>(
+async function readingContest<T extends { readonly packets: number }>(
   capture: Capture<T>,
   target: number,
-): Promise<ReadingResult> {
+): Promise<Contest> {
   const { path, truth } = await provide(capture);
-  const programs = [rejoinSummary(path), tcpdumpOf(path)];
-  const runs = alternate(capture.name, programs);
-  const readings = programs.flatMap(({ name }, i) =>
-    runs[i]?.length ? [readingOf(name, truth.packets, runs[i])] : [],
-  );
-  if (isInstalled("tshark") && isInstalled("tcpdump")) {
-    const part = `${path}.beginning`;
-    measure("tcpdump", ["-r", path, "-c", String(TSHARK_PACKETS), "-w", part]);
-    readings.push(
-      readingOf("tshark -z conv,mptcp", TSHARK_PACKETS, [measure("tshark", ["-q", "-z", "conv,mptcp", "-r", part])]),
-    );
-  }
-  const { name, about } = capture;
-  const times = (program: string) => nanosOf(readings, "rejoin") / nanosOf(readings, program);
-  return {
-    ...{ row: name, about, truth, readings },
-    against: versionsOf("tcpdump", "tshark"),
-    figures: readings.map(({ program, median: value }) => ({ what: program, value, unit: "ns per packet" })),
-    claims: [
-      { what: "times tcpdump", value: times("tcpdump"), target, process: summaryOf(path) },
-      {
-        ...{ what: "fortieths of tshark's time", value: TSHARK_TIMES * times("tshark"), target: 1 },
-        process: summaryOf(path),
-      },
-    ],
-    differences: capture.differences(totalsOf(runs[0]?.[0]), truth),
+  const rejoin = rejoinSummary(path);
+  const contestants = [rejoin, tcpdumpOf(path)];
+  const tell = (runsOf: (name: string) => readonly Run[]): ReadingResult => {
+    const readings = contestants.flatMap(({ name }) => {
+      const runs = runsOf(name);
+      return runs.length === 0 ? [] : [readingOf(name, truth.packets, runs)];
+    });
+    readings.push(...tsharkReading(path));
+    const { name, about } = capture;
+    const times = (program: string) => nanosOf(readings, "rejoin") / nanosOf(readings, program);
+    return {
+      ...{ row: name, about, truth, readings },
+      against: versionsOf("tcpdump", "tshark"),
+      figures: readings.map(({ program, median: value }) => ({ what: program, value, unit: "ns per packet" })),
+      claims: [
+        { what: "times tcpdump", value: times("tcpdump"), target, process: summaryOf(path) },
+        {
+          ...{ what: "fortieths of tshark's time", value: TSHARK_TIMES * times("tshark"), target: 1 },
+          process: summaryOf(path),
+        },
+      ],
+      differences: capture.differences(totalsOf(runsOf(rejoin.name)[0]), truth),
+    };
   };
+  return { contestants, tell };
+}
+
+/** tshark's time for the beginning of a capture; none where it is not installed. */
+function tsharkReading(path: string): Reading[] {
+  if (!isInstalled("tshark") || !isInstalled("tcpdump")) return [];
+  const part = `${path}.beginning`;
+  measure("tcpdump", ["-r", path, "-c", String(TSHARK_PACKETS), "-w", part]);
+  return [
+    readingOf("tshark -z conv,mptcp", TSHARK_PACKETS, [measure("tshark", ["-q", "-z", "conv,mptcp", "-r", part])]),
+  ];
 }
 
 function readingOf(program: string, packets: number, runs: readonly Run[]): Reading {

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { compare } from "./against.ts";
+import { groupsOf, measureGroup } from "./contest.ts";
 import { claimsTable, page, whyText } from "./page.ts";
 import { profiled } from "./profile.ts";
 import { isReading, readingTable } from "./reading.ts";
@@ -64,11 +65,12 @@ async function measureAll(chosen: readonly Row[], writesPage: boolean): Promise<
   const rows = ROWS.map(({ name }) => name);
   const results: RowResult[] = [];
   let kept: readonly KeptResult[] = [];
-  for (const { run } of chosen) {
-    const result = await run();
-    results.push(result);
-    // At once: what was measured stays when a later row cannot be.
-    kept = keep(result, rows);
+  for (const group of groupsOf(chosen)) {
+    for (const result of await measureGroup(group)) {
+      results.push(result);
+      // At once: what was measured stays when a later row cannot be.
+      kept = keep(result, rows);
+    }
   }
   if (writesPage) writeFileSync(PAGE, page(explained(kept)));
   process.stdout.write(report(results));

@@ -1,4 +1,3 @@
-import { createHash, type Hash } from "node:crypto";
 import { attach, openCaptures, readCaptures } from "../../../collectors/offline/captures.ts";
 import { type Chunk, Pipeline } from "../../../src/pipeline.ts";
 
@@ -11,15 +10,12 @@ export interface PutTogether {
   holes: number;
   /** Octets that came after the hole they belong to had been given up. */
   late: number;
-  /** SHA-256 of each stream, sorted, where asked for. */
-  readonly digests: string[];
 }
 
-const [path = "", hashing] = process.argv.slice(2);
-const found: PutTogether = { octets: [0, 0], misplaced: 0, holes: 0, late: 0, digests: [] };
+const [path = ""] = process.argv.slice(2);
+const found: PutTogether = { octets: [0, 0], misplaced: 0, holes: 0, late: 0 };
 /** Where each stream of a live session goes on. */
 const ends = new Map<string, [number, number]>();
-const hashes = new Map<string, [Hash, Hash]>();
 
 /** Takes a chunk and drops it: that it comes in its place is all that is looked at. */
 function discard({ sessionId, side, offset, hole, octets, final }: Chunk): void {
@@ -35,20 +31,10 @@ function discard({ sessionId, side, offset, hole, octets, final }: Chunk): void 
   if (final && side === 1) ends.delete(sessionId);
 }
 
-/** The same, and hashes it, for a run that is not measured. */
-function hash(chunk: Chunk): void {
-  discard(chunk);
-  const { sessionId, side, octets, final } = chunk;
-  const pair = hashes.get(sessionId) ?? [createHash("sha256"), createHash("sha256")];
-  hashes.set(sessionId, pair);
-  pair[side].update(octets);
-  if (final) found.digests.push(pair[side].digest("hex"));
-}
-
 const pipeline = new Pipeline({
   observer: { name: "bench", version: "0" },
   ...{ agents: null, partial: false, revisions: "ended", digest: false, octets: null, record: null },
-  chunk: hashing === "--hash" ? hash : discard,
+  chunk: discard,
 });
 const { inputs } = await openCaptures([path], process.stdin);
 attach(inputs, pipeline);
@@ -59,5 +45,4 @@ await readCaptures(
 );
 pipeline.finish("end-of-input");
 found.late = pipeline.chunkLosses()?.lateOctets ?? 0;
-found.digests.sort();
 process.stdout.write(JSON.stringify(found));

@@ -1,41 +1,39 @@
 import { CHECKSUM, PAYLOAD } from "../captures.ts";
+import { type Contest, contestRow } from "../contest.ts";
 import { rejoinSummary, summaryOf, tcpdumpOf, totalsOf } from "../contestants.ts";
 import { provide } from "../files.ts";
-import { alternate, medianCpu, versionsOf } from "../measure.ts";
-import type { Row, RowResult } from "../result.ts";
+import { type Contestant, medianCpu, versionsOf } from "../measure.ts";
 
 /** What verifying may add, in what tcpdump takes. */
 const TARGET = 0.3;
 
 /** A capture with a checksum on every mapping, against the same one without. */
-export const CHECKSUM_ROW: Row = {
-  name: "checksum",
-  provide: async () => {
-    await provide(PAYLOAD);
-    await provide(CHECKSUM);
-  },
-  run,
-};
+export const CHECKSUM_ROW = contestRow("checksum", PAYLOAD.name, open);
 
-async function run(): Promise<RowResult> {
+async function open(): Promise<Contest> {
   const { path, truth } = await provide(CHECKSUM);
   const plain = await provide(PAYLOAD);
-  const [verifying, without, tcpdump] = alternate("checksum", [
-    { ...rejoinSummary(path), name: "rejoin read --summary, with checksums" },
-    { ...rejoinSummary(plain.path), name: "rejoin read --summary, without" },
-    tcpdumpOf(path),
-  ]);
-  const [took, base, other] = [medianCpu(verifying), medianCpu(without), medianCpu(tcpdump)];
+  const verifying = { ...rejoinSummary(path), name: "rejoin read --summary, with checksums" };
+  const [without, tcpdump] = [rejoinSummary(plain.path), tcpdumpOf(plain.path)];
   return {
-    row: "checksum",
-    about: CHECKSUM.about,
-    against: versionsOf("tcpdump"),
-    figures: [
-      { what: "rejoin read --summary, with checksums", value: took, unit: "s" },
-      { what: "rejoin read --summary, without", value: base, unit: "s" },
-      { what: "tcpdump -w /dev/null", value: other, unit: "s" },
-    ],
-    claims: [{ what: "times tcpdump added", value: (took - base) / other, target: TARGET, process: summaryOf(path) }],
-    differences: CHECKSUM.differences(totalsOf(verifying?.[0]), truth),
+    contestants: [without, tcpdump, verifying],
+    tell: (runsOf) => {
+      const cpuOf = ({ name }: Contestant): number => medianCpu(runsOf(name));
+      const [took, base, other] = [cpuOf(verifying), cpuOf(without), cpuOf(tcpdump)];
+      return {
+        row: "checksum",
+        about: CHECKSUM.about,
+        against: versionsOf("tcpdump"),
+        figures: [
+          { what: "rejoin read --summary, with checksums", value: took, unit: "s" },
+          { what: "rejoin read --summary, without", value: base, unit: "s" },
+          { what: "tcpdump -w /dev/null", value: other, unit: "s" },
+        ],
+        claims: [
+          { what: "times tcpdump added", value: (took - base) / other, target: TARGET, process: summaryOf(path) },
+        ],
+        differences: CHECKSUM.differences(totalsOf(runsOf(verifying.name)[0]), truth),
+      };
+    },
   };
 }

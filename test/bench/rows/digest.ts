@@ -2,57 +2,62 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionRecord } from "../../../schema/session-record.ts";
 import { PAYLOAD, PAYLOAD_WORKLOAD } from "../captures.ts";
+import { type Contest, contestRow } from "../contest.ts";
 import { putTogether } from "../contestants.ts";
 import { FOLDER, provide } from "../files.ts";
-import { alternate, measure, measureNode, medianCpu, REJOIN, versionsOf } from "../measure.ts";
-import { differencesOf, type Row, type RowResult } from "../result.ts";
+import { type Contestant, measure, measureNode, medianCpu, REJOIN, versionsOf } from "../measure.ts";
+import { differencesOf } from "../result.ts";
 import { TrueStreams } from "../streams-of.ts";
 
 /** What hashing may cost, in what openssl takes for the same octets. */
 const OPENSSL_TIMES = 1.2;
 
 /** The digests of both streams of each session as records, against putting the streams together and hashing them alone. */
-export const DIGEST: Row = { name: "digest", provide: async () => void (await provide(PAYLOAD)), run };
+export const DIGEST = contestRow("digest", PAYLOAD.name, open);
 
-async function run(): Promise<RowResult> {
+async function open(): Promise<Contest> {
   const { path } = await provide(PAYLOAD);
   const streams = new TrueStreams(PAYLOAD_WORKLOAD);
   const files = streamFiles(streams);
-  const [rejoin, inOrder, openssl] = alternate("digest", [
-    {
-      name: "rejoin read --digest --json",
-      run: () => measureNode([REJOIN, "read", "--digest", "--json", path]),
-    },
-    putTogether(path),
-    {
-      name: "openssl dgst -sha256",
-      needs: "openssl",
-      run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
-    },
-  ]);
-  const [took, without, hashing] = [medianCpu(rejoin), medianCpu(inOrder), medianCpu(openssl)];
-  const right = openssl?.[0]?.output.match(/^[0-9a-f]{64}/gm) ?? streams.digests();
-  const told = digestsOf(rejoin?.[0]?.output ?? "");
+  const rejoin: Contestant = {
+    name: "rejoin read --digest --json",
+    run: () => measureNode([REJOIN, "read", "--digest", "--json", path]),
+  };
+  const inOrder = putTogether(path);
+  const openssl: Contestant = {
+    name: "openssl dgst -sha256",
+    needs: "openssl",
+    run: () => measure("openssl", ["dgst", "-sha256", "-r", ...files]),
+  };
   return {
-    row: "digest",
-    about: `${PAYLOAD.about}, seed ${PAYLOAD_WORKLOAD.seed}: SHA-256 of both streams in records; openssl hashes the same octets`,
-    against: versionsOf("openssl"),
-    figures: [
-      { what: "rejoin read --digest --json", value: took, unit: "s" },
-      { what: "streams in order", value: without, unit: "s" },
-      { what: "openssl dgst -sha256", value: hashing, unit: "s" },
-    ],
-    claims: [
-      {
-        what: "times openssl, besides the time of streams",
-        ...{ value: (took - without) / hashing, target: OPENSSL_TIMES },
-        process: { name: "`rejoin read --digest --json`", words: ["read --digest", path] },
-      },
-    ],
-    differences: differencesOf([
-      ["streams hashed", 2 * PAYLOAD_WORKLOAD.sessions, told.length],
-      ["digests that are openssl's", right.length, right.filter((one, i) => one === told[i]).length],
-    ]),
+    contestants: [inOrder, rejoin, openssl],
+    tell: (runsOf) => {
+      const cpuOf = ({ name }: Contestant): number => medianCpu(runsOf(name));
+      const [took, without, hashing] = [cpuOf(rejoin), cpuOf(inOrder), cpuOf(openssl)];
+      const right = runsOf(openssl.name)[0]?.output.match(/^[0-9a-f]{64}/gm) ?? streams.digests();
+      const told = digestsOf(runsOf(rejoin.name)[0]?.output ?? "");
+      return {
+        row: "digest",
+        about: `${PAYLOAD.about}, seed ${PAYLOAD_WORKLOAD.seed}: SHA-256 of both streams in records; openssl hashes the same octets`,
+        against: versionsOf("openssl"),
+        figures: [
+          { what: "rejoin read --digest --json", value: took, unit: "s" },
+          { what: "streams in order", value: without, unit: "s" },
+          { what: "openssl dgst -sha256", value: hashing, unit: "s" },
+        ],
+        claims: [
+          {
+            what: "times openssl, besides the time of streams",
+            ...{ value: (took - without) / hashing, target: OPENSSL_TIMES },
+            process: { name: "`rejoin read --digest --json`", words: ["read --digest", path] },
+          },
+        ],
+        differences: differencesOf([
+          ["streams hashed", 2 * PAYLOAD_WORKLOAD.sessions, told.length],
+          ["digests that are openssl's", right.length, right.filter((one, i) => one === told[i]).length],
+        ]),
+      };
+    },
   };
 }
 

@@ -15,7 +15,7 @@ type Way = (typeof WAYS)[number];
 /** The broker has one core, the program all of whose threads are measured the other. */
 const BROKER_CORE = 0;
 const PROGRAM_CORE = 1;
-const RECORDS = 40_000;
+const RECORDS = 30_000;
 const SESSIONS = 8000;
 /** 20,000 records a second, and 0.8 of what kafkajs alone takes. */
 const MOST_MICROS = 50;
