@@ -12,7 +12,8 @@ import type { WindowProbes } from "./window-probes.ts";
 /**
  * What few sessions and subflows have, so that the lines of the tables have no room for it: at most one entry of each kind
  * for each session, stream, subflow or direction, so that their tables bound it. Lists in entries have an allotment of
- * items over all sessions. Who ends or leaves is forgotten here: its number will be another's.
+ * items over all sessions. One column has room for every subflow, and takes memory as it is used. Who ends or leaves is
+ * forgotten here: its number will be another's.
  */
 export class RareEntries {
   /** By stream: what came again. */

@@ -1,5 +1,4 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { ROUNDS } from "./measure.ts";
@@ -8,28 +7,40 @@ import { ROUNDS } from "./measure.ts";
 export class TurnProgram {
   private readonly child: ChildProcessByStdio<Writable, Readable, null>;
   private readonly lines: AsyncIterator<string>;
-  private readonly exited: Promise<unknown>;
+  private readonly exited: Promise<number | null>;
 
   constructor(program: string, words: readonly string[]) {
     this.child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
-    // Of one that has failed `turn` says so.
+    // Of one that has failed, or could not be started, `turn` and `end` say so.
     this.child.stdin.on("error", () => {});
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
-    this.exited = once(this.child, "exit");
+    this.exited = new Promise((resolve) => {
+      this.child.once("exit", resolve).once("error", () => resolve(null));
+    });
   }
 
   /** Has it do its next part. Returns what it says of it; throws when it ends without a word. */
   async turn<Result>(): Promise<Result> {
     this.child.stdin.write("\n");
     const { value, done } = await this.lines.next();
-    if (done) throw new Error(`${this.child.spawnargs.join(" ").slice(0, 200)} has failed`);
+    if (done) throw this.failure();
     return JSON.parse(value) as Result;
   }
 
-  /** Tells it that there are no more, and waits for its end. */
+  /** Tells it that there are no more, and waits for its end. Throws when that is not a good one. */
   async end(): Promise<void> {
     this.child.stdin.end();
+    if ((await this.exited) !== 0) throw this.failure();
+  }
+
+  /** Ends it where it still runs. */
+  async close(): Promise<void> {
+    this.child.kill("SIGKILL");
     await this.exited;
+  }
+
+  private failure(): Error {
+    return new Error(`${this.child.spawnargs.join(" ").slice(0, 200)} has failed`);
   }
 }
 

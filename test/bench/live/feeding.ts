@@ -14,7 +14,7 @@ export function liveWorkload(
 
 /** Runs a workload that has no turns in a process of its own. */
 export function feed(row: string, workload: LiveWorkload): Promise<LiveResult> {
-  return alone(row, workload, start(workload));
+  return alone(row, start(workload));
 }
 
 /** What processes found that took their turns. */
@@ -26,40 +26,46 @@ export interface Fed {
 /** Sets the sessions of several workloads up, each in a process of its own, and lets these take turns. */
 export async function feedInTurn(row: string, workloads: readonly LiveWorkload[]): Promise<Fed[]> {
   const programs = workloads.map(start);
-  await Promise.all(programs.map((program) => program.turn()));
-  const turns = await inTurn<LiveTurn>(programs, (i, turn) =>
-    process.stderr.write(`bench: ${row}: ${Math.round(nanosOf(turn))} ns: ${JSON.stringify(workloads[i])}\n`),
-  );
-  const fed: Fed[] = [];
-  for (const [i, workload] of workloads.entries()) {
-    const program = programs[i];
-    if (program === undefined) continue;
-    fed.push({ turns: turns[i] ?? [], result: await ended(row, workload, program) });
+  try {
+    for (const program of programs) await program.turn();
+    const turns = await inTurn<LiveTurn>(programs, (i, turn) =>
+      process.stderr.write(`bench: ${row}: ${Math.round(nanosOf(turn))} ns: ${JSON.stringify(workloads[i])}\n`),
+    );
+    const fed: Fed[] = [];
+    for (const [i, program] of programs.entries()) {
+      fed.push({ turns: turns[i] ?? [], result: await ended(row, program) });
+    }
+    return fed;
+  } finally {
+    for (const program of programs) await program.close();
   }
-  return fed;
 }
 
 /** Runs a workload once more, without a profile, which takes memory, and looks at what its memory consists of. */
 export function takenApart(row: string, workload: LiveWorkload): Promise<LiveResult> {
-  return alone(row, workload, unprofiled("feed", JSON.stringify(workload), "--tables"));
+  return alone(row, unprofiled("feed", JSON.stringify(workload), "--tables"));
 }
 
 const start = (workload: LiveWorkload): TurnProgram => turnProgram("feed", JSON.stringify(workload));
 
-async function alone(row: string, workload: LiveWorkload, program: TurnProgram): Promise<LiveResult> {
-  await program.turn();
-  return ended(row, workload, program);
+async function alone(row: string, program: TurnProgram): Promise<LiveResult> {
+  try {
+    await program.turn();
+    return await ended(row, program);
+  } finally {
+    await program.close();
+  }
 }
 
-async function ended(row: string, workload: LiveWorkload, program: TurnProgram): Promise<LiveResult> {
+async function ended(row: string, program: TurnProgram): Promise<LiveResult> {
   const result = await program.turn<LiveResult>();
   await program.end();
-  process.stderr.write(`bench: ${row}: done: ${JSON.stringify(workload)}\n`);
+  process.stderr.write(`bench: ${row}: measured\n`);
   return result;
 }
 
-/** What a workload's process does on the clock: for handshakes, or for packets of data. */
-export const fedBy = (name: string, workload: LiveWorkload, of: "setUpSessions" | "sendRound"): MeasuredPart => ({
+/** What a workload's process does on the clock: for the handshakes that are measured, or for packets of its turns. */
+export const fedBy = (name: string, workload: LiveWorkload, of: "setUpMeasured" | "turn"): MeasuredPart => ({
   ...{ name, words: [JSON.stringify(workload)] },
   within: [of, "time"],
 });

@@ -29,8 +29,8 @@ export const KAFKA: Row = {
   run: async () => {
     const reason = await kafkaMissing();
     if (reason !== undefined) throw new Error(reason);
-    const folder = mkdtempSync(join(tmpdir(), "rejoin-bench-kafka-"));
     const kafka = await TestKafka.start();
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-bench-kafka-"));
     try {
       kafka.pin(BROKER_CORE);
       await kafka.createTopic(KAFKA_TOPIC, PARTITIONS);
@@ -44,12 +44,7 @@ export const KAFKA: Row = {
 
 async function compared(kafka: TestKafka, folder: string): Promise<RowResult> {
   const runs = await delivered(kafka, folder);
-  const path = start({ way: "path", broker: kafka.address, directory: join(folder, "path"), count: SESSIONS });
-  await path.turn();
-  const up = await path.turn<PathTurn>();
-  await kafka.kill();
-  const down = await path.turn<PathTurn>();
-  await path.end();
+  const { up, down } = await alongPath(kafka, folder);
   const micros = (way: Way, figure: (run: DeliveryTurn) => number) =>
     median(runs[way].map((run) => (figure(run) * 1e6) / RECORDS));
   const [took, alone] = [micros("outbox", (run) => run.seconds), micros("kafkajs", (run) => run.seconds)];
@@ -112,12 +107,31 @@ async function delivered(kafka: TestKafka, folder: string): Promise<Record<Way, 
   const programs = WAYS.map((way) =>
     start({ way, broker: kafka.address, directory: join(folder, way), count: RECORDS }),
   );
-  for (const program of programs) await program.turn();
-  const [outbox = [], kafkajs = [], once = []] = await inTurn<DeliveryTurn>(programs, (i, { seconds }) =>
-    process.stderr.write(`bench: kafka: ${WAYS[i]}: ${Math.round(RECORDS / seconds)} records a second\n`),
-  );
-  for (const program of programs) await program.end();
-  return { outbox, kafkajs, once };
+  try {
+    for (const program of programs) await program.turn();
+    const [outbox = [], kafkajs = [], once = []] = await inTurn<DeliveryTurn>(programs, (i, { seconds }) =>
+      process.stderr.write(`bench: kafka: ${WAYS[i]}: ${Math.round(RECORDS / seconds)} records a second\n`),
+    );
+    for (const program of programs) await program.end();
+    return { outbox, kafkajs, once };
+  } finally {
+    for (const program of programs) await program.close();
+  }
+}
+
+/** What vectors took while Kafka took their records, and after it was killed. */
+async function alongPath(kafka: TestKafka, folder: string): Promise<{ up: PathTurn; down: PathTurn }> {
+  const program = start({ way: "path", broker: kafka.address, directory: join(folder, "path"), count: SESSIONS });
+  try {
+    await program.turn();
+    const up = await program.turn<PathTurn>();
+    await kafka.kill();
+    const down = await program.turn<PathTurn>();
+    await program.end();
+    return { up, down };
+  } finally {
+    await program.close();
+  }
 }
 
 /** The process that delivers in one way. */

@@ -1,6 +1,6 @@
 import { packageOf } from "../measure.ts";
-import type { Row, RowResult } from "../result.ts";
-import { contest, medianOf, noLoss, perPacket, processOf } from "../wire/contest.ts";
+import { differencesOf, type Row, type RowResult } from "../result.ts";
+import { accounted, contest, medianOf, missedBy, noLoss, packetsOf, perPacket, processOf } from "../wire/contest.ts";
 import { collector } from "../wire/receivers.ts";
 import { INTERFACE, missingForWire } from "../wire/wire.ts";
 
@@ -27,7 +27,7 @@ async function run(): Promise<RowResult> {
       "copies of 112 octets in GRE from 1,000 live sessions over a veth pair: 5 times 400,000 at 400,000 a second by packet " +
       "ring, nft dropping them behind it; 5 times 40,000 at 40,000 a second by raw socket; records to nowhere; seed 4",
     against: [packageOf("raw-socket")],
-    figures: [perPacket(BY_RING, ring), perPacket(BY_SOCKET, socket)],
+    figures: [perPacket(BY_RING, ring), perPacket(BY_SOCKET, socket), missedBy(BY_SOCKET, socket)],
     claims: [
       ...noLoss(BY_RING, ring),
       {
@@ -35,6 +35,6 @@ async function run(): Promise<RowResult> {
         process: processOf(BY_RING),
       },
     ],
-    differences: [],
+    differences: differencesOf([["packets taken or lost", packetsOf(BY_RING), accounted(ring)]]),
   };
 }

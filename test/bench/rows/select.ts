@@ -1,6 +1,6 @@
 import { versionsOf } from "../measure.ts";
 import { differencesOf, type Row, type RowResult } from "../result.ts";
-import { contest, medianOf, perPacket, processOf } from "../wire/contest.ts";
+import { contest, medianOf, noLoss, perPacket, processOf } from "../wire/contest.ts";
 import { agent, tcpdump } from "../wire/receivers.ts";
 import { missingForWire } from "../wire/wire.ts";
 
@@ -24,7 +24,13 @@ async function run(): Promise<RowResult> {
     about: "5 times 200,000 packets of plain TCP of 2,500 connections, 200,000 a second over a veth pair; seed 4",
     against: versionsOf("tcpdump"),
     figures: [perPacket(AGENT, rejoin), perPacket(TCPDUMP, other)],
-    claims: [{ what: "times tcpdump", value: ratio, target: TARGET, process: processOf(AGENT) }],
-    differences: differencesOf([["copies sent", 0, rejoin?.taken]]),
+    claims: [
+      ...noLoss(AGENT, rejoin),
+      { what: "times tcpdump", value: ratio, target: TARGET, process: processOf(AGENT) },
+    ],
+    differences: differencesOf([
+      ["copies sent", 0, rejoin?.taken],
+      ["packets that tcpdump lost", 0, other?.lost],
+    ]),
   };
 }

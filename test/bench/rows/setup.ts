@@ -31,7 +31,7 @@ async function run(): Promise<RowResult> {
           value: median(results.map((result) => setUpMicros(result, WORKLOAD))),
           target: MOST_MICROS,
         },
-        process: fedBy("Handshakes", WORKLOAD, "setUpSessions"),
+        process: fedBy("Handshakes", WORKLOAD, "setUpMeasured"),
       },
     ],
     differences: results.flatMap(({ differences }) => differences),

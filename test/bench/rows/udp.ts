@@ -1,6 +1,6 @@
 import { versionsOf } from "../measure.ts";
-import type { Row, RowResult } from "../result.ts";
-import { contest, medianOf, noLoss, perPacket, processOf } from "../wire/contest.ts";
+import { differencesOf, type Row, type RowResult } from "../result.ts";
+import { accounted, contest, medianOf, missedBy, noLoss, packetsOf, perPacket, processOf } from "../wire/contest.ts";
 import { collector } from "../wire/receivers.ts";
 import { missingForWire } from "../wire/wire.ts";
 
@@ -29,7 +29,7 @@ async function run(): Promise<RowResult> {
       "copies of 92 octets in UDP from 1,000 live sessions over a veth pair: 5 times 300,000 at 300,000 a second by " +
       "recvmmsg, 5 times 50,000 at 50,000 a second by node:dgram; records to nowhere; seed 4",
     against: versionsOf("node"),
-    figures: [perPacket(BY_BATCH, batch), perPacket(ONE_BY_ONE, single)],
+    figures: [perPacket(BY_BATCH, batch), perPacket(ONE_BY_ONE, single), missedBy(ONE_BY_ONE, single)],
     claims: [
       ...noLoss(BY_BATCH, batch),
       {
@@ -37,6 +37,6 @@ async function run(): Promise<RowResult> {
         process: processOf(BY_BATCH),
       },
     ],
-    differences: [],
+    differences: differencesOf([["packets taken or lost", packetsOf(BY_BATCH), accounted(batch)]]),
   };
 }

@@ -45,7 +45,10 @@ export interface WireRun {
 /** All packets that a contestant is sent. */
 export const packetsOf = ({ packets }: LiveContestant): number => WARM_UP + ROUNDS * packets;
 
-/** Measures programs in turn, ROUNDS times each, each on a wire of its own with the same packets. */
+/**
+ * Measures programs in turn, ROUNDS times each, each on a wire of its own; one that is sent fewer packets gets the first of
+ * them.
+ */
 export async function contest(
   row: string,
   kind: FrameKind,
@@ -147,6 +150,15 @@ export const processOf = ({ name, words }: LiveContestant): MeasuredPart => ({ n
 export const perPacket = ({ name }: LiveContestant, run: WireRun | undefined): Figure => ({
   ...{ what: name, unit: "ns per packet" },
   value: medianOf(run, ({ nanos }) => nanos),
+});
+
+/** Packets that a contestant took, or knows that it lost. */
+export const accounted = (run: WireRun | undefined): number => (run?.taken ?? Number.NaN) + (run?.lost ?? Number.NaN);
+
+/** Of all packets that a contestant was sent those that it did not take, for people. */
+export const missedBy = (contestant: LiveContestant, run: WireRun | undefined): Figure => ({
+  ...{ what: `${contestant.name} did not take`, unit: `of ${packetsOf(contestant).toLocaleString("en")} packets` },
+  value: packetsOf(contestant) - (run?.taken ?? Number.NaN),
 });
 
 /** The median over turns of a figure of each. NaN of a contestant that was not measured. */

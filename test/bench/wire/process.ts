@@ -59,7 +59,7 @@ export class MeasuredProcess {
 
   /** Asks it to end and waits until all that it says was read. */
   async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const closed = new Promise((resolve) => this.child.once("close", resolve));
     this.child.kill(signal);
     await closed;

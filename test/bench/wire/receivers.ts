@@ -19,7 +19,7 @@ export function collector(
     start: (wire) => wire.start(process.execPath, [...NODE_FLAGS, ...words]),
     counted: (program) => {
       const { packetsIn, sources } = program.logged(/totals at the end/) as unknown as Totals;
-      return { taken: packetsIn, lost: sources.reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? 0), 0) };
+      return { taken: packetsIn, lost: sources.reduce((sum, { kernelDrops }) => sum + (kernelDrops ?? Number.NaN), 0) };
     },
   };
 }

@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { createInterface, type Interface } from "node:readline";
+import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { Network } from "../../lab/network.ts";
 import { needs, type Requirement } from "../../support/requirements.ts";
@@ -33,7 +32,7 @@ export const missingForWire = (...more: readonly Requirement[]): string | undefi
 /** sender -(veth)- receiver -(veth)- sink: namespaces of its own, and a sender that has its packets in memory. */
 export class Wire {
   private readonly network = new Network("sender", "receiver", "sink");
-  private lines: Interface | null = null;
+  private lines: AsyncIterator<string> | null = null;
   private say: (line: string) => void = () => {};
 
   /** Builds it, and has the sender make so many packets: of 1,000 sessions without an end, or of these. */
@@ -97,12 +96,13 @@ export class Wire {
     const child = network.spawn("sender", "taskset", words);
     child.stderr.pipe(process.stderr);
     this.say = (line) => child.stdin.write(`${line}\n`);
-    this.lines = createInterface({ input: child.stdout });
+    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     await this.line();
   }
 
   private async line(): Promise<string> {
-    const [line] = (await once(this.lines ?? process.stdin, "line")) as [string];
-    return line;
+    const next = await this.lines?.next();
+    if (next === undefined || next.done) throw new Error("the sender has failed");
+    return next.value;
   }
 }
