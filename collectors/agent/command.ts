@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { Command } from "commander";
 import type { Logger } from "pino";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
@@ -169,7 +170,9 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
   const log = createLog("agent", configuration.log.level);
   // Before the log says that it has started: a signal that nobody waits for ends a process without its account.
   const ended = endSignal();
-  const agent = await startAgent(config, log);
+  const agent = await Promise.race([startAgent(config, log), ended]);
+  // It may be waiting for what it replays. Nothing was copied yet: it ends as by the signal itself.
+  if (typeof agent === "string") return process.exit(128 + constants.signals[agent]);
   let admin: AdminAddress | null = null;
   try {
     admin = await settle(agent, config, configuration, log);

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { OperationalError, systemWords } from "../runtime/errors.ts";
@@ -96,13 +96,14 @@ function reasonOf(error: unknown, path: string): string {
 export function openSource(path: string, stdin: Readable): OctetSource {
   if (path === "-") return new StreamSource(stdin);
   try {
-    const descriptor = openSync(path, "r");
+    // To open a pipe that nobody writes to yet would keep signals out, and so would a read of it.
+    const { O_RDONLY, O_NONBLOCK } = constants;
+    const descriptor = openSync(path, statSync(path).isFIFO() ? O_RDONLY | O_NONBLOCK : O_RDONLY);
     const about = fstatSync(descriptor);
     if (about.isDirectory()) {
       closeSync(descriptor);
       throw Object.assign(new Error(), { code: "EISDIR" });
     }
-    // A read of one that waits for its writer would keep signals out.
     if (about.isFIFO()) return new StreamSource(new Socket({ fd: descriptor, readable: true, writable: false }));
     return new FileSource(descriptor, about.isFile() ? about.size : null);
   } catch (error) {

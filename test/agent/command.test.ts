@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { command } from "../../collectors/agent/command.ts";
 import { helpOf } from "../support/help.ts";
 import { pcapFile } from "../support/pcap.ts";
@@ -78,6 +78,20 @@ it("ends with its account when SIGTERM comes as soon as it has started", async (
   receiver.close();
   expect({ status: agent.exitCode, signal: agent.signalCode }).toEqual({ status: 0, signal: null });
   expect(errors).toMatch(/agent .* ended/);
+});
+
+it("ends by SIGTERM while it waits for what it replays: a pipe that nobody writes to", async () => {
+  const path = join(folder, "pipe");
+  execFileSync("mkfifo", [path]);
+  const agent = spawn(process.execPath, [REJOIN, "agent", "-r", path, "-c", `127.0.0.1:${receiver.port}`]);
+  const closed = once(agent, "close");
+  const files = `/proc/${agent.pid}/fd`;
+  const isOpen = () => readdirSync(files).some((file) => readlinkSync(join(files, file)) === path);
+  await vi.waitFor(() => expect(isOpen()).toBe(true), 5_000);
+  agent.kill("SIGTERM");
+  await closed;
+  receiver.close();
+  expect(agent.exitCode ?? agent.signalCode).toBe(143);
 });
 
 it("has a page that fits into 80 columns and says what the exit status means", () => {

@@ -90,6 +90,15 @@ describe("the first signal is the end of what is read", () => {
     expect(out).toMatch(/\n2 sessions of 2 subflows in \d+ packets\n$/);
   });
 
+  it("of a pipe that nobody has written to", async () => {
+    const pipe = join(folder(), "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const { child, ended } = reading(pipe);
+    await waits(child);
+    child.kill("SIGTERM");
+    expect(await ended).toMatchObject({ status: 143, out: "0 sessions of 0 subflows in 0 packets\n" });
+  });
+
   it("also where there is always more", async () => {
     const { child, ended } = reading("--summary", "-", CAPTURE);
     const octets = gunzipSync(readFileSync(CAPTURE));
