@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { isBroker } from "../../schema/configuration/broker-address.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { givenOptions } from "../runtime/given-options.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
@@ -225,7 +226,7 @@ function moment(text: string): number {
 
 function brokerList(text: string): string[] {
   const brokers = text.split(",").map((broker) => broker.trim());
-  const bad = brokers.find((broker) => !/^(\[[0-9a-f:.]+\]|[^\s:[\]]+):\d{1,5}$/i.test(broker));
+  const bad = brokers.find((broker) => !isBroker(broker));
   if (bad !== undefined) throw new InvalidArgumentError(`"${bad}" is not HOST:PORT.`);
   return brokers;
 }

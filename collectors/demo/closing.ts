@@ -69,7 +69,7 @@ export function accountLines({ agents, report }: DemoResult, style: Style): stri
       const lost = ledger?.lost ?? sent;
       const text = `${grouped(lost)} lost`;
       return (
-        `  ${ROUTERS[i]}  ${grouped(seen)} packets read, ${grouped(sent)} copies sent, ` +
+        `  ${ROUTERS[i]}  ${grouped(seen)} packets read, ${grouped(sent)} copies and reports sent, ` +
         `${grouped(ledger?.packets ?? 0)} received, ${lost === 0 ? text : style.bad(text)}`
       );
     }),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isBroker } from "./broker-address.ts";
 import type { ConfigurationFault } from "./values.ts";
 
 const file = z.string().min(1).nullable().default(null);
@@ -28,9 +29,11 @@ const sasl = z.strictObject({
     .describe("oauthbearer: a program and its arguments; what it prints is the token"),
 });
 
+const broker = z.string().refine(isBroker, "write a host and a port: kafka1:9092 or [2001:db8::1]:9092");
+
 /** How the brokers of a cluster are reached, and who this client is to them. */
 export const brokerAccess = {
-  brokers: z.array(z.string().min(1)).min(1).default(["localhost:9092"]).describe("host:port of one or more brokers"),
+  brokers: z.array(broker).min(1).default(["localhost:9092"]).describe("host:port of one or more brokers"),
   tls: tls.nullable().default(null).describe("TLS to the brokers; null: without"),
   sasl: sasl.nullable().default(null).describe("Authentication at the brokers; null: none"),
 };

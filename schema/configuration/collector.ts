@@ -54,6 +54,8 @@ const listen = z.strictObject({
       "Most delivery headers around a packet, the agent's own among them; a packet in more is refused and counted",
     ),
   receiveBufferMib: mebibytes
+    // Twice as many octets are the most that Linux counts.
+    .max(1023)
     .default(16)
     .describe(
       "Mebibytes that the kernel is asked to queue for each socket, which net.core.rmem_max limits without CAP_NET_ADMIN, and each ring",

@@ -2,9 +2,20 @@ import { parseArgs } from "node:util";
 import { Fuzz } from "./fuzz.ts";
 
 // `npm run fuzz -- [--packets N] [--seed N] [--round N]`
-const { values } = parseArgs({
-  options: { packets: { type: "string" }, seed: { type: "string" }, round: { type: "string" } },
-});
+const OPTIONS = { packets: { type: "string" }, seed: { type: "string" }, round: { type: "string" } } as const;
+
+function given() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    if (Object.values(values).every((value) => /^\d{1,10}$/.test(value))) return values;
+  } catch {
+    // An option that there is not, or that lacks its value.
+  }
+  process.stderr.write("fuzz: write [--packets N] [--seed N] [--round N], whole numbers\n");
+  process.exit(2);
+}
+
+const values = given();
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
 const begun = performance.now();
 const fuzz = new Fuzz(seed);

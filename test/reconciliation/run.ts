@@ -19,12 +19,17 @@ const OUTBOX_MIB = 4096;
  * three brokers a quarter as often, and prints what became of the records. Ends with status 1 where one is missing, twice
  * where it must not be, or out of order. `npm run reconcile -- outage [MINUTES]`: an outage of an hour, or so many
  * minutes, at 2,000 records a second, as fast as they are taken; status 1, too, where they are not drained ten times as fast.
- * Status 2 where this machine has no broker.
+ * Status 2 where this machine has no broker, or for other words.
  */
 async function main([what = "200", ...words]: readonly string[]): Promise<number> {
   const missing = await kafkaMissing();
   if (missing !== undefined) {
     process.stderr.write(`reconcile: needs a Kafka broker: ${missing}\n`);
+    return 2;
+  }
+  const numbers = what === "outage" ? words : [what, ...words];
+  if (numbers.length > (what === "outage" ? 1 : 2) || !numbers.every((word) => /^[1-9]\d{0,5}$/.test(word))) {
+    process.stderr.write("reconcile: write KILLS and SEED as numbers, or: outage [MINUTES]\n");
     return 2;
   }
   if (what === "outage") return runOutage(Number(words[0] ?? 60));

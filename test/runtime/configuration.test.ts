@@ -213,7 +213,7 @@ describe("is refused, with file, line and key:", () => {
     [
       "another type",
       "listen:\n  receiveBufferMib: much",
-      'collector.yaml:3: listen.receiveBufferMib: must be a whole number from 1 to 1048576, not "much"',
+      'collector.yaml:3: listen.receiveBufferMib: must be a whole number from 1 to 1023, not "much"',
     ],
     [
       "a number out of range",
