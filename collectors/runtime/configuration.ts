@@ -31,6 +31,8 @@ export interface ConfigurationSources {
   readonly file: string | null;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly options: readonly Override[];
+  /** Somebody else runs the program, with options of which nobody knows here: what only they may give is not asked for. */
+  readonly isPart?: boolean;
 }
 
 /** A configuration that can be used. */
@@ -96,7 +98,8 @@ class Loading<P extends ProgramName> {
     };
     const parsed = schema.safeParse(tree);
     if (parsed.success) {
-      for (const { path, message } of faults(parsed.data)) this.fault(path, message);
+      const together = this.sources.isPart ? [] : faults(parsed.data);
+      for (const { path, message } of together) this.fault(path, message);
     } else {
       for (const issue of parsed.error.issues) {
         if (issue.code === "unrecognized_keys") {

@@ -80,7 +80,9 @@ function whom(url: string | undefined, { config, tokenFile }: Options): { base: 
 }
 
 function adminOf(file: string): { base: string; token: string | null } {
-  const { admin } = loadConfiguration("collector", { file, environment: process.env, options: [] }).values;
+  const { admin } = loadConfiguration("collector", {
+    ...{ file, environment: process.env, options: [], isPart: true },
+  }).values;
   const at = readListenAddress(String(admin.listen));
   if (at === null || at.port === 0) {
     throw new OperationalError("usage", `${file} says no port in admin.listen; name the address instead`);

@@ -28,9 +28,10 @@ beforeAll(async () => {
   port = await freePort();
   writeFileSync(
     config,
-    `anyAgent: true\nsink: {kind: files, files: {directory: ${folder}/records}}\nadmin: {listen: ${port}, token: a-token}\n`,
+    `sink: {kind: files, files: {directory: ${folder}/records}}\nadmin: {listen: ${port}, token: a-token}\n`,
   );
-  collect = new Collect("--config", config);
+  // Who may send stands in no file: `top` does not ask for it.
+  collect = new Collect("--config", config, "--any-agent");
   const copies = await copiesOf([capturePath("join-client/router1.pcap.gz")]);
   await send(copies.slice(0, Math.floor(copies.length * 0.75)), await collect.port());
 });
