@@ -16,17 +16,23 @@ const OPTIONS = {
   page: { type: "boolean", default: false },
   profile: { type: "boolean", default: false },
   against: { type: "string" },
+  help: { type: "boolean", default: false },
 } as const;
 
 /**
  * `npm run bench [-- NAME...]`: measures these rows, or all, prints their tables and keeps the results in
- * bench-data/results.json. `--data` only writes the captures that they read, `--page` also writes docs/performance.md,
- * with a profile of each row that misses a target, `--profile` draws flame graphs instead and says where the time goes,
- * `--against COMMIT` compares with another commit. Returns the exit status: 1 when
- * rejoin counted something wrong or missed a target, 2 when nothing could be measured.
+ * bench-data/results.json. `--help` names the rows, `--data` only writes the captures that they read, `--page` also writes
+ * docs/performance.md, with a profile of each row that misses a target, `--profile` draws flame graphs instead and says
+ * where the time goes, `--against COMMIT` compares with another commit. Returns the exit status: 1 when rejoin counted
+ * something wrong or missed a target, 2 when nothing could be measured.
  */
 async function main(): Promise<number> {
   const { values, positionals: names } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  if (values.help) {
+    const rows = ROWS.map(({ name }) => name).join(" ");
+    process.stdout.write(`npm run bench -- [ROW...] [--data | --page | --profile | --against COMMIT]\nrows: ${rows}\n`);
+    return 0;
+  }
   const unknown = names.find((name) => ROWS.every((row) => row.name !== name));
   if (unknown !== undefined) {
     throw new Error(`there is no ${unknown}; choose from ${ROWS.map(({ name }) => name).join(", ")}`);
