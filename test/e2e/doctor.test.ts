@@ -159,9 +159,9 @@ describe.skipIf(reason)(titled("rejoin doctor in a namespace that is broken on p
   });
 
   it("5: a receive buffer that the kernel does not give", () => {
-    const { about } = doctor(`${COLLECTOR}listen: { receiveBufferMib: 1024 }\n`, "collector", without("net_admin"));
+    const { about } = doctor(`${COLLECTOR}listen: { receiveBufferMib: 1023 }\n`, "collector", without("net_admin"));
     expect(about("receive buffer")).toEqual([
-      expect.stringMatching(/^warn the kernel queues \d+ octets .*: sysctl -w net\.core\.rmem_max=1073741824$/),
+      expect.stringMatching(/^warn the kernel queues \d+ octets .*: sysctl -w net\.core\.rmem_max=1072693248$/),
     ]);
   });
 
