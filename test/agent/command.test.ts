@@ -14,6 +14,8 @@ import { Receiver } from "./receiver.ts";
 /** The command line as it is installed: the build, not the sources. */
 const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
 
+const STARTED = /agent .* started/;
+
 let folder: string;
 let receiver: Receiver;
 
@@ -71,8 +73,10 @@ it("ends with its account when SIGTERM comes as soon as it has started", async (
   const agent = spawn(process.execPath, [REJOIN, "agent", "-r", path, "-c", `127.0.0.1:${receiver.port}`]);
   let errors = "";
   agent.stderr.setEncoding("utf8").on("data", (text) => {
+    const hadStarted = STARTED.test(errors);
     errors += text;
-    if (/agent .* started/.test(errors)) agent.kill("SIGTERM");
+    // Once: a second signal ends it at once.
+    if (!hadStarted && STARTED.test(errors)) agent.kill("SIGTERM");
   });
   await once(agent, "close");
   receiver.close();
