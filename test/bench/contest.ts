@@ -4,9 +4,11 @@ import type { Row, RowResult } from "./result.ts";
 /** Programs that read a capture in turn, and what is told of their runs. */
 export interface Contest {
   readonly contestants: readonly Contestant[];
-  /** `runsOf` a contestant, by its name; none of a program that is missing. */
-  readonly tell: (runsOf: (name: string) => readonly Run[]) => RowResult;
+  readonly tell: (runsOf: RunsOf) => RowResult;
 }
+
+/** The runs of a contestant, or of another row's of the same name; none of a program that is missing. */
+export type RunsOf = (contestant: Contestant) => readonly Run[];
 
 /**
  * A row that is a contest. Rows of the same capture are measured together: a program that several of them need runs once a
@@ -59,5 +61,5 @@ async function measureTogether(rows: readonly ContestRow[]): Promise<RowResult[]
   const all = new Map(contests.flatMap(({ contestants }) => contestants.map((one) => [one.name, one])));
   const runs = alternate(rows.map(({ name }) => name).join(", "), [...all.values()]);
   const byName = new Map([...all.keys()].map((name, i) => [name, runs[i] ?? []]));
-  return contests.map(({ tell }) => tell((name) => byName.get(name) ?? []));
+  return contests.map(({ tell }) => tell(({ name }) => byName.get(name) ?? []));
 }

@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import type { Capture } from "./captures.ts";
-import { type Contest, contestRow } from "./contest.ts";
+import { type Contest, contestRow, type RunsOf } from "./contest.ts";
 import { rejoinSummary, summaryOf, tcpdumpOf, totalsOf } from "./contestants.ts";
 import { provide } from "./files.ts";
 import { isInstalled, measure, median, ROUNDS, type Run, versionsOf } from "./measure.ts";
@@ -39,10 +39,10 @@ async function readingContest<T extends { readonly packets: number }>(
   const { path, truth } = await provide(capture);
   const rejoin = rejoinSummary(path);
   const contestants = [rejoin, tcpdumpOf(path)];
-  const tell = (runsOf: (name: string) => readonly Run[]): ReadingResult => {
-    const readings = contestants.flatMap(({ name }) => {
-      const runs = runsOf(name);
-      return runs.length === 0 ? [] : [readingOf(name, truth.packets, runs)];
+  const tell = (runsOf: RunsOf): ReadingResult => {
+    const readings = contestants.flatMap((contestant) => {
+      const runs = runsOf(contestant);
+      return runs.length === 0 ? [] : [readingOf(contestant.name, truth.packets, runs)];
     });
     readings.push(...tsharkReading(path));
     const { name, about } = capture;
@@ -58,7 +58,7 @@ async function readingContest<T extends { readonly packets: number }>(
           process: summaryOf(path),
         },
       ],
-      differences: capture.differences(totalsOf(runsOf(rejoin.name)[0]), truth),
+      differences: capture.differences(totalsOf(runsOf(rejoin)[0]), truth),
     };
   };
   return { contestants, tell };

@@ -2,7 +2,7 @@ import { CHECKSUM, PAYLOAD } from "../captures.ts";
 import { type Contest, contestRow } from "../contest.ts";
 import { rejoinSummary, summaryOf, tcpdumpOf, totalsOf } from "../contestants.ts";
 import { provide } from "../files.ts";
-import { type Contestant, medianCpu, versionsOf } from "../measure.ts";
+import { medianCpu, versionsOf } from "../measure.ts";
 
 /** What verifying may add, in what tcpdump takes. */
 const TARGET = 0.3;
@@ -18,8 +18,11 @@ async function open(): Promise<Contest> {
   return {
     contestants: [without, tcpdump, verifying],
     tell: (runsOf) => {
-      const cpuOf = ({ name }: Contestant): number => medianCpu(runsOf(name));
-      const [took, base, other] = [cpuOf(verifying), cpuOf(without), cpuOf(tcpdump)];
+      const [took, base, other] = [
+        medianCpu(runsOf(verifying)),
+        medianCpu(runsOf(without)),
+        medianCpu(runsOf(tcpdump)),
+      ];
       return {
         row: "checksum",
         about: CHECKSUM.about,
@@ -32,7 +35,7 @@ async function open(): Promise<Contest> {
         claims: [
           { what: "times tcpdump added", value: (took - base) / other, target: TARGET, process: summaryOf(path) },
         ],
-        differences: CHECKSUM.differences(totalsOf(runsOf(verifying.name)[0]), truth),
+        differences: CHECKSUM.differences(totalsOf(runsOf(verifying)[0]), truth),
       };
     },
   };

@@ -32,10 +32,13 @@ async function open(): Promise<Contest> {
   return {
     contestants: [inOrder, rejoin, openssl],
     tell: (runsOf) => {
-      const cpuOf = ({ name }: Contestant): number => medianCpu(runsOf(name));
-      const [took, without, hashing] = [cpuOf(rejoin), cpuOf(inOrder), cpuOf(openssl)];
-      const right = runsOf(openssl.name)[0]?.output.match(/^[0-9a-f]{64}/gm) ?? streams.digests();
-      const told = digestsOf(runsOf(rejoin.name)[0]?.output ?? "");
+      const [took, without, hashing] = [
+        medianCpu(runsOf(rejoin)),
+        medianCpu(runsOf(inOrder)),
+        medianCpu(runsOf(openssl)),
+      ];
+      const right = runsOf(openssl)[0]?.output.match(/^[0-9a-f]{64}/gm) ?? streams.digests();
+      const told = digestsOf(runsOf(rejoin)[0]?.output ?? "");
       return {
         row: "digest",
         about: `${PAYLOAD.about}, seed ${PAYLOAD_WORKLOAD.seed}: SHA-256 of both streams in records; openssl hashes the same octets`,

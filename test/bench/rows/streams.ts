@@ -17,8 +17,8 @@ async function open(): Promise<Contest> {
   return {
     contestants: [tcpdump, rejoin],
     tell: (runsOf) => {
-      const [took, other] = [medianCpu(runsOf(rejoin.name)), medianCpu(runsOf(tcpdump.name))];
-      const found = JSON.parse(runsOf(rejoin.name)[0]?.output ?? "") as PutTogether;
+      const [took, other] = [medianCpu(runsOf(rejoin)), medianCpu(runsOf(tcpdump))];
+      const found = JSON.parse(runsOf(rejoin)[0]?.output ?? "") as PutTogether;
       return {
         row: "streams",
         about: `${PAYLOAD.about}, seed ${PAYLOAD_WORKLOAD.seed}: both streams in order, in chunks of 32 KiB, to a sink that drops them`,
