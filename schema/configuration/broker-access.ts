@@ -29,7 +29,7 @@ const sasl = z.strictObject({
     .describe("oauthbearer: a program and its arguments; what it prints is the token"),
 });
 
-const broker = z.string().refine(isBroker, "write a host and a port: kafka1:9092 or [2001:db8::1]:9092");
+const broker = z.string().min(1).refine(isBroker, "write a host and a port: kafka1:9092 or [2001:db8::1]:9092");
 
 /** How the brokers of a cluster are reached, and who this client is to them. */
 export const brokerAccess = {
