@@ -39,6 +39,16 @@ const PATHS = {
 /** Options that say where it listens, and their keys. */
 const LISTEN = { "--listen-udp": "udp", "--listen-gre": "gre", "--listen-ring": "ring" };
 
+/** Options of one sink alone. */
+const OF_SINK = {
+  "--brokers": "kafka",
+  "--compression": "kafka",
+  "--dir": "files",
+  "--rotate-mib": "files",
+  "--rotate-minutes": "files",
+  "--keep": "files",
+};
+
 /** Adds the options of `rejoin collect` that stand for keys of its configuration. */
 export function addOptions(command: Command): Command {
   const { records, sink, listen, outbox, shutdown } = collectorConfiguration.parse({});
@@ -115,11 +125,28 @@ export function configurationOf(command: Command): Configuration<"collector"> {
   }
   const { config = null } = command.opts<{ config?: string }>();
   const configuration = loadConfiguration("collector", { file: config, environment: process.env, options: given });
-  if (says("--outbox") && !isOnDisk(configuration.values)) {
+  const { kind } = configuration.values.sink;
+  for (const [option, sink] of Object.entries(OF_SINK)) {
+    if (says(option) && sink !== kind) {
+      throw new OperationalError(
+        "OPTIONS",
+        `${option} has no effect: records go to sink ${kind}; leave it out, or add --sink ${sink}`,
+      );
+    }
+  }
+  const onDisk = isOnDisk(configuration.values);
+  if (says("--outbox") && !onDisk) {
     throw new OperationalError(
       "OPTIONS",
-      `--outbox has no effect: records for sink ${configuration.values.sink.kind} wait in memory; leave it out, or set ` +
+      `--outbox has no effect: records for sink ${kind} wait in memory; leave it out, or set ` +
         "outbox.kind to disk (REJOIN_COLLECTOR__OUTBOX__KIND=disk)",
+    );
+  }
+  if (says("--outbox-records") && onDisk) {
+    throw new OperationalError(
+      "OPTIONS",
+      "--outbox-records has no effect: records wait on the disk; leave it out, or set outbox.kind to memory " +
+        "(REJOIN_COLLECTOR__OUTBOX__KIND=memory)",
     );
   }
   return configuration;

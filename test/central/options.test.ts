@@ -69,12 +69,12 @@ describe("options as configuration", () => {
     expect(parsed("--any-agent")).toEqual({ ...defaults, anyAgent: true });
   });
 
-  test("each of them", () => {
+  test("each of them, to Kafka", () => {
     const lines = [
       "--listen-udp 127.0.0.1:1 --listen-udp 2 --listen-gre :: --agent name=a,key=0x10 --agent name=b,address=192.0.2.1",
-      "--sink kafka --brokers a:1,b:2 --compression none --dir d --rotate-mib 1 --rotate-minutes 2 --keep 3",
+      "--sink kafka --brokers a:1,b:2 --compression none",
       "--format json --revisions ended --partial --digest --streams --agents-interval 0 --name n",
-      "--receive-buffer-mib 4 --outbox o --outbox-records 5 --drain-seconds 6",
+      "--receive-buffer-mib 4 --outbox o --drain-seconds 6",
     ];
     expect(parsed(...lines.join(" ").split(" "))).toEqual({
       ...defaults,
@@ -96,13 +96,22 @@ describe("options as configuration", () => {
         agentsIntervalSeconds: 0,
       },
       sink: {
+        ...defaults.sink,
         kind: "kafka",
         kafka: { ...defaults.sink.kafka, brokers: ["a:1", "b:2"], compression: "none" },
-        files: { directory: "d", rotateMib: 1, rotateMinutes: 2, keep: 3 },
-        tcp: defaults.sink.tcp,
       },
-      outbox: { ...defaults.outbox, directory: "o", maxRecords: 5 },
+      outbox: { ...defaults.outbox, directory: "o" },
       shutdown: { drainSeconds: 6 },
+    });
+  });
+
+  test("those of files", () => {
+    const line = "--any-agent --dir d --rotate-mib 1 --rotate-minutes 2 --keep 3 --outbox-records 5";
+    expect(parsed(...line.split(" "))).toEqual({
+      ...defaults,
+      anyAgent: true,
+      sink: { ...defaults.sink, files: { directory: "d", rotateMib: 1, rotateMinutes: 2, keep: 3 } },
+      outbox: { ...defaults.outbox, maxRecords: 5 },
     });
   });
 
@@ -188,6 +197,13 @@ describe("options as configuration", () => {
     ],
     ["--any-agent --format msgpack", /^--format: records.format: sink files writes JSON lines; leave msgpack out$/],
     ["--any-agent --outbox o", /^--outbox has no effect: records for sink files wait in memory; leave it out, or /],
+    ["--any-agent --sink kafka --outbox-records 5", /^--outbox-records has no effect: records wait on the disk; /],
+    ["--any-agent --brokers a:1", /^--brokers has no effect: records go to sink files; leave it out, or add --sink kafka$/],
+    ["--any-agent --compression gzip", /^--compression has no effect/],
+    ["--any-agent --sink kafka --dir d", /^--dir has no effect: records go to sink kafka; .* --sink files$/],
+    ["--any-agent --sink stdout --rotate-mib 1", /^--rotate-mib has no effect/],
+    ["--any-agent --sink stdout --rotate-minutes 1", /^--rotate-minutes has no effect/],
+    ["--any-agent --sink tcp --keep 1", /^--keep has no effect/],
     ["--any-agent --listen-udp x", /^--listen-udp: listen.udp\[0\]: write a port, or address and port: /],
     [
       "--any-agent --drain-seconds 100000",
