@@ -19,6 +19,8 @@ export interface Captures {
   readonly inputs: readonly NamedInput[];
   /** Files of which nothing can be read: one line each. */
   readonly unreadable: readonly string[];
+  /** Paths of a file that is read by another path, or by the same: one line each. */
+  readonly again: readonly string[];
 }
 
 /** A file and the name that stands for it in records. */
@@ -37,7 +39,7 @@ export async function openCaptures(
   stdin: Readable,
   interruption = new Interruption(null),
 ): Promise<Captures> {
-  const files = distinct(paths);
+  const { files, again } = distinct(paths);
   if (files.length > MAX_FILES) {
     throw new OperationalError(
       "too-many-files",
@@ -74,10 +76,10 @@ export async function openCaptures(
   }
   if (interruption.signal !== null) {
     for (const { input } of inputs) input.close();
-    return { inputs: [], unreadable };
+    return { inputs: [], unreadable, again };
   }
   inputs.sort((a, b) => compare(a.input.nextMicros, b.input.nextMicros) || compare(a.name, b.name));
-  return { inputs, unreadable };
+  return { inputs, unreadable, again };
 }
 
 /**
@@ -203,15 +205,17 @@ function compare<T extends number | string>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The paths without those that name the same file again. */
-function distinct(paths: readonly string[]): string[] {
-  const seen = new Set<string>();
-  return paths.filter((path) => {
+/** The paths without those that name the same file again, and a line for each of these. */
+function distinct(paths: readonly string[]): { files: readonly string[]; again: readonly string[] } {
+  const firsts = new Map<string, string>();
+  const again: string[] = [];
+  for (const path of paths) {
     const real = realPath(path);
-    if (seen.has(real)) return false;
-    seen.add(real);
-    return true;
-  });
+    const first = firsts.get(real);
+    if (first === undefined) firsts.set(real, path);
+    else again.push(`${path}: ${first === path ? "is named twice" : `is the same file as ${first}`}, and read once`);
+  }
+  return { files: [...firsts.values()], again };
 }
 
 function realPath(path: string): string {

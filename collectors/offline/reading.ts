@@ -56,6 +56,7 @@ export async function read(
       for (const line of captures.unreadable) say(line);
       return 2;
     }
+    for (const line of captures.again) say(line);
     const files = options.streams === undefined ? null : new StreamFiles(options.streams);
     const faults: unknown[] = [];
     const fault = (error: unknown) => {

@@ -25,7 +25,7 @@ interface Seen {
 
 /** All packets of the files in the order they are handed over, and what was said about the files. */
 async function readAll(paths: readonly string[], stdin?: Uint8Array) {
-  const { inputs, unreadable } = await openCaptures(paths, streams(stdin).stdin);
+  const { inputs, unreadable, again } = await openCaptures(paths, streams(stdin).stdin);
   for (const [i, { input }] of inputs.entries()) input.number(i);
   const seen: Seen[] = [];
   const lengths: number[] = [];
@@ -44,7 +44,7 @@ async function readAll(paths: readonly string[], stdin?: Uint8Array) {
     () => Promise.resolve(true),
   );
   for (const { input } of inputs) input.close();
-  return { seen, lengths, unreadable, damages: inputs.flatMap(({ input }) => input.damage ?? []) };
+  return { seen, lengths, unreadable, again, damages: inputs.flatMap(({ input }) => input.damage ?? []) };
 }
 
 describe("several files", () => {
@@ -128,7 +128,12 @@ describe("several files", () => {
     const dir = folder();
     const path = put(dir, "a.pcap", pcapAt([1, 2]));
     symlinkSync(path, join(dir, "b.pcap"));
-    expect((await readAll([path, path, join(dir, "b.pcap")])).seen.length).toBe(2);
+    const { seen, again } = await readAll([path, path, join(dir, "b.pcap")]);
+    expect(seen.length).toBe(2);
+    expect(again).toEqual([
+      `${path}: is named twice, and read once`,
+      `${join(dir, "b.pcap")}: is the same file as ${path}, and read once`,
+    ]);
   });
 
   it("are bounded in number", async () => {

@@ -33,6 +33,12 @@ function sha256(path: string): string {
 }
 
 describe("reading two routers' files", () => {
+  it("says which file it reads once for all its names", async () => {
+    const twice = await reading([...ROUTERS, ...ROUTERS.slice(1)], { json: true });
+    expect(twice.err).toBe(`rejoin: ${ROUTERS[1]}: is named twice, and read once\n`);
+    expect([twice.status, twice.lines]).toEqual([0, (await reading(ROUTERS, { json: true })).lines]);
+  });
+
   it("gives one session per line, and nothing else", async () => {
     const { status, lines, records, err } = await reading(ROUTERS, { json: true, digest: true });
     expect([status, err, lines.length, records.length]).toEqual([0, "", 1, 1]);
