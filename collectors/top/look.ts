@@ -122,6 +122,7 @@ const isSessionsPage = (page: unknown): page is SessionsPage => shownSessions.sa
 function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.name === "TimeoutError") return `no whole answer in ${PATIENCE_MS / 1000} s`;
-  const reason = cause.cause;
-  return reason instanceof Error && "code" in reason ? String(reason.code) : cause.message;
+  // What fetch throws says only that it failed; why is in its cause, with a code where the system said so.
+  const reason = cause.cause instanceof Error ? cause.cause : cause;
+  return "code" in reason ? String(reason.code) : reason.message;
 }

@@ -105,3 +105,7 @@ it("waits for all answers together no longer than five seconds", async () => {
   });
   await expect(lookAt(await listening(), null)).rejects.toThrow(/\(no whole answer in 5 s\)/);
 }, 15_000);
+
+it("says why a port that fetch does not ask gives no answer", async () => {
+  await expect(lookAt("http://127.0.0.1:1", null)).rejects.toThrow("no collector answers at http://127.0.0.1:1 (bad port)");
+});
