@@ -27,7 +27,9 @@ export function valueFault(schema: SchemaNode, issue: Issue, value: unknown, sec
   if (node === null || !/^(Invalid|Too) /.test(issue.message)) return issue.message;
   if (value === undefined) return `is missing; it must be ${expected(node)}`;
   if (value === "") return `is empty; it must be ${expected(node)}`;
-  const shown = secret ? "" : `, not ${clipped(JSON.stringify(value))}`;
+  // JSON has no word for infinity or for what is no number.
+  const word = typeof value === "number" ? String(value) : JSON.stringify(value);
+  const shown = secret ? "" : `, not ${clipped(word)}`;
   const meant = typeof value === "string" && !secret ? nearest(value, texts(node)) : null;
   return `must be ${expected(node)}${shown}${meant === null ? "" : `; did you mean ${meant}?`}`;
 }

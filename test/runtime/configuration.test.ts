@@ -221,6 +221,11 @@ describe("is refused, with file, line and key:", () => {
       "collector.yaml:3: shutdown.drainSeconds: must be a whole number from 1 to 86400, not 0",
     ],
     [
+      "a number without end",
+      "outbox:\n  diskMib: 1e400",
+      "collector.yaml:3: outbox.diskMib: must be a whole number from 1 to 1048576, not Infinity",
+    ],
+    [
       "an unknown word",
       "sink:\n  kind: kafak",
       'collector.yaml:3: sink.kind: must be one of kafka, files, stdout, tcp, not "kafak"; did you mean kafka?',
