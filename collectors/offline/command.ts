@@ -46,7 +46,7 @@ export function command(): Command {
     .option("--summary", "count only: packets by fate, sessions, subflows, octets, verdicts")
     .option(
       "--streams <dir>",
-      "write what each side sent to DIR/<session id>.initiator and .responder, over files of that name; holes are zeros",
+      "write what each side sent to DIR/<session id>.initiator and .responder, over files of that name; holes are zeros; DIR is made, in a folder that exists",
     )
     .option("--digest", "with --json: add the SHA-256 of both streams to each record, up to the stream's first hole")
     .option("--partial", "also sessions of which no handshake was seen, and joins without their session")

@@ -198,7 +198,10 @@ describe("options as configuration", () => {
     ["--any-agent --format msgpack", /^--format: records.format: sink files writes JSON lines; leave msgpack out$/],
     ["--any-agent --outbox o", /^--outbox has no effect: records for sink files wait in memory; leave it out, or /],
     ["--any-agent --sink kafka --outbox-records 5", /^--outbox-records has no effect: records wait on the disk; /],
-    ["--any-agent --brokers a:1", /^--brokers has no effect: records go to sink files; leave it out, or add --sink kafka$/],
+    [
+      "--any-agent --brokers a:1",
+      /^--brokers has no effect: records go to sink files; leave it out, or add --sink kafka$/,
+    ],
     ["--any-agent --compression gzip", /^--compression has no effect/],
     ["--any-agent --sink kafka --dir d", /^--dir has no effect: records go to sink kafka; .* --sink files$/],
     ["--any-agent --sink stdout --rotate-mib 1", /^--rotate-mib has no effect/],

@@ -107,5 +107,7 @@ it("waits for all answers together no longer than five seconds", async () => {
 }, 15_000);
 
 it("says why a port that fetch does not ask gives no answer", async () => {
-  await expect(lookAt("http://127.0.0.1:1", null)).rejects.toThrow("no collector answers at http://127.0.0.1:1 (bad port)");
+  await expect(lookAt("http://127.0.0.1:1", null)).rejects.toThrow(
+    "no collector answers at http://127.0.0.1:1 (bad port)",
+  );
 });
