@@ -30,6 +30,8 @@ export interface AgentConfig extends AgentPolicy, TunnelOptions {
         readonly by: "auto" | "ring" | "tcpdump";
         /** Whether the kernel keeps back what cannot belong to a selected flow; a packet ring only. */
         readonly filtered: boolean;
+        /** Who the agent becomes once all is open; null for who it is. */
+        readonly user: string | null;
       }
     | ({ readonly kind: "mirror" } & MirrorSettings)
     | ({

@@ -66,7 +66,7 @@ function presentInterfaces(): readonly string[] {
   }
 }
 
-function inputOf({ capture, exclude, mirror, replay }: AgentConfiguration): AgentConfig["input"] {
+function inputOf({ capture, exclude, mirror, replay, user }: AgentConfiguration): AgentConfig["input"] {
   if (replay.files.length > 0) {
     const speed = replay.speed === "max" ? Number.POSITIVE_INFINITY : replay.speed;
     return { kind: "replay", files: replay.files, speed, begin: null };
@@ -84,5 +84,6 @@ function inputOf({ capture, exclude, mirror, replay }: AgentConfiguration): Agen
     promiscuous: capture.promiscuous,
     by: capture.method,
     filtered: capture.kernelFilter,
+    user,
   };
 }

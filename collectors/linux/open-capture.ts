@@ -9,6 +9,8 @@ export interface CaptureOptions {
   readonly points: readonly CapturePoint[];
   readonly direction: Direction;
   readonly promiscuous: boolean;
+  /** Who this process will be once all is open; null for who it is. */
+  readonly user: string | null;
   /** `ring`, `tcpdump`, or whichever is to be had, in this order. */
   readonly by: "auto" | "ring" | "tcpdump";
   /** What the kernel lets pass; null for all. tcpdump's pipe has none. */

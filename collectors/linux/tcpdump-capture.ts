@@ -21,6 +21,11 @@ export interface TcpdumpCaptureOptions {
   readonly points: readonly CapturePoint[];
   readonly direction: Direction;
   readonly promiscuous: boolean;
+  /**
+   * Whom each tcpdump becomes once it captures; null leaves that to tcpdump. It must be who this process becomes: another's
+   * process can be sent no signal.
+   */
+  readonly user: string | null;
 }
 
 /** Captures on interfaces through one `tcpdump -w -` each, where no packet ring is to be had. */
@@ -78,12 +83,15 @@ class Pipe {
     const words = ["-i", point.name, "-n", "-U", "-s", "0", "-B", String(BUFFER_KIB), "-w", "-"];
     if (options.direction === "in") words.push("-Q", "in");
     if (!options.promiscuous) words.push("-p");
+    if (options.user !== null) words.push("-Z", options.user);
+
     // A process group of its own, or a Ctrl-C at the terminal would end tcpdump before what it holds was asked for.
     this.child = spawn("tcpdump", words, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.ended = new Promise((resolve) => {
       this.child.on("error", (error) => {
         this.said += `${error.message}\n`;
-        resolve();
+        // Another is that of a signal that could not be sent.
+        if (this.child.pid === undefined) resolve();
       });
       this.child.on("close", () => resolve());
     });

@@ -243,12 +243,13 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
     expect(agent.logged(/ended/)).toMatchObject({ selected: 305, sent: 305 + 3 });
   });
 
-  it("captures through tcpdump as well", async () => {
+  it.each([null, "nobody"])("captures through tcpdump as well, and asks it what it lost, as user %s", async (user) => {
     const [file, socket] = [join(folder, "tcpdump.yaml"), join(folder, "agent.sock")];
-    writeFileSync(file, JSON.stringify({ status: { socket } }));
+    writeFileSync(file, JSON.stringify({ user, status: { socket }, log: { reportSeconds: 1 } }));
     const words = ["--config", file, "-i", "in0", "-c", "10.9.0.2", "--capture", "tcpdump"];
     const agent = new Program(network, "edge", "agent", ...words);
     await agent.says(/started/);
+    await agent.says(/so far/);
     inject("tap", "tap0", TRAFFIC);
     // A tcpdump that is ended does not read what its kernel has for it.
     const selected = async () => JSON.parse(await askStatus(socket)).counters.selected;

@@ -69,7 +69,7 @@ describe.each([
   { by: "tcpdump", reason: needs("root", "tcpdump") },
 ] as const)("capturing by $by", ({ by, reason }) => {
   const open = (): Promise<Capture> =>
-    openCapture({ points, direction: "both", promiscuous: false, filter: null, by, warn: () => undefined });
+    openCapture({ points, direction: "both", promiscuous: false, user: null, filter: null, by, warn: () => undefined });
 
   it.skipIf(reason)(
     titled("shows every packet of the loopback device once, in order, with its time", reason),
@@ -107,6 +107,7 @@ describe.each([
       points: [{ name: "nosuchdev", source: 0 }],
       direction: "both",
       promiscuous: false,
+      user: null,
       filter: null,
       by,
       warn: () => undefined,
