@@ -145,8 +145,9 @@ export class ExactlyOnceSink implements Sink {
       transactionalId: `rejoin-${this.outboxId}`,
       transactionTimeout: TRANSACTION_MS,
     });
-    await producer.connect();
+    // Whoever calls releases it where it does not connect; it may have connections by then.
     this.producer = producer;
+    await producer.connect();
     this.transaction = await producer.transaction();
   }
 

@@ -40,9 +40,9 @@ export class Lane {
     this.context = context;
   }
 
-  /** Connects the first producer. Rejects with the error of kafkajs. */
+  /** Connects the first producer, where it has none yet. Rejects with the error of kafkajs. */
   async open(): Promise<void> {
-    this.producer = await this.connectProducer();
+    this.producer ??= await this.connectProducer();
   }
 
   /**
@@ -138,7 +138,13 @@ export class Lane {
 
   private async connectProducer(): Promise<Producer> {
     const producer = this.context.kafka.producer(PRODUCER);
-    await producer.connect();
-    return producer;
+    try {
+      await producer.connect();
+      return producer;
+    } catch (error) {
+      // It has connections by the time it is refused a number, and keeps them.
+      await limited(producer.disconnect());
+      throw error;
+    }
   }
 }
