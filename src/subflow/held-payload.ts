@@ -6,6 +6,8 @@ const MAX_PIECES = 4096;
 const MAX_OCTETS = 8 * 1024 * 1024;
 /** Octets held of one direction: more than one mapping can lack (RFC 8684 §3.3.1: 16 bits of length). */
 const MAX_OCTETS_OF_DIRECTION = 128 * 1024;
+/** Each new mapping looks at all of its direction's: nobody makes that dear with small ones. */
+const MAX_PIECES_OF_DIRECTION = 256;
 /** A mapping that comes later than this after its octets comes no more. */
 const MAX_MICROS = 10_000_000;
 
@@ -49,15 +51,18 @@ export class HeldPayload {
       this.ofDirection.set(direction, own);
     }
     own.add(piece);
-    while (direction.heldOctets > MAX_OCTETS_OF_DIRECTION) this.dropOldest(own);
+    while (direction.heldOctets > MAX_OCTETS_OF_DIRECTION || own.size > MAX_PIECES_OF_DIRECTION) this.dropOldest(own);
     while (this.pieces.size > MAX_PIECES || this.octets > MAX_OCTETS) this.dropOldest(this.pieces);
   }
 
   /** Takes the pieces of a direction out that have octets of [start, end), in the order they came. */
   takeOf(direction: WatchedDirection, start: number, end: number): HeldPiece[] {
-    const own = [...(this.ofDirection.get(direction) ?? [])].filter((piece) => piece.start < end && piece.end > start);
-    for (const piece of own) this.forget(piece);
-    return own;
+    const taken: HeldPiece[] = [];
+    for (const piece of this.ofDirection.get(direction) ?? []) {
+      if (piece.start < end && piece.end > start) taken.push(piece);
+    }
+    for (const piece of taken) this.forget(piece);
+    return taken;
   }
 
   /** Gives up what waited too long; either way, so that a time far ahead that one packet states keeps no room. */

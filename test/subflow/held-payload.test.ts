@@ -54,6 +54,15 @@ describe("payload that no mapping covers yet", () => {
     expect(costs[1]).toBe(costs[0]);
   });
 
+  it("costs a mapping no more than 256 pieces of its direction do, however small they are", () => {
+    const { held, gone, hold, looksDuring } = holder();
+    const own = new WatchedDirection(1);
+    for (let n = 0; n < 4000; n++) hold(own, n, 1);
+    expect(gone.length).toBe(4000 - 256);
+    expect([gone[0], gone.at(-1), own.heldOctets]).toEqual([0, 3743, 256]);
+    expect(looksDuring(() => void held.takeOf(own, 10_000, 10_001))).toBe(256);
+  });
+
   it("of which there is too much goes, the oldest first: of a direction, and of all", () => {
     const { gone, hold } = holder();
     const one = new WatchedDirection(1);
