@@ -35,9 +35,13 @@ export class Datagram {
   readonly sinceMicros: number;
   /** Given up because fragments overlapped: what still comes of it is refused, too. */
   isRefused = false;
+  /** It was put together. */
+  isDone = false;
+  /** What may be the next packet with this identification: a piece came in the place of another. */
+  rival: Datagram | null = null;
   /** Memory that it takes, about. */
   octets = 0;
-  private readonly family: number;
+  readonly family: number;
   private pieces: Piece[] = [];
   /** The first fragment's IP header, without what IPv6 puts between it and the fragment header. */
   private header: Uint8Array | null = null;
@@ -85,6 +89,7 @@ export class Datagram {
   /** Forgets what it holds, and that it could be completed. */
   refuse(): void {
     this.isRefused = true;
+    this.rival = null;
     this.pieces = [];
     this.octets = 0;
   }

@@ -6,6 +6,7 @@ import type { Cursor } from "../wire/cursor.ts";
 import { FragmentFields, readFragment } from "../wire/fragment.ts";
 import { ipv4AddressAt } from "../wire/ipv4.ts";
 import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "../wire/ipv6.ts";
+import { isTransportSound } from "../wire/transport-checksum.ts";
 import { type Added, Datagram, isMalformed, type Piece } from "./datagram.ts";
 
 /** Packets whose fragments are held, and memory of all of them; the oldest gives way. */
@@ -34,10 +35,10 @@ export interface WholePacket {
 
 /** Holds IP fragments until their packet is whole. */
 export class Fragments {
-  /** Packets that were never whole: some fragment did not come in time, or they gave way to others. */
+  /** Packets that were never whole: some fragment did not come in time, was another packet's, or they gave way to others. */
   shed = 0;
   private whole: WholePacket | null = null;
-  /** Oldest first; those that are complete stay, so that what comes again of them begins nothing. */
+  /** Oldest first; those that are done stay, so that what comes again of them begins nothing. */
   private readonly datagrams = new Map<string, Datagram>();
   private readonly clock = new PacketClock();
   private readonly fields = new FragmentFields();
@@ -87,18 +88,18 @@ export class Fragments {
       case "malformed":
         return MALFORMED;
       case "overlaps":
-        this.octets -= datagram.octets;
+        this.octets -= octetsOf(datagram);
         datagram.refuse();
         return OVERLAP;
       case "other":
-        this.forget(key, datagram);
-        this.add(this.begin(key, family, nowMicros), piece, header, protocol);
-        break;
-      case "complete":
-        this.whole = { ...datagram.whole(), agent, depth };
+        if (datagram.isDone) {
+          this.forget(key, datagram);
+          this.add(this.begin(key, family, nowMicros), piece, header, protocol);
+        }
         break;
       default:
     }
+    this.deliver(key, datagram, agent, depth);
     while (this.octets > MAX_OCTETS) this.giveUpOldest();
     return FRAGMENT;
   }
@@ -113,11 +114,41 @@ export class Fragments {
     while (this.datagrams.size > 0) this.giveUpOldest();
   }
 
+  /** Adds a piece to a packet, and to its rival: to begin one, where it came in the place of another piece. */
   private add(datagram: Datagram, piece: Piece, header: Uint8Array, protocol: number): Added {
-    const before = datagram.octets;
+    const before = octetsOf(datagram);
     const added = datagram.add(piece, header, protocol);
-    this.octets += datagram.octets - before;
+    if (added === "other" && !datagram.isDone) datagram.rival ??= new Datagram(datagram.family, datagram.sinceMicros);
+    if (datagram.rival?.add(piece, header, protocol) === "other") {
+      datagram.rival = new Datagram(datagram.family, datagram.sinceMicros);
+      datagram.rival.add(piece, header, protocol);
+    }
+    this.octets += octetsOf(datagram) - before;
     return added;
+  }
+
+  /**
+   * Hands a packet on whose pieces are all there, once, where its checksum does not say that they are two packets' (RFC 4963).
+   * Of two that could be, the one that came first, as a receiver keeps it; that with the newer pieces where none has a
+   * checksum.
+   */
+  private deliver(key: string, datagram: Datagram, agent: number, depth: number): void {
+    if (datagram.isDone) return;
+    const { rival } = datagram;
+    for (const one of rival === null ? [datagram] : [datagram, rival]) {
+      if (!one.isComplete) continue;
+      const whole = one.whole();
+      const isSound = isTransportSound(whole.octets, whole.wire) ?? one === (rival ?? datagram);
+      if (!isSound) continue;
+      this.whole = { ...whole, agent, depth };
+      // The one before lacked something; a rival that does was perhaps a packet's.
+      if (one === rival || rival?.isComplete === false) this.shed++;
+      this.octets += one.octets - octetsOf(datagram);
+      one.isDone = true;
+      one.rival = null;
+      this.datagrams.set(key, one);
+      return;
+    }
   }
 
   private begin(key: string, family: number, nowMicros: number): Datagram {
@@ -141,8 +172,8 @@ export class Fragments {
 
   private forget(key: string, datagram: Datagram): void {
     // One that was refused is told by its fragments' fates.
-    if (!datagram.isRefused && !datagram.isComplete) this.shed++;
-    this.octets -= datagram.octets;
+    if (!datagram.isRefused && !datagram.isDone) this.shed++;
+    this.octets -= octetsOf(datagram);
     this.datagrams.delete(key);
   }
 
@@ -155,3 +186,6 @@ export class Fragments {
     return `${addresses} ${identification} ${family === 4 ? protocol : ""} ${who}`;
   }
 }
+
+/** Memory that a packet takes, with its rival. */
+const octetsOf = ({ octets, rival }: Datagram): number => octets + (rival?.octets ?? 0);

@@ -6,10 +6,25 @@ import { hex } from "../support/pcap.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
 
 const GRE = 47;
+const TCP = 6;
+
+/** The payload of an IPv4 packet, its TCP checksum, where it has one, made right. */
+function checked(whole: Uint8Array): Uint8Array {
+  const payload = Buffer.from(whole.subarray(20));
+  if (whole[9] !== TCP) return payload;
+  payload.writeUInt16BE(0, 16);
+  const words = Buffer.concat([whole.subarray(12, 20), Buffer.of(0, TCP, payload.length >> 8, payload.length & 0xff)]);
+  const summed = Buffer.concat([words, payload, Buffer.alloc(payload.length % 2)]);
+  let sum = 0;
+  for (let at = 0; at < summed.length; at += 2) sum += summed.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  payload.writeUInt16BE(~sum & 0xffff, 16);
+  return payload;
+}
 
 /** An IPv4 packet in fragments of 24 octets. */
 function pieces(whole: Uint8Array, id: number): Uint8Array[] {
-  const payload = whole.subarray(20);
+  const payload = checked(whole);
   return Array.from({ length: Math.ceil(payload.length / 24) }, (_, i) => {
     const piece = Buffer.concat([whole.subarray(0, 20), payload.subarray(i * 24, i * 24 + 24)]);
     piece.writeUInt16BE(piece.length, 2);
@@ -79,6 +94,50 @@ describe("fragments", () => {
     expect(rest.length).toBeGreaterThan(0);
     expect(totals.packets["session/counted"]).toBe(1);
     expect(totals.shed).toEqual({ "fragmented-packets": 1 });
+  });
+
+  describe("with other octets in the place of one that came", () => {
+    /** A packet of one segment, which says `text`, in fragments of 24 octets. */
+    const said = (text: string): Uint8Array[] => {
+      const { packets } = new Conversation().open().send(0, text);
+      return pieces(packets.at(-1)?.octets ?? SYN, 3);
+    };
+    const truth = said("what the receiver has had first, in so many words");
+    const made = said("what the receiver has had later, in as many words");
+    /** The last fragment in which they differ; the first has the checksum. */
+    const last = truth.findLastIndex((one, i) => Buffer.compare(one, made[i] ?? SYN) !== 0);
+    const [head = SYN] = truth;
+    const [otherHead = SYN] = made;
+    const opening = new Conversation().open().packets;
+    const stream = (...fragments: Uint8Array[]) => {
+      const { records, totals } = run([...opening, ...fragments.map((one) => packet(one, BEGIN + 1_000_000))], {
+        digest: true,
+      });
+      const { octets, sha256 } = records[0]?.mptcp.stream.initiator ?? {};
+      return { octets, sha256, shed: totals.shed };
+    };
+    const [ordinary, other] = [stream(...truth), stream(...made)];
+
+    it("are not taken where the first ones have the right checksum, as by Linux", () => {
+      expect(ordinary).toMatchObject({ octets: 49, shed: {} });
+      expect(last).toBeGreaterThan(0);
+      const found = stream(...truth.slice(1), ...made.slice(last, last + 1), head);
+      expect(found).toEqual({ ...ordinary, shed: { "fragmented-packets": 1 } });
+      const { octets, sha256 } = stream(...truth.slice(1), ...made.slice(1), head);
+      expect([octets, sha256]).toEqual([ordinary.octets, ordinary.sha256]);
+    });
+
+    it("are those of the next packet where only they have it", () => {
+      const rest = made.filter((_, i) => i > 0 && i !== last);
+      const found = stream(...truth.slice(last, last + 1), ...made.slice(last, last + 1), ...rest, otherHead);
+      expect(found).toEqual({ ...other, shed: { "fragmented-packets": 1 } });
+      expect(found.sha256).not.toBe(ordinary.sha256);
+    });
+
+    it("make no packet of two", () => {
+      const found = stream(...truth.slice(0, last), ...made.slice(last, last + 1), ...truth.slice(last + 1));
+      expect(found).toMatchObject({ octets: 0, shed: { "fragmented-packets": 1 } });
+    });
   });
 
   it("one that cannot be takes nobody's place, and is told once", () => {

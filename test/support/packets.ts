@@ -51,7 +51,7 @@ export function addressOctets(ip: string): Buffer {
   return Buffer.from(all.flatMap((group) => [group >> 8, group & 255]));
 }
 
-/** A TCP header with its payload; no checksum, which no observer may ask for. */
+/** A TCP header with its payload; no checksum, which is asked for in fragments only. */
 export function tcp({
   from,
   to,

@@ -1,0 +1,32 @@
+import { folded, sumOctets } from "../octets/octet-sum.ts";
+import { ipv4AddressAt } from "./ipv4.ts";
+import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "./ipv6.ts";
+
+const IPV4_HEADER_OCTETS = 20;
+const TCP = 6;
+const UDP = 17;
+const TCP_MIN_OCTETS = 20;
+const UDP_OCTETS = 8;
+const UDP_LENGTH = 4;
+const UDP_CHECKSUM = 6;
+
+/**
+ * Whether the TCP or UDP checksum of a whole IP packet of `wire` octets is right (RFC 9293 §3.1, RFC 768, RFC 8200 §8.1); null
+ * where it says nothing: neither of the two, a UDP datagram without one, a copy that was cut, or an IPv4 header with options,
+ * of which one can name another destination.
+ */
+export function isTransportSound(octets: Uint8Array, wire: number): boolean | null {
+  if (octets.length < wire || wire < IPV4_HEADER_OCTETS) return null;
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
+  const isIpv4 = view.getUint8(0) >> 4 === 4;
+  if (isIpv4 && (view.getUint8(0) & 0xf) * 4 !== IPV4_HEADER_OCTETS) return null;
+  const at = isIpv4 ? IPV4_HEADER_OCTETS : IPV6_HEADER_OCTETS;
+  const length = wire - at;
+  const protocol = view.getUint8(isIpv4 ? 9 : 6);
+  if (protocol === UDP) {
+    if (length < UDP_OCTETS || view.getUint16(at + UDP_LENGTH) !== length) return null;
+    if (view.getUint16(at + UDP_CHECKSUM) === 0) return null;
+  } else if (protocol !== TCP || length < TCP_MIN_OCTETS) return null;
+  const addresses = isIpv4 ? sumOctets(view, ipv4AddressAt(0), 8) : sumOctets(view, ipv6AddressAt(0), 32);
+  return folded(addresses + protocol + length + sumOctets(view, at, length)) === 0xffff;
+}
