@@ -147,6 +147,11 @@ const shape = z.object({
         unknown: z
           .array(z.object({ subtype: z.int().min(9).max(15), segments: z.int().positive() }))
           .describe("Subtypes that no RFC gives a meaning, and 15, MP_EXPERIMENTAL"),
+        repeated: count
+          .optional()
+          .describe(
+            "Options that stood twice in a segment, of subtypes that it has once; the last is taken, as Linux does, and other hosts may take another; absent when there was none",
+          ),
         unproven: count
           .optional()
           .describe(

@@ -45,6 +45,21 @@ export const subflowFigures = {
   contradicting_mappings: count
     .optional()
     .describe("DSS mappings that gave an octet another place than the mapping announced first, which holds"),
+  misplaced_mappings: count
+    .optional()
+    .describe(
+      "Present when DSS mappings stood on segments with octets that they do not map: they are believed here, and Linux falls back to TCP there",
+    ),
+  unagreed_checksums: count
+    .optional()
+    .describe(
+      "Present when DSS mappings had a checksum though the handshake asked for none: ignored here, and Linux falls back to TCP there",
+    ),
+  unplaced_repeats: count
+    .optional()
+    .describe(
+      "Present when octets of the subflow came again under no mapping, when that of the first copy was filled and forgotten: not compared with what came first",
+    ),
   implausible_segments: count
     .optional()
     .describe(

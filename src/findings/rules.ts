@@ -10,13 +10,16 @@ import { joinHmacFailed } from "./join-hmac-failed.ts";
 import { joinTokenUnknown } from "./join-token-unknown.ts";
 import { joinUnproven } from "./join-unproven.ts";
 import { lateFallback } from "./late-fallback.ts";
+import { mappingAmbiguous } from "./mapping-ambiguous.ts";
 import { mappingNotSeen } from "./mapping-not-seen.ts";
 import { markRewritten } from "./mark-rewritten.ts";
 import { octetsDiffer } from "./octets-differ.ts";
+import { optionRepeated } from "./option-repeated.ts";
 import { optionRewritten } from "./option-rewritten.ts";
 import { optionsMalformed } from "./options-malformed.ts";
 import { pathNotMonitored } from "./path-not-monitored.ts";
 import { payloadRewritten } from "./payload-rewritten.ts";
+import { repeatsNotCompared } from "./repeats-not-compared.ts";
 import { segmentsImplausible } from "./segments-implausible.ts";
 
 /** Every verdict there is, the most severe first. */
@@ -26,6 +29,8 @@ const RULES: readonly Rule[] = [
   fastcloseKeyWrong,
   handshakeContradicted,
   octetsDiffer,
+  optionRepeated,
+  mappingAmbiguous,
   checksumFailed,
   optionRewritten,
   payloadRewritten,
@@ -34,6 +39,7 @@ const RULES: readonly Rule[] = [
   joinUnproven,
   joinTokenUnknown,
   segmentsImplausible,
+  repeatsNotCompared,
   markRewritten,
   mappingNotSeen,
   pathNotMonitored,

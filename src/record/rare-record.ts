@@ -23,9 +23,10 @@ export function rareRecord(
       at: timeText(atMicros),
     }));
   }
-  if (said.malformed > 0 || said.unknown.length > 0 || said.unproven > 0) {
+  if (said.malformed + said.repeated + said.unknown.length + said.unproven > 0) {
     const unknown = said.unknown.map((one) => ({ ...one }));
     record.options = { malformed: said.malformed, unknown: unknown.sort((a, b) => a.subtype - b.subtype) };
+    if (said.repeated > 0) record.options.repeated = said.repeated;
     if (said.unproven > 0) record.options.unproven = said.unproven;
   }
   return record;

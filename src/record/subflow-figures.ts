@@ -1,4 +1,5 @@
 import type { SubflowRecord } from "../../schema/session-record.ts";
+import { unagreedChecksums } from "../session/checksums.ts";
 import { isRefused } from "../session/join.ts";
 import { IS_JOINED, IS_PROVEN } from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
@@ -8,7 +9,14 @@ import * as flow from "../subflow/subflow-table.ts";
 
 type Figures = Pick<
   SubflowRecord,
-  "data" | "keep_alives" | "contradicting_mappings" | "implausible_segments" | "round_trip"
+  | "data"
+  | "keep_alives"
+  | "contradicting_mappings"
+  | "misplaced_mappings"
+  | "unagreed_checksums"
+  | "unplaced_repeats"
+  | "implausible_segments"
+  | "round_trip"
 >;
 type DataFigures = NonNullable<Figures["data"]>["initiator"];
 type RoundTrip = NonNullable<Figures["round_trip"]>["initiator"];
@@ -34,13 +42,19 @@ export function payloadOfSides(sessions: Sessions, session: number): [number, nu
 
 /** What a subflow carried; `sums` are the octets of each side over all subflows. */
 export function subflowFigures(sessions: Sessions, subflow: number, sums: readonly [number, number]): Figures {
-  const { cold, implausible, resets } = sessions.subflows;
+  const { cold, implausible, misplaced, resets, unplacedRepeats } = sessions.subflows;
   const base = subflow * flow.COLD_WORDS;
+  const misplacedMappings = misplaced.get(subflow) ?? 0;
+  const unagreed = unagreedChecksums(sessions, subflow);
+  const unplaced = unplacedRepeats.get(subflow) ?? 0;
   const refused = (implausible.get(subflow) ?? 0) + resets.refuted(subflow);
   return {
     data: { initiator: dataFigures(sessions, subflow, 0, sums), responder: dataFigures(sessions, subflow, 1, sums) },
     keep_alives: cold[base + flow.KEEP_ALIVES]!,
     contradicting_mappings: cold[base + flow.CONTRADICTIONS]!,
+    ...(misplacedMappings === 0 ? {} : { misplaced_mappings: misplacedMappings }),
+    ...(unagreed === 0 ? {} : { unagreed_checksums: unagreed }),
+    ...(unplaced === 0 ? {} : { unplaced_repeats: unplaced }),
     ...(refused === 0 ? {} : { implausible_segments: refused }),
     round_trip: { initiator: roundTrip(sessions, subflow, 0), responder: roundTrip(sessions, subflow, 1) },
   };

@@ -14,6 +14,8 @@ export interface ChecksumCounts {
   readonly wrong: Record<Exclude<ChecksumVerdict, "verified">, number>;
   readonly unverifiable: Record<ChecksumReason, number>;
   /** The first mappings with a wrong one, by the offset of their first octet in the stream; NaN where that is unknown. */
+  /** Such as stand on mappings though the handshake asked for none. */
+  unagreed: number;
   readonly failures: { readonly offset: number; readonly length: number }[];
 }
 
@@ -25,6 +27,10 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   const { subflow, higher, form, length } = mapping;
   const session = sessions.sessionOf(subflow);
   if (session < 0) return;
+  if (isUnagreed(sessions.table.state(session))) {
+    countsOf(sessions, subflow, higher).unagreed++;
+    return;
+  }
   if (mapping.unverifiable !== null) {
     countsOf(sessions, subflow, higher).unverifiable[mapping.unverifiable]++;
     return;
@@ -64,6 +70,17 @@ export function takeChecked(sessions: Sessions, mapping: events.CheckedMapping):
   if (sessions.rare.allotments.checksums.take()) counts.failures.push({ offset, length });
 }
 
+/** Mappings of a subflow that had a checksum though the handshake asked for none. */
+export function unagreedChecksums(sessions: Sessions, subflow: number): number {
+  const [lower, higher] = [0, 1].map((side) => sessions.rare.checksums.get(subflow * 2 + side)?.unagreed ?? 0);
+  return (lower ?? 0) + (higher ?? 0);
+}
+
+/** Whether both sides of a session's handshake were seen, and neither asked for checksums. */
+function isUnagreed(state: number): boolean {
+  return (state & (table.S_FLAGS | table.S_ANSWERED | table.S_CHECKSUM)) === (table.S_FLAGS | table.S_ANSWERED);
+}
+
 function countsOf(sessions: Sessions, subflow: number, higher: number): ChecksumCounts {
   const key = subflow * 2 + higher;
   let counts = sessions.rare.checksums.get(key);
@@ -71,6 +88,7 @@ function countsOf(sessions: Sessions, subflow: number, higher: number): Checksum
     counts = {
       wrong: { failed: 0, old_byte_order: 0 },
       unverifiable: { "key-unknown": 0, truncated: 0, "octets-missing": 0 },
+      unagreed: 0,
       failures: [],
     };
     sessions.rare.checksums.set(key, counts);

@@ -49,6 +49,8 @@ export class RareOptions {
   readonly unknown: { readonly subtype: number; segments: number }[] = [];
   /** Options whose length their subtype cannot have. */
   malformed = 0;
+  /** Options that their segment had already (`MptcpOptions.repeated`). */
+  repeated = 0;
   /** Segments whose options were not taken, because anybody can have sent them. */
   unproven = 0;
   /** MP_PRIO, MP_FAIL and MP_TCPRST beyond their bounds. */
@@ -66,11 +68,12 @@ export function takeRareOptions(
   atMicros: number,
   options: MptcpOptions,
 ): boolean {
-  const { seen, malformed } = options;
-  if ((seen & RARE) === 0 && malformed === 0) return false;
+  const { seen, malformed, repeated } = options;
+  if ((seen & RARE) === 0 && malformed + repeated === 0) return false;
   const said = rareOptionsOf(sessions, session);
   let isNew = false;
   said.malformed += malformed;
+  said.repeated += repeated;
   for (let subtype = SUBTYPES; subtype <= MP_EXPERIMENTAL; subtype++) {
     if ((seen & (1 << subtype)) === 0) continue;
     const known = said.unknown.find((one) => one.subtype === subtype);

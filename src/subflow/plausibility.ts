@@ -1,4 +1,5 @@
 import type { PacketVector } from "../vector.ts";
+import { DSS_DATA_FIN, type MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as table from "./subflow-table.ts";
 
@@ -86,6 +87,18 @@ export function acknowledgedAway(
  */
 export function isMappingNear(mappingSsn: number, ssn: number): boolean {
   return Math.abs((mappingSsn - ssn) | 0) <= NEAR;
+}
+
+/**
+ * Whether a mapping stands on a segment with `payload` octets from `ssn` on that it does not map, or not all of them. A
+ * mapping may be known in advance (RFC 8684 §3.3.1), but Linux takes it for that of the whole segment, and falls back to TCP
+ * where it is not. The last octet may be a DATA_FIN's; an infinite mapping maps everything.
+ */
+export function isMisplaced(options: MptcpOptions, ssn: number, payload: number): boolean {
+  if (options.capableMapping || payload === 0 || options.dataLength === 0) return false;
+  const length = options.dataLength - ((options.dss & DSS_DATA_FIN) === 0 ? 0 : 1);
+  const ahead = (options.ssn - ssn) | 0;
+  return length > 0 && (ahead > 0 || ahead + length < payload);
 }
 
 /**

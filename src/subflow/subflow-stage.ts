@@ -11,7 +11,15 @@ import { FlowKeys } from "./flow-key.ts";
 import { Mappings } from "./mapping.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "./mirror-duplicates.ts";
 import { Numbering } from "./numbering.ts";
-import { advance, hasPossibleFlags, isKeepAlive, isMappingNear, isPlausible, takesOver } from "./plausibility.ts";
+import {
+  advance,
+  hasPossibleFlags,
+  isKeepAlive,
+  isMappingNear,
+  isMisplaced,
+  isPlausible,
+  takesOver,
+} from "./plausibility.ts";
 import { followReset } from "./resets.ts";
 import { Resolution } from "./resolution.ts";
 import { RivalAnswers } from "./rival-answers.ts";
@@ -228,6 +236,9 @@ export class SubflowStage {
     this.roundTrips.take(vector, i, subflow, higher, ssn, next);
     if (isKeepAlive(vector, i, ssn, next) && !this.isMapped(vector, i)) {
       this.subflows.cold[subflow * table.COLD_WORDS + table.KEEP_ALIVES]!++;
+      // An octet in it is another than the one that it stands for, if the receiver never had that.
+      const isPlain = (hot[base + table.STATE]! & table.STATE_PLAIN) !== 0;
+      if (!isPlain) this.subflows.noteUnplacedRepeat(subflow, vector.payloadLength[i]!);
     } else if (vector.payloadLength[i] !== 0) {
       advance(hot, at, ssn + vector.payloadLength[i]!);
       const isBehind = isBehindMapping(hot, at, ssn);
@@ -315,9 +326,12 @@ export class SubflowStage {
     // A DATA_FIN alone has no place on the subflow.
     const isFinAlone = (options.dss & mptcp.DSS_DATA_FIN) !== 0 && options.dataLength === 1;
     const ssn = vector.seq[i]! - this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
-    if (isFinAlone || isMappingNear(options.ssn, ssn)) return kind | this.mappings.take(i, subflow, higher, options);
-    this.subflows.noteImplausible(subflow);
-    return kind;
+    if (!isFinAlone && !isMappingNear(options.ssn, ssn)) {
+      this.subflows.noteImplausible(subflow);
+      return kind;
+    }
+    if (isMisplaced(options, ssn, vector.payloadLength[i]!)) this.subflows.noteMisplaced(subflow);
+    return kind | this.mappings.take(i, subflow, higher, options);
   }
 }
 
@@ -329,4 +343,4 @@ function isBehindMapping(hot: Uint32Array, at: number, ssn: number): boolean {
 
 /** What options say that is the session's to read. */
 const saidBesidesDss = (options: mptcp.MptcpOptions): number =>
-  (options.seen & SESSION_OPTIONS) | options.malformed | options.unfinished;
+  (options.seen & SESSION_OPTIONS) | options.malformed | options.repeated | options.unfinished;

@@ -154,6 +154,10 @@ export class SubflowTable {
   readonly rewritings = new Rewritings();
   /** By subflow: packets that no host would take, or whose mapping none would (plausibility.ts). */
   readonly implausible = new Map<number, number>();
+  /** By subflow: mappings that stand on segments with other octets (plausibility.ts). */
+  readonly misplaced = new Map<number, number>();
+  /** By subflow: octets that came again under no mapping that is known any more: nobody can say with what to compare them. */
+  readonly unplacedRepeats = new Map<number, number>();
   /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
   readonly uncompared = new Map<number, number>();
   /** RSTs that may be somebody else's. */
@@ -263,6 +267,8 @@ export class SubflowTable {
     this.answers.forget(subflow);
     this.askedJoins.forget(subflow);
     this.implausible.delete(subflow);
+    this.misplaced.delete(subflow);
+    this.unplacedRepeats.delete(subflow);
     this.resets.forget(subflow);
     this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
@@ -274,6 +280,16 @@ export class SubflowTable {
   /** Counts packets, or mappings, that no host would take. */
   noteImplausible(subflow: number, count = 1): void {
     if (count > 0) this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + count);
+  }
+
+  /** Counts a mapping that stands on a segment with other octets. */
+  noteMisplaced(subflow: number): void {
+    this.misplaced.set(subflow, (this.misplaced.get(subflow) ?? 0) + 1);
+  }
+
+  /** Counts octets that came again under no mapping that is known any more. */
+  noteUnplacedRepeat(subflow: number, octets: number): void {
+    if (octets > 0) this.unplacedRepeats.set(subflow, (this.unplacedRepeats.get(subflow) ?? 0) + octets);
   }
 
   /** Counts a second copy whose octets could not be compared. */

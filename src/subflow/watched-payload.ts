@@ -117,7 +117,11 @@ export class WatchedPayload {
       const present = Math.min(Math.max(captured - skip, 0), to - from);
       if (mapping === null) {
         if (vector.mptcpAt[i] === 0 || isPlain) kind |= events.UNMAPPED_DATA;
-        if (!isPlain) this.holdFresh(vector, i, subflow, higher, direction, start, from, to);
+        if (!isPlain) {
+          // What is held came again before its mapping, and is placed with the first copy.
+          if (this.fresh === 0 && direction.heldOctets === 0) this.subflows.noteUnplacedRepeat(subflow, to - from);
+          this.holdFresh(vector, i, subflow, higher, direction, start, from, to);
+        }
       } else if ((kind & events.DATA) === 0) {
         const lo = mapping.dsnLo + (from - mapping.start);
         events.leaveData(

@@ -25,6 +25,16 @@ export const DSS_MAPPING = 0x04;
 export const DSS_DSN_64 = 0x08;
 export const DSS_DATA_FIN = 0x10;
 
+/** Subtypes that a segment has once at most; addresses are advertised several at a time, and what no RFC knows says nothing. */
+const ONCE =
+  (1 << MP_CAPABLE) |
+  (1 << MP_JOIN) |
+  (1 << DSS) |
+  (1 << MP_PRIO) |
+  (1 << MP_FAIL) |
+  (1 << MP_FASTCLOSE) |
+  (1 << MP_TCPRST);
+
 /** The low nibble after the subtype of MP_JOIN and MP_PRIO: backup (RFC 8684 §3.2, §3.3.8). */
 const BACKUP = 0x01;
 
@@ -39,14 +49,16 @@ const NO_WORD = 0xffff_ffff;
 
 /**
  * The MPTCP options of one segment, decoded in place: numbers, and `...At` fields that say where in the block longer
- * values lie (0: absent). One object serves all packets. Only the first option of a subtype is kept; `eachOption` finds
- * the others, such as a second ADD_ADDR.
+ * values lie (0: absent). One object serves all packets. Of options of one subtype the last is kept, as Linux does (no RFC
+ * says which); `eachOption` finds the others, such as a second ADD_ADDR.
  */
 export class MptcpOptions {
   /** Bit n: subtype n was there with a legal length; subtypes that no RFC knows have any. */
   seen = 0;
   /** Options whose length is none that their subtype may have, leaves no room for the next one, or runs past the header. */
   malformed = 0;
+  /** Options whose subtype had been there already, of those that a segment has once: hosts differ in which one they take. */
+  repeated = 0;
   /** Bit n: the copy was cut inside an option of subtype n. */
   unfinished = 0;
 
@@ -102,6 +114,7 @@ export class MptcpOptions {
 export function decodeMptcp(view: DataView, at: number, end: number, isCut: boolean, out: MptcpOptions): void {
   out.seen = 0;
   out.malformed = 0;
+  out.repeated = 0;
   out.unfinished = 0;
   out.dss = 0;
   out.capableMapping = false;
@@ -124,9 +137,10 @@ export function decodeMptcp(view: DataView, at: number, end: number, isCut: bool
         return;
       }
       const subtype = view.getUint8(i + 2) >> 4;
-      if ((out.seen & (1 << subtype)) === 0) {
-        if (decodeSubtype(view, i, length, subtype, out)) out.seen |= 1 << subtype;
-        else out.malformed++;
+      if (!decodeSubtype(view, i, length, subtype, out)) out.malformed++;
+      else {
+        if ((out.seen & ONCE & (1 << subtype)) !== 0) out.repeated++;
+        out.seen |= 1 << subtype;
       }
     }
     i += length;
@@ -250,7 +264,7 @@ function decodeCapable(view: DataView, at: number, length: number, out: MptcpOpt
   out.capableFlags = view.getUint8(at + 3);
   out.senderKeyAt = isKnown && length >= 12 ? at + 4 : 0;
   out.receiverKeyAt = isKnown && length >= 20 ? at + 12 : 0;
-  if (isKnown && length >= 22 && (out.dss & DSS_MAPPING) === 0) {
+  if (isKnown && length >= 22 && (out.capableMapping || (out.dss & DSS_MAPPING) === 0)) {
     out.capableMapping = true;
     out.dss |= DSS_MAPPING;
     out.ssn = 1;

@@ -229,6 +229,32 @@ const CASES: [name: string, change: (record: SessionRecord) => void, told: objec
     { action: "options-malformed", severity: 2, message: expect.stringMatching(/^1 MPTCP option has a length/) },
   ],
   [
+    "an option that a segment had twice",
+    ({ mptcp }) => (mptcp.options = { malformed: 0, unknown: [], repeated: 2 }),
+    { action: "option-repeated", severity: 3, message: expect.stringMatching(/^2 MPTCP options stood twice/) },
+  ],
+  [
+    "mappings that receivers take in different ways",
+    ({ mptcp }) =>
+      Object.assign(mptcp.subflows[1] ?? {}, {
+        ...{ contradicting_mappings: 2, misplaced_mappings: 1, unagreed_checksums: 3 },
+      }),
+    {
+      ...{ action: "mapping-ambiguous", severity: 3, subflow: 1 },
+      message:
+        "on subflow 1 2 mappings contradict earlier ones, and 1 mapping stands on a segment with other octets, and " +
+        "3 mappings have checksums that were not agreed on: the receiver may have read another stream than is shown",
+    },
+  ],
+  [
+    "octets that came again without a mapping",
+    ({ mptcp }) => Object.assign(mptcp.subflows[0] ?? {}, { unplaced_repeats: 1 }),
+    {
+      ...{ action: "repeats-not-compared", severity: 1, subflow: 0 },
+      message: expect.stringMatching(/^1 octet came again on subflow 0 without a mapping, and was not compared/),
+    },
+  ],
+  [
     "options that no RFC gives a meaning",
     ({ mptcp }) => (mptcp.options = { malformed: 0, unknown: [{ subtype: 12, segments: 4 }] }),
     null,

@@ -36,7 +36,7 @@ describe("a session that gets the number of one that has ended", () => {
     const unverifiable = { "key-unknown": 0, truncated: 0, "octets-missing": 0 };
     for (const direction of [2, 3]) {
       room.checksums.take();
-      rare.checksums.set(direction, { wrong, unverifiable, failures: [{ offset: 0, length: 1 }] });
+      rare.checksums.set(direction, { wrong, unverifiable, unagreed: 0, failures: [{ offset: 0, length: 1 }] });
       rare.verifiedChecksums[direction] = 1;
       rare.fins.set(direction, 1);
     }

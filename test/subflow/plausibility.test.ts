@@ -2,9 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Agents } from "../../src/decapsulate/agents.ts";
 import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
+import { isMisplaced } from "../../src/subflow/plausibility.ts";
 import * as events from "../../src/subflow/subflow-events.ts";
 import { SubflowStage } from "../../src/subflow/subflow-stage.ts";
 import { PacketVector } from "../../src/vector.ts";
+import { DSS_DATA_FIN, DSS_MAPPING, MptcpOptions } from "../../src/wire/mptcp.ts";
 import { Conversation, type Side } from "../support/conversation.ts";
 import { ACK, FIN, option, PSH, RST, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
@@ -265,5 +267,27 @@ describe("options behind a DSS", () => {
       return stage.events.kind[0];
     });
     expect(kinds.slice(3)).toEqual([events.HAS_DSS | events.OPTIONS, events.HAS_DSS]);
+  });
+});
+
+describe("a mapping stands on a segment with octets that it does not map", () => {
+  const stated = (fields: Partial<MptcpOptions>) => Object.assign(new MptcpOptions(), { dss: DSS_MAPPING, ...fields });
+
+  it.each<[misplaced: boolean, what: string, fields: Partial<MptcpOptions>, ssn: number, payload: number]>([
+    [false, "its own", { ssn: 100, dataLength: 10 }, 100, 10],
+    [false, "a longer one's first segment", { ssn: 100, dataLength: 30 }, 100, 10],
+    [false, "a longer one's last segment", { ssn: 100, dataLength: 30 }, 120, 10],
+    [false, "its own, over the wrap", { ssn: 0xffff_fffe, dataLength: 10 }, 4, 4],
+    [false, "one that ends with a DATA_FIN", { ssn: 100, dataLength: 11, dss: DSS_MAPPING | DSS_DATA_FIN }, 100, 10],
+    [false, "an infinite one", { ssn: 1, dataLength: 0 }, 100, 10],
+    [false, "that of a MP_CAPABLE", { ssn: 1, dataLength: 5, capableMapping: true }, 1, 10],
+    [false, "one without payload", { ssn: 100, dataLength: 10 }, 0, 0],
+    [true, "the next segment's", { ssn: 110, dataLength: 10 }, 100, 10],
+    [true, "the one before", { ssn: 90, dataLength: 10 }, 100, 10],
+    [true, "one that begins in it", { ssn: 101, dataLength: 10 }, 100, 10],
+    [true, "one that ends in it", { ssn: 100, dataLength: 9 }, 100, 10],
+    [true, "one of which a DATA_FIN is the last octet", { ssn: 100, dataLength: 10, dss: DSS_DATA_FIN }, 100, 10],
+  ])("%s: %s", (misplaced, _, fields, ssn, payload) => {
+    expect(isMisplaced(stated(fields), ssn, payload)).toBe(misplaced);
   });
 });

@@ -220,9 +220,37 @@ describe("several options in one segment", () => {
     ["DSS and MP_PRIO, NOPs between", `${DSS_ACK} 01 01 1e03 51`, [2, 5]],
     ["DSS and REMOVE_ADDR", `${DSS_ACK} 1e05 40 0102`, [2, 4]],
     ["another option between", `${DSS_ACK} 080a0000000100000002 1e03 51`, [2, 5]],
-    ["the first of two DSS", `${DSS_ACK} 1e0c 20 03 0000000100000005`, [2]],
+    ["two ADD_ADDR", "1e08 31 01 0a000001 1e08 31 02 0a000002", [3]],
   ])("%s", (_, dump, subtypes) => {
-    expect(decode(dump).seen).toBe(seen(...subtypes));
+    expect(decode(dump)).toMatchObject({ seen: seen(...subtypes), repeated: 0 });
+  });
+
+  it.each<[name: string, dump: string, subtype: number, fields: object]>([
+    ["DSS", `${DSS_ACK} 1e0c 20 03 0000000100000005`, 2, { dss: 3 }],
+    [
+      "mappings",
+      "1e10 20 04 00000001 00000002 0003 0101 1e10 20 04 00000011 00000012 0013 0202",
+      2,
+      { dss: 4, dsnLo: 0x11, ssn: 0x12, dataLength: 0x13, checksum: 0x0202 },
+    ],
+    [
+      "MP_CAPABLE with first data",
+      "1e16 01 01 0706050403020100 0f0e0d0c0b0a0908 0578 1e18 01 01 1716151413121110 1f1e1d1c1b1a1918 0010 abcd",
+      0,
+      { capableMapping: true, dataLength: 0x10, checksum: 0xabcd, senderKeyAt: 1 + 22 + 4 },
+    ],
+    [
+      "MP_JOIN",
+      "1e0c 10 02 deadbeef 00000005 1e0c 11 03 01020304 00000006",
+      1,
+      { joinToken: 0x01020304, joinNonce: 6, joinBackup: true, joinAddressId: 3 },
+    ],
+    ["MP_PRIO", "1e03 51 1e04 50 07", 5, { prioBackup: false, prioAddressId: 7 }],
+    ["MP_FAIL", "1e0c 60 00 0000000000000005 1e0c 60 00 0000000000000006", 6, { failDsnLo: 6 }],
+    ["MP_FASTCLOSE", `${FASTCLOSE} ${FASTCLOSE}`, 7, { fastcloseKeyAt: 1 + 12 + 4 }],
+    ["MP_TCPRST", "1e04 81 01 1e04 80 02", 8, { resetFlags: 0, resetReason: 2 }],
+  ])("two of %s: the last is taken, and the other counted", (_, dump, subtype, fields) => {
+    expect(decode(dump)).toMatchObject({ seen: seen(subtype), repeated: 1, malformed: 0, ...fields });
   });
 
   it("the key of MP_FASTCLOSE stands where it says", () => {
