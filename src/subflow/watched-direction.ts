@@ -92,7 +92,9 @@ export class WatchedDirection {
       if (other.start >= mapping.end || mapping.start >= other.end) continue;
       if (!agree(other, mapping)) contradicts = true;
       else if (other.start === mapping.start && other.end === mapping.end) {
-        return other.checksum === mapping.checksum ? "known" : "contradicts";
+        // One that came out of the hot line when it was judged has its checksum no more.
+        const isOther = Math.min(other.checksum, mapping.checksum) >= 0 && other.checksum !== mapping.checksum;
+        return isOther ? "contradicts" : "known";
       }
     }
     this.mappings.push(mapping);

@@ -27,3 +27,21 @@ describe("a hole behind all mappings of a watched direction", () => {
     expect(direction.seen.isWhole).toBe(true);
   });
 });
+
+describe("a mapping that is stated again", () => {
+  const stated = { start: 10, end: 20, form: DSN_64, dsnHi: 0, dsnLo: 5, ssn: 10, dataLength: 10 };
+  const mapping = (checksum: number, more = {}) => ({ ...stated, checksum, summed: 0, sum: 0, isCut: false, ...more });
+  const again = (first: number, second: number, more = {}): string => {
+    const direction = new WatchedDirection(0);
+    expect(direction.announce(mapping(first))).toBe("new");
+    return direction.announce(mapping(second, more));
+  };
+
+  it("is known, also where its checksum was judged and forgotten", () => {
+    expect([again(-1, -1), again(7, 7), again(-1, 7), again(7, -1)]).toEqual(Array(4).fill("known"));
+  });
+
+  it("contradicts with another checksum or another place", () => {
+    expect([again(7, 8), again(7, 7, { dsnLo: 6 }), again(-1, -1, { dsnLo: 6 })]).toEqual(Array(3).fill("contradicts"));
+  });
+});
