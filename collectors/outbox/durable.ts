@@ -182,11 +182,15 @@ export class DurableOutbox implements Outbox {
     this.wake?.();
   }
 
-  /** Records stay where they are, for the next process; those in memory, for want of a disk, are shed. */
+  /** Records stay where they are, for the next process; those in memory, for want of a disk, are shed, under way or not. */
   abandon(): void {
     this.close();
+    for (const queue of this.queues) {
+      const underWay = this.underWay.filter(({ record }) => record.recordClass === queue.recordClass);
+      const dropped = queue.dropHeld(underWay.map(({ sequence }) => sequence));
+      this.account.shed("abandoned", queue.recordClass, dropped);
+    }
     this.underWay = [];
-    for (const queue of this.queues) this.account.shed("abandoned", queue.recordClass, queue.dropHeld());
     this.enter();
   }
 

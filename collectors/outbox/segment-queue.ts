@@ -152,11 +152,12 @@ export class SegmentQueue {
     return segment ?? null;
   }
 
-  /** Gives up what is in memory only, and returns how many records that were. */
-  dropHeld(): number {
+  /** Gives up what is in memory only, and returns how many records that were, with those taken that were `underWay`. */
+  dropHeld(underWay: readonly number[]): number {
     let dropped = 0;
     for (const segment of this.segments.filter(({ isHeld }) => isHeld)) {
-      dropped += segment.records - segment.taken;
+      const { first, last, records, taken } = segment;
+      dropped += records - taken + underWay.filter((sequence) => first <= sequence && sequence <= last).length;
       this.segments.splice(this.segments.indexOf(segment), 1);
     }
     this.moveTo(Math.min(this.at, this.segments.length));

@@ -22,6 +22,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { AtRest } from "../../collectors/outbox/at-rest.ts";
 import { DurableOutbox, type DurableOutboxOptions } from "../../collectors/outbox/durable.ts";
+import { MAGIC } from "../../collectors/outbox/frame.ts";
 import type { Batch, OutboxRecord, RecordClass } from "../../collectors/outbox/outbox.ts";
 import { needs, titled } from "../support/requirements.ts";
 
@@ -157,6 +158,37 @@ describe("DurableOutbox", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  test("abandoned, it counts what only memory has, under way or not, and leaves the rest to the next process", async () => {
+    const first = await open();
+    first.append([record("ended", "1"), record("opened", "2")]);
+    const real = fs.writeSync;
+    fs.writeSync = ((fd: number, octets: Buffer, ...rest: []) => {
+      if (octets.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error("ENOSPC");
+      return real(fd, octets, ...rest);
+    }) as typeof fs.writeSync;
+    syncBuiltinESMExports();
+    try {
+      first.append(["3", "4", "5", "6"].map((key) => record(key === "4" ? "updated" : "ended", key)));
+    } finally {
+      fs.writeSync = real;
+      syncBuiltinESMExports();
+    }
+    expect(warnings.join()).toMatch(/the disk does not take records: ENOSPC/);
+    expect(keys(await first.read(5, 1e6))).toEqual(["1", "2", "3", "4", "5"]);
+    // The first is settled; what memory has of the others is given up.
+    first.settle(["acknowledged", "unsent", "unsent", "unsent", "unsent"]);
+    first.abandon();
+    const account = { made: 6, acknowledged: 1, stored: 1, shed: { "abandoned/ended": 3, "abandoned/updated": 1 } };
+    expect(first.stats()).toMatchObject(account);
+    await first.end();
+    warnings = [];
+    const second = await open();
+    expect(second.stats()).toMatchObject(account);
+    expect((await all(second)).map(({ key }) => key)).toEqual(["2"]);
+    await second.end();
+    expect(warnings).toEqual([]);
   });
 
   test("unsent records come again first, and what stands behind them, too", async () => {
