@@ -37,11 +37,15 @@ export class DirectoryLock {
     throw new Error(`${this.path} changes all the time`);
   }
 
-  /** Removes the lock if it is this one's. Never rejects. */
+  /** Removes the lock if it is this one's. Never rejects: one that stays is taken over once this process has ended. */
   async release(): Promise<void> {
     if (!this.held) return;
     this.held = false;
-    if ((await this.content(this.path).catch(() => null)) === this.own) await rm(this.path, { force: true });
+    try {
+      if ((await this.content(this.path)) === this.own) await rm(this.path, { force: true });
+    } catch {
+      // The directory has become one to read only.
+    }
   }
 
   /** Puts the lock aside before it is removed: if another process took it over meanwhile, that one gets it back. */
