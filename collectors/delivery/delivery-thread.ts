@@ -32,10 +32,15 @@ async function run(configuration: CollectorConfiguration): Promise<void> {
       return;
     }
     clearInterval(timer);
-    delivery.stop(message.limitMs).then(() => {
-      say({ kind: "stopped", taken, stats: delivery.stats() });
-      parentPort?.close();
-    });
+    // Whatever keeps it from an orderly end, the last counts are told.
+    const failed = (error: unknown) => log.error(`the delivery did not end in order: ${faultOf(error).message}`);
+    void delivery
+      .stop(message.limitMs)
+      .catch(failed)
+      .then(() => {
+        say({ kind: "stopped", taken, stats: delivery.stats() });
+        parentPort?.close();
+      });
   });
   const timer = setInterval(tell, STATS_MS);
   void delivery.failure.then((error) => say({ kind: "failed", fault: faultOf(error), whileOpening: false }));
