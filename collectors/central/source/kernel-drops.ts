@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { parseAddress } from "../../../src/wire/address.ts";
 
 /** A table of /proc/net, and how it numbers what a socket is bound to: a port, or for raw sockets the protocol. */
 export type SocketTable = "udp" | "udp6" | "raw" | "raw6";
@@ -22,19 +23,19 @@ function ownInodes(): Set<string> {
 }
 
 /**
- * Packets that the kernel dropped, receive buffer full, at this process's sockets of one table that are bound to
- * `number`: the last column of /proc/net. Null where the kernel does not say.
+ * Packets that the kernel dropped, receive buffer full, at this process's socket of one table that is bound to `address`
+ * and `number`: the last column of /proc/net. Null where the kernel does not say.
  */
-export function kernelDrops(table: SocketTable, number: number): number | null {
-  return dropsIn(textOf(table), ownInodes(), number);
+export function kernelDrops(table: SocketTable, address: string, number: number): number | null {
+  return dropsIn(textOf(table), ownInodes(), address, number);
 }
 
 /**
- * Octets that wait in the receive queues of the same sockets, as the kernel counts them: more than the packets have, 0
- * only when nothing waits. Null where the kernel does not say.
+ * Octets that wait in the receive queue of the same socket, as the kernel counts them: more than the packets have, 0 only
+ * when nothing waits. Null where the kernel does not say.
  */
-export function kernelQueue(table: SocketTable, number: number): number | null {
-  return queuedIn(textOf(table), ownInodes(), number);
+export function kernelQueue(table: SocketTable, address: string, number: number): number | null {
+  return queuedIn(textOf(table), ownInodes(), address, number);
 }
 
 function textOf(table: SocketTable): string {
@@ -49,30 +50,40 @@ function textOf(table: SocketTable): string {
 const QUEUES = 4;
 const DROPS = 12;
 
-/** The sum of the last column over the lines of a /proc/net table that belong to `inodes` and to port or protocol `number`. */
-export function dropsIn(text: string, inodes: ReadonlySet<string>, number: number): number | null {
-  return sumOf(text, inodes, number, (columns) => Number(columns[DROPS]));
+/** The last column of the line of a /proc/net table that is of `inodes` and bound to an address, and port or protocol. */
+export function dropsIn(text: string, inodes: ReadonlySet<string>, address: string, number: number): number | null {
+  return sumOf(text, inodes, localOf(address, number), (columns) => Number(columns[DROPS]));
 }
 
-/** The same for what waits in receive queues, octets. */
-export function queuedIn(text: string, inodes: ReadonlySet<string>, number: number): number | null {
-  return sumOf(text, inodes, number, (columns) => Number.parseInt(columns[QUEUES]?.split(":")[1] ?? "", 16));
+/** The same for what waits in the receive queue, octets. */
+export function queuedIn(text: string, inodes: ReadonlySet<string>, address: string, number: number): number | null {
+  const local = localOf(address, number);
+  return sumOf(text, inodes, local, (columns) => Number.parseInt(columns[QUEUES]?.split(":")[1] ?? "", 16));
 }
 
-/** Null where no line belongs to them. */
+/** What /proc/net has in column `local_address`: words as numbers in the machine's own octet order, without a zone. */
+function localOf(address: string, number: number): string {
+  const { family, words } = parseAddress(address.replace(/%.*/, "")) ?? { family: 4, words: [0] };
+  const view = new DataView(new ArrayBuffer(family === 4 ? 4 : 16));
+  for (let at = 0; at < view.byteLength; at += 4) view.setUint32(at, words[at / 4] ?? 0);
+  const hex = (value: number, digits: number) => value.toString(16).toUpperCase().padStart(digits, "0");
+  const own = [...new Uint32Array(view.buffer)].map((word) => hex(word, 8)).join("");
+  return `${own}:${hex(number, 4)}`;
+}
+
+/** Of several, one address being that of several interfaces, the sum. Null where no line belongs to them. */
 function sumOf(
   text: string,
   inodes: ReadonlySet<string>,
-  number: number,
+  local: string,
   read: (columns: readonly string[]) => number,
 ): number | null {
-  const suffix = `:${number.toString(16).toUpperCase().padStart(4, "0")}`;
   let sum: number | null = null;
   for (const line of text.split("\n").slice(1)) {
     const columns = line.trim().split(/\s+/);
-    const [local, inode] = [columns[1], columns[9]];
-    if (local === undefined || inode === undefined || columns.length <= DROPS) continue;
-    if (local.endsWith(suffix) && inodes.has(inode)) sum = (sum ?? 0) + read(columns);
+    const inode = columns[9];
+    if (columns[1] !== local || inode === undefined || columns.length <= DROPS) continue;
+    if (inodes.has(inode)) sum = (sum ?? 0) + read(columns);
   }
   return sum;
 }

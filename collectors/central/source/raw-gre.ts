@@ -13,6 +13,9 @@ import { quiet, type Source, type SourceCounters } from "./source.ts";
 /** raw-socket cuts longer packets without a word, and its default is 4096. */
 const MESSAGE_OCTETS = 65_536;
 
+/** Where the kernel counts for the socket. */
+const EVERY_ADDRESS = { 4: ["raw", "0.0.0.0"], 6: ["raw6", "::"] } as const;
+
 /** The part of the package raw-socket that is used here; it has no types of its own. */
 interface RawSocketModule {
   createSocket(options: { protocol: number; addressFamily: number; bufferSize: number }): RawSocket;
@@ -131,11 +134,13 @@ export class RawGreSource implements Source {
   }
 
   private readDrops(): number | null {
-    return kernelDrops(this.version === 4 ? "raw" : "raw6", PROTOCOL_GRE);
+    const [table, address] = EVERY_ADDRESS[this.version];
+    return kernelDrops(table, address, PROTOCOL_GRE);
   }
 
   private readQueue(): number | null {
-    return kernelQueue(this.version === 4 ? "raw" : "raw6", PROTOCOL_GRE);
+    const [table, address] = EVERY_ADDRESS[this.version];
+    return kernelQueue(table, address, PROTOCOL_GRE);
   }
 }
 

@@ -144,11 +144,11 @@ export class UdpSource implements Source {
   }
 
   private readDrops(): number | null {
-    return this.input === null ? null : kernelDrops(this.table, this.port);
+    return this.input === null ? null : kernelDrops(this.table, this.host, this.port);
   }
 
   private readQueue(): number | null {
-    return kernelQueue(this.table, this.port);
+    return kernelQueue(this.table, this.host, this.port);
   }
 
   private explain(error: unknown): OperationalError {
