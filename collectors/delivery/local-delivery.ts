@@ -36,6 +36,7 @@ export class LocalDelivery implements Delivery {
   private fail: (error: unknown) => void = () => {};
   private pump: Pump | null = null;
   private opening: Promise<void> = Promise.resolve();
+  private stopped: Promise<void> | null = null;
 
   constructor(outbox: Outbox, sink: Sink, gap: GapSettings, log: Logger, openingMs = OPENING_MS) {
     this.outbox = outbox;
@@ -58,9 +59,7 @@ export class LocalDelivery implements Delivery {
     } catch (error) {
       const isOutage = error instanceof OperationalError && error.retriable;
       if (this.durable === null || !isOutage) {
-        this.teller.stop();
-        await this.sink.close();
-        await this.durable?.end();
+        await this.stop(0);
         throw error;
       }
       return this.goOn(error.message, null);
@@ -91,7 +90,17 @@ export class LocalDelivery implements Delivery {
     return { ...this.outbox.stats(), sink: this.sink.stats?.() ?? null };
   }
 
-  async stop(limitMs: number): Promise<void> {
+  /** A second call waits for the first: one whose sink cannot be opened has stopped by itself. */
+  stop(limitMs: number): Promise<void> {
+    this.stopped ??= this.drain(limitMs);
+    return this.stopped;
+  }
+
+  private get durable(): DurableOutbox | null {
+    return this.outbox instanceof DurableOutbox ? this.outbox : null;
+  }
+
+  private async drain(limitMs: number): Promise<void> {
     const endMs = performance.now() + limitMs;
     this.abort.abort();
     this.teller.stop();
@@ -101,10 +110,6 @@ export class LocalDelivery implements Delivery {
     else await this.pump.stop(Math.max(0, endMs - performance.now()));
     await this.sink.close();
     await this.durable?.end();
-  }
-
-  private get durable(): DurableOutbox | null {
-    return this.outbox instanceof DurableOutbox ? this.outbox : null;
   }
 
   /** Opens the sink behind the start's back, beginning with an attempt that is `underWay`. */

@@ -83,6 +83,22 @@ describe("LocalDelivery", () => {
     await (await DurableOutbox.open({ directory, maxOctets: 1e8, maxAgeMs: 1e9, syncMs: 50, atRest: null }, log)).end();
   });
 
+  test("one whose sink cannot be opened has stopped: to stop it again says nothing of the disk", async () => {
+    const lines: string[] = [];
+    const said = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
+    const options = { directory, maxOctets: 1e8, maxAgeMs: 1e9, syncMs: 50, atRest: null };
+    const sink = new Taking();
+    sink.trouble = new OperationalError("WRONG", "wrong");
+    const delivery = new LocalDelivery(await DurableOutbox.open(options, said), sink, GAP, said);
+    delivery.append([record("ended", "1")]);
+    await expect(delivery.open()).rejects.toThrow("wrong");
+    await delivery.stop(0);
+    expect(lines).toEqual([]);
+    const next = await DurableOutbox.open(options, said);
+    expect(next.stats()).toMatchObject({ made: 1, stored: 1, shed: {} });
+    await next.end();
+  });
+
   test("what was shed is told once, by reason and class, with its time", async () => {
     const sink = new Taking();
     const begunMs = Date.now();
