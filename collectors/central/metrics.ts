@@ -30,8 +30,8 @@ export function agentLabels(names: Iterable<string>): AgentLabel {
 const one = (name: string, help: string, value: (report: CollectorReport) => number): CollectorMetric =>
   counter(name, help, [], (report) => [[{}, value(report)]]);
 
-type LedgerCount = "packets" | "octets" | "refused" | "late" | "restarted" | "unheard";
-type LedgerLevel = "lost" | "duplicate";
+type LedgerCount = "packets" | "octets" | "refused" | "late" | "unheard";
+type LedgerLevel = "lost" | "duplicate" | "restarted";
 
 const ofAgents = (name: string, help: string, count: LedgerCount): CollectorMetric =>
   counter(name, help, ["agent"], ({ agents }, label) =>
@@ -82,11 +82,12 @@ export const METRICS: readonly CollectorMetric[] = [
         REPORTED.map(([count, field]): Sample => [{ agent: label(ledger), count }, ledger.reported?.[field] ?? 0]),
       ),
   ),
-  // A late copy takes its number back, and numbers that came again may turn out to be those of an agent that began anew.
+  // A late copy takes its number back; numbers that came again may turn out to be those of an agent that began anew, and those
+  // of one that seemed to begin anew to be doubled.
   levelOfAgents("rejoin_agent_lost_packets", "Sequence numbers that an agent used and no copy has brought", "lost"),
   levelOfAgents("rejoin_agent_duplicate_packets", "Copies whose number was seen already", "duplicate"),
   ofAgents("rejoin_agent_late_total", "Copies whose number came after a higher one", "late"),
-  ofAgents("rejoin_agent_restarts_total", "Times an agent's numbering began anew", "restarted"),
+  levelOfAgents("rejoin_agent_restarts", "Times an agent's numbering began anew", "restarted"),
   counter(
     "rejoin_packets_total",
     "Packets by what became of them: the sum is all that came in",

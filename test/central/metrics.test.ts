@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { CollectorReport } from "../../collectors/central/collector.ts";
 import { agentLabels, METRICS } from "../../collectors/central/metrics.ts";
 import { Exposition } from "../../collectors/runtime/exposition.ts";
+import { SequenceLedger } from "../../src/decapsulate/sequence-ledger.ts";
 import { emptyReport } from "../support/collector-report.ts";
 import { needs, titled } from "../support/requirements.ts";
 
@@ -93,6 +94,26 @@ describe("the metrics of a collector", () => {
     const lost = (count: number) => reportOf({ agents: [ledger("router1", "192.0.2.1", 3, count)] });
     expect(await samplesOf(lost(2), "rejoin_agent_lost_packets", exposition)).toEqual(['{agent="router1"} 2']);
     expect(await samplesOf(lost(1), "rejoin_agent_lost_packets", exposition)).toEqual(['{agent="router1"} 1']);
+  });
+
+  it("have no counter that falls, whatever numbers an agent's copies have", async () => {
+    const sequences = new SequenceLedger();
+    const report = emptyReport();
+    const highest = new Map<string, number>();
+    // A number that comes late, and a beginning that comes again and turns out to be doubled.
+    for (const number of [0, 1, 3, 2, 4, 0, 1, 5, 6]) {
+      sequences.count(number);
+      const { lost, late, duplicate, restarted } = sequences;
+      const agents = [{ ...ledger("router1", "192.0.2.1", 1), lost, late, duplicate, restarted }];
+      for (const { name, type, samples } of METRICS) {
+        if (type !== "counter") continue;
+        for (const [labels, value] of samples({ ...report, agents }, agentLabels(["router1"]))) {
+          const series = `${name} ${Object.values(labels)}`;
+          expect(value, series).toBeGreaterThanOrEqual(highest.get(series) ?? 0);
+          highest.set(series, value);
+        }
+      }
+    }
   });
 
   const unmet = needs("promtool");

@@ -58,7 +58,7 @@ export const TRAFFIC: readonly Row[] = [
         description: "In 15 minutes. Restarts without anybody's doing: the agent dies, look at its log.",
         unit: "short",
         queries: [
-          ["{{agent}} restarts", `sum by (agent) (increase(${of("rejoin_agent_restarts_total")}[15m])) > 0`],
+          ["{{agent}} restarts", `sum by (agent) (delta(${of("rejoin_agent_restarts")}[15m])) > 0`],
           ["{{agent}} unheard", `sum by (agent) (increase(${of("rejoin_agent_unheard_total")}[15m])) > 0`],
         ],
       }),
