@@ -16,9 +16,12 @@ export function optionSum(vector: PacketVector, i: number): number {
   if (at === 0) return NO_OPTION;
   const { view } = vector;
   let sum = 0;
+  let next = at;
   // Mixed word by word: in a sum that is linear, changes of two words can make up for each other.
-  for (let word = at; word + 4 <= end; word += 4) {
-    sum = Math.imul(sum ^ (sum >>> 13) ^ view.getUint32(word), 0x27d4eb2f);
+  for (; next + 4 <= end; next += 4) {
+    sum = Math.imul(sum ^ (sum >>> 13) ^ view.getUint32(next), 0x27d4eb2f);
   }
+  // An option may begin at any octet: up to three are left then.
+  for (; next < end; next++) sum = Math.imul(sum ^ (sum >>> 13) ^ view.getUint8(next), 0x27d4eb2f);
   return Math.max((sum ^ (sum >>> 16)) & 0xffff, OPTION_CUT + 1);
 }
