@@ -10,6 +10,7 @@ import { DiskWarnings } from "./disk-warnings.ts";
 import type { Ledger, LedgerState } from "./ledger.ts";
 import type { Batch, Counts, GivenUpReason, Outbox, OutboxRecord, OutboxStats, Outcome } from "./outbox.ts";
 import { RECORD_CLASSES } from "./outbox.ts";
+import type { Segment } from "./segment.ts";
 import type { SegmentQueue } from "./segment-queue.ts";
 import { type Numbered, type OnDamage, SegmentQueues } from "./segment-queues.ts";
 
@@ -281,10 +282,7 @@ export class DurableOutbox implements Outbox {
     const records = isBehind ? untaken : Math.min(untaken, this.account.storedOf(recordClass) - others);
     this.account.shed("damaged", recordClass, records);
     const hindrance = segment.setAside();
-    if (hindrance !== null) {
-      const { lingering } = this.state;
-      this.state.lingering = [...lingering, basename(segment.name)].slice(-MAX_LINGERING);
-    }
+    if (hindrance !== null) this.linger(segment);
     const end = hindrance === null ? "is set aside as *.damaged" : `cannot be set aside: ${hindrance.message}`;
     this.log.warn({ records }, `${damage.message}; it ${end}`);
     tidyDamaged(this.options.directory);
@@ -305,13 +303,21 @@ export class DurableOutbox implements Outbox {
     if (segment === null) return false;
     this.account.shed(reason, queue.recordClass, segment.records - segment.taken);
     this.state.removing = basename(segment.name);
+    let isRemoved = false;
     this.disk.guard(() => {
       // In this order: a segment that is found again was counted already.
       this.enter();
       this.syncNow();
       segment.remove();
+      isRemoved = true;
     });
+    // The next one that is shed takes its place in `removing`.
+    if (!isRemoved) this.linger(segment);
     return true;
+  }
+
+  private linger({ name }: Segment): void {
+    this.state.lingering = [...this.state.lingering, basename(name)].slice(-MAX_LINGERING);
   }
 
   private enter(): void {

@@ -18,7 +18,7 @@ const ledgerState = z.object({
   settled: z.number().int().min(0),
   /** The segment that was shed last: it is counted, though its file may still be there. */
   removing: z.string().nullable(),
-  /** Damaged segments that could not be renamed, the newest last: they are counted, too. */
+  /** Damaged segments that could not be renamed, and shed ones that could not be deleted, the newest last: counted, too. */
   lingering: z.array(z.string()).default([]),
   /** Records of the outbox's whole life: made = acknowledged + stored + the sum of shed. */
   made: z.number().int().min(0),

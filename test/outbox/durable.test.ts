@@ -115,6 +115,31 @@ describe("DurableOutbox", () => {
     await outbox.end();
   });
 
+  test("segments that were shed and cannot be deleted are counted once, and the next process has none of them", async () => {
+    const first = await open({ maxOctets: 1e6 });
+    const real = fs.rmSync;
+    fs.rmSync = (path) => {
+      throw new Error(`EPERM: ${path}`);
+    };
+    syncBuiltinESMExports();
+    try {
+      for (let n = 0; n < 100; n++) first.append([record("chunk", String(n), 20_000)]);
+    } finally {
+      fs.rmSync = real;
+      syncBuiltinESMExports();
+    }
+    expect(warnings.join()).toMatch(/EPERM: .*segment/);
+    const { made, stored, shed } = first.stats();
+    expect(made).toBe(100);
+    expectIdentity(first);
+    await first.end();
+    const second = await open({ maxOctets: 1e6 });
+    expect(second.stats()).toMatchObject({ made, stored, shed });
+    const left = (await all(second)).map(({ key }) => key);
+    expect(left).toEqual(Array.from({ length: stored }, (_, n) => String(100 - stored + n)));
+    await second.end();
+  });
+
   test("records that are too old go; a clock that is set makes none older or younger", async () => {
     vi.useFakeTimers({ toFake: ["Date", "performance"] });
     try {
