@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { FindingRecord } from "../../schema/finding-record.ts";
 import { FINDING_DATASET, FINDINGS } from "../../schema/finding-vocabulary.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
+import type { SubflowRecord } from "../../schema/subflow.ts";
 import type { TableUse } from "../pipeline-contract.ts";
 import type { Finding } from "./finding.ts";
 import { findingsIn } from "./rules.ts";
@@ -78,8 +79,7 @@ function recordOf(finding: Finding, record: SessionRecord): FindingRecord {
   const { session, subflows } = record.mptcp;
   const one = subflows.find(({ id }) => id === subflow);
   const { source, destination, community_id } = one ?? { ...record, ...record.network };
-  // Not its number, which changes when one before it turns out to be another session's.
-  const about = one === undefined ? "" : `${one.community_id}-${one.start}-`;
+  const about = one === undefined ? "" : `${nameOf(one)}-`;
   // A subject may hold names of agents: of any length and alphabet.
   const hash = createHash("sha256").update(`${about}${subject}`).digest("hex").slice(0, 12);
   return {
@@ -100,4 +100,13 @@ function recordOf(finding: Finding, record: SessionRecord): FindingRecord {
     observer: record.observer,
     mptcp: { session: { id: session.id, revision: session.revision }, subflow, side },
   };
+}
+
+/**
+ * What tells a subflow from others of its session. Not its number, which changes when one before it turns out to be another
+ * session's. A session has one initial subflow, whose start is earlier once it was seen behind an address translator, too; of
+ * a join that was seen twice the earlier start stays.
+ */
+function nameOf({ kind, community_id, start }: SubflowRecord): string {
+  return kind === "initial" ? kind : `${community_id}-${start}`;
 }

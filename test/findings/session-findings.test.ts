@@ -489,4 +489,16 @@ describe("findings of a session's record", () => {
     expect(found(before).map(({ mptcp }) => mptcp.subflow)).toEqual([2]);
     expect(found(before, record(failed))).toHaveLength(1);
   });
+
+  it("of the initial subflow keep their ids when it turns out to have been seen earlier, behind a translator", () => {
+    const rewritten = (micros: number) =>
+      record(({ mptcp }) => {
+        const [initial] = mptcp.subflows;
+        if (initial === undefined) throw new Error("the example has two subflows");
+        initial.start = new Date(Date.parse(initial.start) - micros / 1000).toISOString();
+        mptcp.rewritten = [{ ...rewriting("payload"), subflow: 0 }];
+        mptcp.close = null;
+      });
+    expect(found(rewritten(0), rewritten(2000)).map(({ mptcp }) => mptcp.subflow)).toEqual([0]);
+  });
 });
