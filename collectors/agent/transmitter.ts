@@ -84,6 +84,7 @@ export class QueuedTransmitter implements Transmitter {
   private first = 0;
   private copies = 0;
   private underWay = 0;
+  private isClosed = false;
   private readonly lengths = new Uint32Array(MAX_PLACES);
   private readonly pieces = new Uint16Array(MAX_PLACES);
   /** Of those behind the first. */
@@ -160,8 +161,10 @@ export class QueuedTransmitter implements Transmitter {
       this.failed += this.underWay;
       this.lastError = "closed";
     }
-    // The pieces go with the socket's memory.
+    this.isClosed = true;
+    // The pieces go with the socket's memory; nobody waits for them any more.
     this.held = MAX_PLACES;
+    for (const { resolve } of this.waiting.splice(0)) resolve();
     this.socket.close();
   }
 
@@ -171,6 +174,8 @@ export class QueuedTransmitter implements Transmitter {
   }
 
   private finished(copy: number, error: string | null): void {
+    // What a socket says after it was closed: the copy was counted as failed.
+    if (this.isClosed) return;
     if (error === null) {
       this.sent++;
       this.sentOctets += this.lengths[copy] ?? 0;

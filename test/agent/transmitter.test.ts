@@ -169,3 +169,19 @@ it("closes after copies under way, or without them when they take too long, and 
   expect(socket.closed).toBe(true);
   expect(transmitter.counters).toMatchObject({ sent: 1, failed: 2, lastError: "closed" });
 });
+
+it("counts once what its socket answers for after all, and has no place and nobody waiting when it is closed", async () => {
+  const socket = new HeldSocket();
+  const transmitter = new QueuedTransmitter(socket, CAPACITY);
+  for (let n = 0; n < LONGEST; n++) {
+    transmitter.reserve();
+    transmitter.send(CAPACITY);
+  }
+  const room = transmitter.room();
+  await transmitter.close();
+  await room;
+  socket.under[0]?.done(null);
+  socket.under[1]?.done("ECANCELED");
+  expect(transmitter.counters).toMatchObject({ sent: 0, failed: LONGEST, lastError: "closed" });
+  expect(transmitter.reserve()).toBeNull();
+});
