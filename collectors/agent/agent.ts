@@ -46,7 +46,8 @@ export async function startAgent(config: AgentConfig, log: Logger, load: typeof 
   const tunnels = await Tunnels.open(config.collectors, open);
   try {
     const exclusions = await withOwnTraffic(config.exclusions, tunnels);
-    const filter = new KernelFilter(new FlowSieve(randomInt(2 ** 32)), exclusions, kernelSnap(config));
+    const sieve = new FlowSieve(randomInt(2 ** 32));
+    const filter = new KernelFilter(sieve, exclusions, kernelSnap(config), (line) => log.warn(line));
     const share = new ProcessorShare();
     const capture = await openInput(config, tunnels, filter, share, log);
     for (const { target, encoder } of tunnels.all) {

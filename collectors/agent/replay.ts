@@ -77,7 +77,10 @@ export class Replay implements Capture {
     this.stopped.abort();
   }
 
-  renewFilter(): void {} // there is none
+  renewFilter(): null {
+    // There is none.
+    return null;
+  }
 
   lost(): number {
     return 0;

@@ -25,8 +25,11 @@ export interface Capture {
   /** Hands packets over until `stop`; then resolves, with everything closed. Rejects with an OperationalError. */
   run(take: TakeVector): Promise<void>;
   stop(): void;
-  /** Makes the kernel's filter again, where there is one; what came before passed the one before. */
-  renewFilter(): void;
+  /**
+   * Makes the kernel's filter again, where there is one; what came before passed the one before. Returns null, or the name of
+   * the error, with which the filter before stays.
+   */
+  renewFilter(): string | null;
   /** Packets that the kernel had no room for, since the start. */
   lost(): number;
 }

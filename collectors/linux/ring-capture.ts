@@ -84,8 +84,9 @@ export class RingCapture implements Capture {
     this.stopping = true;
   }
 
-  renewFilter(): void {
-    for (const { ring } of this.places) ring?.renewFilter();
+  renewFilter(): string | null {
+    const errors = this.places.map(({ ring }) => ring?.renewFilter() ?? null);
+    return errors.find((error) => error !== null) ?? null;
   }
 
   lost(): number {

@@ -92,7 +92,10 @@ export class TapCapture implements Capture {
     this.stopping = true;
   }
 
-  renewFilter(): void {} // the rules that copy to the TAP are the filter
+  renewFilter(): null {
+    // The rules that copy to the TAP are the filter.
+    return null;
+  }
 
   lost(): number {
     if (this.interfaceIndex !== 0) {

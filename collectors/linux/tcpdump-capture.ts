@@ -61,7 +61,10 @@ export class TcpdumpCapture implements Capture {
     for (const pipe of this.pipes) pipe.stop();
   }
 
-  renewFilter(): void {} // there is none
+  renewFilter(): null {
+    // There is none.
+    return null;
+  }
 
   lost(): number {
     return this.pipes.reduce((sum, pipe) => sum + pipe.lost(), 0);

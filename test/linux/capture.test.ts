@@ -228,6 +228,26 @@ it.skipIf(ringReason)(titled("an interface that stays unusable is tried about on
   expect(events).toEqual(["lo gone", "lo back"]);
 });
 
+it.skipIf(ringReason)(titled("a filter that the kernel refuses later is told by its error", ringReason), async () => {
+  const libc = await loadLibc();
+  let refuses = false;
+  const refusing: Libc = {
+    ...libc,
+    setsockopt: (...words) => (refuses ? FAILED : libc.setsockopt(...words)),
+    errorName: () => "EPERM",
+  };
+  // One instruction of classic BPF: all of a packet passes.
+  const filter = () => Uint8Array.of(6, 0, 0, 0, 255, 255, 3, 0);
+  const options = { points, direction: "both", promiscuous: false, filter, onInterface: () => undefined } as const;
+  const capture = new RingCapture(refusing, options);
+  expect(capture.renewFilter()).toBeNull();
+  refuses = true;
+  expect(capture.renewFilter()).toBe("EPERM");
+  const running = capture.run(() => undefined);
+  capture.stop();
+  await running;
+});
+
 const libcReason = needs("Linux", "koffi");
 
 it.skipIf(libcReason)(

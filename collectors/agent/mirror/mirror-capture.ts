@@ -54,7 +54,9 @@ export class MirrorCapture implements Capture {
     void this.mirror.remove().then(() => this.tap.stop());
   }
 
-  renewFilter(): void {}
+  renewFilter(): null {
+    return null;
+  }
 
   lost(): number {
     return this.tap.lost();
