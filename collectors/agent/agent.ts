@@ -45,7 +45,7 @@ export async function startAgent(config: AgentConfig, log: Logger, load: typeof 
   const open = (to: Destination) => Tunnel.open(to, config, log, load);
   const tunnels = await Tunnels.open(config.collectors, open);
   try {
-    const exclusions = await withOwnTraffic(config.exclusions, tunnels);
+    const exclusions = await withOwnTraffic(config.exclusions, tunnels.all);
     const sieve = new FlowSieve(randomInt(2 ** 32));
     const filter = new KernelFilter(sieve, exclusions, kernelSnap(config), (line) => log.warn(line));
     const share = new ProcessorShare();
@@ -69,8 +69,8 @@ function kernelSnap({ snap, headersOnly }: AgentConfig): number {
   return snap === null ? LONGEST_FRAME : LONGEST_LINK_HEADER + snap;
 }
 
-async function withOwnTraffic(exclusions: Exclusions, tunnels: Tunnels): Promise<Exclusions> {
-  const own = await Promise.all(tunnels.all.map(({ target }) => ownTraffic(target)));
+async function withOwnTraffic(exclusions: Exclusions, tunnels: readonly Tunnel[]): Promise<Exclusions> {
+  const own = await Promise.all(tunnels.map(({ target }) => ownTraffic(target)));
   return { ...exclusions, pairs: own.filter((pair) => pair !== null) };
 }
 
@@ -179,12 +179,13 @@ class RunningAgent implements Agent {
 
   async change(policy: AgentPolicy, collectors: readonly Destination[]): Promise<void> {
     const { tunnels, filter, capture, open } = this.parts;
-    await tunnels.change(collectors, open);
-    const exclusions = await withOwnTraffic(policy.exclusions, tunnels);
-    filter.exclusions = exclusions;
-    this.selection.exclude(exclusions);
-    filter.renew(capture);
-    this.obey(policy);
+    await tunnels.change(collectors, open, async (all) => {
+      const exclusions = await withOwnTraffic(policy.exclusions, all);
+      filter.exclusions = exclusions;
+      this.selection.exclude(exclusions);
+      filter.renew(capture);
+      this.obey(policy);
+    });
   }
 
   reportEvery(reportMs: number): void {

@@ -1,5 +1,6 @@
 import type { Destination } from "../../schema/configuration/destination.ts";
 import { nameHash, placeOf } from "../../src/encapsulate/session-hash.ts";
+import { OperationalError } from "../runtime/errors.ts";
 import { type Tunnel, type TunnelCounters, tunnelName } from "./tunnel.ts";
 
 const NONE: TunnelCounters = { sent: 0, reports: 0, cut: 0, failed: 0, refused: 0, tooLong: 0, dropped: 0 };
@@ -10,6 +11,7 @@ export class Tunnels {
   private names: Uint32Array;
   private readonly isOpen: (place: number) => boolean;
   private nowMs = 0;
+  private isClosed = false;
   /** What is to be done with a tunnel before it is closed. */
   farewell: (tunnel: Tunnel) => void = () => {};
   /** Those that wait for copies under way: they count until they are closed. */
@@ -31,14 +33,25 @@ export class Tunnels {
     return tunnels;
   }
 
-  /** Opens those that are new, and closes those that are no more. Rejects as `open` does, and all is as it was. */
-  async change(to: readonly Destination[], open: (to: Destination) => Promise<Tunnel>): Promise<void> {
+  /**
+   * Opens those that are new, and closes those that are no more. `prepare` is called with those there will be, before the
+   * first copy goes a new way. Rejects as both do, and with an OperationalError where all were closed meanwhile; all is as it
+   * was then.
+   */
+  async change(
+    to: readonly Destination[],
+    open: (to: Destination) => Promise<Tunnel>,
+    prepare: (all: readonly Tunnel[]) => Promise<void> = async () => {},
+  ): Promise<void> {
     const wanted = new Map(to.map((destination) => [tunnelName(destination), destination]));
     const before = this.all;
     const kept = before.filter(({ name }) => wanted.delete(name));
     const opened: Tunnel[] = [];
     try {
       for (const destination of wanted.values()) opened.push(await open(destination));
+      await prepare([...kept, ...opened]);
+      // A name may take long to look up.
+      if (this.isClosed) throw new OperationalError("ended", "the agent has ended meanwhile");
     } catch (error) {
       for (const { transmitter } of opened) await transmitter.close();
       throw error;
@@ -86,6 +99,7 @@ export class Tunnels {
 
   /** Waits a little for copies under way, and closes all. */
   async close(): Promise<void> {
+    this.isClosed = true;
     for (const tunnel of this.all) this.farewell(tunnel);
     await Promise.all(this.all.map(({ transmitter }) => transmitter.close()));
   }

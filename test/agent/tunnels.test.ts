@@ -91,3 +91,34 @@ it("is heard again by a collector that was taken out of the list and put back", 
   report();
   expect(heard(sockets[2])).toEqual({ number: 1, isLast: false, ...none, restarted: 1 });
 });
+
+it("leaves all as it was where what is to be done before it fails, and closes what was opened", async () => {
+  const { sockets, open } = held();
+  const tunnels = await Tunnels.open([destination("192.0.2.1")], open);
+  const { all } = tunnels;
+  const names: string[][] = [];
+  const change = tunnels.change([destination("192.0.2.1"), destination("192.0.2.2")], open, async (next) => {
+    expect(tunnels.all).toBe(all);
+    names.push(next.map(({ target }) => target.address));
+    throw new Error("no");
+  });
+  await expect(change).rejects.toThrow("no");
+  expect(names).toEqual([["192.0.2.1", "192.0.2.2"]]);
+  expect(tunnels.all).toBe(all);
+  expect(sockets.map(({ closed }) => closed)).toEqual([false, true]);
+});
+
+it("opens no way for good where all are closed while a name is looked up", async () => {
+  const { sockets, open } = held();
+  const tunnels = await Tunnels.open([destination("192.0.2.1")], open);
+  let found = () => {};
+  const slow = new Promise<void>((resolve) => (found = resolve));
+  const change = tunnels.change([destination("192.0.2.2")], async (to) => {
+    await slow;
+    return open(to);
+  });
+  await tunnels.close();
+  found();
+  await expect(change).rejects.toMatchObject({ code: "ended" });
+  expect(sockets.map(({ closed }) => closed)).toEqual([true, true]);
+});
