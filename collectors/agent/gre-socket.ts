@@ -1,23 +1,10 @@
-import { createRequire } from "node:module";
 import { PROTOCOL_GRE } from "../../src/wire/ipv4.ts";
 import type { Libc } from "../linux/libc.ts";
+import { loadRawSocket } from "../linux/raw-socket.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { DSCP_OPTIONS, openBatchedSocket } from "./batched-socket.ts";
 import type { Target } from "./destination.ts";
 import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
-
-/** What is used of package raw-socket, which has no types of its own. */
-interface RawSocketModule {
-  createSocket(options: { protocol: number; addressFamily: 1 | 2 }): RawSocket;
-}
-
-interface RawSocket {
-  send(buffer: Buffer, at: number, length: number, address: string, done: (error: Error | null) => void): void;
-  pauseRecv(): void;
-  setOption(level: number, option: number, value: number): void;
-  on(event: "error", listener: (error: Error) => void): void;
-  close(): void;
-}
 
 /**
  * A raw socket of IP protocol 47 (RFC 2784); the kernel writes the delivery header. Copies go in batches through `libc`, and
@@ -46,7 +33,9 @@ export function openGreSocket(
 }
 
 function openSingleSocket(target: Target, dscp: number | null): SendSocket {
-  const socket = loadModule().createSocket({ protocol: PROTOCOL_GRE, addressFamily: target.family === 6 ? 2 : 1 });
+  const needed = "--encapsulation gre needs package koffi, or raw-socket";
+  const raw = loadRawSocket(needed, "--encapsulation udp works without them");
+  const socket = raw.createSocket({ protocol: PROTOCOL_GRE, addressFamily: target.family === 6 ? 2 : 1 });
   // This socket only sends: GRE that others send to this host is not for it.
   socket.pauseRecv();
   if (dscp !== null) {
@@ -72,16 +61,4 @@ function openSingleSocket(target: Target, dscp: number | null): SendSocket {
       if (broken === null) socket.close();
     },
   };
-}
-
-function loadModule(): RawSocketModule {
-  try {
-    return createRequire(import.meta.url)("raw-socket") as RawSocketModule;
-  } catch (cause) {
-    throw new OperationalError(
-      "no-raw-socket",
-      "--encapsulation gre needs package koffi, or raw-socket, which was not built (npm rebuild raw-socket, with a compiler, says why); --encapsulation udp works without them",
-      { cause },
-    );
-  }
 }

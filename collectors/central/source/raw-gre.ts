@@ -1,8 +1,7 @@
-import type { EventEmitter } from "node:events";
-import { createRequire } from "node:module";
 import type { Logger } from "pino";
 import { PROTOCOL_GRE } from "../../../src/wire/ipv4.ts";
 import { LINKTYPE_IPV4 } from "../../../src/wire/link-type.ts";
+import { loadRawSocket, type RawSocket } from "../../linux/raw-socket.ts";
 import { SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../../linux/socket-options.ts";
 import { OperationalError } from "../../runtime/errors.ts";
 import { Arrivals, type TakeVector } from "./arrivals.ts";
@@ -10,27 +9,15 @@ import { DeliveryHeaders } from "./delivery-header.ts";
 import { kernelDrops, kernelQueue } from "./kernel-drops.ts";
 import { quiet, type Source, type SourceCounters } from "./source.ts";
 
-/** raw-socket cuts longer packets without a word, and its default is 4096. */
+/** The longest packet. */
 const MESSAGE_OCTETS = 65_536;
 
 /** Where the kernel counts for the socket. */
 const EVERY_ADDRESS = { 4: ["raw", "0.0.0.0"], 6: ["raw6", "::"] } as const;
 
-/** The part of the package raw-socket that is used here; it has no types of its own. */
-interface RawSocketModule {
-  createSocket(options: { protocol: number; addressFamily: number; bufferSize: number }): RawSocket;
-  readonly AddressFamily: { readonly IPv4: number; readonly IPv6: number };
-}
-
-interface RawSocket extends EventEmitter {
-  close(): void;
-  setOption(level: number, option: number, value: number): void;
-  getOption(level: number, option: number, value: Buffer, length: number): number;
-}
-
 /**
- * Sockets that are open, one for each source. Nothing in raw-socket keeps a socket alive: one that only waiting
- * code refers to is collected, that code waits for ever, and the process may end without a word.
+ * Sockets that are open, one for each source: one that only waiting code refers to is collected, that code waits for ever, and
+ * the process may end without a word.
  */
 const openSockets = new Set<RawSocket>();
 
@@ -56,12 +43,11 @@ export class RawGreSource implements Source {
   }
 
   async start(): Promise<void> {
-    const raw = loadRawSocket();
-    const { IPv4, IPv6 } = raw.AddressFamily;
+    const raw = loadRawSocket("--listen-gre needs package raw-socket", "--listen-udp works without it");
     try {
       this.socket = raw.createSocket({
         protocol: PROTOCOL_GRE,
-        addressFamily: this.version === 4 ? IPv4 : IPv6,
+        addressFamily: this.version === 4 ? 1 : 2,
         bufferSize: MESSAGE_OCTETS,
       });
     } catch (error) {
@@ -145,17 +131,3 @@ export class RawGreSource implements Source {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** The package is optional: a machine without a compiler has everything but protocol 47. */
-function loadRawSocket(): RawSocketModule {
-  try {
-    return createRequire(import.meta.url)("raw-socket") as RawSocketModule;
-  } catch (error) {
-    throw new OperationalError(
-      "RAW_SOCKET_MISSING",
-      "the package raw-socket is not there: it needs a compiler when rejoin is installed (npm rebuild raw-socket); " +
-        "without it, receive GRE-in-UDP with --listen-udp",
-      { cause: error },
-    );
-  }
-}
