@@ -1,3 +1,5 @@
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig } from "rolldown";
 
 const settings = {
@@ -7,6 +9,12 @@ const settings = {
   optimization: { inlineConst: { mode: "all", pass: 3 } },
 };
 const into = (dir) => ({ dir, cleanDir: true, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
+
+/** npm makes a program executable when it links it, and never again; a build writes it anew. */
+const executable = (name) => ({
+  name: "executable",
+  writeBundle: ({ dir }) => chmodSync(join(dir, name), 0o755),
+});
 
 /**
  * The command line as it is installed: one file, one more for each verb and one for the delivery's thread, out of the
@@ -19,6 +27,7 @@ export default defineConfig([
     ...settings,
     input: { rejoin: "collectors/main.ts", "delivery-thread": "collectors/delivery/delivery-thread.ts" },
     output: into("dist/bin"),
+    plugins: [executable("rejoin.js")],
   },
   {
     ...settings,

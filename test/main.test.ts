@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { titled } from "./support/requirements.ts";
@@ -22,6 +22,10 @@ function rejoin(args: readonly string[], before = "") {
 }
 
 describe.skipIf(unmet)(titled("the command line", unmet), () => {
+  it("may be executed after a build, too: npm sees to that only once", () => {
+    expect((statSync(MAIN).mode & 0o777).toString(8)).toBe("755");
+  });
+
   it.each([[], ...VERBS.map((verb) => [verb])])("help %s is --help, in at most 80 columns", (...words) => {
     const page = rejoin([...words, "--help"]);
     expect([page.status, page.stderr]).toEqual([0, ""]);
