@@ -1,29 +1,40 @@
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
-import { type AdminAddress, AdminServer, type Health, probe } from "../runtime/admin-server.ts";
+import { type AdminAddress, AdminServer, type Health, type Page, probe } from "../runtime/admin-server.ts";
 import { Exposition } from "../runtime/exposition.ts";
-import type { Agent, AgentStatus } from "./agent-contract.ts";
+import type { AgentStatus } from "./agent-contract.ts";
 import { METRICS } from "./metrics.ts";
 
-/** Starts an agent's admin server at `listen`. Rejects with an OperationalError when the address cannot be had. */
+const NOT_BEGUN = "the agent is starting";
+
+/**
+ * Starts the admin server at `listen` of an agent that `status` tells of: null as long as it has not begun. Rejects with an
+ * OperationalError when the address cannot be had.
+ */
 export function startAdmin(
   listen: string | number,
   { admin, maxFlows }: Pick<AgentConfiguration, "admin" | "maxFlows">,
-  agent: Pick<Agent, "status">,
+  status: () => AgentStatus | null,
 ): Promise<AdminAddress> {
   const exposition = new Exposition(METRICS);
-  const metrics = async () => {
-    const body = await exposition.text(agent.status(), maxFlows);
-    return { status: 200 as const, type: exposition.contentType, body };
+  const metrics = async (): Promise<Page> => {
+    const now = status();
+    if (now === null) return { status: 503, type: "text/plain; charset=utf-8", body: `${NOT_BEGUN}\n` };
+    return { status: 200, type: exposition.contentType, body: await exposition.text(now, maxFlows) };
   };
   return AdminServer.start(listen, admin.token, () => ({
     "/metrics": { guarded: true, page: metrics },
     "/livez": probe(() => ({ well: true, reasons: ["the event loop turns"] })),
-    "/readyz": probe(() => readyHealth(agent.status())),
+    "/readyz": probe(() => readyHealth(status())),
   }));
 }
 
-/** Whether an agent's copies have somewhere to go: not while every collector has just said that nobody listens. */
-export function readyHealth({ collectors }: Pick<AgentStatus, "collectors">): Health {
+/**
+ * Whether an agent's copies have somewhere to go: not before it has begun, null, and not while every collector has just said
+ * that nobody listens.
+ */
+export function readyHealth(status: Pick<AgentStatus, "collectors"> | null): Health {
+  if (status === null) return { well: false, reasons: [NOT_BEGUN] };
+  const { collectors } = status;
   // Where the kernel sends, it knows of no answer.
   if (collectors.length === 0) return { well: true, reasons: ["the kernel copies"] };
   const reasons = collectors.map(({ name, reachable }) =>

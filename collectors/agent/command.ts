@@ -3,8 +3,7 @@ import { Command } from "commander";
 import type { Logger } from "pino";
 import type { AgentConfiguration } from "../../schema/configuration/agent.ts";
 import { variableOf } from "../../schema/configuration/programs.ts";
-import { loadLibc } from "../linux/libc.ts";
-import { becomeUser, CAP_NET_ADMIN, CAP_NET_RAW } from "../linux/privileges.ts";
+import { CAP_NET_ADMIN, CAP_NET_RAW, userChange } from "../linux/privileges.ts";
 import type { AdminAddress } from "../runtime/admin-server.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
@@ -12,7 +11,7 @@ import { createLog } from "../runtime/log.ts";
 import { reloadOnHangup } from "../runtime/reload.ts";
 import { grouped, printable } from "../terminal/text.ts";
 import { startAgent } from "./agent.ts";
-import type { Agent, AgentConfig, AgentCounters } from "./agent-contract.ts";
+import type { Agent, AgentConfig, AgentCounters, AgentStatus } from "./agent-contract.ts";
 import { removeLeftovers, rulesOf } from "./mirror/commands.ts";
 import { addOptions, configurationOf } from "./options.ts";
 import { agentConfig, agentPolicy, collectorsOf } from "./setup.ts";
@@ -131,31 +130,35 @@ async function printStatus(socket: string | null): Promise<void> {
   process.stdout.write(`${JSON.stringify(statusOf(await askStatus(socket), socket), null, 2)}\n`);
 }
 
-/** What is done once everything is open that needs root: an answer for who asks, and another user. */
-async function settle(
-  agent: Agent,
-  { input }: AgentConfig,
+/** Opens what answers who asks, of an agent that `status` tells of: null until it has begun. */
+async function openAnswers(
   configuration: AgentConfiguration,
-  log: Logger,
-): Promise<AdminAddress | null> {
-  const { status, admin, user } = configuration;
-  if (status.socket !== null) await serveStatus(status.socket, () => agent.status());
-  const answering = admin.listen === null ? null : await openAdmin(admin.listen, configuration, agent, log);
-  if (user !== null) becomeUser(await loadLibc(), user, capabilitiesFor(input));
-  return answering;
+  status: () => AgentStatus | null,
+): Promise<{ readonly address: string | null; close(): void }> {
+  const { socket } = configuration.status;
+  const asked = socket === null ? null : await serveStatus(socket, status);
+  try {
+    const admin = await openAdmin(configuration, status);
+    const close = (): void => {
+      asked?.close();
+      admin?.close();
+    };
+    return { address: admin?.address ?? null, close };
+  } catch (error) {
+    asked?.close();
+    throw error;
+  }
 }
 
 /** The admin server; what it takes to load costs those nothing that ask for none. */
 async function openAdmin(
-  listen: string | number,
   configuration: AgentConfiguration,
-  agent: Agent,
-  log: Logger,
-): Promise<AdminAddress> {
+  status: () => AgentStatus | null,
+): Promise<AdminAddress | null> {
+  const { listen } = configuration.admin;
+  if (listen === null) return null;
   const { startAdmin } = await import("./admin.ts");
-  const admin = await startAdmin(listen, configuration, agent);
-  log.info(`metrics and health at ${admin.address}`);
-  return admin;
+  return startAdmin(listen, configuration, status);
 }
 
 /** What opens an input again that goes and comes back. */
@@ -164,22 +167,45 @@ function capabilitiesFor(input: AgentConfig["input"]): readonly number[] {
   return input.kind === "interfaces" ? [CAP_NET_RAW] : [];
 }
 
+/** Starts the agent, which becomes its user once everything is open that needs root; or tells which signal came first. */
+async function begin(
+  config: AgentConfig,
+  { user }: AgentConfiguration,
+  ended: Promise<NodeJS.Signals>,
+  log: Logger,
+): Promise<Agent | NodeJS.Signals> {
+  const become = user === null ? () => {} : await userChange(user, capabilitiesFor(config.input));
+  const agent = await Promise.race([startAgent(config, log), ended]);
+  if (typeof agent === "string") return agent;
+  try {
+    become();
+  } catch (error) {
+    await agent.stop();
+    throw error;
+  }
+  return agent;
+}
+
 /** `reread` gives the configuration as it stands in its file by now; null where there is none. */
 async function run(configuration: AgentConfiguration, reread: (() => AgentConfiguration) | null): Promise<void> {
   const config = agentConfig(configuration);
   const log = createLog("agent", configuration.log.level);
   // Before the log says that it has started: a signal that nobody waits for ends a process without its account.
   const ended = endSignal();
-  const agent = await Promise.race([startAgent(config, log), ended]);
-  // It may be waiting for what it replays. Nothing was copied yet: it ends as by the signal itself.
-  if (typeof agent === "string") return process.exit(128 + constants.signals[agent]);
-  let admin: AdminAddress | null = null;
-  try {
-    admin = await settle(agent, config, configuration, log);
-  } catch (error) {
-    await agent.stop();
+  let asked: Agent | null = null;
+  // First: an agent that fails behind this has sent copies, and a report of its own counts.
+  const answers = await openAnswers(configuration, () => asked?.status() ?? null);
+  const agent = await begin(config, configuration, ended, log).catch((error) => {
+    answers.close();
     throw error;
+  });
+  if (typeof agent === "string") {
+    // It may be waiting for what it replays. Nothing was copied yet: it ends as by the signal itself.
+    answers.close();
+    return process.exit(128 + constants.signals[agent]);
   }
+  asked = agent;
+  if (answers.address !== null) log.info(`metrics and health at ${answers.address}`);
   const apply = async (changed: AgentConfiguration): Promise<void> => {
     await agent.change(agentPolicy(changed), collectorsOf(changed));
     agent.reportEvery(changed.log.reportSeconds * 1000);
@@ -190,7 +216,7 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
     log.info(`${signal}: sending what was captured`);
     await agent.stop();
   }
-  admin?.close();
+  answers.close();
   const faults = [...agent.damage];
   // Of a replay somebody wants every copy; what live traffic lost stands in the log, and is no reason to end badly.
   const lost = config.input.kind === "replay" ? lostCopies(agent.counters()) : null;

@@ -15,9 +15,9 @@ const PATIENCE_MS = 5000;
 const MAX_ANSWER_OCTETS = 2 ** 24;
 
 /**
- * Answers whoever connects to a Unix socket with a JSON object, and closes; a seventeenth at a time is closed unanswered. A
- * socket that a dead agent left is replaced; rejects with an OperationalError where somebody listens there, something else
- * stands there, or the socket cannot be made.
+ * Answers whoever connects to a Unix socket with a JSON object, or null where there is no status yet, and closes; a
+ * seventeenth at a time is closed unanswered. A socket that a dead agent left is replaced; rejects with an OperationalError
+ * where somebody listens there, something else stands there, or the socket cannot be made.
  */
 export async function serveStatus(path: string, status: () => unknown, patienceMs = PATIENCE_MS): Promise<Server> {
   const directory = dirname(path);
@@ -69,14 +69,17 @@ export async function askStatus(path: string, patienceMs = PATIENCE_MS): Promise
   return Buffer.concat(chunks).toString();
 }
 
-/** The status that an answer says. Throws an OperationalError where it is empty, or no agent's. */
+/** The status that an answer says. Throws an OperationalError where it is empty, no agent's, or of one that has not begun. */
 export function statusOf(answer: string, path: string): unknown {
   if (answer === "") throw new OperationalError("status", `too many ask at ${path} at once; ask again`);
+  let status: unknown;
   try {
-    return JSON.parse(answer);
+    status = JSON.parse(answer);
   } catch (cause) {
     throw new OperationalError("status", `who answers at ${path} is no agent: the answer is no JSON`, { cause });
   }
+  if (status === null) throw new OperationalError("status", `the agent at ${path} is starting; ask again`);
+  return status;
 }
 
 /** Removes a socket that nobody listens at. Anything else stays, and an OperationalError says what it is. */

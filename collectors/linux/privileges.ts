@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { OperationalError } from "../runtime/errors.ts";
-import { FAILED, type Libc } from "./libc.ts";
+import { FAILED, type Libc, loadLibc } from "./libc.ts";
 
 const PR_SET_KEEPCAPS = 8;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -12,15 +12,20 @@ export const CAP_NET_ADMIN = 12;
 export const CAP_NET_RAW = 13;
 
 /**
- * Becomes another user for good, and keeps nothing of root but these capabilities, which the main thread alone has: rings of
- * interfaces that come back need CAP_NET_RAW. Throws an OperationalError where this process is not root, the user is unknown
- * or the kernel refuses.
+ * What becomes another user for good, and keeps nothing of root but these capabilities, which the main thread alone has:
+ * rings of interfaces that come back need CAP_NET_RAW. Rejects with an OperationalError where this process is not root, the
+ * user is unknown or koffi is missing; what it resolves with throws one where the kernel refuses.
  */
-export function becomeUser(libc: Libc, user: string, capabilities: readonly number[]): void {
+export async function userChange(user: string, capabilities: readonly number[]): Promise<() => void> {
   if (process.getuid?.() !== 0) {
     throw new OperationalError("user", `user: only root can become ${user}; start as root, or leave user out`);
   }
   const group = primaryGroup(user);
+  const libc = await loadLibc();
+  return () => becomeUser(libc, user, group, capabilities);
+}
+
+function becomeUser(libc: Libc, user: string, group: number, capabilities: readonly number[]): void {
   const must = (result: number, what: string): void => {
     if (result !== FAILED) return;
     throw new OperationalError("user", `cannot become user ${user}: ${what} failed (${libc.errorName()})`);

@@ -41,6 +41,7 @@ it("an agent is ready while one of its collectors is there, or the kernel sends"
   });
   expect(readyHealth({ collectors: [collector("a 4754", false)] }).well).toBe(false);
   expect(readyHealth({ collectors: [] }).well).toBe(true);
+  expect(readyHealth(null)).toEqual({ well: false, reasons: ["the agent is starting"] });
 });
 
 it("an agent at work tells its metrics to who has the token, and goes when its work is done", async () => {

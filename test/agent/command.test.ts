@@ -1,11 +1,13 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { command } from "../../collectors/agent/command.ts";
+import { askStatus } from "../../collectors/agent/status.ts";
 import { helpOf } from "../support/help.ts";
 import { pcapFile } from "../support/pcap.ts";
 import { conversation } from "./frames.ts";
@@ -67,6 +69,54 @@ describe("the exit status of a replay", () => {
   });
 });
 
+describe("an agent that cannot be asked, or become its user, sends nothing", () => {
+  const config = (...lines: string[]): string => {
+    const [capture, file] = [join(folder, "a.pcap"), join(folder, "agent.yaml")];
+    writeFileSync(capture, pcapFile(conversation(1001, 0, true)));
+    const replay = `replay: { files: [${capture}], speed: max }`;
+    writeFileSync(file, [replay, `collector: 127.0.0.1:${receiver.port}`, ...lines].join("\n"));
+    return file;
+  };
+  const fault = async (file: string): Promise<string> => {
+    const agent = spawn(process.execPath, [REJOIN, "agent", "--config", file]);
+    let errors = "";
+    agent.stderr.setEncoding("utf8").on("data", (text) => {
+      errors += text;
+    });
+    await once(agent, "close");
+    expect(agent.exitCode).toBe(2);
+    expect(await receiver.received(0)).toEqual([]);
+    expect(receiver.reports).toEqual([]);
+    receiver.close();
+    return errors;
+  };
+
+  it("as where somebody listens at its status socket", async () => {
+    const path = join(folder, "agent.sock");
+    const other = createServer().listen(path);
+    await once(other, "listening");
+    expect(await fault(config(`status: { socket: ${path} }`))).toMatch(
+      /^rejoin: status\.socket: somebody listens at .*\n$/,
+    );
+    other.close();
+  });
+
+  it("as where somebody has its admin address: nor does it leave its status socket", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const path = join(folder, "agent.sock");
+    const { port } = other.address() as AddressInfo;
+    const errors = await fault(config(`status: { socket: ${path} }`, `admin: { listen: ${port} }`));
+    expect(errors).toMatch(/^rejoin: the admin address .* cannot be had/);
+    expect(existsSync(path)).toBe(false);
+    other.close();
+  });
+
+  it("as where nobody has the name of its user, or it is not root", async () => {
+    expect(await fault(config("user: nobody-has-this-name"))).toMatch(/^rejoin: user: .*nobody-has-this-name/);
+  });
+});
+
 it("ends with its account when SIGTERM comes as soon as it has started", async () => {
   const path = join(folder, "a.pcap");
   writeFileSync(path, pcapFile(conversation(1001, 0, true)));
@@ -87,15 +137,20 @@ it("ends with its account when SIGTERM comes as soon as it has started", async (
 it("ends by SIGTERM while it waits for what it replays: a pipe that nobody writes to", async () => {
   const path = join(folder, "pipe");
   execFileSync("mkfifo", [path]);
-  const agent = spawn(process.execPath, [REJOIN, "agent", "-r", path, "-c", `127.0.0.1:${receiver.port}`]);
+  const [socket, file] = [join(folder, "agent.sock"), join(folder, "agent.yaml")];
+  writeFileSync(file, `status: { socket: ${socket} }`);
+  const words = ["agent", "--config", file, "-r", path, "-c", `127.0.0.1:${receiver.port}`];
+  const agent = spawn(process.execPath, [REJOIN, ...words]);
   const closed = once(agent, "close");
   const files = `/proc/${agent.pid}/fd`;
   const isOpen = () => readdirSync(files).some((file) => readlinkSync(join(files, file)) === path);
   await vi.waitFor(() => expect(isOpen()).toBe(true), 5_000);
+  expect(await askStatus(socket)).toBe("null\n");
   agent.kill("SIGTERM");
   await closed;
   receiver.close();
   expect(agent.exitCode ?? agent.signalCode).toBe(143);
+  expect(existsSync(socket)).toBe(false);
 });
 
 it("has a page that fits into 80 columns and says what the exit status means", () => {

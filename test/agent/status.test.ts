@@ -129,6 +129,7 @@ describe("who asks for the status", () => {
   it("is told of an answer that no agent gives", () => {
     expect(() => statusOf("<html>", path)).toThrow(`who answers at ${path} is no agent`);
     expect(() => statusOf("", path)).toThrow("too many ask");
+    expect(() => statusOf("null", path)).toThrow(`the agent at ${path} is starting; ask again`);
     expect(statusOf('{"seen":1}', path)).toEqual({ seen: 1 });
   });
 });
