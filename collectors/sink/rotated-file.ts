@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -24,13 +24,16 @@ const UNFINISHED = ".jsonl.gz.part";
 
 /**
  * `NAME.jsonl`, appended to; when it is big or old enough it becomes `NAME.TIME.jsonl.gz` and a new one begins. What an
- * earlier process left is continued: a line it did not finish is cut off, files it did not compress are compressed.
+ * earlier process left is continued: a line it did not finish is cut off, files it did not compress are compressed. Where
+ * somebody moves or deletes the file, a new one begins with the next lines.
  */
 export class RotatedFile {
   private readonly name: string;
   private readonly rotation: Rotation;
   private readonly log: Logger;
   private handle: FileHandle | null = null;
+  /** Device and inode of what `handle` writes to. */
+  private identity = "";
   private octets = 0;
   private bornMs = 0;
   /** Behind `octets` stands part of what a write that failed was given. */
@@ -48,7 +51,8 @@ export class RotatedFile {
   async open(): Promise<void> {
     const handle = await open(this.path, "a+", 0o640);
     try {
-      const { size, birthtimeMs } = await handle.stat();
+      const { dev, ino, size, birthtimeMs } = await handle.stat();
+      this.identity = `${dev}:${ino}`;
       this.octets = await wholeLines(handle, size);
       if (this.octets < size) await handle.truncate(this.octets);
       this.bornMs = this.octets === 0 ? Date.now() : birthtimeMs;
@@ -63,6 +67,7 @@ export class RotatedFile {
   /** Appends whole lines. When it rejects none of them is in the file, unless what went in could not be cut off, either. */
   async append(lines: Uint8Array): Promise<void> {
     await this.mend();
+    await this.followName();
     const old = Date.now() - this.bornMs >= this.rotation.rotateMs;
     if (this.octets > 0 && (old || this.octets >= this.rotation.rotateOctets)) await this.rotate();
     if (this.handle === null) await this.open();
@@ -94,6 +99,16 @@ export class RotatedFile {
     if (!this.isTorn) return;
     await this.handle?.truncate(this.octets);
     this.isTorn = false;
+  }
+
+  /** Lets go of a file that is no more what its name leads to: lines that only a deleted file has are lost. */
+  private async followName(): Promise<void> {
+    if (this.handle === null) return;
+    const found = await stat(this.path).catch(() => null);
+    if (found !== null && this.identity === `${found.dev}:${found.ino}`) return;
+    await this.release();
+    this.octets = 0;
+    this.log.warn(`${this.path}: somebody moved or deleted this file; a new one begins`);
   }
 
   private get path(): string {

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -89,6 +90,33 @@ describe("FileSink", () => {
     await sink.close();
     expect(rotated()).toHaveLength(1);
     expect(readFileSync(path(`${SESSIONS}.jsonl`), "utf8")).toBe('{"n":2}\n');
+  });
+
+  test.each([
+    ["moved", (file: string) => renameSync(file, `${file}.1`), '{"n":1}\n'],
+    ["deleted", (file: string) => rmSync(file), null],
+    [
+      "replaced",
+      (file: string) => {
+        renameSync(file, `${file}.1`);
+        writeFileSync(file, "");
+      },
+      '{"n":1}\n',
+    ],
+  ])("a file that somebody %s is told once, and a new one begins", async (_what, change, moved) => {
+    const lines: string[] = [];
+    const sink = new FileSink(options(), pino({ base: null }, { write: (line: string) => void lines.push(line) }));
+    await sink.open();
+    await sink.send([record({ n: 1 })], never);
+    const file = path(`${SESSIONS}.jsonl`);
+    change(file);
+    for (const n of [2, 3]) expect(await sink.send([record({ n })], never)).toEqual(["acknowledged"]);
+    await sink.close();
+    expect(readFileSync(file, "utf8")).toBe('{"n":2}\n{"n":3}\n');
+    expect(existsSync(`${file}.1`) ? readFileSync(`${file}.1`, "utf8") : null).toBe(moved);
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+      `${file}: somebody moved or deleted this file; a new one begins`,
+    ]);
   });
 
   test("goes on where an earlier process stopped: a line cut short is removed, a plain rotated file compressed", async () => {
