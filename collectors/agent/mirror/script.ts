@@ -26,7 +26,8 @@ function heading({ name, interfaces, direction, target, by }: MirrorPlan): strin
   return `#!/bin/sh
 # Copies of MPTCP flows on ${from} to ${to}, made by this kernel with ${by}. Written by rejoin agent.
 #   start   installs the mirror, anew where there is one
-#   check   the same where a device was made anew or something is gone; every minute, from cron, is a good time
+#   check   the same where a started one has a device that was made anew, or lost something; every minute, from cron, is a
+#           good time
 #   stop    removes it
 #   counts  what it did
 ${note(target)}name=${name}
@@ -99,6 +100,14 @@ tidy() {
 	[ -n "$(tc filter show dev "$1" ingress)$(tc filter show dev "$1" egress)" ] || tc qdisc del dev "$1" clsact
 }
 
+# True when a device has filters that copy to this mirror, or to a device that is gone.
+filtered() {
+	case $(tc filter show dev "$1" "$2" pref ${TC_PREFERENCE} 2>/dev/null) in
+	*"Mirror to device $name)"* | *"Mirror to device $name-in)"* | *"Mirror to device *)"*) ;;
+	*) return 1 ;;
+	esac
+}
+
 remove() {
 	if command -v nft >/dev/null; then
 		printf 'table netdev %s\\ndelete table netdev %s\\n' "$name" "$name" | nft -f - || return 1
@@ -107,11 +116,8 @@ remove() {
 		for device in /sys/class/net/*; do
 			device=\${device##*/}
 			for hook in ingress egress; do
-				case $(tc filter show dev "$device" $hook pref ${TC_PREFERENCE} 2>/dev/null) in
-				*"Mirror to device $name)"* | *"Mirror to device $name-in)"* | *"Mirror to device *)"*)
-					tc filter del dev "$device" $hook pref ${TC_PREFERENCE} && tidy "$device" || return 1
-					;;
-				esac
+				filtered "$device" $hook || continue
+				tc filter del dev "$device" $hook pref ${TC_PREFERENCE} && tidy "$device" || return 1
 			done
 		done
 	fi
@@ -168,8 +174,19 @@ start() {
 	fi
 }
 
+# True when a device is a mirror's.
+mirrors() {
+	value "$1/ifalias"
+	case $value in "rejoin mirror of "*) ;; *) return 1 ;; esac
+}
+
 check() {
 	awaited && return
+	# What an agent keeps was started. Nobody else remembers: what is left of a mirror tells.
+	if [ -z "$owner" ] && ! mirrors "$name" && ! mirrors "$name-in" && ! left; then
+		say "there is no mirror: it was not started, or stopped"
+		return
+	fi
 	whole
 	value "$name/ifalias"
 	[ "$value" = "$whole" ] && intact && return
@@ -178,6 +195,7 @@ check() {
 }
 
 counts() {
+	mirrors "$name" || { say "there is no mirror"; return 1; }
 	for count in tx_packets tx_bytes tx_dropped tx_errors; do
 		value "$name/statistics/$count"
 		printf '%s %s\\n' "$count" "\${value:-0}"
@@ -222,6 +240,8 @@ ${nftTable(plan)}RULES
 ${hooks.join("\n")}
 }
 
+# True when there are rules of a mirror of this name.
+left() { nft list table netdev "$name" >/dev/null 2>&1; }
 intact() { nft list counter netdev "$name" copied >/dev/null 2>&1; }
 unremembered() {
 	# shellcheck disable=SC2046
@@ -251,6 +271,15 @@ hook() {
 	case $(tc qdisc show dev "$1") in *clsact*) ;; *) tc qdisc add dev "$1" clsact || return 1 ;; esac
 ${filters.join(" &&\n")} ||
 		{ tidy "$1"; return 1; }
+}
+
+# True when there are filters of a mirror of this name.
+left() {
+	for device in $devices; do
+		filtered "$device" ingress && return
+		filtered "$device" egress && return
+	done
+	return 1
 }
 
 intact() {

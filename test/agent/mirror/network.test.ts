@@ -261,6 +261,10 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     const script = (verb: string) =>
       edge.network.exec("edge", "env", "-i", "PATH=/bin:/sbin:/usr/sbin:/usr/bin", "sh", file, verb);
     const copied = by === "nft" ? MPTCP : STATELESS;
+    // Nobody started it.
+    script("check");
+    expect(edge.leftovers()).toBe("");
+    expect(() => script("counts")).toThrow(/rejoin: there is no mirror$/m);
     script("start");
     expect(await copiesOf("vxlan", copied.length, () => edge.inject(TRAFFIC))).toEqual(payloadPackets(copied));
     script("check");
@@ -272,6 +276,12 @@ describe.skipIf(reason)(titled("a mirror of the kernel", reason), { timeout: 90_
     expect(await new Program(edge.network, "edge", "agent", "--clean").ended()).toBe(0);
     expect(edge.leftovers()).not.toBe("");
     script("stop");
+    expect(edge.leftovers()).toBe("");
+    // As from cron, which nobody told.
+    const check = `sh ${file} check 2>&1`;
+    expect(edge.network.exec("edge", "sh", "-c", check)).toBe(
+      "rejoin: there is no mirror: it was not started, or stopped\n",
+    );
     expect(edge.leftovers()).toBe("");
   });
 
