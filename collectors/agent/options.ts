@@ -22,6 +22,10 @@ const PATHS = {
   name: "name",
 };
 
+/** Options of an agent that captures, and of one that replays, alone. */
+const OF_CAPTURE = ["--direction", "--promiscuous", "--capture"];
+const OF_REPLAY = ["--speed"];
+
 /** Adds the options of `rejoin agent` that stand for keys of its configuration. */
 export function addOptions(command: Command): Command {
   const { maxFlows, encapsulation, replay, capture } = agentConfiguration.parse({});
@@ -87,8 +91,19 @@ export function configurationOf(command: Command): Configuration<"agent"> {
   // Where packets come from is said by two options: one of them is the whole answer.
   if (says("--interface")) given.push({ path: ["replay", "files"], value: [], from: "--interface" });
   if (says("--replay")) given.push({ path: ["capture", "interfaces"], value: [], from: "--replay" });
+  // How the file has interfaces captured is then of no interest, either.
+  if (says("--replay") && !says("--capture")) {
+    given.push({ path: ["capture", "method"], value: "auto", from: "--replay" });
+  }
   const { config = null } = command.opts<{ config?: string }>();
-  return loadConfiguration("agent", { file: config, environment: process.env, options: given });
+  const configuration = loadConfiguration("agent", { file: config, environment: process.env, options: given });
+  const replays = configuration.values.replay.files.length > 0;
+  const idle = (replays ? OF_CAPTURE : OF_REPLAY).find(says);
+  if (idle !== undefined) {
+    const why = replays ? "files are replayed" : "packets come from interfaces";
+    throw new OperationalError("usage", `${idle} has no effect: ${why}; leave it out`);
+  }
+  return configuration;
 }
 
 function speed(text: string): number | "max" {

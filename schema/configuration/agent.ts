@@ -174,6 +174,9 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
   if (capture.interfaces.length + replay.files.length === 0) {
     fault(["capture", "interfaces"], "say where packets come from: --interface NAME, or --replay FILE");
   }
+  if (replay.files.length > 0 && isByKernel(capture)) {
+    fault(["capture", "method"], "the kernel copies what passes interfaces, and files are replayed; leave this out");
+  }
   if (isMirroredByKernel(configuration)) faults.push(...kernelFaults(configuration));
   if (collector !== null && collectors.length > 0) fault(["collectors"], "collector and collectors exclude each other");
   if (collector === null && collectors.length === 0) {
@@ -200,8 +203,10 @@ export function transportOf(configuration: AgentConfiguration): CopyTransport {
 
 /** Whether rules of the kernel do the copying. */
 function isMirroredByKernel({ capture, replay }: AgentConfiguration): boolean {
-  return (capture.method === "nft" || capture.method === "tc") && replay.files.length === 0;
+  return isByKernel(capture) && replay.files.length === 0;
 }
+
+const isByKernel = ({ method }: AgentConfiguration["capture"]): boolean => method === "nft" || method === "tc";
 
 /** What rules of the kernel cannot do, and what the kernel does not do with copies that it sends itself. */
 function kernelFaults(configuration: AgentConfiguration): ConfigurationFault[] {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { addOptions, configurationOf } from "../../collectors/agent/options.ts";
@@ -20,13 +23,13 @@ describe("options as configuration", () => {
   test("each of them", () => {
     const line =
       "-i a b -c 192.0.2.9 -e gre -k 0x10 -s 200 --fragment --direction both --promiscuous --capture ring " +
-      "--max-flows 7 --name n --speed max";
+      "--max-flows 7 --name n";
     expect(parsed(line)).toEqual({
       name: "n",
       capture: { interfaces: ["a", "b"], direction: "both", promiscuous: true, method: "ring", kernelFilter: true },
       exclude: { addresses: [], ports: [], interfaces: [] },
       mirror: { name: "rejoin", device: "tap", idleSeconds: 300 },
-      replay: { files: [], speed: "max" },
+      replay: { files: [], speed: 1 },
       collector: "192.0.2.9",
       collectors: [],
       encapsulation: "gre",
@@ -45,6 +48,30 @@ describe("options as configuration", () => {
       log: { level: "info", reportSeconds: 60 },
     });
   });
+
+  test("files, and how fast they are replayed", () => {
+    expect(parsed("-r a b -c c --speed max").replay).toEqual({ files: ["a", "b"], speed: "max" });
+  });
+
+  test("files instead of what the configuration has the kernel copy", () => {
+    const folder = mkdtempSync(join(tmpdir(), "rejoin-options-"));
+    const file = join(folder, "agent.yaml");
+    writeFileSync(file, "collector: c\ncapture: { interfaces: [eth0], method: nft, direction: in }\n");
+    expect(parsed(`-r a --config ${file}`)).toMatchObject({ capture: { interfaces: [] }, replay: { files: ["a"] } });
+    expect(() => parsed(`--speed 2 --config ${file}`)).toThrow(/^--speed has no effect/);
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each([
+    ["-i a -c c --speed 2", "--speed has no effect: packets come from interfaces; leave it out"],
+    ["-r a -c c --direction in", "--direction has no effect: files are replayed; leave it out"],
+    ["-r a -c c --promiscuous", "--promiscuous has no effect: files are replayed; leave it out"],
+    ["-r a -c c --capture ring", "--capture has no effect: files are replayed; leave it out"],
+    [
+      "-r a -c c --capture nft",
+      "--capture: capture.method: the kernel copies what passes interfaces, and files are replayed; leave this out",
+    ],
+  ])("%s is refused: it would be without effect", (line, message) => expect(() => parsed(line)).toThrow(message));
 
   test.each([
     ["-i a -r b -c c", /^--interface and --replay exclude each other/],

@@ -36,3 +36,9 @@ it("no more than 64 addresses and 64 ports are excluded", () => {
     agentConfiguration.safeParse({ exclude: excluded(count) }).error?.issues.map(({ path }) => path.join("."));
   expect([refused(64), refused(65)]).toEqual([undefined, ["exclude.addresses", "exclude.ports"]]);
 });
+
+it.each(["nft", "tc"])("a replay by rules of the kernel is refused: %s", (method) => {
+  const replay = { files: ["a.pcap"] };
+  expect(faultsOf({ capture: { method }, replay })).toEqual(["capture.method"]);
+  expect(faultsOf({ capture: { method: "ring" }, replay })).toEqual([]);
+});
