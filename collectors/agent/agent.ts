@@ -82,17 +82,17 @@ function openInput(
   log: Logger,
 ): Promise<Capture> {
   const { input } = config;
+  const warn = (line: string) => log.warn(line);
   if (input.kind === "mirror") return MirrorCapture.open(mirrorPlan(input, config, null), () => share.turn(), log);
   if (input.kind === "replay") {
     const room = async () => {
       await tunnels.room();
       await input.hold?.();
     };
-    return Replay.open({ ...input, room });
+    return Replay.open({ ...input, room, warn });
   }
   const points = input.names.map((name, source) => ({ name, source }));
   const source = input.filtered ? filter.source : null;
-  const warn = (line: string) => log.warn(line);
   return openCapture({ ...input, points, filter: source, turn: () => share.turn(), warn });
 }
 

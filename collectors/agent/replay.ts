@@ -25,6 +25,8 @@ export interface ReplayOptions {
   readonly begin: ReplayBegin | null;
   /** Waits until there is room to send more; a replay is in no hurry. */
   readonly room: () => Promise<void>;
+  /** Is told of a file that is named twice, in one line: it is replayed once. */
+  readonly warn: (line: string) => void;
 }
 
 /** A file and the packet of its vector that comes next. */
@@ -49,12 +51,13 @@ export class Replay implements Capture {
 
   /** Opens the files. Rejects with an OperationalError when one of them cannot be read at all. */
   static async open(options: ReplayOptions): Promise<Replay> {
-    const { inputs, unreadable } = await openCaptures(options.files, process.stdin);
+    const { inputs, unreadable, again } = await openCaptures(options.files, process.stdin);
     const [first] = unreadable;
     if (first !== undefined) {
       for (const { input } of inputs) input.close();
       throw new OperationalError("unreadable", first);
     }
+    for (const line of again) options.warn(line);
     for (const [k, { input }] of inputs.entries()) input.number(k);
     return new Replay(
       options,

@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { isBroker } from "../../schema/configuration/broker-address.ts";
+import { distinctFiles } from "../offline/distinct-files.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { givenOptions } from "../runtime/given-options.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
+import { printable } from "../terminal/text.ts";
 import { type FilterValues, filterOptions, filtersOf } from "./filter-option.ts";
 import { Printer } from "./printer.ts";
 import { recordsOfFile } from "./record-file.ts";
@@ -153,7 +155,7 @@ async function run(files: readonly string[], options: ConsumeOptions, command: C
 }
 
 async function readFiles(
-  files: readonly string[],
+  paths: readonly string[],
   options: ConsumeOptions,
   printer: Printer,
   complain: (line: string) => void,
@@ -167,8 +169,10 @@ async function readFiles(
     ["--until-idle", options.untilIdle],
   ].find(([, value]) => value !== undefined);
   if (kafkaOnly !== undefined) throw wrong(`${kafkaOnly[0]} needs --topic`);
-  if (files.length === 0)
+  if (paths.length === 0)
     throw wrong("name files to read, - for standard input, or a --topic; see rejoin consume --help");
+  const { files, again } = distinctFiles(paths);
+  for (const line of again) complain(printable(line));
   for (const file of files) {
     for await (const arrival of recordsOfFile(file, complain)) {
       if (!(await printer.take(arrival))) return;

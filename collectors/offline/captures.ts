@@ -1,10 +1,10 @@
-import { realpathSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { INPUT_OCTETS } from "../../src/octets/octet-ring.ts";
 import type { Pipeline } from "../../src/pipeline.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { CaptureInput } from "./capture-input.ts";
+import { distinctFiles } from "./distinct-files.ts";
 import { Interruption } from "./interruption.ts";
 import { sourceNames } from "./source-name.ts";
 
@@ -39,7 +39,7 @@ export async function openCaptures(
   stdin: Readable,
   interruption = new Interruption(null),
 ): Promise<Captures> {
-  const { files, again } = distinct(paths);
+  const { files, again } = distinctFiles(paths);
   if (files.length > MAX_FILES) {
     throw new OperationalError(
       "too-many-files",
@@ -203,25 +203,4 @@ function isBefore(heads: Float64Array, a: number, b: number): boolean {
 
 function compare<T extends number | string>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** The paths without those that name the same file again, and a line for each of these. */
-function distinct(paths: readonly string[]): { files: readonly string[]; again: readonly string[] } {
-  const firsts = new Map<string, string>();
-  const again: string[] = [];
-  for (const path of paths) {
-    const real = realPath(path);
-    const first = firsts.get(real);
-    if (first === undefined) firsts.set(real, path);
-    else again.push(`${path}: ${first === path ? "is named twice" : `is the same file as ${first}`}, and read once`);
-  }
-  return { files: [...firsts.values()], again };
-}
-
-function realPath(path: string): string {
-  try {
-    return path === "-" ? path : realpathSync(path);
-  } catch {
-    return path;
-  }
 }

@@ -76,6 +76,14 @@ describe("an agent that replays files", () => {
     });
   });
 
+  it("sends a file that is named twice once, and says so", async () => {
+    const lines: string[] = [];
+    const told = pino({ level: "warn" }, { write: (line) => lines.push(JSON.parse(line).msg) });
+    const path = file("a.pcap", conversation(1001, 0, true));
+    expect(await (await startAgent(config([path, path]), told)).ended).toMatchObject({ selected: 205 });
+    expect(lines).toEqual([`${path}: is named twice, and read once`]);
+  });
+
   it("says in its last line what the kernel lost", async () => {
     const lines: { msg: string; lost?: number }[] = [];
     const log = pino({ level: "info" }, { write: (line) => void lines.push(JSON.parse(line)) });

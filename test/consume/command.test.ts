@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -310,6 +310,19 @@ it("an empty file has no records, and that is told and no fault", () => {
     stderr,
   });
   expect(consume(["-"])).toEqual({ status: 0, stdout: "", stderr: line("standard input") });
+});
+
+it("a file that is named twice is read once, and that is told", () => {
+  const twice = file("twice", jsonLines);
+  symlinkSync("twice", join(folder, "linked"));
+  const told = (path: string, how: string) => `rejoin: ${path}: ${how}, and read once\n`;
+  expect(consume(["--json", twice, twice, "linked"])).toEqual({
+    status: 0,
+    stdout: jsonLines,
+    stderr: told("twice", "is named twice") + told("linked", "is the same file as twice"),
+  });
+  const stderr = told("-", "is named twice");
+  expect(consume(["--json", "-", "-"], jsonLines)).toEqual({ status: 0, stdout: jsonLines, stderr });
 });
 
 it("ends quietly when the reader of its output has gone", async () => {
