@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { isBroker } from "../../schema/configuration/broker-address.ts";
 import { distinctFiles } from "../offline/distinct-files.ts";
+import { isLock } from "../runtime/directory-lock.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { givenOptions } from "../runtime/given-options.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
@@ -171,7 +172,10 @@ async function readFiles(
   if (kafkaOnly !== undefined) throw wrong(`${kafkaOnly[0]} needs --topic`);
   if (paths.length === 0)
     throw wrong("name files to read, - for standard input, or a --topic; see rejoin consume --help");
-  const { files, again } = distinctFiles(paths);
+  // What stands beside a collector's files, which records/* names, too.
+  const ofRecords = paths.filter((path) => !isLock(path));
+  if (ofRecords.length === 0) complain(printable(`${paths[0]}: is a collector's lock; there is no record in it`));
+  const { files, again } = distinctFiles(ofRecords);
   for (const line of again) complain(printable(line));
   for (const file of files) {
     for await (const arrival of recordsOfFile(file, complain)) {

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { readlink, rename, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
+const NAME = "rejoin.lock";
 /** Two collectors that take over the same dead one's lock at once sort themselves out within these. */
 const ATTEMPTS = 5;
 
@@ -16,7 +17,7 @@ export class DirectoryLock {
   private held = false;
 
   constructor(directory: string) {
-    this.path = join(directory, "rejoin.lock");
+    this.path = join(directory, NAME);
   }
 
   /** Returns the process that holds the lock, or null: this one does now. Rejects with the file system's error. */
@@ -69,6 +70,11 @@ export class DirectoryLock {
       throw error;
     }
   }
+}
+
+/** Whether a path is that of a lock, as a pattern of a shell (`records/*`) brings it. */
+export function isLock(path: string): boolean {
+  return basename(path) === NAME && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 /** Whether the process that wrote `PID-STARTED` still runs. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DirectoryLock } from "../../collectors/runtime/directory-lock.ts";
 import { encode } from "../../schema/encoding.ts";
 
 /** The build, not the sources: `npm test` makes it first. */
@@ -323,6 +324,22 @@ it("a file that is named twice is read once, and that is told", () => {
   });
   const stderr = told("-", "is named twice");
   expect(consume(["--json", "-", "-"], jsonLines)).toEqual({ status: 0, stdout: jsonLines, stderr });
+});
+
+it("a collector's lock beside its files is left out", async () => {
+  mkdirSync(join(folder, "beside"));
+  const lock = new DirectoryLock(join(folder, "beside"));
+  expect(await lock.take()).toBe(null);
+  const whole = { status: 0, stdout: jsonLines, stderr: "" };
+  expect(consume(["--json", "beside/rejoin.lock", file("beside/records.jsonl", jsonLines)])).toEqual(whole);
+  expect(consume(["beside/rejoin.lock"])).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "rejoin: beside/rejoin.lock: is a collector's lock; there is no record in it\n",
+  });
+  await lock.release();
+  // A file of that name is what it is.
+  expect(consume(["--json", file("beside/rejoin.lock", jsonLines)])).toEqual(whole);
 });
 
 it("ends quietly when the reader of its output has gone", async () => {
