@@ -6,7 +6,7 @@ import { OperationalError } from "../runtime/errors.ts";
 import { givenOptions } from "../runtime/given-options.ts";
 import { endSignal } from "../runtime/lifecycle.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
-import { printable } from "../terminal/text.ts";
+import { counted, printable } from "../terminal/text.ts";
 import { type FilterValues, filterOptions, filtersOf } from "./filter-option.ts";
 import { Printer } from "./printer.ts";
 import { recordsOfFile } from "./record-file.ts";
@@ -52,7 +52,7 @@ Filters go together: a record is shown that fits each option, and of one that
 stands several times any. An address or port may be that of either end of the
 session or of a subflow, on either side of a NAT, or be announced. A record that
 has nothing of what is asked for, such as a chunk of a stream of an address, is
-not shown.
+not shown; where none is, a line on standard error says so.
 
 --from-time is the time at which records were published, not that of packets.
 With a group, --from-beginning and --from-time move it there first.
@@ -131,13 +131,14 @@ export function command(): Command {
 
 async function run(files: readonly string[], options: ConsumeOptions, command: Command): Promise<void> {
   const complain = (line: string) => process.stderr.write(`rejoin: ${line}\n`);
+  const filters = filtersOf(options);
   const printer = new Printer(
     {
       shape: options.json ? "json" : options.detail ? "detail" : "table",
       style: styleFor(process.stdout, process.env),
       width: widthOf(process.stdout),
       ended: options.ended ?? false,
-      filters: filtersOf(options),
+      filters,
       count: options.count ?? null,
     },
     process.stdout,
@@ -152,6 +153,9 @@ async function run(files: readonly string[], options: ConsumeOptions, command: C
       if (printer.isTornApart) complain("a record stands on one line: jq -c . writes it so");
     }
   }
+  // Whoever sees nothing shall know that there was something to see.
+  const [chooses, whole] = [filters.length > 0 || options.ended === true, printer.taken - printer.broken];
+  if (chooses && whole > 0 && printer.printed === 0) complain(`0 of ${counted(whole, "record")} fit`);
   process.exitCode = printer.broken > 0 ? 1 : 0;
 }
 

@@ -50,10 +50,11 @@ export function byToken(text: string): Filter | null {
   return (record) => isSession(record) && SIDES.some((side) => record.mptcp.token[side] === `0x${digits}`);
 }
 
-/** Sessions, findings and chunks of the session whose id is this or, as tables show it, begins so. */
+/** Sessions, findings and chunks of the session whose id is this or, as tables show it, begins so, in either case. */
 export function bySession(text: string): Filter | null {
   if (!/^[A-Za-z0-9_-]{4,64}$/.test(text)) return null;
-  return (record) => "mptcp" in record && record.mptcp.session.id.startsWith(text);
+  const begin = text.toLowerCase();
+  return (record) => "mptcp" in record && record.mptcp.session.id.toLowerCase().startsWith(begin);
 }
 
 /**

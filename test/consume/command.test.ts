@@ -225,8 +225,17 @@ describe("filters", () => {
     const { status, stderr } = consume(["--port", "1", "-"], `${jsonLines}nope\n`);
     expect([status, stderr]).toEqual([
       1,
-      `rejoin: standard input at octet ${jsonLines.length}: not JSON\nrejoin: 1 of 8 records could not be read\n`,
+      `rejoin: standard input at octet ${jsonLines.length}: not JSON\nrejoin: 1 of 8 records could not be read\nrejoin: 0 of 7 records fit\n`,
     ]);
+  });
+
+  it.each([
+    ["--session", "q3mZ0aX9", "--port", "1"],
+    ["--ended", "--json"],
+  ])("that let nothing through say so: %s %s", (...args) => {
+    const opened = `${JSON.stringify(records[0])}\n`;
+    expect(consume([...args, "-"], opened)).toEqual({ status: 0, stdout: "", stderr: "rejoin: 0 of 1 record fit\n" });
+    expect(consume([...args, "-"]).stderr).not.toContain("fit");
   });
 });
 

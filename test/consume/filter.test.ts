@@ -67,6 +67,7 @@ describe("by what else a record names", () => {
     ["port", byPort("41539"), ["session-opened", "session-ended"]],
     ["port of nobody", byPort("1"), []],
     ["session", bySession("629a366a"), ["finding", "stream"]],
+    ["session in another case", bySession("629A366A"), ["finding", "stream"]],
     ["Community ID", byCommunityId("1:nZMqD7sLLzFbAPq0SFgKhCFPv+o="), ["session-opened", "session-ended"]],
     ["token", byToken("0xD94A079D"), ["session-opened", "session-ended", "session-orphan"]],
     ["token without 0x", byToken("87d83e52"), ["session-opened", "session-ended"]],
