@@ -1,16 +1,17 @@
 import { once } from "node:events";
 import { AGENT_DATASET, agentRecord } from "../../schema/agent-record.ts";
-import { FINDING_DATASET, findingRecord } from "../../schema/finding-record.ts";
+import { FINDING_DATASET, type FindingRecord, findingRecord } from "../../schema/finding-record.ts";
 import { GAP_DATASET, gapRecord } from "../../schema/gap-record.ts";
-import { SESSION_DATASET, sessionRecord } from "../../schema/session-record.ts";
+import { SESSION_DATASET, type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { STREAM_DATASET, streamChunk } from "../../schema/stream-chunk.ts";
+import { findingsIn } from "../../src/findings/rules.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { agentHeader, agentRow } from "../terminal/agent-table.ts";
 import { chunkHeader, chunkRow } from "../terminal/chunk-table.ts";
 import { findingDetail, findingLine } from "../terminal/finding-line.ts";
 import { gapHeader, gapRow } from "../terminal/gap-table.ts";
 import { sessionDetail } from "../terminal/session-detail.ts";
-import { type SessionTable, sessionTable } from "../terminal/session-table.ts";
+import { MAX_FINDINGS_SHOWN, type SessionTable, sessionTable } from "../terminal/session-table.ts";
 import type { Style } from "../terminal/style.ts";
 import { printable, printableJson } from "../terminal/text.ts";
 import type { Arrival } from "./arrival.ts";
@@ -51,6 +52,8 @@ export class Printer {
   private notJson = false;
   /** The dataset whose heading was printed last. */
   private heading = "";
+  /** Findings that stand below the session that was printed last: their records, which follow its own, say nothing new. */
+  private below: ReadonlySet<string> = new Set();
   /** The reader of our output has gone, as `head` does. */
   private gone = false;
 
@@ -110,6 +113,8 @@ export class Printer {
     const known = (session ?? agent ?? finding ?? chunk ?? gap)?.data;
     if (filters.length > 0 && (known === undefined || !filters.every((wants) => wants(known)))) return { lines: [] };
     if (ended && session?.data?.event.action !== "session-ended") return { lines: [] };
+    if (session?.success && shape !== "json") this.below = findingsBelow(session.data, shape);
+    if (finding?.success && shape !== "json" && this.isBelow(finding.data)) return { lines: [] };
     if (session?.success && shape === "detail") return { lines: sessionDetail(session.data, style, width) };
     if (session?.success && shape === "table") {
       return this.under(dataset, this.sessions.header, this.sessions.row(session.data));
@@ -125,12 +130,24 @@ export class Printer {
     return { lines: [printableJson(JSON.stringify(record))] };
   }
 
+  private isBelow({ event, message, mptcp }: FindingRecord): boolean {
+    return this.below.has(named(mptcp.session.id, event.action, message));
+  }
+
   private under(dataset: string, header: string, row: string): { lines: string[] } {
     if (this.heading === dataset) return { lines: [row] };
     this.heading = dataset;
     return { lines: [header, row] };
   }
 }
+
+/** Which findings stand below a session in that shape, by `named`. */
+function findingsBelow(record: SessionRecord, shape: "table" | "detail"): ReadonlySet<string> {
+  const shown = findingsIn(record).slice(0, shape === "table" ? MAX_FINDINGS_SHOWN : undefined);
+  return new Set(shown.map(({ kind, message }) => named(record.mptcp.session.id, kind, message)));
+}
+
+const named = (session: string, kind: string, message: string): string => `${session} ${kind} ${message}`;
 
 function datasetOf(record: object): string | null {
   const event = "event" in record ? record.event : null;

@@ -6,8 +6,8 @@ import { worseStreamEnd } from "./stream-end.ts";
 import type { Style } from "./style.ts";
 import { clip, counted, fill, hostPort, humanOctets, monthToSecond, pad, printable } from "./text.ts";
 
-/** Findings that stand under a session; further ones are counted. */
-const MAX_FINDINGS_SHOWN = 8;
+/** Findings that stand under a session in a table; further ones are counted. */
+export const MAX_FINDINGS_SHOWN = 8;
 /** From this width on there is room for start, version and long reasons. */
 const WIDE_COLUMNS = 112;
 /** Room for both ends where nothing is cut: only two rather long IPv6 addresses put what follows out of line. */

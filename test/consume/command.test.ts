@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DirectoryLock } from "../../collectors/runtime/directory-lock.ts";
 import { encode } from "../../schema/encoding.ts";
+import { capturePath } from "../support/copies.ts";
 
 /** The build, not the sources: `npm test` makes it first. */
 const REJOIN = fileURLToPath(new URL("../../dist/collectors/main.js", import.meta.url));
@@ -128,6 +129,26 @@ describe("records come out as they went in", () => {
       stdout: later + more.replace("\u009b", "\\u009b"),
       stderr: "",
     });
+  });
+});
+
+describe("a finding that stands below its session has no row of its own", () => {
+  const captures = ["router1-access", "router1"].map((name) => capturePath(`mangle-single/${name}.pcap.gz`));
+  const read = spawnSync(process.execPath, [REJOIN, "read", "--json", "--findings", ...captures], { encoding: "utf8" });
+  const lines = read.stdout.split(/(?<=\n)/);
+  const count = (text: string, word: string) => text.split(word).length - 1;
+
+  it.each<[string[]]>([[[]], [["--detail"]]])("%j", (shape) => {
+    expect(lines).toHaveLength(3);
+    const { stdout } = consume([...shape, "-"], lines.join(""));
+    expect([count(stdout, "payload-rewritten"), count(stdout, "late-fallback")]).toEqual([1, 1]);
+  });
+
+  it("but has one where its session does not stand there, and in JSON", () => {
+    expect(consume(["-"], lines.slice(1).join("")).stdout).toContain("payload-rewritten");
+    const another = `${JSON.stringify(records[1])}\n`;
+    expect(count(consume(["-"], [lines[0], another, lines[1]].join("")).stdout, "payload-rewritten")).toBe(2);
+    expect(consume(["--json", "-"], read.stdout).stdout).toBe(read.stdout);
   });
 });
 
