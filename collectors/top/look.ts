@@ -23,8 +23,8 @@ type Ask = (path: string) => Promise<unknown>;
 
 /**
  * Looks at the collector whose admin address is `base`: at 1,000 sessions and agents at most. Rejects with an
- * OperationalError where none answers or `signal` ends the look, it does not tell without a token, or what answers is no
- * collector.
+ * OperationalError where none answers or `signal` ends the look, it does not tell without a token or with this one, or what
+ * answers is no collector.
  */
 export async function lookAt(
   base: string,
@@ -84,7 +84,9 @@ async function answer(base: string, path: string, token: string | null, limits: 
     throw new OperationalError("TOP", message, { retriable: true, cause });
   }
   if (response.status === 401) {
-    throw new OperationalError("TOP", `${base} asks for the token of admin.token: --config, or --token-file`);
+    const asks =
+      token === null ? "asks for the token of admin.token" : "refuses this token, and asks for that of admin.token";
+    throw new OperationalError("TOP", `${base} ${asks}: --config, or --token-file`);
   }
   if (response.status === 503)
     throw new OperationalError("TOP", `${base}: ${text.trim().slice(0, 200)}`, { retriable: true });

@@ -111,3 +111,12 @@ it("says why a port that fetch does not ask gives no answer", async () => {
     "no collector answers at http://127.0.0.1:1 (bad port)",
   );
 });
+
+it.each([
+  [null, "asks for the token of admin.token"],
+  ["another", "refuses this token, and asks for that of admin.token"],
+])("is told by who answers 401 to token %s", async (token, how) => {
+  server.removeAllListeners("request").on("request", (_, response) => response.writeHead(401).end());
+  const base = await listening();
+  await expect(lookAt(base, token)).rejects.toThrow(`${base} ${how}: --config, or --token-file`);
+});
