@@ -235,6 +235,11 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
   const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
 
   const udp = listen.udp.map((at) => readListenAddress(`${at}`));
+  for (const [n, at] of udp.entries()) {
+    // Of port 0 the system gives another each time.
+    const first = at?.port === 0 ? n : udp.findIndex((one) => one?.port === at?.port && one?.host === at?.host);
+    if (first < n) fault(["listen", "udp", n], `is where listen.udp[${first}] receives; leave one out`);
+  }
   if (udp.length + listen.gre.length + listen.ring.length === 0) {
     fault(["listen"], "it listens nowhere; name a port in listen.udp");
   }

@@ -145,11 +145,19 @@ describe("options as configuration", () => {
     expect(listen).toMatchObject({ udp: ["4789"], gre: [], ring: ["eth0"], ringDrop: false });
   });
 
+  test("ports that the system chooses may be several", () => {
+    expect(parsed("--listen-udp", "127.0.0.1:0", "--listen-udp", "127.0.0.1:0").listen.udp).toHaveLength(2);
+  });
+
   test.each([
     [["--listen-ring", "eth0", "--listen-gre", "--any-agent"], /listen.ring: a ring takes what a socket would take/],
     [["--listen-ring", "eth0", "--listen-udp", "127.0.0.1:4754", "--any-agent"], /listen.ring: a ring takes/],
     [["--ring-drop", "--any-agent"], /listen.ringDrop: there is no ring/],
     [["--listen-ring", "lo"], /nobody may send yet/],
+    [
+      ["--listen-udp", "127.0.0.1:9", "--listen-udp", "9", "--listen-udp", "vxlan=127.0.0.1:9", "--any-agent"],
+      /^--listen-udp: listen\.udp\[2\]: is where listen\.udp\[0\] receives; leave one out$/,
+    ],
   ])("%j is refused", (options, line) => expect(() => parsed(...options)).toThrow(line));
 
   test.each([
