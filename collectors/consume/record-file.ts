@@ -93,11 +93,6 @@ function damage(error: unknown, name: string): string {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "Z_BUF_ERROR") return "the gzip data ends too early";
   if (code?.startsWith("Z_") === true) return "the gzip data is damaged";
-  const words: Record<string, string> = {
-    ENOENT: "there is no such file",
-    EISDIR: "it is a directory; name the files in it",
-    EACCES: "it may not be read; ask its owner or run as another user",
-  };
-  const reason = words[code ?? ""] ?? systemWords(error);
+  const reason = code === "EISDIR" ? "it is a directory; name the files in it" : systemWords(error);
   throw new OperationalError("UNREADABLE", `cannot read ${name}: ${reason}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
-import { OperationalError } from "../runtime/errors.ts";
+import { OperationalError, systemWords } from "../runtime/errors.ts";
 import { readRegularOctets } from "../runtime/regular-file.ts";
 
 const KEY_OCTETS = 32;
@@ -23,7 +23,7 @@ export class AtRest {
     try {
       content = readRegularOctets(path);
     } catch (error) {
-      throw new OperationalError("OUTBOX_KEY", `${path}: the outbox's key cannot be read: ${(error as Error).message}`);
+      throw new OperationalError("OUTBOX_KEY", `${path}: the outbox's key cannot be read: ${systemWords(error)}`);
     }
     if (content.length === KEY_OCTETS) return new AtRest(content);
     const digits = content.toString("latin1").trim();

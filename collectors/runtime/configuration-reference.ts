@@ -1,3 +1,4 @@
+import { systemWords } from "./errors.ts";
 import { readRegularFile } from "./regular-file.ts";
 
 /**
@@ -24,7 +25,7 @@ export function resolveReferences(
     try {
       return readRegularFile(name).replace(/\r?\n$/, "");
     } catch (error) {
-      fault ??= `${whole}: cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      fault ??= `${whole}: cannot be read: ${systemWords(error)}`;
       return "";
     }
   });

@@ -1,10 +1,17 @@
-/** Why a call on a path failed: in the system's words, but where it is the path itself, which these would repeat. */
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "it may not be read; ask its owner or run as another user",
+  EPERM: "it may not be read; ask its owner or run as another user",
+  EISDIR: "it is a directory",
+  ENAMETOOLONG: "the name is too long",
+  ENOTDIR: "a part of the path is no directory",
+};
+
+/** Why a file cannot be read: in words of our own where they are the usual ones, which name no path again, or the system's. */
 export function systemWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const code = "code" in error ? error.code : undefined;
-  if (code === "ENAMETOOLONG") return "the name is too long";
-  if (code === "ENOTDIR") return "a part of the path is no directory";
-  return error.message;
+  const code = "code" in error ? String(error.code) : "";
+  return WORDS[code] ?? error.message;
 }
 
 /**

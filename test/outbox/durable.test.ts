@@ -529,6 +529,7 @@ describe("DurableOutbox", () => {
 
   test("a key file that is none is one clear line", () => {
     expect(() => AtRest.fromFile("/nonexistent")).toThrow(/the outbox's key cannot be read/);
+    expect(() => AtRest.fromFile("/no/key")).toThrow("/no/key: the outbox's key cannot be read: there is no such file");
     expect(() => AtRest.fromFile("/dev/zero")).toThrow(/the outbox's key cannot be read: it is no regular file/);
     expect(() => AtRest.fromFile(APPENDER)).toThrow(/a key is 32 octets or 64 hexadecimal digits/);
   });

@@ -90,7 +90,7 @@ describe("references", () => {
     ],
     [
       "name: ${file:/nobody/here}",
-      "collector.yaml:2: name: ${file:/nobody/here}: cannot be read: ENOENT: no such file or directory, open '/nobody/here'",
+      "collector.yaml:2: name: ${file:/nobody/here}: cannot be read: there is no such file",
     ],
   ])("%s is refused", (line, fault) => expect(faultsOf(ANY + line)).toEqual([fault]));
   it("are not followed into what has no end, and larger files than 1 MiB are refused", () => {
@@ -258,7 +258,7 @@ describe("is refused, with file, line and key:", () => {
 
   it("a file that is not there", () => {
     expect(() => loadConfiguration("collector", { file: "/nobody/here.yaml", environment: {}, options: [] })).toThrow(
-      "/nobody/here.yaml: cannot be read: ENOENT",
+      "/nobody/here.yaml: cannot be read: there is no such file",
     );
   });
 
