@@ -172,7 +172,10 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
     fault(["replay", "files"], "interfaces and files exclude each other; leave one out");
   }
   if (capture.interfaces.length + replay.files.length === 0) {
-    fault(["capture", "interfaces"], "say where packets come from: --interface NAME, or --replay FILE");
+    fault(
+      ["capture", "interfaces"],
+      "say where packets come from: interfaces here (--interface NAME), or replay.files (--replay FILE)",
+    );
   }
   if (replay.files.length > 0 && isByKernel(capture)) {
     fault(["capture", "method"], "the kernel copies what passes interfaces, and files are replayed; leave this out");
@@ -180,7 +183,7 @@ export function agentFaults(configuration: AgentConfiguration): ConfigurationFau
   if (isMirroredByKernel(configuration)) faults.push(...kernelFaults(configuration));
   if (collector !== null && collectors.length > 0) fault(["collectors"], "collector and collectors exclude each other");
   if (collector === null && collectors.length === 0) {
-    fault(["collector"], "say where the copies go: --collector HOST");
+    fault(["collector"], "say where the copies go, here or in collectors (--collector HOST)");
   }
   for (const [path, text] of [
     [["collector"], collector] as const,

@@ -267,7 +267,8 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
   if (agents.length === 0 && !anyAgent && !local) {
     fault(
       ["agents"],
-      "nobody may send yet: name the agents, --agent name=router1,address=192.0.2.1, or let everybody send, --any-agent",
+      "nobody may send yet: name the agents here (--agent name=router1,address=192.0.2.1), or let everybody send, " +
+        "anyAgent: true (--any-agent)",
     );
   }
   if (sink.kind === "kafka") {

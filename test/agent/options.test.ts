@@ -75,8 +75,11 @@ describe("options as configuration", () => {
 
   test.each([
     ["-i a -r b -c c", /^--interface and --replay exclude each other/],
-    ["-c c", /^capture.interfaces: say where packets come from: --interface NAME, or --replay FILE$/],
-    ["-i a", /^collector: say where the copies go: --collector HOST$/],
+    [
+      "-c c",
+      /^capture.interfaces: say where packets come from: interfaces here \(--interface NAME\), or replay.files \(--replay FILE\)$/,
+    ],
+    ["-i a", /^collector: say where the copies go, here or in collectors \(--collector HOST\)$/],
     ["-i a -c h:0", /^--collector: collector: ports go from 1 to 65535; write HOST or HOST:PORT/],
   ])("%s is refused", (line, message) => expect(() => parsed(line)).toThrow(message));
 });

@@ -196,7 +196,7 @@ describe("options as configuration", () => {
   });
 
   test.each([
-    ["", /^agents: nobody may send yet: name the agents, --agent /],
+    ["", /^agents: nobody may send yet: name the agents here \(--agent .*\), or .*, anyAgent: true \(--any-agent\)$/],
     ["--listen-udp 127.0.0.1:1 --listen-udp 1", /^agents: nobody may send yet/],
     ["--agent name=a,key=1 --any-agent", /^--agent and --any-agent exclude each other/],
     [

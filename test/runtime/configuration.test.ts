@@ -284,7 +284,7 @@ describe("is refused, with file, line and key:", () => {
     );
     const ofOptions = () => loadConfiguration("agent", { file: null, environment: {}, options: [] });
     expect(ofOptions).toThrow(
-      /^capture\.interfaces: say where .* FILE; collector: say where the copies go: --collector HOST$/,
+      /^capture\.interfaces: say where .* FILE\); collector: say where the copies go, here or in collectors \(--collector HOST\)$/,
     );
   });
 
