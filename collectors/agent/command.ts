@@ -228,6 +228,9 @@ async function run(configuration: AgentConfiguration, reread: (() => AgentConfig
 /** One line about copies that the collector cannot have got; null when there are none that the agent knows of. */
 function lostCopies({ selected, failed, dropped, limited, refused, tooLong }: AgentCounters): string | null {
   if (failed + dropped + limited + refused + tooLong === 0) return null;
+  // What did not go out are then reports of its own counts.
+  if (selected === 0)
+    return "there was no copy to send, and the collector could not be told so; check --collector and that it runs";
   return (
     `not every one of ${grouped(selected)} copies went out: ${grouped(failed)} failed to be sent, ` +
     `${grouped(dropped + limited)} dropped, at least ${grouped(refused + tooLong)} refused; check --collector and that it runs`

@@ -69,6 +69,17 @@ describe("the exit status of a replay", () => {
   });
 });
 
+it("a replay without MPTCP to where nobody listens is told as such", async () => {
+  const { port } = receiver;
+  receiver.close();
+  expect(await replay(pcapFile(conversation(1001, 0, false)), port)).toEqual({
+    status: 1,
+    lines: [
+      "rejoin: there was no copy to send, and the collector could not be told so; check --collector and that it runs",
+    ],
+  });
+});
+
 describe("an agent that cannot be asked, or become its user, sends nothing", () => {
   const config = (...lines: string[]): string => {
     const [capture, file] = [join(folder, "a.pcap"), join(folder, "agent.yaml")];
