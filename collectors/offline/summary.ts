@@ -54,7 +54,7 @@ export function renderFooter(totals: Totals, partial: boolean): string {
   const { sessions, subflows } = totals;
   const joined = subflows.initial + subflows.joined;
   const shown = `${counted(sessions.ended, "session")} of ${counted(joined, "subflow")}`;
-  const packets = `in ${counted(totals.packetsIn, "packet")}${uncomparedWords(totals)}${cutWords(totals)}${unread(totals)}`;
+  const packets = `in ${counted(totals.packetsIn, "packet")}${plainWords(totals)}${uncomparedWords(totals)}${cutWords(totals)}${unread(totals)}`;
   if (sessions.partial === 0) return `${shown} ${packets}\n`;
   if (partial) return `${shown} and ${grouped(sessions.partial)} without a handshake ${packets}\n`;
   return `${shown} ${packets}; ${counted(sessions.partial, "session")} without a handshake${leftOut(sessions.partial)}\n`;
@@ -83,6 +83,17 @@ export function unreadWords({ packets }: Totals): string | null {
 function unread(totals: Totals): string {
   const words = unreadWords(totals);
   return words === null ? "" : `; ${words}`;
+}
+
+/** An empty table is right then, and no fault of whoever reads it. */
+function plainWords({ packets, packetsIn, sessions }: Totals): string {
+  const isPlain = Object.keys(packets).every((fate) => fate === "subflow/plain-tcp" || isBeforeTcp(fate));
+  return packetsIn > 0 && isPlain && sessions.halfOpen === 0 ? "; none of them shows MPTCP" : "";
+}
+
+/** Whether packets of a fate were looked into, and no TCP came out. */
+function isBeforeTcp(fate: string): boolean {
+  return fate.startsWith("decapsulate/") && !UNREAD.some((one) => one === fate);
 }
 
 /** A capture of so few octets shows MPTCP as plain TCP. */

@@ -171,7 +171,7 @@ describe("exit status", () => {
   it("is 0 for captures without MPTCP, or without packets", async () => {
     const dir = folder();
     const { status, out } = await reading([put(dir, "a.pcap", pcapAt([1, 2])), put(dir, "b.pcap", pcapAt([]))]);
-    expect([status, out]).toEqual([0, "0 sessions of 0 subflows in 2 packets\n"]);
+    expect([status, out]).toEqual([0, "0 sessions of 0 subflows in 2 packets; none of them shows MPTCP\n"]);
   });
 
   it("is 1 for a file that was cut short, after what could be read of it", async () => {
@@ -259,7 +259,7 @@ describe("a file that is not in the order of its times", () => {
     const one = put(dir, "b.pcap", pcapAt([1_000, 3_000, 2_899, 4_000]));
     const many = put(dir, "c.pcap", pcapAt([900_000, 10_000, 500_000, 899_950, 900_001]));
     const { status, out, err } = await reading([ordered, one, many]);
-    expect([status, out]).toEqual([0, "0 sessions of 0 subflows in 14 packets\n"]);
+    expect([status, out]).toEqual([0, "0 sessions of 0 subflows in 14 packets; none of them shows MPTCP\n"]);
     expect(err.trimEnd().split("\n")).toEqual([
       `rejoin: ${one}: 1 packet is earlier than one before it, up to 0.10 ms; put it in order first: reordercap ${one} ordered.pcapng`,
       `rejoin: ${many}: 2 packets are earlier than one before them, up to 890 ms; put it in order first: reordercap ${many} ordered.pcapng`,

@@ -35,6 +35,11 @@ test("the line under a table says what nobody could tell", () => {
     "0 sessions of 0 subflows in 0 packets; 2 second copies were not compared; 1,234 packets end inside the TCP options, where MPTCP would stand: capture more of each packet (tcpdump -s 0)\n",
   );
   expect(renderFooter(totals, false)).toBe("0 sessions of 0 subflows in 0 packets\n");
+  const plain = { ...totals, packetsIn: 7, packets: { "subflow/plain-tcp": 5, "decapsulate/not-ip": 2 } };
+  expect(renderFooter(plain, false)).toBe("0 sessions of 0 subflows in 7 packets; none of them shows MPTCP\n");
+  // An unanswered SYN with the option.
+  const asked = { ...plain, sessions: { ...totals.sessions, halfOpen: 1 } };
+  expect(renderFooter(asked, false)).toBe("0 sessions of 0 subflows in 7 packets\n");
   const unread = { "decapsulate/mpls": 1233, "decapsulate/vlan-depth": 1, "decapsulate/not-ip": 5 };
   expect(renderFooter({ ...totals, packets: unread }, true)).toBe(
     "0 sessions of 0 subflows in 0 packets; 1,234 packets were not looked into (MPLS with something else than IP in it, or more labels than the bound; more VLAN tags than the bound)\n",
