@@ -48,8 +48,8 @@ export type Announcement = "known" | "new" | "contradicts";
 
 /**
  * A subflow direction whose newest mapping alone would not do: octets are missing below those seen, or mappings came late
- * or overlap. Of mappings that map the same octet, the one announced first
- * holds: so does a receiver (Linux answers with DSSNotMatching).
+ * or overlap. Of mappings that map the same octet, the one announced first holds; Linux counts the other (DSSNotMatching) and
+ * falls back to TCP, which is told as a finding.
  */
 export class WatchedDirection {
   /** In the order they were announced. */
