@@ -7,7 +7,7 @@ import { OperationalError } from "../../runtime/errors.ts";
 import { Arrivals, type TakeVector } from "./arrivals.ts";
 import { DeliveryHeaders } from "./delivery-header.ts";
 import { kernelDrops, kernelQueue } from "./kernel-drops.ts";
-import { quiet, type Source, type SourceCounters } from "./source.ts";
+import { quiet, type Source, type SourceCounters, warnOfBuffer } from "./source.ts";
 
 /** The longest packet. */
 const MESSAGE_OCTETS = 65_536;
@@ -110,13 +110,7 @@ export class RawGreSource implements Source {
     socket.getOption(SOL_SOCKET, SO_RCVBUF, answer, answer.length);
     // In the machine's own octet order, and doubled by the kernel for its bookkeeping.
     const granted = (new Int32Array(answer.buffer, answer.byteOffset, 1)[0] ?? 0) / 2;
-    if (granted < this.receiveOctets) {
-      this.log.warn(
-        { asked: this.receiveOctets, granted },
-        `${this.name}: the kernel queues ${granted} octets instead of ${this.receiveOctets}: ` +
-          `sysctl -w net.core.rmem_max=${this.receiveOctets}`,
-      );
-    }
+    warnOfBuffer(this.name, this.receiveOctets, granted, this.log);
   }
 
   private readDrops(): number | null {

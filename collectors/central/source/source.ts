@@ -1,3 +1,5 @@
+import type { Logger } from "pino";
+
 /** What a source counts since its start. */
 export interface SourceCounters {
   readonly packets: number;
@@ -23,6 +25,13 @@ export interface Source {
    */
   stop(limitMs: number): Promise<void>;
   counters(): SourceCounters;
+}
+
+/** Says of a source that the kernel does not grant the receive buffer it was asked for, octets. */
+export function warnOfBuffer(name: string, asked: number, granted: number, log: Pick<Logger, "warn">): void {
+  if (granted >= asked) return;
+  const remedy = `sysctl -w net.core.rmem_max=${asked}`;
+  log.warn({ asked, granted }, `${name}: the kernel queues ${granted} octets instead of ${asked}: ${remedy}`);
 }
 
 /** A stopping source takes packets until none has come for this long: what was on its way is handed over. */

@@ -7,7 +7,7 @@ import type { TakeVector } from "./arrivals.ts";
 import { BatchedDatagrams } from "./batched-datagrams.ts";
 import { kernelDrops, kernelQueue, type SocketTable } from "./kernel-drops.ts";
 import { bindUdp, SingleDatagrams } from "./single-datagrams.ts";
-import { quiet, type Source, type SourceCounters } from "./source.ts";
+import { quiet, type Source, type SourceCounters, warnOfBuffer } from "./source.ts";
 import type { UdpAddress, UdpInput } from "./udp-input.ts";
 
 /** Where a `UdpSource` listens, and for what. */
@@ -83,7 +83,8 @@ export class UdpSource implements Source {
         throw this.explain(again);
       });
     }
-    this.checkBuffer(this.input);
+    const { receiveOctets } = this.settings;
+    warnOfBuffer(this.name, receiveOctets, this.input.setReceiveBuffer(receiveOctets), this.log);
   }
 
   async stop(limitMs: number): Promise<void> {
@@ -125,18 +126,6 @@ export class UdpSource implements Source {
       );
     }
     return SingleDatagrams.open(address, port, this.take, this.source, onError);
-  }
-
-  private checkBuffer(input: UdpInput): void {
-    const { receiveOctets } = this.settings;
-    const granted = input.setReceiveBuffer(receiveOctets);
-    if (granted < receiveOctets) {
-      this.log.warn(
-        { asked: receiveOctets, granted },
-        `${this.name}: the kernel queues ${granted} octets instead of ${receiveOctets}: ` +
-          `sysctl -w net.core.rmem_max=${receiveOctets}`,
-      );
-    }
   }
 
   private get table(): SocketTable {
