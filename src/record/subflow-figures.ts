@@ -42,12 +42,12 @@ export function payloadOfSides(sessions: Sessions, session: number): [number, nu
 
 /** What a subflow carried; `sums` are the octets of each side over all subflows. */
 export function subflowFigures(sessions: Sessions, subflow: number, sums: readonly [number, number]): Figures {
-  const { cold, implausible, misplaced, resets, unplacedRepeats } = sessions.subflows;
+  const { cold, resets, seldom } = sessions.subflows;
   const base = subflow * flow.COLD_WORDS;
-  const misplacedMappings = misplaced.get(subflow) ?? 0;
+  const misplacedMappings = seldom.misplaced.get(subflow) ?? 0;
   const unagreed = unagreedChecksums(sessions, subflow);
-  const unplaced = unplacedRepeats.get(subflow) ?? 0;
-  const refused = (implausible.get(subflow) ?? 0) + resets.refuted(subflow);
+  const unplaced = seldom.unplacedRepeats.get(subflow) ?? 0;
+  const refused = (seldom.implausible.get(subflow) ?? 0) + resets.refuted(subflow);
   return {
     data: { initiator: dataFigures(sessions, subflow, 0, sums), responder: dataFigures(sessions, subflow, 1, sums) },
     keep_alives: cold[base + flow.KEEP_ALIVES]!,

@@ -40,7 +40,7 @@ export function subflowRecord(
     word & join.IS_INITIAL ? 0 : word & seen ? (word >>> shift) & 255 : null;
   const opener = idOf(join.SAW_SYN, join.OPENER_ADDRESS_ID);
   const listener = idOf(join.SAW_SYN_ACK, join.LISTENER_ADDRESS_ID);
-  const uncompared = sessions.subflows.uncompared.get(subflow);
+  const uncompared = sessions.subflows.seldom.uncompared.get(subflow);
   const record: SubflowRecord = {
     id,
     kind: word & join.IS_INITIAL ? "initial" : isJoined ? "joined" : "unknown",

@@ -102,7 +102,7 @@ export class Signalling {
     }
     const isCapable = (options.seen & (1 << mptcp.MP_CAPABLE)) !== 0 && (joinWord & join.IS_INITIAL) !== 0;
     if (isCapable && !isAcknowledging(sessions, subflow, seen.fromHigher[i]!, vector, i)) {
-      sessions.subflows.noteImplausible(subflow);
+      sessions.subflows.seldom.noteImplausible(subflow);
     } else if (isCapable) {
       takeCapable(sessions, session, side, vector, i, options);
       if (this.memberships.unify(subflow)) return false;

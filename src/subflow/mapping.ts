@@ -147,7 +147,7 @@ export class Mappings {
       if (!isEnough) direction = this.watch(subflow, higher, next);
       if (direction === null) {
         countPayload(this.subflows, subflow, higher, payload, fresh, ahead, next);
-        if (fresh === 0 && !isPlain) this.subflows.noteUnplacedRepeat(subflow, payload - covered);
+        if (fresh === 0 && !isPlain) this.subflows.seldom.noteUnplacedRepeat(subflow, payload - covered);
         if (!isEnough) cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
         else if (fresh > 0 && covered > 0)
           this.watched.sums.addCurrent(vector, i, subflow, higher, payload - fresh, fresh);

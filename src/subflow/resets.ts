@@ -18,10 +18,10 @@ export function followReset(
   const at = subflow * table.HOT_WORDS + table.STATE;
   if (subflows.hot[at]! & table.STATE_RESET) return 0;
   if (!isCertain(subflows, vector, i, subflow, higher)) {
-    subflows.noteImplausible(subflow, subflows.resets.add(subflow, higher, vector.seq[i]!));
+    subflows.seldom.noteImplausible(subflow, subflows.resets.add(subflow, higher, vector.seq[i]!));
     return 0;
   }
-  subflows.noteImplausible(subflow, subflows.resets.settle(subflow, higher));
+  subflows.seldom.noteImplausible(subflow, subflows.resets.settle(subflow, higher));
   subflows.hot[at]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
   return events.RESET;
 }
@@ -46,7 +46,7 @@ function isCertain(
   subflow: number,
   higher: number,
 ): boolean {
-  if (subflows.implausible.has(subflow)) return false;
+  if (subflows.seldom.implausible.has(subflow)) return false;
   const { hot } = subflows;
   const at = table.SubflowTable.direction(subflow, higher);
   const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;

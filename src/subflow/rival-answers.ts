@@ -47,7 +47,7 @@ export class RivalAnswers {
     if (nearest >= 0) return nearest;
     if (rival < 0) return flags & tcp.SYN ? this.open(vector, i, first, higher) : first;
     // The first one's subflow counts it, which may not be the one that holds.
-    this.subflows.noteImplausible(rival);
+    this.subflows.seldom.noteImplausible(rival);
     return first;
   }
 

@@ -32,6 +32,7 @@ const PLAIN_TCP = fateOf("subflow/plain-tcp");
 const OPTIONS_CUT = fateOf("subflow/options-cut");
 const TABLE_FULL = fateOf("subflow/table-full");
 
+const BOTH_SYNS = table.STATE_SYN | table.STATE_SYN_ACK;
 /** Every option but a DSS is the session's to read. */
 const SESSION_OPTIONS = ~(1 << mptcp.DSS);
 
@@ -170,7 +171,7 @@ export class SubflowStage {
       if (vector.fate[i] !== MIRROR_DUPLICATE && kinds === 0) continue;
       const subflow = subflows.index.find(keys.hash[i]!, i);
       if (subflow < 0) continue;
-      if (kinds & NOT_COMPARED) subflows.noteUncompared(subflow);
+      if (kinds & NOT_COMPARED) subflows.seldom.noteUncompared(subflow);
       if (kinds & ~NOT_COMPARED) {
         const { atMicros, seq } = vector;
         subflows.rewritings.note(subflow, keys.fromHigher[i]!, atMicros[i]!, seq[i]!, i, duplicates.differences);
@@ -216,7 +217,7 @@ export class SubflowStage {
     hot[at + table.PACKETS]!++;
     this.subflows.agents.note(subflow, vector.agent[i]!);
     if (!isPlausible(this.subflows, vector, i, subflow, higher)) {
-      this.subflows.noteImplausible(subflow);
+      this.subflows.seldom.noteImplausible(subflow);
       if (hot[at + table.NEXT_SSN] !== expected) this.mappings.followMoved(subflow, higher, expected);
       return 0;
     }
@@ -238,7 +239,7 @@ export class SubflowStage {
       this.subflows.cold[subflow * table.COLD_WORDS + table.KEEP_ALIVES]!++;
       // An octet in it is another than the one that it stands for, if the receiver never had that.
       const isPlain = (hot[base + table.STATE]! & table.STATE_PLAIN) !== 0;
-      if (!isPlain) this.subflows.noteUnplacedRepeat(subflow, vector.payloadLength[i]!);
+      if (!isPlain) this.subflows.seldom.noteUnplacedRepeat(subflow, vector.payloadLength[i]!);
     } else if (vector.payloadLength[i] !== 0) {
       advance(hot, at, ssn + vector.payloadLength[i]!);
       const isBehind = isBehindMapping(hot, at, ssn);
@@ -327,10 +328,12 @@ export class SubflowStage {
     const isFinAlone = (options.dss & mptcp.DSS_DATA_FIN) !== 0 && options.dataLength === 1;
     const ssn = vector.seq[i]! - this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
     if (!isFinAlone && !isMappingNear(options.ssn, ssn)) {
-      this.subflows.noteImplausible(subflow);
+      this.subflows.seldom.noteImplausible(subflow);
       return kind;
     }
-    if (isMisplaced(options, ssn, vector.payloadLength[i]!)) this.subflows.noteMisplaced(subflow);
+    // Where the SYNs were not seen, it is guessed where the numbers begin.
+    const isNumbered = (this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]! & BOTH_SYNS) === BOTH_SYNS;
+    if (isNumbered && isMisplaced(options, ssn, vector.payloadLength[i]!)) this.subflows.seldom.noteMisplaced(subflow);
     return kind | this.mappings.take(i, subflow, higher, options);
   }
 }

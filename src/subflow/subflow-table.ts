@@ -7,6 +7,7 @@ import { FlowIndex } from "./flow-index.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import { Rewritings } from "./rewritings.ts";
 import { Timings } from "./round-trip.ts";
+import { SeldomCounts } from "./seldom-counts.ts";
 import { SubflowAgents } from "./subflow-agents.ts";
 import { Translations } from "./translations.ts";
 import { Unacknowledged } from "./unacknowledged.ts";
@@ -152,14 +153,7 @@ export class SubflowTable {
   readonly translations = new Translations();
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
-  /** By subflow: packets that no host would take, or whose mapping none would (plausibility.ts). */
-  readonly implausible = new Map<number, number>();
-  /** By subflow: mappings that stand on segments with other octets (plausibility.ts). */
-  readonly misplaced = new Map<number, number>();
-  /** By subflow: octets that came again under no mapping that is known any more: nobody can say with what to compare them. */
-  readonly unplacedRepeats = new Map<number, number>();
-  /** By subflow: second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
-  readonly uncompared = new Map<number, number>();
+  readonly seldom = new SeldomCounts();
   /** RSTs that may be somebody else's. */
   readonly resets: DoubtfulResets;
   readonly agents: SubflowAgents;
@@ -188,7 +182,7 @@ export class SubflowTable {
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
     this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
-    this.resets = new DoubtfulResets(this.hot, this.implausible);
+    this.resets = new DoubtfulResets(this.hot, this.seldom.implausible);
     this.agents = new SubflowAgents(this.hot, this.cold);
     this.askedJoins = new AskedJoins(this.hot, this.cold);
     this.index = new FlowIndex((subflow, i) => this.hasKey(subflow, i));
@@ -266,35 +260,12 @@ export class SubflowTable {
     this.timings.stop(subflow);
     this.answers.forget(subflow);
     this.askedJoins.forget(subflow);
-    this.implausible.delete(subflow);
-    this.misplaced.delete(subflow);
-    this.unplacedRepeats.delete(subflow);
+    this.seldom.forget(subflow);
     this.resets.forget(subflow);
-    this.uncompared.delete(subflow);
     this.rewritings.release(subflow);
     this.agents.release(subflow);
     this.free.push(subflow);
     this.live--;
-  }
-
-  /** Counts packets, or mappings, that no host would take. */
-  noteImplausible(subflow: number, count = 1): void {
-    if (count > 0) this.implausible.set(subflow, (this.implausible.get(subflow) ?? 0) + count);
-  }
-
-  /** Counts a mapping that stands on a segment with other octets. */
-  noteMisplaced(subflow: number): void {
-    this.misplaced.set(subflow, (this.misplaced.get(subflow) ?? 0) + 1);
-  }
-
-  /** Counts octets that came again under no mapping that is known any more. */
-  noteUnplacedRepeat(subflow: number, octets: number): void {
-    if (octets > 0) this.unplacedRepeats.set(subflow, (this.unplacedRepeats.get(subflow) ?? 0) + octets);
-  }
-
-  /** Counts a second copy whose octets could not be compared. */
-  noteUncompared(subflow: number): void {
-    this.uncompared.set(subflow, (this.uncompared.get(subflow) ?? 0) + 1);
   }
 
   /** Measures the round-trip time of packet i, of a subflow's higher endpoint or not, up to `end`. */

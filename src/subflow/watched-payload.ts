@@ -119,7 +119,8 @@ export class WatchedPayload {
         if (vector.mptcpAt[i] === 0 || isPlain) kind |= events.UNMAPPED_DATA;
         if (!isPlain) {
           // What is held came again before its mapping, and is placed with the first copy.
-          if (this.fresh === 0 && direction.heldOctets === 0) this.subflows.noteUnplacedRepeat(subflow, to - from);
+          if (this.fresh === 0 && direction.heldOctets === 0)
+            this.subflows.seldom.noteUnplacedRepeat(subflow, to - from);
           this.holdFresh(vector, i, subflow, higher, direction, start, from, to);
         }
       } else if ((kind & events.DATA) === 0) {

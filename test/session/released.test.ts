@@ -63,13 +63,19 @@ describe("a session that gets the number of one that has ended", () => {
     expect([...rare.otherEnds.keys()]).toEqual([1, 4]);
   });
 
-  it("leaves no copy of a subflow that could not be compared", () => {
+  it("leaves nothing that was counted of a subflow alone", () => {
     const keys = new FlowKeys(1);
     const subflows = new SubflowTable(2, 2, 2, keys);
     const subflow = subflows.allocate(keys, 0, 0);
-    subflows.noteUncompared(subflow);
+    const { seldom } = subflows;
+    seldom.noteUncompared(subflow);
+    seldom.noteImplausible(subflow, 2);
+    seldom.noteMisplaced(subflow);
+    seldom.noteUnplacedRepeat(subflow, 3);
+    const counts = [seldom.uncompared, seldom.implausible, seldom.misplaced, seldom.unplacedRepeats];
+    expect(counts.map((one) => one.get(subflow))).toEqual([1, 2, 1, 3]);
     subflows.release(subflow);
-    expect(subflows.uncompared.size).toBe(0);
+    expect(counts.map(({ size }) => size)).toEqual([0, 0, 0, 0]);
   });
 
   it("leaves its place in no list, and its acknowledgments on no line", () => {
