@@ -1,5 +1,6 @@
 import type { PacketVector } from "../vector.ts";
 import { ACK } from "../wire/tcp.ts";
+import { isSegmentSound } from "../wire/transport-checksum.ts";
 import { acknowledgedAway } from "./plausibility.ts";
 import * as events from "./subflow-events.ts";
 import * as table from "./subflow-table.ts";
@@ -24,6 +25,20 @@ export function followReset(
   subflows.seldom.noteImplausible(subflow, subflows.resets.settle(subflow, higher));
   subflows.hot[at]! |= table.STATE_RESET | (higher ? table.STATE_RESET_BY_HIGHER : 0);
   return events.RESET;
+}
+
+/** Notes of a SYN that its copy had a right checksum: this agent's are taken when interfaces have finished them. */
+export function noteSummed(subflows: table.SubflowTable, vector: PacketVector, i: number, direction: number): void {
+  if (subflows.summedBy[direction] === 0 && isSegmentSound(vector, i))
+    subflows.summedBy[direction] = vector.agent[i]! + 1;
+}
+
+/**
+ * Whether the receiver of a RST drops it for its checksum (RFC 9293 §3.1): somebody made it up to be seen. Only in the
+ * direction of a SYN whose checksum was right, by the same agent: others copy before an interface has finished checksums.
+ */
+export function isBroken(subflows: table.SubflowTable, vector: PacketVector, i: number, direction: number): boolean {
+  return subflows.summedBy[direction] === vector.agent[i]! + 1 && isSegmentSound(vector, i) === false;
 }
 
 /** Whose RST ended a subflow, a doubtful one included: the lower (0) or higher (1) endpoint's, null where none did. */

@@ -20,7 +20,7 @@ import {
   isPlausible,
   takesOver,
 } from "./plausibility.ts";
-import { followReset } from "./resets.ts";
+import { followReset, isBroken, noteSummed } from "./resets.ts";
 import { Resolution } from "./resolution.ts";
 import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
@@ -216,7 +216,8 @@ export class SubflowStage {
     hotFloat[((base + table.IP_OCTETS) >> 1) + higher]! += vector.ipLength[i]!;
     hot[at + table.PACKETS]!++;
     this.subflows.agents.note(subflow, vector.agent[i]!);
-    if (!isPlausible(this.subflows, vector, i, subflow, higher)) {
+    const isDropped = (flags & tcp.RST) !== 0 && isBroken(this.subflows, vector, i, subflow * 2 + higher);
+    if (isDropped || !isPlausible(this.subflows, vector, i, subflow, higher)) {
       this.subflows.seldom.noteImplausible(subflow);
       if (hot[at + table.NEXT_SSN] !== expected) this.mappings.followMoved(subflow, higher, expected);
       return 0;
@@ -280,6 +281,7 @@ export class SubflowStage {
     const base = subflow * table.HOT_WORDS;
     const state = hot[base + table.STATE]!;
     const answer = (vector.flags[i]! & tcp.ACK) !== 0;
+    noteSummed(this.subflows, vector, i, subflow * 2 + higher);
     this.events.ssn[i] = this.numbering.takeSyn(vector, i, subflow, higher);
     hot[base + table.STATE]! |= answer ? table.STATE_SYN_ACK : table.STATE_SYN;
     let kind = this.readBesidesDss(vector, i);

@@ -154,6 +154,8 @@ export class SubflowTable {
   /** What was rewritten between two agents. */
   readonly rewritings = new Rewritings();
   readonly seldom = new SeldomCounts();
+  /** By subflow * 2 + higher: the agent + 1 whose copy of a SYN had a right TCP checksum; 0 while there was none. */
+  readonly summedBy: Uint16Array;
   /** RSTs that may be somebody else's. */
   readonly resets: DoubtfulResets;
   readonly agents: SubflowAgents;
@@ -182,6 +184,7 @@ export class SubflowTable {
     this.cold = cacheLineWords(capacity * COLD_WORDS);
     this.coldFloat = asFloats(this.cold);
     this.sums = cacheLineWords(capacity * 2 * SUM_WORDS);
+    this.summedBy = new Uint16Array(capacity * 2);
     this.resets = new DoubtfulResets(this.hot, this.seldom.implausible);
     this.agents = new SubflowAgents(this.hot, this.cold);
     this.askedJoins = new AskedJoins(this.hot, this.cold);
@@ -220,6 +223,7 @@ export class SubflowTable {
     const cold = subflow * COLD_WORDS;
     this.hot.fill(0, base, base + HOT_WORDS);
     this.cold.fill(0, cold, cold + COLD_WORDS);
+    this.summedBy.fill(0, subflow * 2, subflow * 2 + 2);
     for (let word = 0; word < KEY_WORDS - 1; word++) this.hot[base + KEY + word] = keys.words[i * KEY_WORDS + word]!;
     this.hot[base + STATE] = keys.words[i * KEY_WORDS + 9] === 6 ? STATE_IPV6 : 0;
     this.hotFloat[(base + LAST_MICROS) >> 1] = atMicros;

@@ -1,4 +1,5 @@
 import { folded, sumOctets } from "../octets/octet-sum.ts";
+import type { PacketVector } from "../vector.ts";
 import { ipv4AddressAt } from "./ipv4.ts";
 import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "./ipv6.ts";
 
@@ -27,6 +28,29 @@ export function isTransportSound(octets: Uint8Array, wire: number): boolean | nu
     if (length < UDP_OCTETS || view.getUint16(at + UDP_LENGTH) !== length) return null;
     if (view.getUint16(at + UDP_CHECKSUM) === 0) return null;
   } else if (protocol !== TCP || length < TCP_MIN_OCTETS) return null;
-  const addresses = isIpv4 ? sumOctets(view, ipv4AddressAt(0), 8) : sumOctets(view, ipv6AddressAt(0), 32);
+  return isRight(view, isIpv4, isIpv4 ? ipv4AddressAt(0) : ipv6AddressAt(0), protocol, at, length);
+}
+
+/**
+ * The same of the TCP segment of packet i, which was decoded; null where it was cut. It is wrong, too, where the copy was taken
+ * before an interface finished it.
+ */
+export function isSegmentSound(vector: PacketVector, i: number): boolean | null {
+  const { view, family, addressAt, tcpAt, payloadAt, payloadLength, payloadCaptured } = vector;
+  if (payloadCaptured[i] !== payloadLength[i] || vector.hasCutOptions(i)) return null;
+  const [at, data, octets, addresses] = [tcpAt[i] ?? 0, payloadAt[i] ?? 0, payloadLength[i] ?? 0, addressAt[i] ?? 0];
+  return isRight(view, family[i] === 4, addresses, TCP, at, data - at + octets);
+}
+
+/** Whether a segment or datagram of `length` octets sums up with its pseudo-header, whose addresses stand at `addressAt`. */
+function isRight(
+  view: DataView,
+  isIpv4: boolean,
+  addressAt: number,
+  protocol: number,
+  at: number,
+  length: number,
+): boolean {
+  const addresses = sumOctets(view, addressAt, isIpv4 ? 8 : 32);
   return folded(addresses + protocol + length + sumOctets(view, at, length)) === 0xffff;
 }

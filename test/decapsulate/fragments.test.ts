@@ -1,30 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { FATES } from "../../src/fate.ts";
 import { BEGIN, Conversation } from "../support/conversation.ts";
-import { ip } from "../support/packets.ts";
+import { finished, ip } from "../support/packets.ts";
 import { hex } from "../support/pcap.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
 
 const GRE = 47;
-const TCP = 6;
-
-/** The payload of an IPv4 packet, its TCP checksum, where it has one, made right. */
-function checked(whole: Uint8Array): Uint8Array {
-  const payload = Buffer.from(whole.subarray(20));
-  if (whole[9] !== TCP) return payload;
-  payload.writeUInt16BE(0, 16);
-  const words = Buffer.concat([whole.subarray(12, 20), Buffer.of(0, TCP, payload.length >> 8, payload.length & 0xff)]);
-  const summed = Buffer.concat([words, payload, Buffer.alloc(payload.length % 2)]);
-  let sum = 0;
-  for (let at = 0; at < summed.length; at += 2) sum += summed.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  payload.writeUInt16BE(~sum & 0xffff, 16);
-  return payload;
-}
 
 /** An IPv4 packet in fragments of 24 octets. */
 function pieces(whole: Uint8Array, id: number): Uint8Array[] {
-  const payload = checked(whole);
+  const payload = finished(whole).subarray(20);
   return Array.from({ length: Math.ceil(payload.length / 24) }, (_, i) => {
     const piece = Buffer.concat([whole.subarray(0, 20), payload.subarray(i * 24, i * 24 + 24)]);
     piece.writeUInt16BE(piece.length, 2);

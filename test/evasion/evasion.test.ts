@@ -53,6 +53,7 @@ describe("a sender that hides from who watches", () => {
     ["again-without-mapping", "other", ["repeats-not-compared"]],
     ["keep-alives-of-an-octet", "other", ["repeats-not-compared"]],
     ["fragment-twice", "as read", []],
+    ["broken-reset", "as read", ["segments-implausible"]],
   ])("%s: the stream is %s, and what is found %j", async (capture, stream, findings) => {
     const told = await seen(capture);
     expect([told.stream === READ[capture] ? "as read" : "other", told.findings]).toEqual([stream, findings]);

@@ -51,7 +51,7 @@ export function addressOctets(ip: string): Buffer {
   return Buffer.from(all.flatMap((group) => [group >> 8, group & 255]));
 }
 
-/** A TCP header with its payload; no checksum, which is asked for in fragments only. */
+/** A TCP header with its payload; no checksum, as before an interface finishes it (`finished`). */
 export function tcp({
   from,
   to,
@@ -87,6 +87,24 @@ export function ip(protocol: number, from: string, to: string, payload: Uint8Arr
 
 /** A whole IP packet with one segment. */
 export const segment = (shape: SegmentShape): Buffer => ip(6, shape.from.ip, shape.to.ip, tcp(shape), shape.ipId);
+
+/** An IPv4 packet with the right TCP checksum, as it goes over the wire. */
+export function finished(packet: Uint8Array): Buffer {
+  const whole = Buffer.from(packet);
+  if (whole[9] !== 6) return whole;
+  whole.writeUInt16BE(0, 36);
+  const length = whole.length - 20;
+  const words = Buffer.concat([
+    whole.subarray(12),
+    Buffer.alloc(length % 2),
+    Buffer.of(0, 6, length >> 8, length & 0xff),
+  ]);
+  let sum = 0;
+  for (let at = 0; at < words.length; at += 2) sum += words.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  whole.writeUInt16BE(~sum & 0xffff, 36);
+  return whole;
+}
 
 /** What RFC 6824 (version 0) and RFC 8684 (version 1) make of keys. */
 export const keys = {
