@@ -84,7 +84,8 @@ export class Fragments {
     const key = this.keyOf(vector, i, family, ipAt, agent);
     const datagram = this.datagrams.get(key) ?? this.begin(key, family, nowMicros);
     if (datagram.isRefused) return OVERLAP;
-    switch (this.add(datagram, piece, header, protocol)) {
+    const { added, completed } = this.add(datagram, piece, header, protocol);
+    switch (added) {
       case "malformed":
         return MALFORMED;
       case "overlaps":
@@ -99,7 +100,7 @@ export class Fragments {
         break;
       default:
     }
-    this.deliver(key, datagram, agent, depth);
+    this.deliver(key, datagram, completed, agent, depth);
     while (this.octets > MAX_OCTETS) this.giveUpOldest();
     return FRAGMENT;
   }
@@ -114,29 +115,39 @@ export class Fragments {
     while (this.datagrams.size > 0) this.giveUpOldest();
   }
 
-  /** Adds a piece to a packet, and to its rival: to begin one, where it came in the place of another piece. */
-  private add(datagram: Datagram, piece: Piece, header: Uint8Array, protocol: number): Added {
+  /**
+   * Adds a piece to a packet, and to its rival: to begin one, where it came in the place of another piece. Returns what it did
+   * to the packet, and which of the two it completed, the packet first.
+   */
+  private add(
+    datagram: Datagram,
+    piece: Piece,
+    header: Uint8Array,
+    protocol: number,
+  ): { readonly added: Added; readonly completed: readonly Datagram[] } {
     const before = octetsOf(datagram);
     const added = datagram.add(piece, header, protocol);
+    const completed = added === "complete" ? [datagram] : [];
     if (added === "other" && !datagram.isDone) datagram.rival ??= new Datagram(datagram.family, datagram.sinceMicros);
-    if (datagram.rival?.add(piece, header, protocol) === "other") {
+    const ofRival = datagram.rival?.add(piece, header, protocol);
+    if (ofRival === "complete" && datagram.rival !== null) completed.push(datagram.rival);
+    if (ofRival === "other") {
+      this.shed++;
       datagram.rival = new Datagram(datagram.family, datagram.sinceMicros);
       datagram.rival.add(piece, header, protocol);
     }
     this.octets += octetsOf(datagram) - before;
-    return added;
+    return { added, completed };
   }
 
   /**
-   * Hands a packet on whose pieces are all there, once, where its checksum does not say that they are two packets' (RFC 4963).
-   * Of two that could be, the one that came first, as a receiver keeps it; that with the newer pieces where none has a
-   * checksum.
+   * Hands on what was `completed` of a packet and its rival, where the checksum does not say that the pieces are two packets'
+   * (RFC 4963). Of two that could be, the one that came first, as a receiver keeps it; that with the newer pieces where none
+   * has a checksum.
    */
-  private deliver(key: string, datagram: Datagram, agent: number, depth: number): void {
-    if (datagram.isDone) return;
+  private deliver(key: string, datagram: Datagram, completed: readonly Datagram[], agent: number, depth: number): void {
     const { rival } = datagram;
-    for (const one of rival === null ? [datagram] : [datagram, rival]) {
-      if (!one.isComplete) continue;
+    for (const one of completed) {
       const whole = one.whole();
       const isSound = isTransportSound(whole.octets, whole.wire) ?? one === (rival ?? datagram);
       if (!isSound) continue;
@@ -172,7 +183,7 @@ export class Fragments {
 
   private forget(key: string, datagram: Datagram): void {
     // One that was refused is told by its fragments' fates.
-    if (!datagram.isRefused && !datagram.isDone) this.shed++;
+    if (!datagram.isRefused && !datagram.isDone) this.shed += datagram.rival === null ? 1 : 2;
     this.octets -= octetsOf(datagram);
     this.datagrams.delete(key);
   }

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { Datagram } from "../../src/decapsulate/datagram.ts";
 import { FATES } from "../../src/fate.ts";
 import { BEGIN, Conversation } from "../support/conversation.ts";
 import { finished, ip } from "../support/packets.ts";
@@ -117,6 +118,20 @@ describe("fragments", () => {
       const found = stream(...truth.slice(last, last + 1), ...made.slice(last, last + 1), ...rest, otherHead);
       expect(found).toEqual({ ...other, shed: { "fragmented-packets": 1 } });
       expect(found.sha256).not.toBe(ordinary.sha256);
+    });
+
+    it("of each packet that was none one is told", () => {
+      const third = said("what the receiver has had never, in no more words");
+      const at = (pieces: readonly Uint8Array[]) => pieces.slice(last, last + 1);
+      expect(stream(...at(truth), ...at(made), ...at(third)).shed).toEqual({ "fragmented-packets": 3 });
+    });
+
+    it("are put together once, however often one comes again", () => {
+      const whole = vi.spyOn(Datagram.prototype, "whole");
+      const mixed = [...truth.slice(0, last), ...made.slice(last, last + 1), ...truth.slice(last + 1)];
+      stream(...mixed, ...Array<Uint8Array>(50).fill(head));
+      expect(whole).toHaveBeenCalledTimes(1);
+      whole.mockRestore();
     });
 
     it("make no packet of two", () => {
