@@ -13,9 +13,9 @@ export type ChecksumReason = "key-unknown" | "truncated" | "octets-missing";
 export interface ChecksumCounts {
   readonly wrong: Record<Exclude<ChecksumVerdict, "verified">, number>;
   readonly unverifiable: Record<ChecksumReason, number>;
-  /** The first mappings with a wrong one, by the offset of their first octet in the stream; NaN where that is unknown. */
   /** Such as stand on mappings though the handshake asked for none. */
   unagreed: number;
+  /** The first mappings with a wrong one, by the offset of their first octet in the stream; NaN where that is unknown. */
   readonly failures: { readonly offset: number; readonly length: number }[];
 }
 

@@ -1,12 +1,10 @@
 import { folded, sumOctets } from "../octets/octet-sum.ts";
 import type { PacketVector } from "../vector.ts";
-import { ipv4AddressAt } from "./ipv4.ts";
+import { ipv4AddressAt, PROTOCOL_TCP, PROTOCOL_UDP } from "./ipv4.ts";
 import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "./ipv6.ts";
+import { TCP_MIN_OCTETS } from "./tcp.ts";
 
 const IPV4_HEADER_OCTETS = 20;
-const TCP = 6;
-const UDP = 17;
-const TCP_MIN_OCTETS = 20;
 const UDP_OCTETS = 8;
 const UDP_LENGTH = 4;
 const UDP_CHECKSUM = 6;
@@ -24,10 +22,10 @@ export function isTransportSound(octets: Uint8Array, wire: number): boolean | nu
   const at = isIpv4 ? IPV4_HEADER_OCTETS : IPV6_HEADER_OCTETS;
   const length = wire - at;
   const protocol = view.getUint8(isIpv4 ? 9 : 6);
-  if (protocol === UDP) {
+  if (protocol === PROTOCOL_UDP) {
     if (length < UDP_OCTETS || view.getUint16(at + UDP_LENGTH) !== length) return null;
     if (view.getUint16(at + UDP_CHECKSUM) === 0) return null;
-  } else if (protocol !== TCP || length < TCP_MIN_OCTETS) return null;
+  } else if (protocol !== PROTOCOL_TCP || length < TCP_MIN_OCTETS) return null;
   return isRight(view, isIpv4, isIpv4 ? ipv4AddressAt(0) : ipv6AddressAt(0), protocol, at, length);
 }
 
@@ -39,7 +37,7 @@ export function isSegmentSound(vector: PacketVector, i: number): boolean | null 
   const { view, family, addressAt, tcpAt, payloadAt, payloadLength, payloadCaptured } = vector;
   if (payloadCaptured[i] !== payloadLength[i] || vector.hasCutOptions(i)) return null;
   const [at, data, octets, addresses] = [tcpAt[i] ?? 0, payloadAt[i] ?? 0, payloadLength[i] ?? 0, addressAt[i] ?? 0];
-  return isRight(view, family[i] === 4, addresses, TCP, at, data - at + octets);
+  return isRight(view, family[i] === 4, addresses, PROTOCOL_TCP, at, data - at + octets);
 }
 
 /** Whether a segment or datagram of `length` octets sums up with its pseudo-header, whose addresses stand at `addressAt`. */
