@@ -47,7 +47,7 @@ export class Numbering {
     const isLate = octets > 0 && hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] !== 0;
     if (!isAnswer && !isKnown() && (isLate || hot[at + table.PACKETS]! > 1))
       narrowBySyn(hot, at, seq, octets || MAX_SYN_OCTETS);
-    else if (isAnswer || !(isLate || isKnownSyn(hot, subflow, higher, seq, octets)))
+    else if (isAnswer || !(isLate || isKnownSyn(this.subflows, subflow, higher, seq, octets)))
       this.set(subflow, higher, seq, octets);
     // One without octets, which repeated this one, may have come before it.
     else if (!isLate && hot[at + table.ISN] === seq)
@@ -119,6 +119,7 @@ export class Numbering {
     if (accepted >= hot[at + table.NEXT_SSN]!) return 0;
     const isSynAlone = hot[at + table.MAPPING_LENGTH] === 0 && !this.subflows.watched.has(subflow);
     hot[at + table.ISN]! += accepted;
+    if (accepted > 0) this.subflows.seldom.noteSynOctets(subflow, accepted);
     hot[at + table.NEXT_SSN] = isSynAlone ? 1 : hot[at + table.NEXT_SSN]! - accepted;
     this.subflows.coldFloat[((subflow * table.COLD_WORDS + table.OCTETS_BESIDE) >> 1) + higher]! += accepted;
     return accepted;

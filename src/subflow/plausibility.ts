@@ -47,7 +47,7 @@ export function isPlausible(
   const { hot } = subflows;
   const flags = vector.flags[i]!;
   if (!hasPossibleFlags(flags)) return false;
-  if (flags & tcp.SYN) return isPlausibleSyn(hot, vector, i, subflow, higher);
+  if (flags & tcp.SYN) return isPlausibleSyn(subflows, vector, i, subflow, higher);
   if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return true;
   const at = table.SubflowTable.direction(subflow, higher);
   const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
@@ -105,10 +105,17 @@ export function isMisplaced(options: MptcpOptions, ssn: number, payload: number)
  * A SYN repeats the ISN that is known. So does a SYN/ACK, which acknowledges the SYN; only an ISN that was guessed from
  * other segments gives way to it, and only to one that acknowledges no more than was seen.
  */
-function isPlausibleSyn(hot: Uint32Array, vector: PacketVector, i: number, subflow: number, higher: number): boolean {
+function isPlausibleSyn(
+  subflows: table.SubflowTable,
+  vector: PacketVector,
+  i: number,
+  subflow: number,
+  higher: number,
+): boolean {
+  const { hot } = subflows;
   const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
   const isKnown = (state & (table.STATE_ISN << higher)) !== 0;
-  const isSame = !isKnown || isKnownSyn(hot, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!);
+  const isSame = !isKnown || isKnownSyn(subflows, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!);
   if ((vector.flags[i]! & tcp.ACK) === 0) return isSame;
   if (!isSame && state & table.STATE_SYN_ACK) return false;
   if ((state & (table.STATE_ISN << (1 - higher))) === 0) return isSame;
@@ -136,14 +143,22 @@ export function acknowledgesSyn(
 
 /**
  * Whether a SYN with this sequence number and so many octets is the one that opened the subflow. The ISN is known behind
- * those of its octets that were acknowledged; while mappings have yet to tell it stands in the highest place that it may
- * have (src/subflow/isn-search.ts).
+ * those of its octets that were acknowledged, also by a SYN without any, which a client sends that missed the answer (RFC
+ * 7413 §4.1.3); while mappings have yet to tell it stands in the highest place that it may have (src/subflow/isn-search.ts).
  */
-export function isKnownSyn(hot: Uint32Array, subflow: number, higher: number, seq: number, octets: number): boolean {
+export function isKnownSyn(
+  subflows: table.SubflowTable,
+  subflow: number,
+  higher: number,
+  seq: number,
+  octets: number,
+): boolean {
+  const { hot } = subflows;
   const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
   const at = table.SubflowTable.direction(subflow, higher);
   const before = (hot[at + table.ISN]! - seq) >>> 0;
-  if (state & (table.STATE_ISN << higher)) return before <= octets;
+  if (state & (table.STATE_ISN << higher))
+    return before <= octets || (octets === 0 && before === subflows.seldom.synOctets.get(subflow));
   return (state & table.STATE_SYN) !== 0 && hot[at + table.NEXT_SSN] !== 0 && before <= MAX_SYN_OCTETS;
 }
 
@@ -168,7 +183,7 @@ export function takesOver(
     const waits = (state & (table.STATE_PENDING << (1 - higher))) !== 0;
     return waits && (vector.ack[i]! - cold[pending]!) >>> 0 === 1;
   }
-  if (isKnownSyn(hot, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!)) return false;
+  if (isKnownSyn(subflows, subflow, higher, vector.seq[i]!, vector.payloadLength[i]!)) return false;
   const bothIsns = 3 * table.STATE_ISN;
   const bothFins = 3 * table.STATE_FIN;
   const isHalfOpen = (state & table.STATE_SYN) !== 0 && (state & bothIsns) !== bothIsns;

@@ -8,6 +8,8 @@ export class SeldomCounts {
   readonly unplacedRepeats = new Map<number, number>();
   /** Second copies of packets whose octets could not be compared with the first ones' (differences.ts). */
   readonly uncompared = new Map<number, number>();
+  /** Octets of its SYN that the SYN/ACK acknowledged (RFC 7413): its ISN stands so far behind the SYN's. */
+  readonly synOctets = new Map<number, number>();
 
   /** Counts packets, or mappings, that no host would take. */
   noteImplausible(subflow: number, count = 1): void {
@@ -29,12 +31,18 @@ export class SeldomCounts {
     add(this.uncompared, subflow, 1);
   }
 
+  /** Notes how many octets of its SYN were acknowledged. */
+  noteSynOctets(subflow: number, octets: number): void {
+    this.synOctets.set(subflow, octets);
+  }
+
   /** Forgets a subflow that is released. */
   forget(subflow: number): void {
     this.implausible.delete(subflow);
     this.misplaced.delete(subflow);
     this.unplacedRepeats.delete(subflow);
     this.uncompared.delete(subflow);
+    this.synOctets.delete(subflow);
   }
 }
 

@@ -176,6 +176,28 @@ describe("SYN/ACKs", () => {
   });
 });
 
+describe("a SYN that comes again without its octets, because the answer to it was lost (RFC 7413 §4.1.3)", () => {
+  /** How many segments of a fast open's subflow no host would take, and how it ended; its SYN comes again at `ssn`. */
+  const again = (ssn: number): unknown => {
+    const talk = new Conversation();
+    // As in test/session/fast-open.test.ts: relative number 1 is the octet behind those that were acknowledged.
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.from("early"), -5);
+    talk.initial.next[0] = 1;
+    talk.open(["syn-ack"]);
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(0), ssn);
+    const records = recordsOf(talk.open(["ack"]).send(0, "hello").send(1, "good day").close());
+    return records.map(({ mptcp }) => [
+      mptcp.subflows[0]?.implausible_segments ?? 0,
+      mptcp.close?.reason,
+      mptcp.stream.initiator.octets,
+    ]);
+  };
+
+  it("is the one that opened the subflow", () => expect(again(-5)).toEqual([[0, "fin", 10]]));
+
+  it.each([-6, -4])("is not, where it has another number (%i)", (ssn) => expect(again(ssn)).toEqual([[1, "fin", 10]]));
+});
+
 describe("a SYN with another ISN", () => {
   const SECOND = { keys: [Buffer.alloc(8, 7), Buffer.alloc(8, 8)], isn: [9_000_000, 9_500_000] } as const;
   const second = ({ atMicros }: Conversation): Conversation =>
