@@ -1,9 +1,10 @@
 import type { PacketVector } from "../vector.ts";
 import { type AgentReport, GRE_AGENT_REPORT } from "../wire/agent-report.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../wire/ethernet.ts";
+import { finishChecksum } from "../wire/transport-checksum.ts";
 import { encodeAgentReport } from "./agent-report.ts";
 import { encodeGreHeader, greHeaderLength } from "./gre-header.ts";
-import { finishChecksum, isUnfinished, rewriteSegment, segmentAt } from "./segmentation.ts";
+import { isUnfinished, rewriteSegment, segmentAt } from "./segmentation.ts";
 
 /** Octets of an IP header before its source address, by version (RFC 791 §3.1, RFC 8200 §3). */
 const IPV4_SOURCE_ADDRESS = 12;

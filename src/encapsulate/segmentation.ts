@@ -1,11 +1,9 @@
 import { sumOctets } from "../octets/octet-sum.ts";
 import { OFFLOAD_CHECKSUM, type PacketVector } from "../vector.ts";
-import { PROTOCOL_TCP } from "../wire/ipv4.ts";
-import { FIN } from "../wire/tcp.ts";
+import { FIN, PSH } from "../wire/tcp.ts";
 
-const PSH = 0x08;
 const CWR = 0x80;
-/** Where fields stand: IPv4's length, identification and checksum, IPv6's payload length, TCP's flags and checksum. */
+/** Where fields stand: IPv4's length, identification and checksum, IPv6's payload length, TCP's sequence number and flags. */
 const IPV4_LENGTH = 2;
 const IPV4_ID = 4;
 const IPV4_CHECKSUM = 10;
@@ -13,7 +11,6 @@ const IPV6_LENGTH = 4;
 const IPV6_OCTETS = 40;
 const TCP_SEQUENCE = 4;
 const TCP_FLAGS = 13;
-const TCP_CHECKSUM = 16;
 
 /** Where a segment has its payload, relative to that of its super-packet, and how long that is on the wire. */
 export interface Segment {
@@ -68,14 +65,4 @@ export function rewriteSegment(
 export function isUnfinished(vector: PacketVector, i: number): boolean {
   const offload = vector.offload[i] ?? 0;
   return (offload & OFFLOAD_CHECKSUM) !== 0 || segmentsOf(vector, i) > 1;
-}
-
-/** Makes the TCP checksum (RFC 9293 §3.1) of a packet that is all there: it begins at `ip`, TCP at `tcp`, and ends at `end`. */
-export function finishChecksum(view: DataView, ip: number, tcp: number, end: number): void {
-  const isIpv4 = view.getUint8(ip) >> 4 === 4;
-  const addresses = isIpv4 ? sumOctets(view, ip + 12, 8) : sumOctets(view, ip + 8, 32);
-  view.setUint16(tcp + TCP_CHECKSUM, 0);
-  let sum = addresses + PROTOCOL_TCP + (end - tcp) + sumOctets(view, tcp, end - tcp);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  view.setUint16(tcp + TCP_CHECKSUM, ~sum);
 }

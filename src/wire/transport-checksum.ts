@@ -8,6 +8,7 @@ const IPV4_HEADER_OCTETS = 20;
 const UDP_OCTETS = 8;
 const UDP_LENGTH = 4;
 const UDP_CHECKSUM = 6;
+const TCP_CHECKSUM = 16;
 
 /**
  * Whether the TCP or UDP checksum of a whole IP packet of `wire` octets is right (RFC 9293 §3.1, RFC 768, RFC 8200 §8.1); null
@@ -26,7 +27,7 @@ export function isTransportSound(octets: Uint8Array, wire: number): boolean | nu
     if (length < UDP_OCTETS || view.getUint16(at + UDP_LENGTH) !== length) return null;
     if (view.getUint16(at + UDP_CHECKSUM) === 0) return null;
   } else if (protocol !== PROTOCOL_TCP || length < TCP_MIN_OCTETS) return null;
-  return isRight(view, isIpv4, isIpv4 ? ipv4AddressAt(0) : ipv6AddressAt(0), protocol, at, length);
+  return summed(view, isIpv4, isIpv4 ? ipv4AddressAt(0) : ipv6AddressAt(0), protocol, at, length) === 0xffff;
 }
 
 /**
@@ -37,18 +38,29 @@ export function isSegmentSound(vector: PacketVector, i: number): boolean | null 
   const { view, family, addressAt, tcpAt, payloadAt, payloadLength, payloadCaptured } = vector;
   if (payloadCaptured[i] !== payloadLength[i] || vector.hasCutOptions(i)) return null;
   const [at, data, octets, addresses] = [tcpAt[i] ?? 0, payloadAt[i] ?? 0, payloadLength[i] ?? 0, addressAt[i] ?? 0];
-  return isRight(view, family[i] === 4, addresses, PROTOCOL_TCP, at, data - at + octets);
+  return summed(view, family[i] === 4, addresses, PROTOCOL_TCP, at, data - at + octets) === 0xffff;
 }
 
-/** Whether a segment or datagram of `length` octets sums up with its pseudo-header, whose addresses stand at `addressAt`. */
-function isRight(
+/** Makes the TCP checksum (RFC 9293 §3.1) of a packet that is all there: it begins at `ip`, TCP at `tcp`, and ends at `end`. */
+export function finishChecksum(view: DataView, ip: number, tcp: number, end: number): void {
+  const isIpv4 = view.getUint8(ip) >> 4 === 4;
+  view.setUint16(tcp + TCP_CHECKSUM, 0);
+  const addresses = isIpv4 ? ipv4AddressAt(ip) : ipv6AddressAt(ip);
+  view.setUint16(tcp + TCP_CHECKSUM, ~summed(view, isIpv4, addresses, PROTOCOL_TCP, tcp, end - tcp));
+}
+
+/**
+ * The folded sum of a segment or datagram of `length` octets with its pseudo-header, whose addresses stand at `addressAt`; 0xffff
+ * where its checksum is right.
+ */
+function summed(
   view: DataView,
   isIpv4: boolean,
   addressAt: number,
   protocol: number,
   at: number,
   length: number,
-): boolean {
+): number {
   const addresses = sumOctets(view, addressAt, isIpv4 ? 8 : 32);
-  return folded(addresses + protocol + length + sumOctets(view, at, length)) === 0xffff;
+  return folded(addresses + protocol + length + sumOctets(view, at, length));
 }
