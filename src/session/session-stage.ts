@@ -93,6 +93,8 @@ export class SessionStage {
   process(vector: PacketVector): void {
     const { events: seen } = this.stage;
     const count = Math.min(vector.length, VECTOR_LENGTH);
+    // Else what waits since the very first packets would have waited since 1970.
+    if (this.clock.now === 0 && count > 0) this.advance(vector.atMicros[0]!);
     const { touch, takeSteady } = this.loopsOf(vector);
     touch(count);
     for (let i = 0; i < count; i++) {
