@@ -27,12 +27,21 @@ export interface Patience {
   /** Octets in order wait so long for more. */
   readonly chunkMicros: number;
   readonly windows: number;
+  /** What waits in order also goes where octets of the session's other stream come to wait. */
+  readonly turns: boolean;
 }
 
 /** A hole is waited for as long as hosts mostly take to send again, through another path too. 4 MiB of a stream. */
-export const CHUNK_PATIENCE: Patience = { holeMicros: 10_000_000, chunkMicros: 1_000_000, windows: 128 };
+export const CHUNK_PATIENCE: Patience = { holeMicros: 10_000_000, chunkMicros: 1_000_000, windows: 128, turns: false };
+/** As long, and the two streams of a session in the order in which their sides spoke. */
+export const TURN_PATIENCE: Patience = { ...CHUNK_PATIENCE, turns: true };
 /** Whoever waits until the end, as far as there is room. */
-export const ENDLESS_PATIENCE: Patience = { holeMicros: Infinity, chunkMicros: Infinity, windows: Infinity };
+export const ENDLESS_PATIENCE: Patience = {
+  holeMicros: Infinity,
+  chunkMicros: Infinity,
+  windows: Infinity,
+  turns: false,
+};
 
 /**
  * In the second spare number of a stream's line, two words: READY where its octets in order wait for more, and how many
@@ -215,6 +224,7 @@ export class StreamChunks {
   private await(stream: number): void {
     const word = 2 * stream * LINE_NUMBERS + READY;
     if (this.words[word] !== 0) return;
+    if (this.patience.turns) this.flush(stream ^ 1);
     this.words[word] = 1;
     this.state[stream * STATE_NUMBERS + READY_SINCE] = this.now;
     this.ready.add(stream);

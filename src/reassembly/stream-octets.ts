@@ -1,7 +1,7 @@
 import { INPUT_OCTETS, OctetRing } from "../octets/octet-ring.ts";
 import type { NewOctets } from "./new-octets.ts";
 import { type NewestPieces, OctetMemory, RING_FACTOR } from "./octet-memory.ts";
-import { CHUNK_PATIENCE, type StreamChunk, StreamChunks } from "./stream-chunks.ts";
+import { CHUNK_PATIENCE, type StreamChunk, StreamChunks, TURN_PATIENCE } from "./stream-chunks.ts";
 import { StreamDigests } from "./stream-digests.ts";
 import { StreamWindows, WINDOW_OCTETS } from "./stream-windows.ts";
 
@@ -17,6 +17,8 @@ export interface OctetWishes {
   readonly pieces: ((octets: NewOctets) => void) | null;
   /** Takes them in order. */
   readonly chunk: ((chunk: StreamChunk) => void) | null;
+  /** A chunk also ends where the other side has the word. */
+  readonly turns: boolean;
   /** `StreamOctets.digest` is going to be asked. */
   readonly digest: boolean;
 }
@@ -57,9 +59,10 @@ export class StreamOctets {
         WINDOW_OCTETS,
       );
     const { chunk } = wishes;
+    const patience = wishes.turns ? TURN_PATIENCE : CHUNK_PATIENCE;
     this.pieces = wishes.pieces;
     this.wantsAll = uses > 0 || wishes.pieces !== null;
-    this.chunks = chunk === null ? null : new StreamChunks(streams, windowsOf(0), CHUNK_PATIENCE, chunk);
+    this.chunks = chunk === null ? null : new StreamChunks(streams, windowsOf(0), patience, chunk);
     this.digests = wishes.digest ? new StreamDigests(streams, windowsOf(uses - 1)) : null;
   }
 

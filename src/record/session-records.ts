@@ -46,6 +46,7 @@ export class SessionRecords implements SessionObserver {
         take === undefined
           ? null
           : ({ stream, ...chunk }) => take({ sessionId: this.idOf(stream >>> 1), side: sideOf(stream), ...chunk }),
+      turns: false,
       digest: options.digest,
     };
   }

@@ -171,6 +171,44 @@ describe("chunks of streams", () => {
     expect(streams.shedHoles).toBe(1);
   });
 
+  it("let the other side have the word where turns are asked for: a plain list of who spoke agrees", () => {
+    const spoken = fc.array(fc.tuple(fc.integer({ min: 0, max: 1 }), fc.integer({ min: 1, max: 40 })), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(spoken, (list) => {
+        const { chunks, streams, give } = collector({ ...PATIENCE, turns: true });
+        const said = ["", ""];
+        const turns: [number, string][] = [];
+        for (const [side, length] of list) {
+          const words = Buffer.from(piece((said[side] ?? "").length, (said[side] ?? "").length + length)).toString(
+            "latin1",
+          );
+          give((said[side] ?? "").length, Buffer.from(words, "latin1"), side);
+          said[side] += words;
+          const last = turns.at(-1);
+          if (last?.[0] === side) last[1] += words;
+          else turns.push([side, words]);
+        }
+        streams.end(0);
+        streams.end(1);
+        const told: [number, string][] = [];
+        for (const { stream, octets } of chunks.filter(({ octets }) => octets.length > 0)) {
+          const last = told.at(-1);
+          if (last?.[0] === stream) last[1] += Buffer.from(octets).toString("latin1");
+          else told.push([stream, Buffer.from(octets).toString("latin1")]);
+        }
+        // Who waits at the end goes one stream after the other.
+        const by = (side: number) => (one: [number, string]) => one[0] === side;
+        expect(told.length).toBe(turns.length);
+        expect(told.filter(by(0))).toEqual(turns.filter(by(0)));
+        expect(told.map(([stream]) => stream)).toEqual(turns.map(([stream]) => stream));
+        expect(told.filter(by(1))).toEqual(turns.filter(by(1)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("put together are the stream, in order, whatever the order of its pieces: a plain map of octets agrees", () => {
     const pieces = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.boolean(), fc.nat(300)), {
       maxLength: 60,

@@ -16,7 +16,7 @@ describe("the place of a FIN on its subflow", () => {
     const keys = new FlowKeys(1);
     const subflows = new SubflowTable(1, 1, 1, keys);
     const bounds = { sessions: 1, rememberedOctets: 2 ** 16, streamWindows: 0, thirdAcks: 1, rareEntries: 1 };
-    const sessions = new Sessions(bounds, subflows, 1, { pieces: null, chunk: null, digest: false });
+    const sessions = new Sessions(bounds, subflows, 1, { pieces: null, chunk: null, turns: false, digest: false });
     const session = sessions.table.allocate(0);
     if (end !== null) noteEnd(sessions, session, 1, end);
     const seen = new SubflowEvents();

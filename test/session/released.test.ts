@@ -83,6 +83,7 @@ describe("a session that gets the number of one that has ended", () => {
     const sessions = new Sessions(bounds, new SubflowTable(2, 2, 2, new FlowKeys(1)), 1, {
       pieces: null,
       chunk: null,
+      turns: false,
       digest: false,
     });
     const session = sessions.table.allocate(0);

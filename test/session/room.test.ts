@@ -19,7 +19,12 @@ const operations = fc.array(
 );
 
 const sessionsOf = (keys: FlowKeys): Sessions =>
-  new Sessions(BOUNDS, new SubflowTable(SUBFLOWS, 2, 2, keys), 1, { pieces: null, chunk: null, digest: false });
+  new Sessions(BOUNDS, new SubflowTable(SUBFLOWS, 2, 2, keys), 1, {
+    pieces: null,
+    chunk: null,
+    turns: false,
+    digest: false,
+  });
 
 /** Room in sessions, and which subflows have given way so far. */
 function roomIn(sessions: Sessions): { readonly room: Room; readonly gone: number[] } {
