@@ -116,6 +116,11 @@ export interface PipelineOptions extends DecapsulationOptions {
    * Holes are waited for. Must not throw. Absent when nobody wants them.
    */
   readonly chunk?: (chunk: Chunk) => void;
+  /**
+   * Takes each session told again as one plain TCP connection (src/plain-tcp): IP packets, valid during the call, and the time
+   * of each, which does not step back. Must not throw. Absent when nobody wants them.
+   */
+  readonly plainTcp?: (packet: Uint8Array, atMicros: number) => void;
   /** Takes each record as it is made; the object belongs to the callee. Must not throw. Null: none are made, only counted. */
   readonly record: ((record: SessionRecord) => void) | null;
   /**

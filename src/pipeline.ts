@@ -5,6 +5,7 @@ import { Fragments } from "./decapsulate/fragments.ts";
 import { KeptPackets } from "./decapsulate/kept-packets.ts";
 import { FATE_ALIVE, FATE_FAULT, FATES } from "./fate.ts";
 import type { AgentLedger, Bounds, PacketMemory, PipelineOptions, TableUse, Totals } from "./pipeline-contract.ts";
+import { PlainTcp } from "./plain-tcp/plain-tcp.ts";
 import { REMEMBERED_OCTETS } from "./reassembly/octet-memory.ts";
 import { SessionRecords } from "./record/session-records.ts";
 import { SessionStage } from "./session/session-stage.ts";
@@ -63,8 +64,10 @@ export class Pipeline {
     this.decapsulation = new Decapsulation(this.agents, this.fragments, options);
     this.subflows = new SubflowStage(bounds, seed);
     this.records = new SessionRecords(options, this.agents);
-    this.sessions = new SessionStage(bounds, this.subflows, seed, this.records);
+    const plainTcp = options.plainTcp === undefined ? null : new PlainTcp(this.records, options.plainTcp);
+    this.sessions = new SessionStage(bounds, this.subflows, seed, plainTcp ?? this.records);
     this.records.watch(this.sessions.sessions);
+    plainTcp?.watch(this.sessions.sessions);
   }
 
   /**

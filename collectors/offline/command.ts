@@ -31,6 +31,9 @@ Examples:
     rejoin read --summary big.pcapng.zst
   What did each side send, in order?
     rejoin read --streams streams capture.pcap
+  Have an intrusion detector see whole sessions, whatever subflows they took:
+    rejoin read --plain-tcp whole.pcap router1.pcap router2.pcap
+    suricata -r whole.pcap
   Sessions of more than a megabyte, with jq:
     rejoin read --json *.pcap | jq 'select(.mptcp.stream.responder.octets>1e6)'
   From a live capture, as it comes:
@@ -51,6 +54,10 @@ export function command(): Command {
     .option("--digest", "with --json: add the SHA-256 of both streams to each record, up to the stream's first hole")
     .option("--partial", "also sessions of which no handshake was seen, and joins without their session")
     .option("--findings", "with --json: findings as records, each after its session's; with --summary: count them")
+    .option(
+      "--plain-tcp <file>",
+      "write each session as one plain TCP connection to a pcap file, over one of that name: for programs without MPTCP",
+    )
     .option(
       "--udp-port <name=port>",
       "what comes to another than the assigned port, as vxlan=8473; repeatable",

@@ -11,6 +11,7 @@ import type { CaptureInput } from "./capture-input.ts";
 import { attach, type Captures, openCaptures, readCaptures } from "./captures.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
+import { PlainTcpFile } from "./plain-tcp-file.ts";
 import { Progress } from "./progress.ts";
 import { jsonReport, jsonSummaryReport, type Report, summaryReport, tableReport } from "./report.ts";
 import { StreamFiles } from "./stream-files.ts";
@@ -21,6 +22,7 @@ export interface ReadOptions {
   readonly json?: boolean;
   readonly summary?: boolean;
   readonly streams?: string;
+  readonly plainTcp?: string;
   readonly digest?: boolean;
   readonly partial?: boolean;
   readonly findings?: boolean;
@@ -58,18 +60,22 @@ export async function read(
     }
     for (const line of captures.again) say(line);
     const files = options.streams === undefined ? null : new StreamFiles(options.streams);
+    const retold = options.plainTcp === undefined ? null : new PlainTcpFile(options.plainTcp, paths);
     const faults: unknown[] = [];
     const fault = (error: unknown) => {
       if (faults.length === 0) faults.push(error);
     };
-    const { closed, unread } = await run(captures, options, streams, files, fault, interruption);
+    const { closed, unread, late } = await run(captures, options, streams, { files, retold }, fault, interruption);
     const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
     for (const line of damages) say(line);
     for (const { input } of captures.inputs) if (input.disorder !== null) say(input.disorder);
     // The line under a table says it, too, and so do totals.
     if (unread !== null && options.json === true && options.summary !== true) say(unread);
+    if (late > 0)
+      say(`${options.plainTcp}: lacks ${late} octets that came after their place had been waited for in vain`);
     if (interruption.signal !== null) say(`interrupted (${interruption.signal}): the rest was not read`);
     files?.close();
+    retold?.close();
     // All the same the report is out; the packets that are missing from it stand there as `pipeline/fault`.
     if (faults.length > 0) throw faults[0];
     return interruption.exitStatus || (damages.length > 0 && !closed ? 1 : 0);
@@ -80,7 +86,7 @@ export async function read(
 }
 
 /** Throws an OperationalError for options that would be without effect, or that mean nothing. */
-function checkOptions({ json, summary, digest, streams, findings }: ReadOptions): void {
+function checkOptions({ json, summary, digest, streams, plainTcp, findings }: ReadOptions): void {
   if (digest === true && (json !== true || summary === true)) {
     throw new OperationalError(
       "usage",
@@ -96,20 +102,23 @@ function checkOptions({ json, summary, digest, streams, findings }: ReadOptions)
   if (streams === "-") {
     throw new OperationalError("usage", "--streams writes a file for each stream: it needs a folder, not -");
   }
+  if (plainTcp === "-") {
+    throw new OperationalError("usage", "--plain-tcp writes a capture beside the report: it needs a file, not -");
+  }
 }
 
 /**
- * Runs all packets through a pipeline; `fault` is told of our own bugs. Returns whether standard output went away meanwhile, and
- * what packets were not looked into, null for none.
+ * Runs all packets through a pipeline; `fault` is told of our own bugs. Returns whether standard output went away meanwhile,
+ * what packets were not looked into, null for none, and how many octets came too late to be told again.
  */
 async function run(
   captures: Captures,
   options: ReadOptions,
   streams: ReadStreams,
-  files: StreamFiles | null,
+  { files, retold }: { readonly files: StreamFiles | null; readonly retold: PlainTcpFile | null },
   fault: (error: unknown) => void,
   interruption: Interruption,
-): Promise<{ closed: boolean; unread: string | null }> {
+): Promise<{ closed: boolean; unread: string | null; late: number }> {
   const inputs = captures.inputs.map(({ input }) => input);
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
   const output = new Output(streams.stdout, () => progress?.erase());
@@ -121,6 +130,7 @@ async function run(
     revisions: "ended",
     digest: options.digest === true,
     octets: files,
+    ...(retold === null ? {} : { plainTcp: (packet, atMicros) => retold.add(packet, atMicros) }),
     fault,
     udpPorts: options.udpPort ?? {},
     ...(options.tunnelDepth === undefined ? {} : { tunnelDepth: options.tunnelDepth }),
@@ -150,7 +160,8 @@ async function run(
   } finally {
     progress?.erase();
   }
-  return { closed: output.closed, unread: unreadWords(pipeline.totals()) };
+  const late = pipeline.chunkLosses()?.lateOctets ?? 0;
+  return { closed: output.closed, unread: unreadWords(pipeline.totals()), late };
 }
 
 function reportOn(output: Output, options: ReadOptions, stdout: ReadStreams["stdout"]): Report {

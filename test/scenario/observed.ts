@@ -22,5 +22,11 @@ export async function observe(
   );
   for (const { input } of inputs) input.close();
   pipeline.finish("end-of-input");
-  return { records, streams, totals: pipeline.totals(), ledgers: pipeline.ledgers() };
+  return {
+    records,
+    streams,
+    totals: pipeline.totals(),
+    ledgers: pipeline.ledgers(),
+    chunkLosses: pipeline.chunkLosses(),
+  };
 }

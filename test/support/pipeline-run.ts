@@ -41,6 +41,7 @@ export interface Run {
   readonly streams: CollectedStreams;
   readonly totals: Totals;
   readonly ledgers: AgentLedger[];
+  readonly chunkLosses: ReturnType<Pipeline["chunkLosses"]>;
   /** Each packet's fate, in the order of the packets; only `run` knows it. */
   readonly fates: number[];
 }
@@ -92,5 +93,12 @@ export function run(
     fates.push(...vector.fate.subarray(0, some.length));
   }
   pipeline.finish("end-of-input");
-  return { records, streams, totals: pipeline.totals(), ledgers: pipeline.ledgers(), fates };
+  return {
+    records,
+    streams,
+    totals: pipeline.totals(),
+    ledgers: pipeline.ledgers(),
+    chunkLosses: pipeline.chunkLosses(),
+    fates,
+  };
 }

@@ -1,0 +1,61 @@
+import type { PipelineOptions } from "../../src/pipeline.ts";
+import { type RunPacket, run } from "../support/pipeline-run.ts";
+
+/** A retold packet as it stands on the wire, read by hand: nothing of `src` is asked. */
+export interface RetoldPacket {
+  readonly atMicros: number;
+  /** `10.0.0.1:80`. */
+  readonly from: string;
+  readonly to: string;
+  readonly seq: number;
+  readonly ack: number;
+  /** As letters, in this order: S A P F R. */
+  readonly flags: string;
+  readonly payload: Buffer;
+  readonly octets: Buffer;
+}
+
+const LETTERS = [
+  [0x02, "S"],
+  [0x10, "A"],
+  [0x08, "P"],
+  [0x01, "F"],
+  [0x04, "R"],
+] as const;
+
+function ipText(octets: Buffer): string {
+  if (octets.length === 4) return [...octets].join(".");
+  return Array.from({ length: 8 }, (_, n) => octets.readUInt16BE(n * 2).toString(16)).join(":");
+}
+
+/** Reads a packet. */
+export function readPacket(packet: Uint8Array, atMicros: number): RetoldPacket {
+  const octets = Buffer.from(packet);
+  const isIpv6 = octets.readUInt8(0) >> 4 === 6;
+  const at = isIpv6 ? 40 : 20;
+  const [source, destination] = isIpv6
+    ? [octets.subarray(8, 24), octets.subarray(24, 40)]
+    : [octets.subarray(12, 16), octets.subarray(16, 20)];
+  const flags = octets.readUInt8(at + 13);
+  return {
+    atMicros,
+    from: `${ipText(source)}:${octets.readUInt16BE(at)}`,
+    to: `${ipText(destination)}:${octets.readUInt16BE(at + 2)}`,
+    seq: octets.readUInt32BE(at + 4),
+    ack: octets.readUInt32BE(at + 8),
+    flags: LETTERS.map(([bit, letter]) => (flags & bit ? letter : "")).join(""),
+    payload: octets.subarray(at + (octets.readUInt8(at + 12) >> 4) * 4),
+    octets,
+  };
+}
+
+/** What a pipeline tells again of these packets. */
+export function retell(
+  packets: readonly RunPacket[],
+  options: Partial<PipelineOptions> = {},
+  batch = 64,
+): RetoldPacket[] {
+  const told: RetoldPacket[] = [];
+  run(packets, { partial: false, ...options, plainTcp: (packet, at) => told.push(readPacket(packet, at)) }, batch);
+  return told;
+}
