@@ -13,6 +13,7 @@ const PAGES = [
   "docs/records.md",
   "docs/detection.md",
   "docs/consumers/README.md",
+  "docs/plain-tcp.md",
   "docs/sizing.md",
   "docs/troubleshooting.md",
 ];
