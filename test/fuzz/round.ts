@@ -185,6 +185,19 @@ export function mutated(random: Random, bases: readonly Base[]): { name: string;
   return { name: [base.name, ...names, changes > 0 ? some.join("+") : "unchanged"].join(" "), packets };
 }
 
+/** Takes packets of plain TCP, which have one header each, and whose time does not step back. */
+function plainTcpCheck(): (packet: Uint8Array, atMicros: number) => void {
+  let before = 0;
+  return (packet, atMicros) => {
+    must(atMicros >= before, `time steps back to ${atMicros}`);
+    before = atMicros;
+    const isIpv6 = (packet[0] ?? 0) >> 4 === 6;
+    const length = isIpv6 ? 40 + (packet[4] ?? 0) * 256 + (packet[5] ?? 0) : (packet[2] ?? 0) * 256 + (packet[3] ?? 0);
+    must(length === packet.length && length <= 1500, `a packet of ${length} octets in ${packet.length}`);
+    must(packet[isIpv6 ? 6 : 9] === 6, "a packet that is no TCP");
+  };
+}
+
 const BOUNDS = [
   { sessions: 1024, subflows: 2048, rememberedOctets: 1 << 20 },
   { sessions: 1024, subflows: 2048, rememberedOctets: 1 << 20 },
@@ -206,6 +219,7 @@ export function playRound(seed: number, bases: readonly Base[], secrets: Readonl
       partial: random.below(4) > 0,
       revisions: random.below(2) === 0 ? "all" : "ended",
       ...(random.below(3) === 0 ? { octets: null } : {}),
+      ...(random.below(3) === 0 ? { plainTcp: plainTcpCheck() } : {}),
     },
     random,
     secrets,
