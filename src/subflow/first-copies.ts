@@ -49,6 +49,12 @@ export class FirstCopies {
     if (this.places.length > 0) this.places[place * PLACE_WORDS + 1] = 0;
   }
 
+  /** The packet that was remembered under number `from` is now under `to`. */
+  move(from: number, to: number): void {
+    const { places } = this;
+    if (places.length > 0) places.copyWithin(to * PLACE_WORDS, from * PLACE_WORDS, (from + 1) * PLACE_WORDS);
+  }
+
   /** Finds the payload of the first copy of packet i, remembered under number `place`. False, and counted, where it is gone. */
   find(place: number, vector: PacketVector, i: number): boolean {
     if (vector.payloadCaptured[i] === 0) return false;

@@ -176,6 +176,7 @@ export class MirrorDuplicates {
       if (subflow >= 0) hot[state]! |= STATE_COPIED_TWICE;
       if (this.match(vector, i, line, now)) return true;
     }
+    if (isAlike) this.spare(set, a, b, now);
     const way = this.oldest[set]!;
     const place = line + way * ENTRY_WORDS;
     this.oldest[set] = (way + 1) % WAYS;
@@ -193,11 +194,35 @@ export class MirrorDuplicates {
     return false;
   }
 
+  /**
+   * Before a packet of this fingerprint is remembered: where all others of its set are alike it, the oldest of these is
+   * forgotten, and not another packet that is older. A host may repeat an acknowledgment many times in a millisecond.
+   */
+  private spare(set: number, a: number, b: number, now: number): void {
+    const { table, oldest } = this;
+    const line = set * SET_WORDS;
+    const way = oldest[set]!;
+    const place = line + way * ENTRY_WORDS;
+    if (!this.isRecent(place, now) || (table[place] === a && this.isAlike(place, b, now))) return;
+    for (let n = 1; n < WAYS; n++) {
+      const at = line + ((way + n) % WAYS) * ENTRY_WORDS;
+      if (table[at] !== a || !this.isAlike(at, b, now)) return;
+    }
+    const next = line + ((way + 1) % WAYS) * ENTRY_WORDS;
+    table.copyWithin(next, place, place + ENTRY_WORDS);
+    this.kept.move(place / ENTRY_WORDS, next / ENTRY_WORDS);
+  }
+
   /** Whether what is remembered at `at`, whose first word is right, is of the second word `b` and came near `now`. */
   private isAlike(at: number, b: number, now: number): boolean {
+    return (this.table[at + 1]! ^ b) >>> 16 === 0 && this.isRecent(at, now);
+  }
+
+  /** Whether a packet is remembered at `at`, and came near `now`. */
+  private isRecent(at: number, now: number): boolean {
     const { table } = this;
     const age = (now - (table[at + 3]! & ~CLASS_MASK)) | 0;
-    return (table[at + 1]! ^ b) >>> 16 === 0 && table[at + 2] !== 0 && Math.abs(age) < WINDOW;
+    return table[at + 2] !== 0 && Math.abs(age) < WINDOW;
   }
 
   /** Finds what packet i is a copy of among those of its fingerprint, the oldest where several would do. */

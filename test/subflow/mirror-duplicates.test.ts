@@ -172,6 +172,60 @@ it("a set tells the copies of each of the packets in it", () => {
   ]);
 });
 
+describe("a set that one acknowledgment fills, many times in a millisecond", () => {
+  /** Says of a packet whether it is a copy, and how its octets differ from those of the first one. */
+  function watcher() {
+    const agents = new Agents(null);
+    const sources = ["a", "b"].map((name) => agents.addSource(name));
+    const fingerprints = new AlikeFingerprints(new Uint32Array(1), 1);
+    const hot = new Uint32Array(HOT_WORDS);
+    hot[STATE] = STATE_COPIED_TWICE;
+    const duplicates = new MirrorDuplicates(fingerprints, Int32Array.of(0), hot);
+    return (copy: Copy): [boolean, number | undefined] => {
+      const { octets, atMicros, source = 0 } = data({ ends: V6, ...copy });
+      const vector = new PacketVector();
+      vector.use(Uint8Array.from(octets));
+      vector.add(0, octets.length, octets.length, atMicros, 101, sources[source] ?? 0);
+      new Decapsulation(agents, null).process(vector);
+      duplicates.differences.clear();
+      fingerprints.read(vector, 0, 1);
+      const isCopy = duplicates.refuse(vector, 1);
+      return [isCopy, duplicates.differences.kinds[0]];
+    };
+  }
+
+  const repeated = { seq: 500, text: "" };
+
+  it.each([3, 4, 5, 6, 7, 8, 9])("knows a packet before %i of them, and its octets", (times) => {
+    const look = watcher();
+    expect(look({})).toEqual([false, 0]);
+    for (let n = 0; n < times; n++) expect(look(repeated)).toEqual([false, 0]);
+    expect(look({ source: 1, millis: 300 })).toEqual([true, 0]);
+  });
+
+  it("knows the newest three beside another packet, and four alone", () => {
+    for (const [others, known] of [
+      [1, 3],
+      [0, 4],
+    ] as const) {
+      const look = watcher();
+      for (let n = 0; n < others; n++) look({});
+      for (let n = 0; n < 6; n++) look(repeated);
+      const told = [0, 1, 2, 3].map(() => look({ ...repeated, source: 1 })[0]);
+      expect(told.filter((one) => one)).toHaveLength(known);
+    }
+  });
+
+  it("spares no packet that is too old to have a copy, nor any from the packets of others", () => {
+    const look = watcher();
+    look({});
+    for (let n = 0; n < 4; n++) look({ ...repeated, millis: 2_500 });
+    for (let n = 0; n < 4; n++) expect(look({ ...repeated, millis: 2_500, source: 1 })).toEqual([true, 0]);
+    for (const seq of [601, 602, 603, 604]) look({ seq, millis: 2_600 });
+    expect(look({ ...repeated, millis: 2_600, source: 1 })).toEqual([false, 0]);
+  });
+});
+
 describe("octets of first copies", () => {
   it("are never another packet's that stood in the same place", () => {
     const agents = new Agents(null);
