@@ -7,12 +7,14 @@ PACE is `fast`, or `slow`: then it reads seldom and much, into a small buffer, a
 close while there is something to send. OPENING are the octets that go with the SYN (TCP Fast Open); 0 for an ordinary one.
 A server prints {"listening": PORT}. Each of COUNT connections that has sent and received everything becomes one JSON
 line. Then the peer waits for a line on standard input before it closes them, so that the kernel can be asked about
-connections that are still there; {"closed": COUNT} comes when they are.
+connections that are still there; {"closed": COUNT} comes when they are. On SIGUSR1 it writes where each of its threads is.
 """
 
+import faulthandler
 import hashlib
 import json
 import random
+import signal
 import socket
 import struct
 import sys
@@ -94,6 +96,7 @@ def converse(sock, seed, send, receive, opening, slow):
 
 
 def main():
+    faulthandler.register(signal.SIGUSR1)
     role, address, port, count, send, receive, pace, *source = sys.argv[1:]
     port, count, send, receive = int(port), int(count), int(send), int(receive)
     slow = pace == "slow"

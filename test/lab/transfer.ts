@@ -1,13 +1,17 @@
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fastOpened, forgetHosts, type KernelView, kernelView } from "./kernel-view.ts";
 import { type Network, type NodeProcess, stop } from "./network.ts";
+import { abortConnections, connectionStates } from "./quiet.ts";
 
 const PEER = fileURLToPath(new URL("peer.py", import.meta.url));
 /** What a peer says next takes no longer on a busy machine, where the kernel lets it go on at all. */
 const PATIENCE_MS = 20_000;
+/** A peer that is asked where it stands has so long to say it. */
+const ANSWER_MS = 500;
 
-/** A transfer stood still, as Linux 6.18 now and then lets one do over IPv6 (docs/testing.md): it may be tried again. */
+/** A transfer stood still, as Linux 6.18 lets one do whose buffers are small (docs/testing.md): it may be tried again. */
 export class StalledTransfer extends Error {}
 
 /** What an application says of one connection. */
@@ -47,7 +51,7 @@ export interface TransferOptions {
 
 /**
  * Transfers octets both ways between client and server of the lab, over MPTCP. Throws when a peer fails, and a
- * `StalledTransfer` when it hangs.
+ * `StalledTransfer` when it hangs; no program and no connection of it is left then.
  */
 export async function transfer(network: Network, options: TransferOptions): Promise<TransferTruth> {
   const { connections, fromClient, fromServer, clientAddress, serverAddress, opening = 0 } = options;
@@ -55,45 +59,48 @@ export async function transfer(network: Network, options: TransferOptions): Prom
   // Its first connection has no cookie, whatever came before.
   if (opening > 0) forgetHosts(network, "client");
   const openedBefore = fastOpened(network, "server");
-  const server = new Peer(network, "server", ["serve", serverAddress, "0", connections, fromServer, fromClient, pace]);
-  const port = (await server.next<{ listening: number }>()).listening;
-  const client = new Peer(network, "client", [
-    "connect",
-    serverAddress,
-    port,
-    connections,
-    fromClient,
-    fromServer,
-    pace,
-    clientAddress,
-    opening,
-  ]);
-  const said: [Conversation[], Conversation[]] = [[], []];
+  const peers: Peer[] = [];
+  const start = (node: string, ...args: readonly (string | number)[]): Peer => {
+    const peer = new Peer(network, node, args);
+    peers.push(peer);
+    return peer;
+  };
   try {
+    const server = start("server", "serve", serverAddress, "0", connections, fromServer, fromClient, pace);
+    const port = (await server.next<{ listening: number }>()).listening;
+    const ends = [port, connections, fromClient, fromServer, pace, clientAddress, opening] as const;
+    const client = start("client", "connect", serverAddress, ...ends);
+    const said: [Conversation[], Conversation[]] = [[], []];
     for (let i = 0; i < connections; i++) {
       said[0].push(await client.next<Conversation>());
       said[1].push(await server.next<Conversation>());
     }
+    const kernel = { client: kernelView(network, "client", port), server: kernelView(network, "server", port) };
+    const opened = fastOpened(network, "server") - openedBefore;
+    client.release();
+    server.release();
+    await Promise.all([client.next(), server.next()]);
+    await Promise.all(peers.map((peer) => peer.end()));
+    return { client: said[0], server: said[1], kernel, fastOpened: opened };
   } catch (error) {
-    await Promise.all([client.end(), server.end()]);
+    // Before anything is ended, for then it looks otherwise.
+    if (error instanceof StalledTransfer) error.message += `\n${connectionStates(network)}`;
+    if (error instanceof StalledTransfer) for (const peer of peers) error.message += await peer.whereabouts();
+    await Promise.all(peers.map((peer) => peer.end()));
+    abortConnections(network);
     throw error;
   }
-  const kernel = { client: kernelView(network, "client", port), server: kernelView(network, "server", port) };
-  const opened = fastOpened(network, "server") - openedBefore;
-  client.release();
-  server.release();
-  await Promise.all([client.next(), server.next()]);
-  await Promise.all([client.end(), server.end()]);
-  return { client: said[0], server: said[1], kernel, fastOpened: opened };
 }
 
 /** A running peer.py, read line by line. */
 class Peer {
   private readonly child: NodeProcess;
   private readonly lines: AsyncIterator<string>;
+  private readonly node: string;
   private errors = "";
 
   constructor(network: Network, node: string, args: readonly (string | number)[]) {
+    this.node = node;
     this.child = network.spawn(node, "python3", ["-u", PEER, ...args.map(String)]);
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.errors += text;
@@ -102,16 +109,20 @@ class Peer {
   }
 
   async next<T>(): Promise<T> {
-    let isStalled = false;
-    const timer = setTimeout(() => {
-      isStalled = true;
-      this.child.kill();
-    }, PATIENCE_MS);
-    const { value, done } = await this.lines.next();
-    clearTimeout(timer);
-    if (isStalled) throw new StalledTransfer(`peer.py said nothing for ${PATIENCE_MS} ms`);
-    if (done) throw new Error(`peer.py ended early: ${this.errors.trimEnd().split("\n").at(-1)}`);
-    return JSON.parse(value) as T;
+    const patience = new AbortController();
+    const late = setTimeout(PATIENCE_MS, null, { signal: patience.signal }).catch(() => null);
+    const line = await Promise.race([this.lines.next(), late]);
+    patience.abort();
+    if (line === null) throw new StalledTransfer(`peer.py on the ${this.node} said nothing for ${PATIENCE_MS} ms`);
+    if (line.done) throw new Error(`peer.py ended early: ${this.errors.trimEnd().split("\n").at(-1)}`);
+    return JSON.parse(line.value) as T;
+  }
+
+  /** What each of its threads is doing, by its own word. */
+  async whereabouts(): Promise<string> {
+    this.child.kill("SIGUSR1");
+    await setTimeout(ANSWER_MS);
+    return `peer.py on the ${this.node}: ${this.child.exitCode ?? this.child.signalCode ?? "runs"}\n${this.errors}`;
   }
 
   /** Lets it close its connections. */
