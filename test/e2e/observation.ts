@@ -62,7 +62,7 @@ export interface Observation {
 /**
  * Runs a collector, an agent on each router, and tcpdump beside them; lets client and server transfer; ends everything
  * in order, and reads the records back from Kafka. Throws when a program does not start or end as it should, and a
- * `StalledTransfer` when the transfer stood still; all is ended then.
+ * `StalledTransfer` when the transfer stood still; after that all is ended, after other errors `endProcesses` ends it.
  */
 export async function observe(
   network: Network,

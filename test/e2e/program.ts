@@ -34,8 +34,8 @@ export class Program {
   async says(pattern: RegExp): Promise<void> {
     const end = Date.now() + PATIENCE_MS;
     while (!pattern.test(this.errors)) {
-      if (this.child.exitCode !== null)
-        throw new Error(`${this.what} ended with ${this.child.exitCode}: ${this.errors}`);
+      const status = this.child.exitCode ?? this.child.signalCode;
+      if (status !== null) throw new Error(`${this.what} ended with ${status}: ${this.errors}`);
       if (Date.now() > end) throw new Error(`${this.what} did not say ${pattern}: ${this.errors}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

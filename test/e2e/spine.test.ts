@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import type { Network } from "../lab/network.ts";
+import { abortConnections } from "../lab/quiet.ts";
 import { StalledTransfer, type TransferTruth } from "../lab/transfer.ts";
 import {
   ADDRESSES,
@@ -169,6 +170,11 @@ describe.skipIf(reason !== undefined)(
       broker = new Broker(network, "collector");
       broker.start(TOPICS.sessions, TOPICS.findings, TOPICS.agents);
     });
+    // Of an observation that failed, or takes longer than it may, the next one would be told.
+    afterEach(async () => {
+      await network?.endProcesses();
+      abortConnections(network);
+    });
     afterAll(async () => {
       broker?.wipe();
       await network?.close();
@@ -246,6 +252,10 @@ describe.skipIf(reason !== undefined)(
     });
 
     test("an announced address, DSS checksums: verified", async () => {
+      onTestFinished(() => {
+        setHosts(network, "net.mptcp.checksum_enabled=0");
+        network.exec("server", "ip", "mptcp", "endpoint", "flush");
+      });
       setHosts(network, "net.mptcp.checksum_enabled=1");
       announceSecondAddress(network);
       const { records, findings } = await observeWithoutLoss(
@@ -253,8 +263,6 @@ describe.skipIf(reason !== undefined)(
         { name: "announced", ...ways, broker: broker.address, folder },
         { ...ends, connections: 1, fromClient: 500_000, fromServer: 300_000 },
       );
-      setHosts(network, "net.mptcp.checksum_enabled=0");
-      network.exec("server", "ip", "mptcp", "endpoint", "flush");
       expect(worrying(findings)).toEqual([]);
       const [record] = records.filter(({ event }) => event.action === "session-ended");
       expect(record?.mptcp).toMatchObject({

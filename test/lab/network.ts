@@ -91,9 +91,14 @@ export class Network {
     return child;
   }
 
-  /** Ends all processes, kindly at first, and removes the nodes. */
-  async close(): Promise<void> {
+  /** Ends all processes that `spawn` started and that still run, kindly at first. */
+  async endProcesses(): Promise<void> {
     await Promise.all([...this.processes].map(stop));
+  }
+
+  /** Ends all processes and removes the nodes. */
+  async close(): Promise<void> {
+    await this.endProcesses();
     for (const node of this.nodes) removeNamespace(this.namespace(node));
   }
 }

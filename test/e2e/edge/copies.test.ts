@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { stop } from "../../lab/network.ts";
 import { connectionsClosed, packetsReceived } from "../../lab/quiet.ts";
 import { ADDRESSES, joinFromSecondAddress } from "../../lab/two-paths.ts";
@@ -45,6 +45,12 @@ beforeAll(() => {
 });
 afterAll(() => edge?.close());
 afterEach(() => edge?.endAll());
+
+/** For one test, the client joins no session by its second address. */
+function onlyFirstPath(): void {
+  onTestFinished(() => joinFromSecondAddress(edge.network));
+  edge.network.exec("client", "ip", "mptcp", "endpoint", "flush");
+}
 
 /** The packets of an Ethernet capture of this machine, from `skip` octets behind their IP header's beginning. */
 function packetsOf(file: string, skip = 0): string[] {
@@ -135,46 +141,27 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
   });
 
   test("sends super-packets as the segments that the wire carried", async () => {
-    for (const [node, device] of [
-      ["server", "core1"],
-      ["router1", "core"],
-      ["router1", "access"],
-      ["client", "access1"],
-    ] as const) {
-      edge.network.exec(node, "ethtool", "-K", device, "tx", "on", "sg", "on", "tso", "on", "gso", "on", "gro", "on");
-    }
-    edge.network.exec("client", "ip", "mptcp", "endpoint", "flush");
+    const offload = (state: "on" | "off"): void => {
+      for (const [node, device] of [
+        ["server", "core1"],
+        ["router1", "core"],
+        ["router1", "access"],
+        ["client", "access1"],
+      ] as const) {
+        const features = ["tx", "sg", "tso", "gso", "gro"].flatMap((feature) => [feature, state]);
+        edge.network.exec(node, "ethtool", "-K", device, ...features);
+      }
+    };
+    onTestFinished(() => offload("off"));
+    offload("on");
+    onlyFirstPath();
     const copies = await edge.watch("collector", "mgmt1", `udp and dst host ${COLLECTOR}`);
     const beside = await edge.watch("router1", "core", "tcp");
     const program = await edge.agent("router1", { collector: COLLECTOR });
     const truth = await edge.carry({ fromClient: 1_500_000 });
-    joinFromSecondAddress(edge.network);
     await connectionsClosed(edge.network);
     const counters = await edge.ended(program);
     await Promise.all([copies.finish(), beside.finish()]);
-    for (const [node, device] of [
-      ["server", "core1"],
-      ["router1", "core"],
-      ["router1", "access"],
-      ["client", "access1"],
-    ] as const) {
-      edge.network.exec(
-        node,
-        "ethtool",
-        "-K",
-        device,
-        "tso",
-        "off",
-        "gso",
-        "off",
-        "gro",
-        "off",
-        "sg",
-        "off",
-        "tx",
-        "off",
-      );
-    }
     expect(beside.count("greater 2000")).toBeGreaterThan(5);
     expect(counters.cut).toBe(0);
     expect(Number(counters.sent)).toBeGreaterThan(beside.count());
@@ -190,6 +177,7 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
   });
 
   test("behind a NAT sees both directions of its own interface alike", async () => {
+    onTestFinished(() => void edge.network.exec("router2", "nft", "delete table ip edge"));
     edge.network.exec(
       "router2",
       "nft",
@@ -207,7 +195,6 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
     await connectionsClosed(edge.network);
     for (const program of programs) await edge.ended(program);
     for (const copy of copies) await copy.finish();
-    edge.network.exec("router2", "nft", "delete table ip edge");
     const { records } = await observe(copies.map(({ file }) => file));
     const [record] = records.filter(({ event }) => event.action === "session-ended");
     expect(record?.mptcp.token.initiator).toBe(truth.client[0]?.token);
@@ -218,7 +205,7 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
   });
 
   test("where two agents see the same subflow, each packet counts once", async () => {
-    edge.network.exec("client", "ip", "mptcp", "endpoint", "flush");
+    onlyFirstPath();
     const beside = await edge.watch("router1", "core", "tcp");
     const copies = await edge.watch("collector", "mgmt1", `udp and dst host ${COLLECTOR}`);
     const programs = await Promise.all([
@@ -227,7 +214,6 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
     ]);
     const truth = await edge.carry({});
     await connectionsClosed(edge.network);
-    joinFromSecondAddress(edge.network);
     for (const program of programs) await edge.ended(program);
     await Promise.all([beside.finish(), copies.finish()]);
     const { records, totals } = await observe([copies.file], { digest: true });
@@ -242,6 +228,7 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
   });
 
   test("of connections that become plain TCP at once misses no more than their first moments", async () => {
+    onTestFinished(() => edge.network.sysctl("server", "net.mptcp.enabled=1"));
     edge.network.sysctl("server", "net.mptcp.enabled=0");
     const beside = await edge.watch("router1", "core", "tcp");
     const program = await edge.agent("router1", { collector: COLLECTOR });
@@ -252,7 +239,6 @@ describe.skipIf(missing)(titled("what an agent on a router copies", missing), { 
     const counters = await edge.ended(program);
     await beside.finish();
     await stop(plain);
-    edge.network.sysctl("server", "net.mptcp.enabled=1");
     const passed = beside.count(`port ${PLAIN_PORT}`);
     expect(passed).toBeGreaterThan(300);
     const missed = passed - Number(counters.selected);
