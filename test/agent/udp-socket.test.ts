@@ -137,13 +137,13 @@ describe.each([
     for (let n = 0; n < 3; n++) {
       send(transmitter, numbered(n, 100));
       transmitter.flush();
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await until(() => transmitter.counters.refused === n + 1);
     }
     expect(transmitter.counters).toMatchObject({ sent: 3, failed: 0, refused: 3 });
     // The answer to one may come while the next is sent.
     for (let n = 0; n < 10; n++) send(transmitter, numbered(n, 100));
     transmitter.flush();
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(() => transmitter.counters.failed + transmitter.counters.refused > 3);
     const { sent, failed, refused } = transmitter.counters;
     expect(sent + failed).toBe(13);
     expect(failed + refused).toBeGreaterThan(3);

@@ -335,7 +335,7 @@ describe("DurableOutbox", () => {
     expect(keys(first)).toEqual(Array.from({ length: first?.records.length ?? 0 }, (_, n) => String(n)));
     settle(outbox, first);
     const next = outbox.read(30, 1e7);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect.poll(() => warnings.join(), { timeout: 10_000 }).toMatch(/ELOOP/);
     readableAgain(path);
     settle(outbox, await next);
     expect(warnings.join()).toMatch(/the disk does not give records: ELOOP.*; they are asked for again until it does/);

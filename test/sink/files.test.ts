@@ -267,6 +267,10 @@ describe("FileSink", () => {
           [2, 3, 4, 5, 6].map((n) => padded(n)),
           never,
         );
+        await expect
+          .poll(() => readFileSync(path(`${SESSIONS}.jsonl`), "utf8"), { timeout: 10_000 })
+          .toContain('"n":4');
+        // What comes next has no room, and half of it stands there until that is cut off.
         await new Promise((resolve) => setTimeout(resolve, 100));
         return { sending, during: numbersIn(SESSIONS) };
       });

@@ -1,5 +1,4 @@
 import { createRequire } from "node:module";
-import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { RawGreSource } from "../../../collectors/central/source/raw-gre.ts";
@@ -62,7 +61,7 @@ describe.skipIf(reason)(titled("raw GRE source", reason), () => {
       return octets;
     });
     await send(version, packets);
-    await sleep(50);
+    await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(packets.length);
     await source.stop(1000);
     expect(seen.map((packet) => packet.linkType)).toEqual(packets.map(() => linkType));
     for (const [i, packet] of packets.entries()) {

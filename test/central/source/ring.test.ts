@@ -174,11 +174,13 @@ describe.skipIf(reason)(titled("receiving by packet ring", reason), { timeout: 6
     });
     await once(ring.stderr, "data");
     inject(everyKind());
+    // Of each IP version GRE and GRE-in-UDP; one with IP options; fragments and extension headers of GRE and UDP.
+    const count = 2 * 2 + 1 + 3 + 2 + 4;
+    await expect.poll(() => taken.split("\n").length - 1, { timeout: 20_000 }).toBeGreaterThanOrEqual(count);
     await settle();
     await Promise.all([stop(ring), beside.finish()]);
     const expected = packetsIn(beside.file);
-    // Of each IP version GRE and GRE-in-UDP; one with IP options; fragments and extension headers of GRE and UDP.
-    expect(expected).toHaveLength(2 * 2 + 1 + 3 + 2 + 4);
+    expect(expected).toHaveLength(count);
     expect(taken.trim().split("\n")).toEqual(expected);
   });
 
@@ -268,8 +270,7 @@ describe.skipIf(reason)(titled("receiving by packet ring", reason), { timeout: 6
     expect(rule()).toContain("ip protocol gre drop");
     central.kill("SIGKILL");
     await central.ended();
-    await settle();
-    expect(rule()).toBe("");
+    await expect.poll(rule, { timeout: 20_000 }).toBe("");
     const next = collector("--listen-ring", "core0", "--ring-drop");
     await next.says(/listening/);
     expect(await next.stop()).toBe(0);
