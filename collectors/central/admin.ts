@@ -1,7 +1,7 @@
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import { type AdminAddress, AdminServer, type Page, probe } from "../runtime/admin-server.ts";
 import { Exposition } from "../runtime/exposition.ts";
-import type { Collector, CollectorReport } from "./collector.ts";
+import type { Collector, CollectorReport } from "./collector-contract.ts";
 import { debugRoutes } from "./debug.ts";
 import { type OutboxRoom, outboxTables, type Phase, readyHealth, startedHealth } from "./health.ts";
 import { agentLabels, METRICS } from "./metrics.ts";

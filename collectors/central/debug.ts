@@ -2,7 +2,7 @@ import type { SessionSummary } from "../../src/record/session-summary.ts";
 import type { Page, Route } from "../runtime/admin-server.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { AdminView } from "./admin.ts";
-import type { CollectorReport } from "./collector.ts";
+import type { CollectorReport } from "./collector-contract.ts";
 import type { Phase } from "./health.ts";
 
 /** Entries of a page where nothing is said. */

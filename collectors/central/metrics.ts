@@ -3,7 +3,7 @@ import { FATES } from "../../src/fate.ts";
 import type { AgentLedger } from "../../src/pipeline.ts";
 import { GIVEN_UP_REASONS, RECORD_CLASSES } from "../outbox/outbox.ts";
 import { counter, entries, gauge, type Metric, type Sample } from "../runtime/metric.ts";
-import type { CollectorReport } from "./collector.ts";
+import type { CollectorReport } from "./collector-contract.ts";
 
 /** A metric of a collector: out of its report, with the label of each agent. */
 type CollectorMetric = Metric<[report: CollectorReport, label: AgentLabel]>;

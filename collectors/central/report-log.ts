@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { OutboxStats } from "../outbox/outbox.ts";
 import { counted } from "../terminal/text.ts";
-import type { CollectorReport } from "./collector.ts";
+import type { CollectorReport } from "./collector-contract.ts";
 
 /** Logs what a collector has counted since its start, as one line. */
 export function logReport(log: Logger, report: CollectorReport, message: string): void {

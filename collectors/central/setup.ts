@@ -6,7 +6,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import { LocalDelivery } from "../delivery/local-delivery.ts";
 import { formatsOf, gapSettings, isRemote, openOutbox, sinkOf } from "../delivery/parts.ts";
 import { ThreadDelivery } from "../delivery/thread-delivery.ts";
-import type { CollectorConfig } from "./collector.ts";
+import type { CollectorConfig } from "./collector-contract.ts";
 import { udpListen } from "./listen.ts";
 
 const MIB = 1024 * 1024;

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { beforeAll, describe, expect, test } from "vitest";
+import { startCollector } from "../../collectors/central/collector.ts";
 import {
   COLLECTOR_DEFAULTS,
   type Collector,
   type CollectorConfig,
-  startCollector,
-} from "../../collectors/central/collector.ts";
+} from "../../collectors/central/collector-contract.ts";
 import { loadLibc } from "../../collectors/linux/libc.ts";
 import type { MemoryOutboxBounds } from "../../collectors/outbox/memory.ts";
 import type { OutboxRecord, Outcome } from "../../collectors/outbox/outbox.ts";

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { beforeAll, describe, expect, test } from "vitest";
-import { COLLECTOR_DEFAULTS, startCollector } from "../../collectors/central/collector.ts";
+import { startCollector } from "../../collectors/central/collector.ts";
+import { COLLECTOR_DEFAULTS } from "../../collectors/central/collector-contract.ts";
 import type { UdpEncapsulation } from "../../schema/encapsulation.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { sendOverUdp } from "../support/copies.ts";

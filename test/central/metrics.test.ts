@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import type { CollectorReport } from "../../collectors/central/collector.ts";
+import type { CollectorReport } from "../../collectors/central/collector-contract.ts";
 import { agentLabels, METRICS } from "../../collectors/central/metrics.ts";
 import { Exposition } from "../../collectors/runtime/exposition.ts";
 import { SequenceLedger } from "../../src/decapsulate/sequence-ledger.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CollectorReport } from "../../collectors/central/collector.ts";
+import type { CollectorReport } from "../../collectors/central/collector-contract.ts";
 import { warnOfLosses } from "../../collectors/central/report-log.ts";
 import { emptyReport } from "../support/collector-report.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CollectorReport } from "../../collectors/central/collector.ts";
+import type { CollectorReport } from "../../collectors/central/collector-contract.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { Network, type NodeProcess } from "../lab/network.ts";
 import { ENCAPSULATED, essence, framesOf, onlyEncapsulated } from "../support/encapsulated.ts";

@@ -1,4 +1,4 @@
-import type { CollectorReport } from "../../collectors/central/collector.ts";
+import type { CollectorReport } from "../../collectors/central/collector-contract.ts";
 import { Pipeline } from "../../src/pipeline.ts";
 import { CollectedStreams, keeping } from "./pipeline-run.ts";
 

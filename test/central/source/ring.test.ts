@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { CollectorReport } from "../../../collectors/central/collector.ts";
+import type { CollectorReport } from "../../../collectors/central/collector-contract.ts";
 import type { SessionRecord } from "../../../schema/session-record.ts";
 import { Program, REJOIN } from "../../e2e/program.ts";
 import { Network, stop } from "../../lab/network.ts";

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 import { pino } from "pino";
-import { COLLECTOR_DEFAULTS, startCollector } from "../../../collectors/central/collector.ts";
+import { startCollector } from "../../../collectors/central/collector.ts";
+import { COLLECTOR_DEFAULTS } from "../../../collectors/central/collector-contract.ts";
 import { ASSIGNED_PORTS, UDP_ENCAPSULATIONS } from "../../../schema/encapsulation.ts";
 import { deliveryTo } from "../../support/delivery.ts";
 import { RecordedSessions } from "../../support/recorded-sessions.ts";
