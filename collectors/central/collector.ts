@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { type AnyRecord, topicOf } from "../../schema/topics.ts";
-import { Pipeline, type Totals } from "../../src/pipeline.ts";
+import { Pipeline } from "../../src/pipeline.ts";
 import type { PacketVector } from "../../src/vector.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { outboxRecord } from "../delivery/outbox-record.ts";
@@ -10,19 +10,19 @@ import { loadLibc } from "../linux/libc.ts";
 import { nowMicros } from "../runtime/clock.ts";
 import { VERSION } from "../runtime/version.ts";
 import { chunkRecord } from "./chunk-record.ts";
-import type { Collector, CollectorConfig, CollectorReport } from "./collector-contract.ts";
+import type { ChangeableConfig, Collector, CollectorConfig, CollectorReport } from "./collector-contract.ts";
+import { FaultLog } from "./fault-log.ts";
 import { LedgerRecords } from "./ledger-record.ts";
-import { startSources } from "./sources.ts";
+import { Sources } from "./sources.ts";
 
 const ADVANCE_MS = 1000;
 /** At the end sessions wait so long for the delivery to have its turn. */
 const END_PAUSE_MS = 2;
-/** Faults are logged no more often than this: the same one may come with every packet. */
-const FAULT_LOG_MS = 1000;
 
 /**
- * Starts to receive, and to hand records to `delivery`. Throws an `OperationalError` when a socket or the sink cannot be
- * had. `load` has the C library for datagrams in batches; where it has none, they are received one at a time.
+ * Starts a collector: from sources, through the pipeline, to `delivery`. Rejects with an `OperationalError` when a socket
+ * or the sink cannot be had; nothing is open then. `load` has the C library for datagrams in batches; where it has none,
+ * they are received one at a time.
  */
 export async function startCollector(
   config: CollectorConfig,
@@ -30,114 +30,146 @@ export async function startCollector(
   log: Logger,
   load: typeof loadLibc = loadLibc,
 ): Promise<Collector> {
-  const observer = { name: config.name, version: VERSION };
   const keep = (record: AnyRecord): void => {
     delivery.append([outboxRecord(record, config.formats[topicOf(record)])]);
   };
-  let toldMs = Number.NEGATIVE_INFINITY;
-  const tellFault = (error: unknown): void => {
-    // Our own bug. The packets themselves are not logged: a handshake carries keys.
-    if (performance.now() - toldMs < FAULT_LOG_MS) return;
-    toldMs = performance.now();
-    log.error({ stack: error instanceof Error ? error.stack : String(error) }, "fault in the pipeline; going on");
+  const faults = new FaultLog(log);
+  const pipeline = pipelineOf(config, keep, faults);
+  const receiver = {
+    addSource: (name: string) => pipeline.addSource(name),
+    take: (vector: PacketVector) => pipeline.process(vector),
   };
-  const pipeline = new Pipeline({
-    observer,
-    agents: config.agents,
-    agentPacketsPerSecond: config.agentPacketsPerSecond,
-    tunnelDepth: config.tunnelDepth,
-    partial: config.partial,
-    revisions: config.revisions,
-    digest: config.digest,
-    octets: null,
-    ...(config.streams ? { chunk: (chunk) => keep(chunkRecord(chunk, observer)) } : {}),
-    record: (record) => keep(record as SessionRecord),
-    finding: keep,
-    fault: tellFault,
-  });
-  const guarded = (work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      tellFault(error);
-    }
-  };
-  const take = (vector: PacketVector): void => pipeline.process(vector);
-
-  const { sources, udpPorts } = await startSources(config, (name) => pipeline.addSource(name), take, load, log).catch(
-    async (error) => {
-      await delivery.stop(0);
-      throw error;
-    },
-  );
+  let sources: Sources | null = null;
   try {
+    sources = await Sources.start(config, receiver, load, log);
     // The delivery comes last: it makes files, and a start that fails leaves none. Records wait until then.
     await delivery.open();
+    return new RunningCollector(config, { sources, pipeline, delivery, faults, keep });
   } catch (error) {
-    await Promise.all(sources.map((source) => source.stop(0)));
+    await sources?.stop(0);
     await delivery.stop(0);
     throw error;
   }
+}
 
-  const ledgers = new LedgerRecords(observer, Date.now());
-  const keepLedgers = (): void => {
-    if (config.agentsIntervalS === 0) return;
-    for (const record of ledgers.next(pipeline.ledgers(), Date.now())) keep(record);
-  };
-  const timers = [setInterval(() => guarded(() => pipeline.advance(nowMicros())), ADVANCE_MS)];
-  if (config.agentsIntervalS > 0) timers.push(setInterval(() => guarded(keepLedgers), config.agentsIntervalS * 1000));
+const observerOf = ({ name }: CollectorConfig) => ({ name, version: VERSION });
 
-  let untold = 0;
-  const reportOf = (totals: Totals): CollectorReport => ({
-    totals,
-    tables: pipeline.tables(),
-    sources: sources.map((source) => ({ name: source.name, ...source.counters() })),
-    agents: pipeline.ledgers(),
-    records: delivery.stats(),
-    streams: pipeline.chunkLosses(),
-    stranger: pipeline.stranger(),
-    faultPackets: totals.packets["pipeline/fault"] ?? 0,
-    untold,
+/** The packet path, whose records are kept for delivery, chunks of streams only where somebody wants them. */
+function pipelineOf(config: CollectorConfig, keep: (record: AnyRecord) => void, faults: FaultLog): Pipeline {
+  const { agents, agentPacketsPerSecond, tunnelDepth, partial, revisions, digest, streams } = config;
+  const observer = observerOf(config);
+  return new Pipeline({
+    ...{ observer, agents, agentPacketsPerSecond, tunnelDepth, partial, revisions, digest },
+    octets: null,
+    ...(streams ? { chunk: (chunk) => keep(chunkRecord(chunk, observer)) } : {}),
+    record: (record) => keep(record as SessionRecord),
+    finding: keep,
+    fault: (error) => faults.tell(error),
   });
-  const report = (): CollectorReport => reportOf(pipeline.totals());
+}
+
+/** What a running collector is made of, as packets and then records go through it. */
+interface Parts {
+  readonly sources: Sources;
+  readonly pipeline: Pipeline;
+  readonly delivery: Delivery;
+  readonly faults: FaultLog;
+  /** Hands a record to the delivery. */
+  readonly keep: (record: AnyRecord) => void;
+}
+
+class RunningCollector implements Collector {
+  readonly sinkFailure: Promise<unknown>;
+  private readonly parts: Parts;
+  /** Null where no ledger records are made. */
+  private readonly ledgers: LedgerRecords | null;
+  private readonly timers: NodeJS.Timeout[];
+  private drainMs: number;
+  private untold = 0;
+  private stopped: Promise<CollectorReport> | null = null;
+
+  constructor(config: CollectorConfig, parts: Parts) {
+    const { pipeline, delivery, faults } = parts;
+    this.parts = parts;
+    this.sinkFailure = delivery.failure;
+    this.drainMs = config.drainMs;
+    this.timers = [setInterval(() => faults.guard(() => pipeline.advance(nowMicros())), ADVANCE_MS)];
+    this.ledgers = config.agentsIntervalS > 0 ? new LedgerRecords(observerOf(config), Date.now()) : null;
+    if (this.ledgers !== null) this.timers.push(setInterval(() => this.keepLedgers(), config.agentsIntervalS * 1000));
+  }
+
+  get listening(): readonly string[] {
+    return this.parts.sources.names;
+  }
+
+  get udpPorts(): readonly number[] {
+    return this.parts.sources.udpPorts;
+  }
+
+  report(): CollectorReport {
+    const { sources, pipeline, delivery } = this.parts;
+    const totals = pipeline.totals();
+    return {
+      totals,
+      tables: pipeline.tables(),
+      sources: sources.counters(),
+      agents: pipeline.ledgers(),
+      records: delivery.stats(),
+      streams: pipeline.chunkLosses(),
+      stranger: pipeline.stranger(),
+      faultPackets: totals.packets["pipeline/fault"] ?? 0,
+      untold: this.untold,
+    };
+  }
+
+  liveSessions(from: number, limit: number): ReturnType<Pipeline["liveSessions"]> {
+    return this.parts.pipeline.liveSessions(from, limit);
+  }
+
+  change({ agents, agentPacketsPerSecond, drainMs }: ChangeableConfig): void {
+    this.parts.pipeline.changeAgents(agents, agentPacketsPerSecond);
+    this.drainMs = drainMs;
+  }
+
+  stop(): Promise<CollectorReport> {
+    this.stopped ??= this.drain();
+    return this.stopped;
+  }
+
+  private async drain(): Promise<CollectorReport> {
+    const { sources, delivery } = this.parts;
+    const { drainMs } = this;
+    const endMs = Date.now() + drainMs;
+    // Half of the time is the sockets' at most, and a quarter at least the records'.
+    await sources.stop(drainMs / 2);
+    for (const timer of this.timers) clearInterval(timer);
+    await this.endSessions(endMs - drainMs / 4);
+    this.keepLedgers();
+    await delivery.stop(Math.max(0, endMs - Date.now()));
+    return this.report();
+  }
+
   /** Ends sessions in portions, so that their records find room in the outbox; what is open after the limit is told. */
-  const endSessions = async (limitMs: number): Promise<void> => {
+  private async endSessions(limitMs: number): Promise<void> {
+    const { pipeline, delivery, faults } = this.parts;
     const ending = pipeline.finishing("shutdown");
     for (let done = false; !done && Date.now() < limitMs; ) {
-      guarded(() => {
+      faults.guard(() => {
         done = true;
         for (let n = 0; n < delivery.portion; n++) if (ending.next().done) return;
         done = false;
       });
       while (!done && delivery.waiting() > delivery.portion && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
     }
-    untold = pipeline.untold();
-  };
-  let { drainMs } = config;
-  const drain = async (): Promise<CollectorReport> => {
-    const endMs = Date.now() + drainMs;
-    // Half of the time is the records'.
-    await Promise.all(sources.map((source) => source.stop(drainMs / 2)));
-    for (const timer of timers) clearInterval(timer);
-    await endSessions(endMs - drainMs / 4);
-    guarded(keepLedgers);
-    await delivery.stop(Math.max(0, endMs - Date.now()));
-    return report();
-  };
-  let stopped: Promise<CollectorReport> | null = null;
-  return {
-    listening: sources.map(({ name }) => name),
-    udpPorts,
-    sinkFailure: delivery.failure,
-    report,
-    liveSessions: (from, limit) => pipeline.liveSessions(from, limit),
-    change: (changed) => {
-      pipeline.changeAgents(changed.agents, changed.agentPacketsPerSecond);
-      drainMs = changed.drainMs;
-    },
-    stop: () => {
-      stopped ??= drain();
-      return stopped;
-    },
-  };
+    this.untold = pipeline.untold();
+  }
+
+  private keepLedgers(): void {
+    const { ledgers } = this;
+    const { pipeline, faults, keep } = this.parts;
+    if (ledgers === null) return;
+    faults.guard(() => {
+      for (const record of ledgers.next(pipeline.ledgers(), Date.now())) keep(record);
+    });
+  }
 }

@@ -153,15 +153,16 @@ async function receive(
   if (report.untold > 0)
     log.warn(`${counted(report.untold, "session")} still open, for whose records there was no time`);
   const lost = lostIn(report.records) - lostUntilNow + report.untold;
-  if (lost > 0 && !readerGone) {
-    throw new OperationalError(
-      "RECORDS_LOST",
-      `${counted(lost, "record")} did not get to ${sinkName(configuration)} before the end and ${lost === 1 ? "is" : "are"} ` +
-        `lost; ${configuration.sink.kind === "stdout" ? "its reader stood still" : "the log says what was in the way"}, and ` +
-        "--drain-seconds gives more time",
-      { exitStatus: 1 },
-    );
-  }
+  if (lost > 0 && !readerGone) throw recordsLost(lost, configuration);
+}
+
+/** Says that so many records were lost while the collector drained. */
+function recordsLost(lost: number, configuration: CollectorConfiguration): OperationalError {
+  const cause = configuration.sink.kind === "stdout" ? "its reader stood still" : "the log says what was in the way";
+  const message =
+    `${counted(lost, "record")} did not get to ${sinkName(configuration)} before the end and ${lost === 1 ? "is" : "are"} ` +
+    `lost; ${cause}, and --drain-seconds gives more time`;
+  return new OperationalError("RECORDS_LOST", message, { exitStatus: 1 });
 }
 
 const namesOf = ({ agents }: CollectorConfiguration): string[] => agents.map(({ name }) => name);

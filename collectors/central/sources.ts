@@ -6,7 +6,7 @@ import { OperationalError } from "../runtime/errors.ts";
 import type { TakeVector } from "./source/arrivals.ts";
 import { RawGreSource } from "./source/raw-gre.ts";
 import { RingSource } from "./source/ring.ts";
-import type { Source } from "./source/source.ts";
+import type { Source, SourceCounters } from "./source/source.ts";
 import { type UdpListen, UdpSource } from "./source/udp-source.ts";
 
 /** Where a collector receives copies. */
@@ -25,10 +25,11 @@ export interface Listen {
   readonly receiveOctets: number;
 }
 
-/** Sources that receive, and the port of each entry in `listenUdp`. */
-export interface StartedSources {
-  readonly sources: readonly Source[];
-  readonly udpPorts: readonly number[];
+/** Who gets what comes. */
+export interface Receiver {
+  /** Numbers what packets come from. */
+  readonly addSource: (name: string) => number;
+  readonly take: TakeVector;
 }
 
 /** What stands in for a ring that cannot be had: every GRE, and GRE-in-UDP at its port. */
@@ -38,71 +39,107 @@ const INSTEAD: Pick<Listen, "listenUdp" | "listenGre"> = {
 };
 const REPLACEABLE = ["no-koffi", "privilege"];
 
-/**
- * Starts to receive everywhere. Rejects with an `OperationalError` when a place cannot be had; nothing is open then.
- * Where package koffi or the privilege for rings is missing, the log says so, and sockets receive instead. `load` has
- * the C library, `addSource` numbers what packets come from.
- */
-export async function startSources(
-  listen: Listen,
-  addSource: (name: string) => number,
-  take: TakeVector,
-  load: typeof loadLibc,
-  log: Logger,
-): Promise<StartedSources> {
-  const started: Source[] = [];
-  const start = async <One extends Source>(source: One): Promise<One> => {
-    await source.start();
-    started.push(source);
-    return source;
-  };
-  try {
-    const missing = listen.listenRing.length > 0 && !(await startRing(listen, addSource, take, load, log, start));
-    const listenUdp = missing ? [...INSTEAD.listenUdp, ...listen.listenUdp] : listen.listenUdp;
-    const listenGre = missing ? INSTEAD.listenGre : listen.listenGre;
-    const libc =
-      listenUdp.length === 0
-        ? null
-        : await libcForBatches(load, (line) => log.warn(line), "datagrams are received one at a time");
-    const udpPorts: number[] = [];
-    for (const at of listenUdp) {
+/** All places where a collector receives, started and stopped together. */
+export class Sources {
+  private readonly listen: Listen;
+  private readonly receiver: Receiver;
+  private readonly load: typeof loadLibc;
+  private readonly log: Logger;
+  /** Those that receive, in the order of their start. */
+  private readonly started: Source[] = [];
+  /** The port of each entry in `listenUdp`; before them that of what stands in for a ring. */
+  readonly udpPorts: number[] = [];
+
+  private constructor(listen: Listen, receiver: Receiver, load: typeof loadLibc, log: Logger) {
+    this.listen = listen;
+    this.receiver = receiver;
+    this.load = load;
+    this.log = log;
+  }
+
+  /**
+   * Starts to receive everywhere. Rejects with an `OperationalError` when a place cannot be had; nothing is open then.
+   * Where package koffi or the privilege for rings is missing, the log says so, and sockets receive instead. `load` has
+   * the C library.
+   */
+  static async start(listen: Listen, receiver: Receiver, load: typeof loadLibc, log: Logger): Promise<Sources> {
+    const sources = new Sources(listen, receiver, load, log);
+    try {
+      await sources.startAll();
+      return sources;
+    } catch (error) {
+      await sources.stop(0);
+      throw error;
+    }
+  }
+
+  /** Where they listen, for people. */
+  get names(): readonly string[] {
+    return this.started.map(({ name }) => name);
+  }
+
+  /** What each has counted, by its name. */
+  counters(): (SourceCounters & { readonly name: string })[] {
+    return this.started.map((source) => ({ name: source.name, ...source.counters() }));
+  }
+
+  /** Has each hand over what the kernel has queued, for at most about `limitMs`, and give its socket back. Never rejects. */
+  async stop(limitMs: number): Promise<void> {
+    await Promise.all(this.started.map((source) => source.stop(limitMs)));
+  }
+
+  private async startAll(): Promise<void> {
+    const { listenRing, listenUdp, listenGre } = this.listen;
+    if (listenRing.length === 0 || (await this.startRing())) {
+      await this.startUdp(listenUdp);
+      for (const version of listenGre) await this.startGre(version);
+      return;
+    }
+    await this.startUdp([...INSTEAD.listenUdp, ...listenUdp]);
+    for (const version of INSTEAD.listenGre) await this.startGre(version).catch((error) => this.warnOf(error));
+  }
+
+  /** False where rings are not to be had on this machine, or for this user; the log says so. */
+  private async startRing(): Promise<boolean> {
+    const { listenRing, receiveOctets, ringDrop } = this.listen;
+    const { addSource, take } = this.receiver;
+    const points = listenRing.map((name) => ({ name, source: addSource(`ring ${name}`) }));
+    try {
+      await this.begin(new RingSource(await this.load(), points, { receiveOctets, drop: ringDrop }, take, this.log));
+      return true;
+    } catch (error) {
+      if (!(error instanceof OperationalError) || !REPLACEABLE.includes(error.code)) throw error;
+      this.log.warn(`${error.message}; copies are received through sockets instead`);
+      return false;
+    }
+  }
+
+  private async startUdp(listen: readonly UdpListen[]): Promise<void> {
+    if (listen.length === 0) return;
+    const { addSource, take } = this.receiver;
+    const warn = (line: string) => this.log.warn(line);
+    const libc = await libcForBatches(this.load, warn, "datagrams are received one at a time");
+    for (const at of listen) {
       const source = addSource(`${at.encapsulation} ${at.host ?? "*"}:${at.port}`);
-      const { port } = await start(new UdpSource(at, listen, libc, take, source, log));
-      udpPorts.push(port);
+      const { port } = await this.begin(new UdpSource(at, this.listen, libc, take, source, this.log));
+      this.udpPorts.push(port);
     }
-    for (const version of listenGre) {
-      const source = addSource(`gre${version}`);
-      const gre = start(new RawGreSource(version, listen.receiveOctets, take, source, log));
-      await (missing ? gre.catch((error) => warnOf(error, log)) : gre);
-    }
-    return { sources: started, udpPorts };
-  } catch (error) {
-    await Promise.all(started.map((source) => source.stop(0)));
-    throw error;
   }
-}
 
-/** False where rings are not to be had on this machine, or for this user. */
-async function startRing(
-  { listenRing, ringDrop, receiveOctets }: Listen,
-  addSource: (name: string) => number,
-  take: TakeVector,
-  load: typeof loadLibc,
-  log: Logger,
-  start: (source: Source) => Promise<unknown>,
-): Promise<boolean> {
-  const points = listenRing.map((name) => ({ name, source: addSource(`ring ${name}`) }));
-  try {
-    await start(new RingSource(await load(), points, { receiveOctets, drop: ringDrop }, take, log));
-    return true;
-  } catch (error) {
-    if (!(error instanceof OperationalError) || !REPLACEABLE.includes(error.code)) throw error;
-    log.warn(`${error.message}; copies are received through sockets instead`);
-    return false;
+  private async startGre(version: 4 | 6): Promise<void> {
+    const { addSource, take } = this.receiver;
+    const source = addSource(`gre${version}`);
+    await this.begin(new RawGreSource(version, this.listen.receiveOctets, take, source, this.log));
   }
-}
 
-function warnOf(error: unknown, log: Logger): void {
-  if (!(error instanceof OperationalError)) throw error;
-  log.warn(error.message);
+  private async begin<One extends Source>(source: One): Promise<One> {
+    await source.start();
+    this.started.push(source);
+    return source;
+  }
+
+  private warnOf(error: unknown): void {
+    if (!(error instanceof OperationalError)) throw error;
+    this.log.warn(error.message);
+  }
 }
