@@ -2,7 +2,7 @@ import type { RewrittenRecord } from "../../schema/session-record.ts";
 import { MAX_REWRITTEN, SIDES } from "../../schema/session-vocabulary.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Rewriting } from "../subflow/rewritings.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { timeText } from "./time-text.ts";
 
 /**
@@ -51,5 +51,5 @@ function waysOf(sessions: Sessions, members: readonly number[]): { id: number; s
 function ssnOf(sessions: Sessions, subflow: number, { higher, seq }: Rewriting): number | null {
   const { hot } = sessions.subflows;
   if ((hot[subflow * flow.HOT_WORDS + flow.STATE]! & (flow.STATE_ISN << higher)) === 0) return null;
-  return (seq - hot[flow.SubflowTable.direction(subflow, higher) + flow.ISN]!) >>> 0;
+  return (seq - hot[flow.direction(subflow, higher) + flow.ISN]!) >>> 0;
 }

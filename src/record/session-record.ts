@@ -6,7 +6,7 @@ import { fallbackOf } from "../session/fallback.ts";
 import { firstSubflow } from "../session/identity.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { communityId } from "./community-id.ts";
 import { rareRecord } from "./rare-record.ts";
 import { rewrittenRecord, shedRewritten } from "./rewritten-record.ts";

@@ -5,7 +5,7 @@ import { IS_JOINED, IS_PROVEN } from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { payloadOctets } from "../subflow/payload-count.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 
 type Figures = Pick<
   SubflowRecord,

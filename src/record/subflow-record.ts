@@ -4,7 +4,7 @@ import * as join from "../session/join-state.ts";
 import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { resetBy } from "../subflow/resets.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { ipv4Text, ipv6Text } from "../wire/address.ts";
 import { communityId } from "./community-id.ts";
 import { priorityRecord, resetRecord } from "./rare-record.ts";
@@ -99,7 +99,7 @@ export function endpointRecord(sessions: Sessions, subflow: number, side: number
     ip: hot[base + flow.STATE]! & flow.STATE_IPV6 ? ipv6Text([...words]) : ipv4Text(words[0] ?? 0),
     port: sessions.port(subflow, side),
     bytes: hotFloat[((base + flow.IP_OCTETS) >> 1) + higher]!,
-    packets: hot[flow.SubflowTable.direction(subflow, higher) + flow.PACKETS]!,
+    packets: hot[flow.direction(subflow, higher) + flow.PACKETS]!,
   };
 }
 

@@ -1,5 +1,5 @@
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64 } from "../wire/mptcp.ts";
 import { ACK } from "../wire/tcp.ts";
@@ -23,7 +23,7 @@ export function takeAcknowledged(
   const peer = side === 0 ? 1 : 0;
   const subflow = seen.subflow[i]!;
   if (sessions.hasFallenBack(session, subflow)) {
-    const at = flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, peer));
+    const at = flow.direction(subflow, sessions.higherOf(subflow, peer));
     const ssn = (vector.ack[i]! - sessions.subflows.hot[at + flow.ISN]!) >>> 0;
     if (vector.flags[i]! & ACK)
       noteAcknowledged(sessions, session, peer, plainOffset(sessions, session, peer, subflow, ssn));

@@ -1,7 +1,7 @@
 import type { CLOSE_REASONS } from "../../schema/session-vocabulary.ts";
 import { LATE_MICROS } from "../packet-clock.ts";
 import { resetBy } from "../subflow/resets.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { fallbackOf } from "./fallback.ts";
 import { IS_CLOSED, IS_JOINED, IS_PROVEN, IS_REPLACED } from "./join-state.ts";
 import * as table from "./session-table.ts";

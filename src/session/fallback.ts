@@ -1,6 +1,6 @@
 import { FALLBACK_CAUSES } from "../../schema/session-vocabulary.ts";
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { IS_CLOSED, IS_INITIAL, IS_PROVEN } from "./join-state.ts";
 import { NO_SUBFLOW } from "./named-subflows.ts";
 import { agreedVersion, askedVersion } from "./negotiation.ts";
@@ -100,7 +100,7 @@ export function fallbackOf(
 function isAnswerStripped(sessions: Sessions, subflow: number): boolean {
   const { hot, rewritings } = sessions.subflows;
   const higher = sessions.higherOf(subflow, 1);
-  const isn = hot[flow.SubflowTable.direction(subflow, higher) + flow.ISN]!;
+  const isn = hot[flow.direction(subflow, higher) + flow.ISN]!;
   const ways = rewritings.of(subflow)?.ways ?? [];
   return ways.some((way) => way.kind === "option-stripped" && way.higher === higher && way.seq === isn);
 }

@@ -1,4 +1,4 @@
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { PacketVector } from "../vector.ts";
 import { CAPABLE_CHECKSUM, type MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
@@ -25,7 +25,7 @@ export function isAcknowledging(
   const { hot } = sessions.subflows;
   const state = hot[subflow * flow.HOT_WORDS + flow.STATE]!;
   if ((vector.flags[i]! & tcp.SYN) !== 0 || (state & flow.STATE_SYN_ACK) === 0) return true;
-  const peer = flow.SubflowTable.direction(subflow, 1 - higher);
+  const peer = flow.direction(subflow, 1 - higher);
   const acknowledged = (vector.ack[i]! - hot[peer + flow.ISN]!) >>> 0;
   return acknowledged >= 1 && acknowledged <= hot[peer + flow.NEXT_SSN]! + UNSEEN_OCTETS;
 }

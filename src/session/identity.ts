@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { IS_INITIAL } from "./join-state.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -37,7 +37,7 @@ export function sessionId(sessions: Sessions, session: number): string {
   } else {
     parts.push("handshake", sessions.tokens.of(session, 1));
     for (const side of [0, 1]) {
-      parts.push(hot[flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN]!);
+      parts.push(hot[flow.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN]!);
     }
   }
   return hash("sha256", parts.join(" "), "hex").slice(0, ID_DIGITS);

@@ -1,5 +1,5 @@
 import type { SubflowEvents } from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { PacketVector } from "../vector.ts";
 import { isAcknowledgingNear } from "./acknowledgments.ts";
 import { isRefused } from "./join.ts";

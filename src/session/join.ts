@@ -1,4 +1,4 @@
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { PacketVector } from "../vector.ts";
 import { parseAddress } from "../wire/address.ts";
 import type { MptcpOptions } from "../wire/mptcp.ts";

@@ -1,5 +1,5 @@
 import type { AskedJoin } from "../subflow/asked-joins.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import * as mptcp from "../wire/mptcp.ts";
 import type { Dsn } from "./dsn.ts";
 import type { Endings } from "./ending.ts";

@@ -1,5 +1,5 @@
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { acknowledgedOf } from "./acknowledged.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -16,7 +16,7 @@ export function isOneDirection(sessions: Sessions, subflow: number): boolean {
   if ((word & (seen | join.SAW_SYN_ACK | join.IS_PROVEN)) !== seen) return false;
   const { hot } = sessions.subflows;
   const openerHigher = (hot[subflow * flow.HOT_WORDS + flow.STATE]! & flow.STATE_OPENER_HIGHER) !== 0;
-  return hot[flow.SubflowTable.direction(subflow, openerHigher ? 0 : 1) + flow.PACKETS] === 0;
+  return hot[flow.direction(subflow, openerHigher ? 0 : 1) + flow.PACKETS] === 0;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { MAX_CONFLICTS } from "../../schema/session-vocabulary.ts";
 import type { Difference } from "../reassembly/octet-memory.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** Octets that came again and differ: what came first, and who brought the second copy. */

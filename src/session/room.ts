@@ -1,5 +1,5 @@
 import { LATE_MICROS } from "../packet-clock.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { Endings } from "./ending.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";

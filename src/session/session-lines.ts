@@ -1,7 +1,7 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { OPENED_BY_RESPONDER } from "./join-state.ts";
 import * as table from "./session-table.ts";

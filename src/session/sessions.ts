@@ -4,7 +4,8 @@ import type { Bounds } from "../pipeline-contract.ts";
 import type { OctetMemory } from "../reassembly/octet-memory.ts";
 import { type OctetWishes, StreamOctets } from "../reassembly/stream-octets.ts";
 import { NEAR_RANGES, SPARE, StreamRanges } from "../reassembly/stream-ranges.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
+import type { SubflowTable } from "../subflow/subflow-table.ts";
 import { takeCopies } from "../subflow/translated-packets.ts";
 import { ACKNOWLEDGED } from "./acknowledged.ts";
 import { IS_CLOSED, OPENED_BY_RESPONDER } from "./join-state.ts";
@@ -27,7 +28,7 @@ const NEWEST_PIECE = SPARE + 1;
 export class Sessions {
   readonly table: table.SessionTable;
   readonly tokens: SessionTokens;
-  readonly subflows: flow.SubflowTable;
+  readonly subflows: SubflowTable;
   /** Which subflows a session has. */
   readonly members: SubflowLists;
   /** Beyond the contiguous part of each stream, and before which octets copies were cut. */
@@ -55,7 +56,7 @@ export class Sessions {
    */
   constructor(
     bounds: Pick<Bounds, "sessions" | "rememberedOctets" | "streamWindows" | "thirdAcks" | "rareEntries">,
-    subflows: flow.SubflowTable,
+    subflows: SubflowTable,
     seed: number,
     wishes: OctetWishes,
   ) {

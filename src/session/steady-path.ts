@@ -2,7 +2,7 @@ import { FATE_ALIVE, fateOf } from "../fate.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
 import { NEAR_RANGES } from "../reassembly/stream-ranges.ts";
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64 } from "../wire/mptcp.ts";
 import { ACKNOWLEDGED, MAX_ACKNOWLEDGED } from "./acknowledged.ts";

@@ -1,5 +1,5 @@
 import * as events from "../subflow/subflow-events.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { acknowledgedOf, MAX_ACKNOWLEDGED } from "./acknowledged.ts";
 import { IS_INITIAL } from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -51,7 +51,7 @@ export function streamOffset(
 export function plainOffset(sessions: Sessions, session: number, side: number, subflow: number, ssn: number): number {
   const { hot } = sessions.subflows;
   const higher = sessions.higherOf(subflow, side);
-  const at = flow.SubflowTable.direction(subflow, higher);
+  const at = flow.direction(subflow, higher);
   const state = hot[subflow * flow.HOT_WORDS + flow.STATE]!;
   let ahead = side === 0 ? sessions.initiatorShift(session) - 1 : -1;
   if (!sessions.isPlain(session) && hot[at + flow.MAPPING_LENGTH] !== 0) {

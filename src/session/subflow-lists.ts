@@ -1,4 +1,4 @@
-import { COLD_WORDS, NEXT_SUBFLOW } from "../subflow/subflow-table.ts";
+import { COLD_WORDS, NEXT_SUBFLOW } from "../subflow/subflow-row.ts";
 import { FIRST_SUBFLOW, LAST_SUBFLOW, SESSION_WORDS } from "./session-table.ts";
 
 /** What `SubflowLists.firstThat` can look for: two things of which a subflow that is none will never be one. */

@@ -1,4 +1,4 @@
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { hasThirdAckOf } from "./join.ts";
 import * as join from "./join-state.ts";
 import * as table from "./session-table.ts";
@@ -65,6 +65,6 @@ function haveSameIsns(sessions: Sessions, a: number, b: number): boolean {
   const both = 3 * flow.STATE_ISN;
   const isKnown = (subflow: number): boolean => (hot[subflow * flow.HOT_WORDS + flow.STATE]! & both) === both;
   const isn = (subflow: number, side: number): number =>
-    hot[flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN]!;
+    hot[flow.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN]!;
   return isKnown(a) && isKnown(b) && isn(a, 0) === isn(b, 0) && isn(a, 1) === isn(b, 1);
 }

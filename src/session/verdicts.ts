@@ -1,5 +1,5 @@
 import type { UNVERIFIABLE_REASONS, VERDICTS } from "../../schema/session-vocabulary.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { firstSubflow } from "./identity.ts";
 import { IS_JOINED, OPENED_BY_RESPONDER, SAW_SYN } from "./join-state.ts";
 import { agreedVersion, askedVersion } from "./negotiation.ts";
@@ -143,7 +143,7 @@ export function whyKeyless(sessions: Sessions, session: number): UnverifiableRea
 /** Why what a side says on the initial subflow was not seen. */
 function whyUnseen(sessions: Sessions, session: number, side: 0 | 1): UnverifiableReason {
   const subflow = firstSubflow(sessions, session);
-  const at = flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side));
+  const at = flow.direction(subflow, sessions.higherOf(subflow, side));
   if (sessions.subflows.hot[at + flow.PACKETS] === 0) return "one-direction";
   return bitsOf(sessions, session) & CAPABLE_CUT ? "truncated" : "segment-not-seen";
 }

@@ -1,7 +1,7 @@
 import type { TableUse } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import * as mptcp from "../wire/mptcp.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
 
 /** SYNs whose MP_JOIN is kept at a time, each until it is answered: far more than joins on used 4-tuples that wait at once. */
 const MOST = 4096;

@@ -1,5 +1,6 @@
 import * as events from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 
 /**
  * Octets that only an infinite mapping reaches past its beginning. Its beginning then moves up to half of that below
@@ -18,9 +19,9 @@ export interface HotMapping {
 }
 
 /** The newest mapping of a direction; null while none was stated. */
-export function currentMapping(subflows: table.SubflowTable, subflow: number, higher: number): HotMapping | null {
+export function currentMapping(subflows: SubflowTable, subflow: number, higher: number): HotMapping | null {
   const { hot } = subflows;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   const length = hot[at + table.MAPPING_LENGTH]! & table.INFINITE;
   if (length === 0) return null;
   const [dsnHi, dsnLo] = [hot[at + table.MAPPING_DSN_HI]!, hot[at + table.MAPPING_DSN_LO]!];
@@ -28,32 +29,32 @@ export function currentMapping(subflows: table.SubflowTable, subflow: number, hi
 }
 
 /** How the newest mapping of a direction states its DSN: a DSN_ form. */
-export function formOf(subflows: table.SubflowTable, subflow: number, higher: number): number {
+export function formOf(subflows: SubflowTable, subflow: number, higher: number): number {
   const state = subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
   if (state & (table.STATE_DSN_RELATIVE << higher)) return events.DSN_RELATIVE;
   return state & (table.STATE_DSN_64 << higher) ? events.DSN_64 : events.DSN_32;
 }
 
 /** The checksum that the newest mapping of a direction was stated with; -1 where it has none. */
-export function currentChecksum(subflows: table.SubflowTable, subflow: number, higher: number): number {
-  const at = table.SubflowTable.direction(subflow, higher);
+export function currentChecksum(subflows: SubflowTable, subflow: number, higher: number): number {
+  const at = table.direction(subflow, higher);
   if ((subflows.hot[at + table.MAPPING_LENGTH]! & table.IS_CHECKED) === 0) return -1;
   return subflows.sums[(subflow * 2 + higher) * table.SUM_WORDS + table.SUM_STATED]! & 0xffff;
 }
 
 /** Whether octets are missing under the checksum of a direction's newest mapping. */
-export function isCurrentOpen(subflows: table.SubflowTable, subflow: number, higher: number): boolean {
+export function isCurrentOpen(subflows: SubflowTable, subflow: number, higher: number): boolean {
   const { hot } = subflows;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   const length = hot[at + table.MAPPING_LENGTH]!;
   if ((length & table.IS_CHECKED) === 0) return false;
   return ((hot[at + table.NEXT_SSN]! - hot[at + table.MAPPING_SSN]!) | 0) < (length & table.INFINITE);
 }
 
 /** Makes a mapping the newest of its direction; one without a checksum. */
-export function setCurrent(subflows: table.SubflowTable, subflow: number, higher: number, mapping: HotMapping): void {
+export function setCurrent(subflows: SubflowTable, subflow: number, higher: number, mapping: HotMapping): void {
   const { hot } = subflows;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   hot[at + table.MAPPING_SSN] = mapping.ssn;
   hot[at + table.MAPPING_LENGTH] = mapping.length;
   hot[at + table.MAPPING_DSN_HI] = mapping.dsnHi;
@@ -67,13 +68,13 @@ export function setCurrent(subflows: table.SubflowTable, subflow: number, higher
 
 /** Whether a mapping is the newest one of its direction. */
 export function isCurrent(
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   subflow: number,
   higher: number,
   { ssn, length, form, dsnHi, dsnLo }: HotMapping,
 ): boolean {
   const { hot } = subflows;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   if (ssn !== hot[at + table.MAPPING_SSN] || length !== (hot[at + table.MAPPING_LENGTH]! & table.INFINITE))
     return false;
   if (form !== formOf(subflows, subflow, higher)) return false;
@@ -84,14 +85,9 @@ export function isCurrent(
  * Whether the newest mapping may make room for this one: it is the same, or there is none, or all of it was seen and the
  * two have no octet in common.
  */
-export function mayReplace(
-  subflows: table.SubflowTable,
-  subflow: number,
-  higher: number,
-  mapping: HotMapping,
-): boolean {
+export function mayReplace(subflows: SubflowTable, subflow: number, higher: number, mapping: HotMapping): boolean {
   const { hot } = subflows;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   const known = hot[at + table.MAPPING_LENGTH]! & table.INFINITE;
   if (known === 0 || isCurrent(subflows, subflow, higher, mapping)) return true;
   const { ssn, length } = mapping;

@@ -1,4 +1,4 @@
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
 
 /** A RST, or several in a row, that may be their host's and may be somebody else's. */
 interface DoubtfulReset {
@@ -85,12 +85,12 @@ export class DoubtfulResets {
     const isNumbered = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;
     // Segments that somebody made up move numbers to where a RST of the same hand lies.
     if (!isNumbered || this.implausible.has(subflow)) return false;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     // Octets that it had overtaken came, and nothing else.
     return (reset.seq - hot[at + table.ISN]!) >>> 0 === hot[at + table.NEXT_SSN];
   }
 
   private packetsOf(subflow: number, higher: number): number {
-    return this.hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
+    return this.hot[table.direction(subflow, higher) + table.PACKETS]!;
   }
 }

@@ -1,4 +1,4 @@
-import { ISN, NEXT_SSN } from "./subflow-table.ts";
+import { ISN, NEXT_SSN } from "./subflow-row.ts";
 
 /**
  * Narrows down where a direction's relative sequence numbers begin, of a flow that was met in the middle: a segment lies

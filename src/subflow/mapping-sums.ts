@@ -3,7 +3,8 @@ import { folded, sumOctets, swapped } from "../octets/octet-sum.ts";
 import type { PacketVector } from "../vector.ts";
 import { formOf } from "./current-mapping.ts";
 import { CheckedMapping } from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 import { isOpen, JUDGED, type Mapping } from "./watched-direction.ts";
 
 /**
@@ -19,9 +20,9 @@ export class MappingSums {
   count = 0;
   /** Where octets of a vector can be summed faster; null: they are summed where they lie. */
   ring: OctetRing | null = null;
-  private readonly subflows: table.SubflowTable;
+  private readonly subflows: SubflowTable;
 
-  constructor(subflows: table.SubflowTable) {
+  constructor(subflows: SubflowTable) {
     this.subflows = subflows;
   }
 
@@ -64,7 +65,7 @@ export class MappingSums {
   beginCurrent(subflow: number, higher: number, checksum: number, sum: number, isCut: boolean): void {
     const { hot, sums } = this.subflows;
     const at = (subflow * 2 + higher) * table.SUM_WORDS;
-    hot[table.SubflowTable.direction(subflow, higher) + table.MAPPING_LENGTH]! |= table.IS_CHECKED;
+    hot[table.direction(subflow, higher) + table.MAPPING_LENGTH]! |= table.IS_CHECKED;
     sums[at + table.SUM_STATED] = checksum | (isCut ? table.SUM_CUT : 0);
     sums[at + table.SUM] = sum;
   }
@@ -83,7 +84,7 @@ export class MappingSums {
     ssn = this.firstOf(subflow, higher, length),
   ): void {
     const { hot, sums } = this.subflows;
-    const direction = table.SubflowTable.direction(subflow, higher);
+    const direction = table.direction(subflow, higher);
     const covered = hot[direction + table.MAPPING_LENGTH]!;
     if ((covered & table.IS_CHECKED) === 0) return;
     const at = (subflow * 2 + higher) * table.SUM_WORDS;
@@ -106,7 +107,7 @@ export class MappingSums {
 
   /** NEXT_SSN stands behind the octets already. */
   private firstOf(subflow: number, higher: number, length: number): number {
-    return this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]! - length;
+    return this.subflows.hot[table.direction(subflow, higher) + table.NEXT_SSN]! - length;
   }
 
   private sumOf(vector: PacketVector, at: number, length: number): number {
@@ -117,7 +118,7 @@ export class MappingSums {
 
   private leaveCurrent(subflow: number, higher: number): void {
     const { hot, sums } = this.subflows;
-    const direction = table.SubflowTable.direction(subflow, higher);
+    const direction = table.direction(subflow, higher);
     const at = (subflow * 2 + higher) * table.SUM_WORDS;
     const stated = sums[at + table.SUM_STATED]!;
     const one = this.next(subflow, higher);

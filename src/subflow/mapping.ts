@@ -12,7 +12,8 @@ import {
 } from "./current-mapping.ts";
 import { countMoved, countPayload } from "./payload-count.ts";
 import * as events from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 import { JUDGED, type Mapping, WatchedDirection } from "./watched-direction.ts";
 import { WatchedPayload } from "./watched-payload.ts";
 
@@ -28,10 +29,10 @@ const WORD = 2 ** 32;
 export class Mappings {
   /** Of directions for which the hot line is not enough. */
   readonly watched: WatchedPayload;
-  private readonly subflows: table.SubflowTable;
+  private readonly subflows: SubflowTable;
   private readonly out: events.SubflowEvents;
 
-  constructor(subflows: table.SubflowTable, out: events.SubflowEvents) {
+  constructor(subflows: SubflowTable, out: events.SubflowEvents) {
     this.subflows = subflows;
     this.out = out;
     this.watched = new WatchedPayload(subflows, out);
@@ -45,7 +46,7 @@ export class Mappings {
     const { subflows } = this;
     const isRelative = options.capableMapping;
     const form = isRelative ? events.DSN_RELATIVE : options.dss & DSS_DSN_64 ? events.DSN_64 : events.DSN_32;
-    const before = subflows.hot[table.SubflowTable.direction(subflow, higher) + table.MAPPING_LENGTH];
+    const before = subflows.hot[table.direction(subflow, higher) + table.MAPPING_LENGTH];
     const isFirst = before === 0 || formOf(subflows, subflow, higher) === events.DSN_RELATIVE;
     let length = options.dataLength;
     let kind = isFirst && !isRelative ? events.FIRST_MAPPING : 0;
@@ -71,11 +72,7 @@ export class Mappings {
       if (length === 0 && checksum < 0) return kind;
       if (length !== 0 && this.takeAsCurrent(subflow, higher, stated, dataLength, checksum)) return kind;
     }
-    direction ??= this.watch(
-      subflow,
-      higher,
-      subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!,
-    );
+    direction ??= this.watch(subflow, higher, subflows.hot[table.direction(subflow, higher) + table.NEXT_SSN]!);
     if (direction === null) {
       // No room to watch it: the newest mapping is all that is kept.
       subflows.cold[subflow * table.COLD_WORDS + table.SHED_MAPPINGS]!++;
@@ -116,7 +113,7 @@ export class Mappings {
       if (checksum !== known) return false;
     } else if (checksum >= 0) {
       // It is summed from its first octet on, and a DATA_FIN in it is not in the hot line.
-      const next = subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!;
+      const next = subflows.hot[table.direction(subflow, higher) + table.NEXT_SSN]!;
       isPast = ((stated.ssn + stated.length - next) | 0) <= 0;
       if (!isPast && (dataLength !== stated.length || ((stated.ssn - next) | 0) < 0)) return false;
     }
@@ -160,7 +157,7 @@ export class Mappings {
     const start = direction.place(ssn);
     const kind = this.watched.place(vector, i, subflow, higher, direction, start, isPlain);
     countPayload(this.subflows, subflow, higher, payload, this.watched.fresh, ahead, next);
-    direction.follow(hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!);
+    direction.follow(hot[table.direction(subflow, higher) + table.NEXT_SSN]!);
     this.settle(subflow, higher, direction, isPlain);
     return kind;
   }
@@ -171,7 +168,7 @@ export class Mappings {
    * come.
    */
   followMoved(subflow: number, higher: number, before: number): void {
-    const next = this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN]!;
+    const next = this.subflows.hot[table.direction(subflow, higher) + table.NEXT_SSN]!;
     countMoved(this.subflows, subflow, higher, next - before);
     const known = this.directionOf(subflow, higher);
     if (known === null && ((next - before) | 0) < 0) return;
@@ -183,7 +180,7 @@ export class Mappings {
   /** Forgets what came of a direction before it was known where its numbers begin; what it held is in no stream, and told. */
   beginAnew(subflow: number, higher: number): void {
     const { hot, cold } = this.subflows;
-    hot[table.SubflowTable.direction(subflow, higher) + table.MAPPING_LENGTH] = 0;
+    hot[table.direction(subflow, higher) + table.MAPPING_LENGTH] = 0;
     const direction = this.directionOf(subflow, higher);
     if (direction === null) return;
     this.watched.forget(subflow, higher, direction);
@@ -200,7 +197,7 @@ export class Mappings {
   /** Leaves the data columns of packet i by the newest mapping; returns how many octets that covers. */
   private placeInCurrent(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number): number {
     const { hot } = this.subflows;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     // Negative: a retransmission may begin below the mapping.
     const inside = insideCurrent(hot, at, ssn);
     const skip = Math.max(-inside, 0);
@@ -259,7 +256,7 @@ export class Mappings {
       }
     }
     this.subflows.unwatch(subflow, higher);
-    const at = table.SubflowTable.direction(subflow, higher) + table.NEXT_SSN;
+    const at = table.direction(subflow, higher) + table.NEXT_SSN;
     const next = this.subflows.hot[at]!;
     const floor = direction.seen.floor % WORD;
     if (((next - floor) | 0) <= 0) return;

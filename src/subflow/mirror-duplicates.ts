@@ -9,7 +9,7 @@ import { type CopyPlace, Differences, payloadDifference } from "./differences.ts
 import { type Fingerprints, SUM_MASK } from "./fingerprints.ts";
 import { FirstCopies } from "./first-copies.ts";
 import { NO_OPTION, OPTION_CUT } from "./option-sum.ts";
-import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "./subflow-table.ts";
+import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "./subflow-row.ts";
 
 /** The fate of a second copy. */
 export const MIRROR_DUPLICATE = fateOf("subflow/mirror-duplicate");

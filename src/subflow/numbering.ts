@@ -3,14 +3,15 @@ import * as mptcp from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import { narrowBySyn, narrowIsn } from "./isn-search.ts";
 import { isKnownSyn, MAX_SYN_OCTETS } from "./plausibility.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 
 /** Where the relative sequence numbers of each direction begin: at its ISN, as the SYN says or what came after it. */
 export class Numbering {
-  private readonly subflows: table.SubflowTable;
+  private readonly subflows: SubflowTable;
   private readonly options = new mptcp.MptcpOptions();
 
-  constructor(subflows: table.SubflowTable) {
+  constructor(subflows: SubflowTable) {
     this.subflows = subflows;
   }
 
@@ -39,12 +40,12 @@ export class Numbering {
     const { hot } = this.subflows;
     const seq = vector.seq[i]!;
     const octets = vector.payloadLength[i]!;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     const isAnswer = (vector.flags[i]! & tcp.ACK) !== 0;
     const isKnown = (): boolean => (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) !== 0;
     // Where the peer has spoken before a SYN with octets came, how many it took is no longer told: mappings tell. So they do
     // where the sender has.
-    const isLate = octets > 0 && hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] !== 0;
+    const isLate = octets > 0 && hot[table.direction(subflow, 1 - higher) + table.PACKETS] !== 0;
     if (!isAnswer && !isKnown() && (isLate || hot[at + table.PACKETS]! > 1))
       narrowBySyn(hot, at, seq, octets || MAX_SYN_OCTETS);
     else if (isAnswer || !(isLate || isKnownSyn(this.subflows, subflow, higher, seq, octets)))
@@ -70,7 +71,7 @@ export class Numbering {
    */
   private isBehindSyn(vector: PacketVector, i: number, subflow: number, higher: number): boolean {
     const { hot } = this.subflows;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     return hot[at + table.NEXT_SSN] === 1 && (vector.seq[i]! - 1 - hot[at + table.ISN]!) >>> 0 <= MAX_SYN_OCTETS;
   }
 
@@ -86,7 +87,7 @@ export class Numbering {
     if (!isMapped || payload === 0) return (hot[state]! & own) !== 0;
     this.doubtSyn(subflow);
     if (hot[state]! & own) return true;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     if (!narrowIsn(hot, at, vector.seq[i]!, payload, { ssn: options.ssn, length })) return false;
     hot[state]! |= own;
     hot[at + table.NEXT_SSN] = vector.seq[i]! - hot[at + table.ISN]!;
@@ -99,7 +100,7 @@ export class Numbering {
     const word = subflow * table.HOT_WORDS + table.STATE;
     const opener = hot[word]! & table.STATE_OPENER_HIGHER ? 1 : 0;
     const isn = table.STATE_ISN << opener;
-    const at = table.SubflowTable.direction(subflow, opener);
+    const at = table.direction(subflow, opener);
     const isSyn = (hot[word]! & (table.STATE_SYN | table.STATE_SYN_ACK | isn)) === (table.STATE_SYN | isn);
     if (!isSyn || hot[at + table.NEXT_SSN] !== 1) return;
     hot[word]! &= ~isn;
@@ -114,7 +115,7 @@ export class Numbering {
    */
   skipSynOctets(subflow: number, higher: number, ack: number): number {
     const { hot } = this.subflows;
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     const accepted = (ack - 1 - hot[at + table.ISN]!) >>> 0;
     if (accepted >= hot[at + table.NEXT_SSN]!) return 0;
     const isSynAlone = hot[at + table.MAPPING_LENGTH] === 0 && !this.subflows.watched.has(subflow);
@@ -127,7 +128,7 @@ export class Numbering {
 
   /** Takes an ISN, and how many octets its SYN carried (RFC 7413), unless it is known to be this one. */
   private set(subflow: number, higher: number, isn: number, octets: number): void {
-    const at = table.SubflowTable.direction(subflow, higher);
+    const at = table.direction(subflow, higher);
     const state = this.subflows.hot[subflow * table.HOT_WORDS + table.STATE]!;
     if (state & (table.STATE_ISN << higher) && this.subflows.hot[at + table.ISN] === isn >>> 0) return;
     this.subflows.hot[at + table.ISN] = isn;

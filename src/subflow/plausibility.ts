@@ -1,7 +1,8 @@
 import type { PacketVector } from "../vector.ts";
 import { DSS_DATA_FIN, type MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 
 /**
  * Octets around those seen last within which a RST or a FIN counts. Hosts ask for their exact window (RFC 5961 §3), which
@@ -38,7 +39,7 @@ export function hasPossibleFlags(flags: number): boolean {
  * elsewhere must acknowledge something near too, but for a RST, of which the other end does not ask it.
  */
 export function isPlausible(
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   vector: PacketVector,
   i: number,
   subflow: number,
@@ -49,7 +50,7 @@ export function isPlausible(
   if (!hasPossibleFlags(flags)) return false;
   if (flags & tcp.SYN) return isPlausibleSyn(subflows, vector, i, subflow, higher);
   if ((hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << higher)) === 0) return true;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   const ssn = (vector.seq[i]! - hot[at + table.ISN]!) >>> 0;
   const payload = vector.payloadLength[i]!;
   const away = Math.abs((ssn - hot[at + table.NEXT_SSN]!) | 0);
@@ -75,7 +76,7 @@ export function acknowledgedAway(
   subflow: number,
   other: number,
 ): number {
-  const at = table.SubflowTable.direction(subflow, other);
+  const at = table.direction(subflow, other);
   const isKnown = (hot[subflow * table.HOT_WORDS + table.STATE]! & (table.STATE_ISN << other)) !== 0;
   if (!isKnown || hot[at + table.PACKETS] === 0) return -1;
   return Math.abs((vector.ack[i]! - hot[at + table.ISN]! - hot[at + table.NEXT_SSN]!) | 0);
@@ -134,7 +135,7 @@ export function acknowledgesSyn(
   higher: number,
   mayBeRepeated: boolean,
 ): boolean {
-  const peer = table.SubflowTable.direction(subflow, 1 - higher);
+  const peer = table.direction(subflow, 1 - higher);
   const next = hot[peer + table.NEXT_SSN]!;
   const acknowledged = (vector.ack[i]! - hot[peer + table.ISN]!) >>> 0;
   const most = 1 + MAX_SYN_OCTETS;
@@ -155,7 +156,7 @@ export function isKnownSyn(
 ): boolean {
   const { hot } = subflows;
   const state = hot[subflow * table.HOT_WORDS + table.STATE]!;
-  const at = table.SubflowTable.direction(subflow, higher);
+  const at = table.direction(subflow, higher);
   const before = (hot[at + table.ISN]! - seq) >>> 0;
   if (state & (table.STATE_ISN << higher))
     return before <= octets || (octets === 0 && before === subflows.seldom.synOctets.get(subflow));
@@ -167,7 +168,7 @@ export function isKnownSyn(
  * answer or was quiet for long; else the SYN/ACK that answers such a SYN, which is kept here until then.
  */
 export function takesOver(
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   vector: PacketVector,
   i: number,
   subflow: number,

@@ -5,7 +5,8 @@ import type { Fingerprints } from "./fingerprints.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
 import type { MirrorDuplicates } from "./mirror-duplicates.ts";
 import type { SubflowEvents } from "./subflow-events.ts";
-import { HOT_WORDS, STATE, STATE_IPV6, type SubflowTable } from "./subflow-table.ts";
+import { HOT_WORDS, STATE, STATE_IPV6 } from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 import { untranslate } from "./translated-packets.ts";
 
 /** Finds the subflows of a vector's packets, stage by stage over the vector, so that the loads of 64 packets overlap. */

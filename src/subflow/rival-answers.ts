@@ -3,7 +3,8 @@ import * as tcp from "../wire/tcp.ts";
 import type { FlowKeys } from "./flow-key.ts";
 import { acknowledgesSyn, NEAR } from "./plausibility.ts";
 import * as events from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 
 /**
  * Whoever sees a SYN can answer it before the listener does. A second SYN/ACK with an ISN of its own is followed as a
@@ -12,11 +13,11 @@ import * as table from "./subflow-table.ts";
  * in a SYN that was not seen, as an answer says, is believed with that ACK, too.
  */
 export class RivalAnswers {
-  private readonly subflows: table.SubflowTable;
+  private readonly subflows: SubflowTable;
   private readonly keys: FlowKeys;
   private readonly events: events.SubflowEvents;
 
-  constructor(subflows: table.SubflowTable, keys: FlowKeys, out: events.SubflowEvents) {
+  constructor(subflows: SubflowTable, keys: FlowKeys, out: events.SubflowEvents) {
     this.subflows = subflows;
     this.keys = keys;
     this.events = out;
@@ -25,7 +26,7 @@ export class RivalAnswers {
   /** Notes the first answer to a subflow's SYN, whose octets are known as far as they were seen. */
   add(vector: PacketVector, i: number, first: number): void {
     const { answers, hot } = this.subflows;
-    const at = table.SubflowTable.direction(first, 1 - this.keys.fromHigher[i]!);
+    const at = table.direction(first, 1 - this.keys.fromHigher[i]!);
     const begin = (vector.ack[i]! - 1) >>> 0;
     answers.add(first);
     if (hot[at + table.ISN] !== begin) answers.supposeBegin(first, begin);
@@ -55,7 +56,7 @@ export class RivalAnswers {
   private nearest(number: number, listener: number, first: number, rival: number, most: number): number {
     const { hot } = this.subflows;
     const behind = (subflow: number): number =>
-      subflow < 0 ? 0xffffffff : (number - hot[table.SubflowTable.direction(subflow, listener) + table.ISN]!) >>> 0;
+      subflow < 0 ? 0xffffffff : (number - hot[table.direction(subflow, listener) + table.ISN]!) >>> 0;
     if (Math.min(behind(first), behind(rival)) > most) return -1;
     return behind(first) <= behind(rival) ? first : rival;
   }
@@ -65,7 +66,7 @@ export class RivalAnswers {
     const { subflows } = this;
     const { hot } = subflows;
     if (vector.mptcpAt[i] === 0 || !acknowledgesSyn(hot, vector, i, first, higher, true)) return first;
-    for (const side of [0, 1]) if (hot[table.SubflowTable.direction(first, side) + table.NEXT_SSN] !== 1) return first;
+    for (const side of [0, 1]) if (hot[table.direction(first, side) + table.NEXT_SSN] !== 1) return first;
     const rival = subflows.allocate(this.keys, i, vector.atMicros[i]!);
     if (rival < 0) return first;
     subflows.detach(rival);
@@ -89,7 +90,7 @@ export class RivalAnswers {
     if (taken === first) {
       // Nobody takes an answer that acknowledges more than was sent.
       const isSent = begin !== null && ((vector.seq[i]! - 1 - begin) | 0) >= 0;
-      const at = table.SubflowTable.direction(first, this.keys.fromHigher[i]!);
+      const at = table.direction(first, this.keys.fromHigher[i]!);
       if (isSent) subflows.hot[at + table.ISN] = begin;
       return first;
     }

@@ -1,6 +1,7 @@
 import type { PacketVector } from "../vector.ts";
 import { ACK, SYN } from "../wire/tcp.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 
 /** Of a direction's packets, each one whose number has these bits all clear may begin a measurement. */
 export const TIMED_EVERY = 127;
@@ -104,16 +105,16 @@ export class Timings {
  * Both packets must be of one agent, since clocks differ.
  */
 export class RoundTrips {
-  private readonly subflows: table.SubflowTable;
+  private readonly subflows: SubflowTable;
 
-  constructor(subflows: table.SubflowTable) {
+  constructor(subflows: SubflowTable) {
     this.subflows = subflows;
   }
 
   /** Takes packet i, which begins at `ssn` (0: a SYN), before its octets are counted; `next` is NEXT_SSN. */
   take(vector: PacketVector, i: number, subflow: number, higher: number, ssn: number, next: number): void {
     const { hot, timings } = this.subflows;
-    const packets = hot[table.SubflowTable.direction(subflow, higher) + table.PACKETS]!;
+    const packets = hot[table.direction(subflow, higher) + table.PACKETS]!;
     const payload = vector.payloadLength[i]!;
     const isSyn = (vector.flags[i]! & SYN) !== 0;
     // Who is measured is watched.
@@ -122,7 +123,7 @@ export class RoundTrips {
     if (timing < 0 && !isSyn && (payload === 0 || (packets & TIMED_EVERY) !== 0)) return;
     if (timing >= 0 && !timings.awaitsData(timing) && !this.ends(timing, vector, i, subflow, higher, ssn)) return;
     if (isSyn) this.subflows.time(subflow, higher, SYN_END, vector, i);
-    else if (hot[table.SubflowTable.direction(subflow, 1 - higher) + table.PACKETS] === 0) {
+    else if (hot[table.direction(subflow, 1 - higher) + table.PACKETS] === 0) {
       this.subflows.stopTiming(subflow);
     } else if (payload > 0 && ssn === next) {
       this.subflows.time(subflow, higher, (ssn + payload) >>> 0, vector, i);
@@ -136,7 +137,7 @@ export class RoundTrips {
     const flags = vector.flags[i]!;
     const micros = vector.atMicros[i]! - timings.atMicros(timing);
     const end = timings.end(timing);
-    const isn = hot[table.SubflowTable.direction(subflow, timings.higher(timing)) + table.ISN]!;
+    const isn = hot[table.direction(subflow, timings.higher(timing)) + table.ISN]!;
     if (micros > MAX_MICROS) subflows.stopTiming(subflow);
     else if (higher === timings.higher(timing)) {
       const isData = vector.payloadLength[i]! > 0 || (flags & SYN) !== 0;

@@ -6,7 +6,8 @@ import { FAR_INSIDE } from "./current-mapping.ts";
 import type { MappingSums } from "./mapping-sums.ts";
 import { TIMED_EVERY } from "./round-trip.ts";
 import * as events from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 
 const HOT_LINES = 2;
 const BOTH_ISNS = 3 * table.STATE_ISN;
@@ -24,7 +25,7 @@ const SLOW = table.STATE_DETACHED | table.STATE_WATCHED;
 export function steadyFollower(
   vector: PacketVector,
   out: events.SubflowEvents,
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   mappingSums: MappingSums,
 ): (from: number, count: number) => number {
   return function followSteady(from, count) {

@@ -1,5 +1,5 @@
 import { MAX_AGENTS } from "../../schema/session-vocabulary.ts";
-import { AGENTS, COLD_WORDS, HOT_WORDS, STATE, STATE_AGENT_SHIFT } from "./subflow-table.ts";
+import { AGENTS, COLD_WORDS, HOT_WORDS, STATE, STATE_AGENT_SHIFT } from "./subflow-row.ts";
 
 /** Agents kept in a subflow's cold line; further ones, of the few subflows that have them, in a set. */
 const AGENTS_IN_LINE = 6;

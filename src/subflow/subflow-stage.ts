@@ -26,7 +26,8 @@ import { RivalAnswers } from "./rival-answers.ts";
 import { RoundTrips } from "./round-trip.ts";
 import { steadyFollower } from "./steady-path.ts";
 import * as events from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import { SubflowTable } from "./subflow-table.ts";
 
 const PLAIN_TCP = fateOf("subflow/plain-tcp");
 const OPTIONS_CUT = fateOf("subflow/options-cut");
@@ -41,7 +42,7 @@ const SESSION_OPTIONS = ~(1 << mptcp.DSS);
  * DSS mappings by relative subflow sequence, and leaves an event for the session. Knows nothing of sessions.
  */
 export class SubflowStage {
-  readonly subflows: table.SubflowTable;
+  readonly subflows: SubflowTable;
   /** Asked at this packet time when the table is full: whether a subflow has given way. */
   makeRoom: (atMicros: number) => boolean = () => false;
   readonly events = new events.SubflowEvents();
@@ -64,7 +65,7 @@ export class SubflowStage {
 
   constructor(bounds: Pick<Bounds, "subflows" | "watchedSubflows" | "roundTrips">, seed: number) {
     this.keys = new FlowKeys(seed);
-    this.subflows = new table.SubflowTable(bounds.subflows, bounds.watchedSubflows, bounds.roundTrips, this.keys);
+    this.subflows = new SubflowTable(bounds.subflows, bounds.watchedSubflows, bounds.roundTrips, this.keys);
     this.numbering = new Numbering(this.subflows);
     const fingerprints = new Fingerprints(this.keys.hash, seed);
     this.duplicates = new MirrorDuplicates(fingerprints, this.events.subflow, this.subflows.hot);
@@ -328,7 +329,7 @@ export class SubflowStage {
     if ((options.dss & mptcp.DSS_MAPPING) === 0) return kind;
     // A DATA_FIN alone has no place on the subflow.
     const isFinAlone = (options.dss & mptcp.DSS_DATA_FIN) !== 0 && options.dataLength === 1;
-    const ssn = vector.seq[i]! - this.subflows.hot[table.SubflowTable.direction(subflow, higher) + table.ISN]!;
+    const ssn = vector.seq[i]! - this.subflows.hot[table.direction(subflow, higher) + table.ISN]!;
     if (!isFinAlone && !isMappingNear(options.ssn, ssn)) {
       this.subflows.seldom.noteImplausible(subflow);
       return kind;

@@ -4,7 +4,8 @@ import { ACK, SYN } from "../wire/tcp.ts";
 import type { Fingerprints } from "./fingerprints.ts";
 import type { FlowKeys } from "./flow-key.ts";
 import type { SubflowEvents } from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 import { takeOff } from "./translations.ts";
 
 /**
@@ -15,7 +16,7 @@ export function untranslate(
   vector: PacketVector,
   count: number,
   events: SubflowEvents,
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   keys: FlowKeys,
   fingerprints: Fingerprints,
 ): void {
@@ -27,7 +28,7 @@ export function untranslate(
     const translation = translations.of(flow);
     if (translation === undefined) continue;
     const higher = events.fromHigher[i]! ^ translation.swapped;
-    const isn = table.SubflowTable.direction(translation.subflow, higher) + table.ISN;
+    const isn = table.direction(translation.subflow, higher) + table.ISN;
     if ((vector.flags[i]! & (SYN | ACK)) === SYN && hot[isn] !== vector.seq[i]) {
       // The translator has given the addresses to another connection.
       subflows.release(flow);
@@ -43,14 +44,14 @@ export function untranslate(
 }
 
 /** Counts the packets of a flow as second copies of a subflow's, and takes over who copied them and how it closed. */
-export function takeCopies(subflows: table.SubflowTable, from: number, subflow: number): void {
+export function takeCopies(subflows: SubflowTable, from: number, subflow: number): void {
   const { hot, cold, coldFloat, agents } = subflows;
   const source = from * table.HOT_WORDS;
   const target = subflow * table.HOT_WORDS;
   const swapped = (hot[source + table.STATE]! ^ hot[target + table.STATE]!) & table.STATE_OPENER_HIGHER ? 1 : 0;
   let copies = cold[from * table.COLD_WORDS + table.DUPLICATES]!;
   for (let higher = 0; higher < 2; higher++) {
-    copies += hot[table.SubflowTable.direction(from, higher) + table.PACKETS]!;
+    copies += hot[table.direction(from, higher) + table.PACKETS]!;
     if (hot[source + table.STATE]! & (table.STATE_FIN << higher))
       hot[target + table.STATE]! |= table.STATE_FIN << (higher ^ swapped);
   }

@@ -1,7 +1,7 @@
 import { MAX_TRANSLATIONS } from "../../schema/session-vocabulary.ts";
 import type { PacketVector } from "../vector.ts";
 import { type FlowKeys, KEY_WORDS } from "./flow-key.ts";
-import { HOT_WORDS, KEY, STATE, STATE_IPV6 } from "./subflow-table.ts";
+import { HOT_WORDS, KEY, STATE, STATE_IPV6 } from "./subflow-row.ts";
 
 /** What a translated flow is. */
 interface Translation {

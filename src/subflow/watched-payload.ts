@@ -3,7 +3,8 @@ import type { PacketVector } from "../vector.ts";
 import { HeldPayload, type HeldPiece } from "./held-payload.ts";
 import { MappingSums } from "./mapping-sums.ts";
 import * as events from "./subflow-events.ts";
-import * as table from "./subflow-table.ts";
+import * as table from "./subflow-row.ts";
+import type { SubflowTable } from "./subflow-table.ts";
 import type { Mapping, WatchedDirection } from "./watched-direction.ts";
 
 const WORD = 2 ** 32;
@@ -18,13 +19,13 @@ export class WatchedPayload {
   readonly sums: MappingSums;
   /** Of the segment placed last: octets that had not been seen. */
   fresh = 0;
-  private readonly subflows: table.SubflowTable;
+  private readonly subflows: SubflowTable;
   private readonly out: events.SubflowEvents;
   private readonly held: HeldPayload;
   /** Changes with each vector: only packets of the one under way have events. */
   private vector = 0;
 
-  constructor(subflows: table.SubflowTable, out: events.SubflowEvents) {
+  constructor(subflows: SubflowTable, out: events.SubflowEvents) {
     this.subflows = subflows;
     this.sums = new MappingSums(subflows);
     this.out = out;

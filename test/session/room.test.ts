@@ -5,7 +5,8 @@ import { IS_CLOSED, IS_INITIAL, IS_JOINED, IS_PROVEN } from "../../src/session/j
 import { Room } from "../../src/session/room.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
-import { HOT_WORDS, STATE, STATE_SYN_ACK, SubflowTable } from "../../src/subflow/subflow-table.ts";
+import { HOT_WORDS, STATE, STATE_SYN_ACK } from "../../src/subflow/subflow-row.ts";
+import { SubflowTable } from "../../src/subflow/subflow-table.ts";
 
 const BOUNDS = { sessions: 2, rememberedOctets: 1024, streamWindows: 2, thirdAcks: 2, rareEntries: 2 };
 const SUBFLOWS = 16;

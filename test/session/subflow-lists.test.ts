@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SESSION_WORDS } from "../../src/session/session-table.ts";
 import { PENDING, SubflowLists, UNPROVEN } from "../../src/session/subflow-lists.ts";
-import { COLD_WORDS } from "../../src/subflow/subflow-table.ts";
+import { COLD_WORDS } from "../../src/subflow/subflow-row.ts";
 
 const SUBFLOWS = 12;
 const SESSIONS = 2;

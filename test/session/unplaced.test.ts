@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { addOctets } from "../../src/subflow/subflow-table.ts";
+import { addOctets } from "../../src/subflow/subflow-row.ts";
 import { Conversation } from "../support/conversation.ts";
 import { run } from "../support/pipeline-run.ts";
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Agents } from "../../src/decapsulate/agents.ts";
 import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
-import * as table from "../../src/subflow/subflow-table.ts";
+import * as table from "../../src/subflow/subflow-row.ts";
+import { SubflowTable } from "../../src/subflow/subflow-table.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { Conversation } from "../support/conversation.ts";
 import { option, SYN } from "../support/packets.ts";
@@ -26,9 +27,9 @@ function vectorOf(...options: readonly Uint8Array[]): PacketVector {
 const asking = vectorOf(option.joinSyn(JOIN.token, JOIN.nonce, JOIN.addressId, JOIN.backup));
 
 /** Flows, on whose 4-tuples a SYN of the lower endpoint waits for its answer. */
-function flowsOf(count: number): table.SubflowTable {
+function flowsOf(count: number): SubflowTable {
   const keys = new FlowKeys(1);
-  const subflows = new table.SubflowTable(count, 1, 1, keys);
+  const subflows = new SubflowTable(count, 1, 1, keys);
   for (let n = 0; n < count; n++) {
     const subflow = subflows.allocate(keys, 0, 0);
     subflows.hot[subflow * table.HOT_WORDS + table.STATE] = table.STATE_PENDING;

@@ -4,7 +4,8 @@ import { FlowKeys } from "../../src/subflow/flow-key.ts";
 import { Mappings } from "../../src/subflow/mapping.ts";
 import { advance } from "../../src/subflow/plausibility.ts";
 import * as events from "../../src/subflow/subflow-events.ts";
-import * as table from "../../src/subflow/subflow-table.ts";
+import * as table from "../../src/subflow/subflow-row.ts";
+import { SubflowTable } from "../../src/subflow/subflow-table.ts";
 import { DSS_DSN_64, DSS_MAPPING, MptcpOptions } from "../../src/wire/mptcp.ts";
 import { type PacketShape, vectorOf } from "../encapsulate/packets.ts";
 
@@ -52,7 +53,7 @@ class Model {
 /** The library's way, with octets that say where they belong. */
 class Real {
   readonly vector = vectorOf([SHAPE]);
-  readonly subflows: table.SubflowTable;
+  readonly subflows: SubflowTable;
   readonly mappings: Mappings;
   private readonly out = new events.SubflowEvents();
   private readonly at: number;
@@ -62,10 +63,10 @@ class Real {
     this.origin = origin;
     const keys = new FlowKeys(1);
     keys.read(this.vector, 0, 1);
-    this.subflows = new table.SubflowTable(1, 1, 1, keys);
+    this.subflows = new SubflowTable(1, 1, 1, keys);
     this.subflows.allocate(keys, 0, 0);
     this.mappings = new Mappings(this.subflows, this.out);
-    this.at = table.SubflowTable.direction(0, 0);
+    this.at = table.direction(0, 0);
     this.subflows.hot[this.at + table.NEXT_SSN] = origin;
     this.vector.use(Uint8Array.from({ length: ROOM }, (_, octet) => octet));
     this.vector.length = 1;

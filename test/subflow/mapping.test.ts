@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
 import { Mappings } from "../../src/subflow/mapping.ts";
 import * as events from "../../src/subflow/subflow-events.ts";
-import * as table from "../../src/subflow/subflow-table.ts";
+import * as table from "../../src/subflow/subflow-row.ts";
+import { SubflowTable } from "../../src/subflow/subflow-table.ts";
 import { DSS_DATA_FIN, DSS_DSN_64, DSS_MAPPING, MptcpOptions } from "../../src/wire/mptcp.ts";
 import { type PacketShape, vectorOf } from "../encapsulate/packets.ts";
 
@@ -16,11 +17,11 @@ function mapped(dsn: bigint, dataLength: number, dss = DSS_MAPPING | DSS_DSN_64)
   const vector = vectorOf([SHAPE]);
   const keys = new FlowKeys(1);
   keys.read(vector, 0, 1);
-  const subflows = new table.SubflowTable(1, 1, 1, keys);
+  const subflows = new SubflowTable(1, 1, 1, keys);
   const subflow = subflows.allocate(keys, 0, 0);
   const out = new events.SubflowEvents();
   const mappings = new Mappings(subflows, out);
-  const next = table.SubflowTable.direction(subflow, 0) + table.NEXT_SSN;
+  const next = table.direction(subflow, 0) + table.NEXT_SSN;
   subflows.hot[next] = 1;
   const options = Object.assign(new MptcpOptions(), {
     ...{ dss, ssn: 1, dataLength, dsnHi: Number(dsn >> 32n), dsnLo: Number(dsn & 0xffffffffn) },

@@ -4,7 +4,7 @@ import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
 import { NOT_COMPARED } from "../../src/subflow/differences.ts";
 import { Fingerprints } from "../../src/subflow/fingerprints.ts";
 import { MIRROR_DUPLICATE, MirrorDuplicates } from "../../src/subflow/mirror-duplicates.ts";
-import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "../../src/subflow/subflow-table.ts";
+import { HOT_WORDS, STATE, STATE_COPIED_TWICE } from "../../src/subflow/subflow-row.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { BEGIN } from "../support/conversation.ts";
 import { ACK, option, SYN, segment } from "../support/packets.ts";

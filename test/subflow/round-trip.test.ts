@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { sessionRecord } from "../../schema/session-record.ts";
 import { FlowKeys } from "../../src/subflow/flow-key.ts";
-import { HOT_WORDS, STATE, STATE_WATCHED, SubflowTable } from "../../src/subflow/subflow-table.ts";
+import { HOT_WORDS, STATE, STATE_WATCHED } from "../../src/subflow/subflow-row.ts";
+import { SubflowTable } from "../../src/subflow/subflow-table.ts";
 import { Conversation } from "../support/conversation.ts";
 import { ACK, option } from "../support/packets.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";

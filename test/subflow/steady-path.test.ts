@@ -4,7 +4,8 @@ import { FlowKeys } from "../../src/subflow/flow-key.ts";
 import { MappingSums } from "../../src/subflow/mapping-sums.ts";
 import { steadyFollower } from "../../src/subflow/steady-path.ts";
 import { DATA, DSN_64, SubflowEvents } from "../../src/subflow/subflow-events.ts";
-import * as table from "../../src/subflow/subflow-table.ts";
+import * as table from "../../src/subflow/subflow-row.ts";
+import { SubflowTable } from "../../src/subflow/subflow-table.ts";
 import { vectorOf } from "../encapsulate/packets.ts";
 
 /** A plain segment so many octets inside an infinite mapping: whether the short way takes it, and its DSN. */
@@ -20,10 +21,10 @@ function followed(inside: number) {
   vector.mptcpAt[0] = 0;
   const keys = new FlowKeys(1);
   keys.read(vector, 0, 1);
-  const subflows = new table.SubflowTable(1, 1, 1, keys);
+  const subflows = new SubflowTable(1, 1, 1, keys);
   const subflow = subflows.allocate(keys, 0, 0);
   const { hot } = subflows;
-  const at = table.SubflowTable.direction(subflow, keys.fromHigher[0] ?? 0);
+  const at = table.direction(subflow, keys.fromHigher[0] ?? 0);
   hot[at + table.NEXT_SSN] = 1 + inside;
   hot[at + table.MAPPING_SSN] = 1;
   hot[at + table.MAPPING_LENGTH] = table.INFINITE;
