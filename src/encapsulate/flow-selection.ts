@@ -1,37 +1,32 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { PacketClock } from "../packet-clock.ts";
-import { FlowKeys, KEY_WORDS } from "../subflow/flow-key.ts";
+import { type FlowKeys, KEY_WORDS } from "../subflow/flow-key.ts";
 import { type PacketVector, VECTOR_LENGTH } from "../vector.ts";
 import { ACK, FIN, RST, SYN } from "../wire/tcp.ts";
 import { type Exclusions, isExcluded, NO_EXCLUSIONS } from "./exclusions.ts";
 import type { FlowSieve } from "./flow-sieve.ts";
+import {
+  FlowSlots,
+  ISN,
+  KEY,
+  LATEST,
+  SESSION,
+  SLOT_WORDS,
+  STATE,
+  STATE_CLOSING,
+  STATE_FIN_LOWER,
+  STATE_FIN_UPPER,
+  STATE_IPV6,
+  STATE_ISN_KNOWN,
+  STATE_LEFT_OUT,
+  STATE_NAMED,
+  STATE_READ,
+  STORED_WORDS,
+  TAG,
+} from "./flow-slots.ts";
 import { isSampled, mixed } from "./session-hash.ts";
 import { NO_TOKEN, OPENS_SESSION, type SessionTokens } from "./session-tokens.ts";
 
-/** One flow is one slot of 64 octets, a cache line: sixteen 32-bit words. */
-const SLOT_WORDS = 16;
-/** Hash of the key with bit 0 set; 0 in an empty slot. */
-const TAG = 0;
-/** The flow key without its last word, the IP family, which is in STATE. */
-const KEY = 1;
-const STORED_WORDS = KEY_WORDS - 1;
-/** Sequence number of the SYN that opened the flow, where that was seen. */
-const ISN = 10;
-const STATE = 11;
-/** The packet time that held at the latest packet, microseconds: a float64 over words 12 and 13. */
-const LATEST = 12;
-/** What names the flow's session, once STATE_NAMED is set. */
-const SESSION = 14;
-
-const STATE_IPV6 = 1;
-const STATE_FIN_LOWER = 2;
-const STATE_FIN_UPPER = 4;
-const STATE_CLOSING = 8;
-const STATE_ISN_KNOWN = 16;
-const STATE_NAMED = 32;
-const STATE_LEFT_OUT = 64;
-/** A packet behind the SYNs was read for tokens: the third ACK, which has both keys. */
-const STATE_READ = 128;
 const BOTH_FINS = STATE_FIN_LOWER | STATE_FIN_UPPER;
 
 /** Slots looked at per vector for flows that have ended: a few hundred octets of memory traffic per packet at most. */
@@ -81,8 +76,6 @@ export class FlowSelection {
   share = 1;
   /** Flows that were left out, since their sessions are not sampled. */
   leftOut = 0;
-  /** Flows selected now, and those left out of which packets still come. */
-  live = 0;
   /** Flows selected since the start; one that was evicted and selected again counts twice. */
   opened = 0;
   /** Flows that were evicted because the table was full. Their next packet with an option selects them again. */
@@ -91,14 +84,13 @@ export class FlowSelection {
   private readonly maxFlows: number;
   private readonly idleMicros: number;
   private readonly lingerMicros: number;
+  private readonly slots: FlowSlots;
   private readonly keys: FlowKeys;
+  private readonly words: Uint32Array;
+  private readonly times: Float64Array;
   private readonly sieve: FlowSieve | null;
   private readonly tokens: SessionTokens | null;
   private exclusions: Exclusions;
-  private readonly words: Uint32Array;
-  private readonly times: Float64Array;
-  /** Slots minus one; slots are a power of two and at least twice `maxFlows`, so probes stay short. */
-  private readonly mask: number;
   private readonly touched = new Uint32Array(VECTOR_LENGTH);
   private readonly clock = new PacketClock();
   private hand = 0;
@@ -107,20 +99,24 @@ export class FlowSelection {
     this.maxFlows = options.maxFlows;
     this.idleMicros = options.idleMs * 1000;
     this.lingerMicros = options.lingerMs * 1000;
-    this.keys = new FlowKeys(options.seed);
+    this.slots = new FlowSlots(options.maxFlows, options.seed);
+    this.keys = this.slots.keys;
+    this.words = this.slots.words;
+    this.times = this.slots.times;
     this.sieve = options.sieve ?? null;
     this.tokens = options.tokens ?? null;
     this.exclusions = options.exclusions ?? NO_EXCLUSIONS;
-    const slots = 2 ** Math.ceil(Math.log2(Math.max(options.maxFlows, VECTOR_LENGTH) * 2));
-    const buffer = new ArrayBuffer(slots * SLOT_WORDS * 4);
-    this.words = new Uint32Array(buffer);
-    this.times = new Float64Array(buffer);
-    this.mask = slots - 1;
+  }
+
+  /** Flows selected now, and those left out of which packets still come. */
+  get live(): number {
+    return this.slots.live;
   }
 
   /** Fills `selected` for the packets of the vector and returns how many of them are to be copied. */
   select(vector: PacketVector): number {
-    const { keys, words, mask, touched } = this;
+    const { keys, words, touched } = this;
+    const { mask } = this.slots;
     keys.read(vector, 0, vector.length);
     for (let i = 0; i < vector.length; i++) {
       if (vector.fate[i] !== FATE_ALIVE) continue;
@@ -140,7 +136,8 @@ export class FlowSelection {
   /** Sets what is never selected from now on; flows that are and should not be are let go. */
   exclude(exclusions: Exclusions): void {
     this.exclusions = exclusions;
-    const { words, mask } = this;
+    const { words } = this;
+    const { mask } = this.slots;
     for (let slot = 0; slot <= mask; slot++) {
       const at = slot * SLOT_WORDS;
       // A removal moves another flow into the slot.
@@ -161,7 +158,7 @@ export class FlowSelection {
     const option = vector.mptcpAt[i] !== 0;
     const opens = (flags & (SYN | ACK)) === SYN;
 
-    let at = this.find(vector, i);
+    let at = this.slots.find(vector, i);
     if (at >= 0 && this.ended(at)) {
       this.remove(at / SLOT_WORDS);
       at = -1;
@@ -244,64 +241,25 @@ export class FlowSelection {
     return quiet > (closing ? this.lingerMicros : this.idleMicros);
   }
 
-  /** Word where the slot of packet i's flow begins, -1 when it is not selected. */
-  private find(vector: PacketVector, i: number): number {
-    const { words, mask } = this;
-    const hash = this.keys.hash[i] ?? 0;
-    const tag = (hash | 1) >>> 0;
-    for (let slot = (hash >>> 1) & mask; ; slot = (slot + 1) & mask) {
-      const at = slot * SLOT_WORDS;
-      const found = words[at + TAG];
-      if (found === 0) return -1;
-      if (found === tag && this.same(at, vector, i)) return at;
-    }
-  }
-
-  private same(at: number, vector: PacketVector, i: number): boolean {
-    const { words } = this;
-    const ipv6 = vector.family[i] === 6 ? STATE_IPV6 : 0;
-    if (((words[at + STATE] ?? 0) & STATE_IPV6) !== ipv6) return false;
-    const key = i * KEY_WORDS;
-    for (let k = 0; k < STORED_WORDS; k++) if (words[at + KEY + k] !== this.keys.words[key + k]) return false;
-    return true;
-  }
-
-  /** Gives packet i's flow a slot and returns the word where it begins. */
+  /** Selects packet i's flow and returns the word where its slot begins. */
   private insert(vector: PacketVector, i: number): number {
-    const { words, mask } = this;
     if (this.live >= this.maxFlows) this.evict();
-    const hash = this.keys.hash[i] ?? 0;
-    let slot = (hash >>> 1) & mask;
-    while (words[slot * SLOT_WORDS + TAG] !== 0) slot = (slot + 1) & mask;
-    const at = slot * SLOT_WORDS;
-    words[at + TAG] = hash | 1;
-    for (let k = 0; k < STORED_WORDS; k++) words[at + KEY + k] = this.keys.words[i * KEY_WORDS + k] ?? 0;
-    words[at + STATE] = vector.family[i] === 6 ? STATE_IPV6 : 0;
-    this.times[(at + LATEST) >>> 1] = 0;
-    this.sieve?.add(words, at + KEY);
-    this.live++;
+    const at = this.slots.insert(vector, i);
+    this.sieve?.add(this.words, at + KEY);
     this.opened++;
     return at;
   }
 
-  /** Empties a slot, and moves the flows behind it up so that no probe meets a gap before its flow. */
+  /** Lets go of the flow in a slot; another one may move there. */
   private remove(slot: number): void {
-    const { words, mask } = this;
-    if (!this.isLeftOut(slot * SLOT_WORDS)) this.sieve?.remove(words, slot * SLOT_WORDS + KEY);
-    let gap = slot;
-    for (let next = (gap + 1) & mask; words[next * SLOT_WORDS + TAG] !== 0; next = (next + 1) & mask) {
-      const home = ((words[next * SLOT_WORDS + TAG] ?? 0) >>> 1) & mask;
-      if (((next - home) & mask) < ((next - gap) & mask)) continue;
-      words.copyWithin(gap * SLOT_WORDS, next * SLOT_WORDS, (next + 1) * SLOT_WORDS);
-      gap = next;
-    }
-    words.fill(0, gap * SLOT_WORDS, (gap + 1) * SLOT_WORDS);
-    this.live--;
+    if (!this.isLeftOut(slot * SLOT_WORDS)) this.sieve?.remove(this.words, slot * SLOT_WORDS + KEY);
+    this.slots.remove(slot);
   }
 
   /** Takes flows that have ended out of the next few slots. */
   private sweep(): void {
-    const { words, mask } = this;
+    const { words } = this;
+    const { mask } = this.slots;
     for (let k = 0; k < SWEPT_PER_VECTOR; k++) {
       const at = this.hand * SLOT_WORDS;
       // A removal moves another flow into the slot, which the next round looks at.
@@ -312,7 +270,8 @@ export class FlowSelection {
 
   /** Makes room for one flow: takes out one that has ended, or else has been idle longest, among those in the next slots. */
   private evict(): void {
-    const { words, times, mask, clock } = this;
+    const { words, times, clock } = this;
+    const { mask } = this.slots;
     let victim = -1;
     let oldest = Number.POSITIVE_INFINITY;
     for (let k = 0; k < EVICTION_WINDOW || victim < 0; k++) {
