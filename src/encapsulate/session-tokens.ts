@@ -1,6 +1,6 @@
 import { digestKey } from "../session/keys.ts";
 import type { PacketVector } from "../vector.ts";
-import { decodeMptcp, MP_CAPABLE, MP_JOIN, MptcpOptions } from "../wire/mptcp.ts";
+import { decodeMptcp, JOIN_SYN_LENGTH, MP_CAPABLE, MP_JOIN, MptcpOptions } from "../wire/mptcp.ts";
 import { ACK, SYN } from "../wire/tcp.ts";
 
 /** Sessions whose two tokens are remembered, so that a join of either side's finds its session; the oldest is forgotten. */
@@ -32,7 +32,7 @@ export class SessionTokens {
     decodeMptcp(view, at, vector.optionsEnd[i] ?? 0, vector.hasCutOptions(i), options);
     const flags = (vector.flags[i] ?? 0) & (SYN | ACK);
     if ((options.seen & (1 << MP_JOIN)) !== 0) {
-      if (flags !== SYN || options.joinLength !== 12) return NO_TOKEN;
+      if (flags !== SYN || options.joinLength !== JOIN_SYN_LENGTH) return NO_TOKEN;
       return this.responders.get(options.joinToken) ?? options.joinToken;
     }
     if ((options.seen & (1 << MP_CAPABLE)) === 0) return NO_TOKEN;

@@ -1,16 +1,13 @@
 import * as flow from "../subflow/subflow-row.ts";
 import type { PacketVector } from "../vector.ts";
 import { parseAddress } from "../wire/address.ts";
-import type { MptcpOptions } from "../wire/mptcp.ts";
+import { JOIN_ACK_LENGTH, JOIN_SYN_ACK_LENGTH, JOIN_SYN_LENGTH, type MptcpOptions } from "../wire/mptcp.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as join from "./join-state.ts";
 import { joinHmac, wordOf } from "./keys.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 
-const SYN_LENGTH = 12;
-const SYN_ACK_LENGTH = 16;
-const ACK_LENGTH = 24;
 /** Octets of the HMAC in a third ACK. */
 const THIRD_ACK_HMAC = 20;
 
@@ -79,9 +76,10 @@ export function takeJoin(
 ): boolean {
   const isSyn = (vector.flags[i]! & tcp.SYN) !== 0;
   const { view } = vector;
-  if (options.joinLength === SYN_LENGTH && isSyn) return takeJoinSyn(sessions, subflow, options);
-  if (options.joinLength === SYN_ACK_LENGTH && isSyn) return takeJoinSynAck(sessions, session, subflow, view, options);
-  if (options.joinLength !== ACK_LENGTH || isSyn) return false;
+  if (options.joinLength === JOIN_SYN_LENGTH && isSyn) return takeJoinSyn(sessions, subflow, options);
+  if (options.joinLength === JOIN_SYN_ACK_LENGTH && isSyn)
+    return takeJoinSynAck(sessions, session, subflow, view, options);
+  if (options.joinLength !== JOIN_ACK_LENGTH || isSyn) return false;
   const word = sessions.join(subflow);
   sessions.setJoin(subflow, join.SAW_ACK);
   if (verdictOf(word, join.OPENER_VERDICT) === join.VERIFIED) return false;

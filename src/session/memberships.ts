@@ -11,8 +11,6 @@ import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { initialTwin, joinTwin } from "./twins.ts";
 
-const JOIN_SYN_LENGTH = 12;
-
 /** Told of what turned out to be another one, before its number is forgotten. */
 interface Leaving {
   subflow(subflow: number): void;
@@ -45,7 +43,7 @@ export class Memberships {
       this.sessions.setJoin(subflow, join.IS_INITIAL);
       return this.sessions.attach(session, subflow);
     }
-    if (options.seen & (1 << mptcp.MP_JOIN) && options.joinLength === JOIN_SYN_LENGTH && isSyn) {
+    if (options.seen & (1 << mptcp.MP_JOIN) && options.joinLength === mptcp.JOIN_SYN_LENGTH && isSyn) {
       // Now, because what gives way may be told of, and `options` used anew.
       const { joinToken } = options;
       this.room.notePending(subflow, atMicros);

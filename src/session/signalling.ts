@@ -113,7 +113,7 @@ export class Signalling {
       if (this.memberships.unify(subflow)) return false;
       if (isRefused(sessions.join(subflow)) && !isRefused(joinWord))
         session = this.memberships.correctOwner(session, subflow, atMicros);
-      if (isNew && options.joinLength === 24) this.observer.updated(session, atMicros);
+      if (isNew && options.joinLength === mptcp.JOIN_ACK_LENGTH) this.observer.updated(session, atMicros);
     }
     if (!isBelieved(sessions, session, subflow)) strikeUnproven(sessions, session, options);
     if (

@@ -5,7 +5,6 @@ import * as table from "./subflow-row.ts";
 
 /** SYNs whose MP_JOIN is kept at a time, each until it is answered: far more than joins on used 4-tuples that wait at once. */
 const MOST = 4096;
-const SYN_LENGTH = 12;
 
 /** What the MP_JOIN of a SYN says (RFC 8684 §3.2). */
 export interface AskedJoin {
@@ -47,7 +46,7 @@ export class AskedJoins {
     this.asked.delete(subflow);
     if (vector.mptcpAt[i] === 0) return;
     mptcp.decodeMptcp(vector.view, vector.mptcpAt[i]!, vector.optionsEnd[i]!, vector.hasCutOptions(i), options);
-    if ((options.seen & (1 << mptcp.MP_JOIN)) === 0 || options.joinLength !== SYN_LENGTH) return;
+    if ((options.seen & (1 << mptcp.MP_JOIN)) === 0 || options.joinLength !== mptcp.JOIN_SYN_LENGTH) return;
     for (const oldest of this.asked.keys()) {
       if (this.asked.size < MOST) break;
       this.asked.delete(oldest);

@@ -18,6 +18,11 @@ export const MP_EXPERIMENTAL = 15;
 /** Flag A of a MP_CAPABLE (RFC 8684 §3.1). */
 export const CAPABLE_CHECKSUM = 0x80;
 
+/** Lengths of a MP_JOIN (RFC 8684 §3.2): with token and nonce; with the HMAC's first 8 octets and a nonce; with its first 20. */
+export const JOIN_SYN_LENGTH = 12;
+export const JOIN_SYN_ACK_LENGTH = 16;
+export const JOIN_ACK_LENGTH = 24;
+
 /** Bits of a DSS (RFC 8684 §3.3). */
 export const DSS_ACK = 0x01;
 export const DSS_ACK_64 = 0x02;
@@ -68,7 +73,7 @@ export class MptcpOptions {
   senderKeyAt = 0;
   receiverKeyAt = 0;
 
-  /** MP_JOIN's length: 12 in a SYN, 16 in a SYN/ACK, 24 in the third ACK. */
+  /** MP_JOIN's length, a `JOIN_..._LENGTH`. */
   joinLength = 0;
   joinBackup = false;
   joinAddressId = 0;
@@ -274,14 +279,14 @@ function decodeCapable(view: DataView, at: number, length: number, out: MptcpOpt
   return true;
 }
 
-/** RFC 8684 §3.2 by length: 12 (SYN: token, nonce), 16 (SYN/ACK: HMAC of 8 octets, nonce), 24 (ACK: HMAC of 20). */
+/** RFC 8684 §3.2 by length. */
 function decodeJoin(view: DataView, at: number, length: number, out: MptcpOptions): boolean {
-  if (length !== 12 && length !== 16 && length !== 24) return false;
+  if (length !== JOIN_SYN_LENGTH && length !== JOIN_SYN_ACK_LENGTH && length !== JOIN_ACK_LENGTH) return false;
   out.joinLength = length;
   out.joinBackup = (view.getUint8(at + 2) & BACKUP) !== 0;
   out.joinAddressId = view.getUint8(at + 3);
-  out.joinToken = length === 12 ? view.getUint32(at + 4) : 0;
-  out.joinNonce = length === 24 ? 0 : view.getUint32(at + length - 4);
-  out.joinHmacAt = length === 12 ? 0 : at + 4;
+  out.joinToken = length === JOIN_SYN_LENGTH ? view.getUint32(at + 4) : 0;
+  out.joinNonce = length === JOIN_ACK_LENGTH ? 0 : view.getUint32(at + length - 4);
+  out.joinHmacAt = length === JOIN_SYN_LENGTH ? 0 : at + 4;
   return true;
 }
