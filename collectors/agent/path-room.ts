@@ -1,3 +1,6 @@
+import { IPV4_MIN_OCTETS } from "../../src/wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS } from "../../src/wire/ipv6.ts";
+import { UDP_HEADER_OCTETS } from "../../src/wire/udp.ts";
 import { type Libc, loadLibc } from "../linux/libc.ts";
 import { pathMtu } from "../linux/path-mtu.ts";
 import type { Target } from "./destination.ts";
@@ -6,9 +9,6 @@ import type { Target } from "./destination.ts";
 const ETHERNET_MTU = 1500;
 /** The most that an IP header's length field can say. */
 const MAX_IP_OCTETS = 65_535;
-const IPV4_OCTETS = 20;
-const IPV6_OCTETS = 40;
-const UDP_OCTETS = 8;
 /** Whatever the path says, the headers of a payload packet go into a copy. */
 const LEAST_ROOM = 128;
 
@@ -24,7 +24,7 @@ export function largestRoom(target: Target, greOctets: number): number {
 
 /** Octets of delivery headers before a payload packet on its way to the target: IP, UDP where there is a port, and GRE. */
 export function deliveryOctets({ family, port }: Target, greOctets: number): number {
-  return (family === 6 ? IPV6_OCTETS : IPV4_OCTETS) + (port === null ? 0 : UDP_OCTETS) + greOctets;
+  return (family === 6 ? IPV6_HEADER_OCTETS : IPV4_MIN_OCTETS) + (port === null ? 0 : UDP_HEADER_OCTETS) + greOctets;
 }
 
 function roomOf(mtu: number, target: Target, greOctets: number): number {

@@ -1,7 +1,8 @@
 import type { Exclusions } from "../../src/encapsulate/exclusions.ts";
 import { type FlowSieve, SIEVE_BITS } from "../../src/encapsulate/flow-sieve.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../src/wire/ethernet.ts";
-import { PROTOCOL_TCP } from "../../src/wire/ipv4.ts";
+import { IPV4_FRAGMENT, IPV4_PROTOCOL, PROTOCOL_TCP } from "../../src/wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS, IPV6_NEXT_HEADER } from "../../src/wire/ipv6.ts";
 import type { AddressRange } from "../../src/wire/network.ts";
 import { FIN, OPTION_MPTCP, RST, SYN, USUAL_OPTIONS } from "../../src/wire/tcp.ts";
 import * as bpf from "./classic-bpf.ts";
@@ -98,9 +99,9 @@ class FlowFilter {
 
   private ipv4(): void {
     const { code: p, refuse } = this;
-    p.add(bpf.LD_OCTET_AT_X, 9);
+    p.add(bpf.LD_OCTET_AT_X, IPV4_PROTOCOL);
     p.test(bpf.JUMP_EQUAL, PROTOCOL_TCP, null, refuse);
-    p.add(bpf.LD_HALF_AT_X, 6);
+    p.add(bpf.LD_HALF_AT_X, IPV4_FRAGMENT);
     p.test(bpf.JUMP_ANY_BIT, 0x3fff, refuse);
     this.addresses(4, 12);
     p.add(bpf.LD_OCTET_AT_X, 0);
@@ -114,14 +115,14 @@ class FlowFilter {
     const { code: p, pass, refuse } = this;
     const tcp = Symbol("tcp over ipv6");
     this.excludeAddresses(6, 8);
-    p.add(bpf.LD_OCTET_AT_X, 6);
+    p.add(bpf.LD_OCTET_AT_X, IPV6_NEXT_HEADER);
     p.test(bpf.JUMP_EQUAL, PROTOCOL_TCP, tcp);
     for (const header of EXTENSION_HEADERS) p.test(bpf.JUMP_EQUAL, header, pass);
     p.goto(refuse);
     p.place(tcp);
     this.foldAddresses(6, 8);
     p.add(bpf.TXA);
-    p.add(bpf.ADD_NUMBER, 40);
+    p.add(bpf.ADD_NUMBER, IPV6_HEADER_OCTETS);
     p.add(bpf.TAX);
   }
 

@@ -1,6 +1,7 @@
 import { endianness } from "node:os";
 import { OperationalError } from "../runtime/errors.ts";
 import type { Libc, loadLibc, Mapping } from "./libc.ts";
+import { SOCKADDR_OCTETS } from "./socket-address.ts";
 import { SOL_UDP, UDP_SEGMENT } from "./socket-options.ts";
 
 /**
@@ -20,9 +21,8 @@ const LENGTH_WORD = 14;
 /** `struct iovec`: address and length. */
 const VECTOR_OCTETS = 16;
 const VECTOR_WORDS = VECTOR_OCTETS / 4;
-/** Room for a name: a `struct sockaddr_in6` has 28 octets. */
+/** Room for a name, SOCKADDR_OCTETS at most. */
 const NAME_OCTETS = 32;
-const SOCKADDR_OCTETS = 28;
 /** Room for control data: a `struct cmsghdr`, and a `struct timespec` of seconds and nanoseconds or 16 bits of a length. */
 const CONTROL_OCTETS = 32;
 const TIME_WORD = 4;

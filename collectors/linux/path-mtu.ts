@@ -1,13 +1,20 @@
 import { addressText } from "../../src/wire/address.ts";
 import { FAILED, type Libc } from "./libc.ts";
-import { AF_INET6, familyOf, SOCK_CLOEXEC, SOCK_DGRAM, socketAddress } from "./socket-address.ts";
+import {
+  AF_INET6,
+  familyOf,
+  IPV4_ADDRESS_AT,
+  IPV6_ADDRESS_AT,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCKADDR_OCTETS,
+  socketAddress,
+} from "./socket-address.ts";
 
 const IPPROTO_IP = 0;
 const IP_MTU = 14;
 const IPPROTO_IPV6 = 41;
 const IPV6_MTU = 24;
-/** A `struct sockaddr_in6`, the longer one. */
-const SOCKADDR_OCTETS = 28;
 /** Any port: connecting a UDP socket sends nothing. */
 const PORT = 4754;
 
@@ -30,7 +37,7 @@ export function sourceAddress(libc: Libc, address: string): string | null {
     const octets = new Uint8Array(SOCKADDR_OCTETS);
     if (libc.getsockname(fd, octets, Uint32Array.of(SOCKADDR_OCTETS)) === FAILED) return null;
     const view = new DataView(octets.buffer);
-    return family === AF_INET6 ? addressText(view, 8, 6) : addressText(view, 4, 4);
+    return family === AF_INET6 ? addressText(view, IPV6_ADDRESS_AT, 6) : addressText(view, IPV4_ADDRESS_AT, 4);
   });
 }
 

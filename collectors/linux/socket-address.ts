@@ -9,13 +9,13 @@ export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-/** Octets of a `struct sockaddr_in` and of a `struct sockaddr_in6`. */
-const IPV4_OCTETS = 16;
-const IPV6_OCTETS = 28;
+/** Octets of a `struct sockaddr_in`, and of a `struct sockaddr_in6`, which has room for either. */
+const SOCKADDR_IN_OCTETS = 16;
+export const SOCKADDR_OCTETS = 28;
 /** Where they have the port, the address and the number of the interface, that is the scope of a link-local address. */
-const PORT_AT = 2;
-const IPV4_ADDRESS_AT = 4;
-const IPV6_ADDRESS_AT = 8;
+export const PORT_AT = 2;
+export const IPV4_ADDRESS_AT = 4;
+export const IPV6_ADDRESS_AT = 8;
 const SCOPE_WORD = 6;
 
 /**
@@ -27,7 +27,7 @@ export function socketAddress(libc: Libc, text: string, port: number): Uint8Arra
   const parsed = parseAddress(address);
   if (parsed === null) return null;
   const ipv6 = parsed.family === 6;
-  const octets = new Uint8Array(ipv6 ? IPV6_OCTETS : IPV4_OCTETS);
+  const octets = new Uint8Array(ipv6 ? SOCKADDR_OCTETS : SOCKADDR_IN_OCTETS);
   const view = new DataView(octets.buffer);
   // Family and scope are in the machine's own octet order, the rest in the network's.
   new Uint16Array(octets.buffer)[0] = ipv6 ? AF_INET6 : AF_INET;
@@ -45,7 +45,7 @@ export function familyOf(address: Uint8Array<ArrayBuffer>): number {
 
 /** The port that a bound socket has; 0 where it cannot be asked. */
 export function boundPort(libc: Libc, fd: number): number {
-  const octets = new Uint8Array(IPV6_OCTETS);
-  libc.getsockname(fd, octets, Uint32Array.of(IPV6_OCTETS));
+  const octets = new Uint8Array(SOCKADDR_OCTETS);
+  libc.getsockname(fd, octets, Uint32Array.of(SOCKADDR_OCTETS));
   return new DataView(octets.buffer).getUint16(PORT_AT);
 }

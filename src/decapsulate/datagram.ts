@@ -1,13 +1,12 @@
+import { IPV4_FRAGMENT, IPV4_TOTAL_LENGTH } from "../wire/ipv4.ts";
+import { IPV6_NEXT_HEADER, IPV6_PAYLOAD_LENGTH } from "../wire/ipv6.ts";
+
 /** Pieces of one packet; no sender makes more of 64 KiB. */
 const MAX_PIECES = 256;
 /** What a piece takes besides its octets. */
 const PIECE_OCTETS = 256;
 /** The most that an IP packet's length can say. */
 const MAX_PACKET_OCTETS = 0xffff;
-const IPV4_TOTAL_LENGTH = 2;
-const IPV4_FLAGS = 6;
-const IPV6_PAYLOAD_LENGTH = 4;
-const IPV6_NEXT_HEADER = 6;
 
 /** What a fragment carries of its packet's payload: [start, end) on the wire, of which the copy has the first octets. */
 export interface Piece {
@@ -112,7 +111,7 @@ export class Datagram {
     const view = new DataView(octets.buffer);
     if (this.family === 4) {
       view.setUint16(IPV4_TOTAL_LENGTH, wire);
-      view.setUint16(IPV4_FLAGS, 0);
+      view.setUint16(IPV4_FRAGMENT, 0);
     } else {
       view.setUint16(IPV6_PAYLOAD_LENGTH, this.total);
       view.setUint8(IPV6_NEXT_HEADER, this.protocol);

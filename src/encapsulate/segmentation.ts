@@ -1,16 +1,13 @@
 import { sumOctets } from "../octets/octet-sum.ts";
 import { OFFLOAD_CHECKSUM, type PacketVector } from "../vector.ts";
-import { FIN, PSH } from "../wire/tcp.ts";
+import { IPV4_TOTAL_LENGTH } from "../wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS, IPV6_PAYLOAD_LENGTH } from "../wire/ipv6.ts";
+import { FIN, PSH, TCP_DATA_OFFSET, TCP_FLAGS, TCP_SEQUENCE } from "../wire/tcp.ts";
 
 const CWR = 0x80;
-/** Where fields stand: IPv4's length, identification and checksum, IPv6's payload length, TCP's sequence number and flags. */
-const IPV4_LENGTH = 2;
+/** Where fields of IPv4 stand: identification and checksum. */
 const IPV4_ID = 4;
 const IPV4_CHECKSUM = 10;
-const IPV6_LENGTH = 4;
-const IPV6_OCTETS = 40;
-const TCP_SEQUENCE = 4;
-const TCP_FLAGS = 13;
 
 /** Where a segment has its payload, relative to that of its super-packet, and how long that is on the wire. */
 export interface Segment {
@@ -45,15 +42,15 @@ export function rewriteSegment(
   n: number,
   count: number,
 ): void {
-  const headers = ((view.getUint8(tcp + 12) >> 4) << 2) + tcp - ip;
+  const headers = ((view.getUint8(tcp + TCP_DATA_OFFSET) >> 4) << 2) + tcp - ip;
   const isIpv4 = view.getUint8(ip) >> 4 === 4;
   const length = headers + segment.length;
   if (isIpv4) {
-    view.setUint16(ip + IPV4_LENGTH, length);
+    view.setUint16(ip + IPV4_TOTAL_LENGTH, length);
     view.setUint16(ip + IPV4_ID, view.getUint16(ip + IPV4_ID) + n);
     view.setUint16(ip + IPV4_CHECKSUM, 0);
     view.setUint16(ip + IPV4_CHECKSUM, ~sumOctets(view, ip, (view.getUint8(ip) & 0x0f) * 4));
-  } else view.setUint16(ip + IPV6_LENGTH, length - IPV6_OCTETS);
+  } else view.setUint16(ip + IPV6_PAYLOAD_LENGTH, length - IPV6_HEADER_OCTETS);
   view.setUint32(tcp + TCP_SEQUENCE, view.getUint32(tcp + TCP_SEQUENCE) + segment.offset);
   let flags = view.getUint8(tcp + TCP_FLAGS);
   if (n > 0) flags &= ~CWR;

@@ -1,6 +1,5 @@
 import { hash } from "node:crypto";
-
-const PROTOCOL_TCP = 6;
+import { PROTOCOL_TCP } from "../wire/ipv4.ts";
 
 /**
  * Community ID version 1 with seed 0 of a TCP flow (https://github.com/corelight/community-id-spec): the name by which

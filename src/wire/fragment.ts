@@ -1,7 +1,7 @@
 import type { Cursor } from "./cursor.ts";
+import { IPV4_FRAGMENT } from "./ipv4.ts";
 
 const IPV4_IDENTIFICATION = 4;
-const IPV4_FLAGS = 6;
 const IPV4_MORE = 0x2000;
 const IPV4_OFFSET = 0x1fff;
 const IPV6_FLAGS = 2;
@@ -30,7 +30,7 @@ export class FragmentFields {
  */
 export function readFragment(view: DataView, cursor: Cursor, family: number, ipAt: number, out: FragmentFields): void {
   if (family === 4) {
-    const flags = view.getUint16(ipAt + IPV4_FLAGS);
+    const flags = view.getUint16(ipAt + IPV4_FRAGMENT);
     out.identification = view.getUint16(ipAt + IPV4_IDENTIFICATION);
     out.offset = (flags & IPV4_OFFSET) * 8;
     out.more = (flags & IPV4_MORE) !== 0;

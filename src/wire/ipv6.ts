@@ -2,12 +2,14 @@ import { FATE_ALIVE, fateOf } from "../fate.ts";
 import type { Cursor } from "./cursor.ts";
 import { IPV6_FRAGMENT_OCTETS, isAtomic } from "./fragment.ts";
 
-const PAYLOAD_LENGTH = 4;
-const NEXT_HEADER = 6;
-const HOP_LIMIT = 7;
-const SOURCE = 8;
 /** Octets of an IPv6 header without extension headers. */
 export const IPV6_HEADER_OCTETS = 40;
+/** Where fields of an IPv6 header stand that others read or write, too. */
+export const IPV6_PAYLOAD_LENGTH = 4;
+export const IPV6_NEXT_HEADER = 6;
+
+const HOP_LIMIT = 7;
+const SOURCE = 8;
 
 const HOP_BY_HOP = 0;
 const ROUTING = 43;
@@ -26,14 +28,14 @@ export function skipIpv6(view: DataView, cursor: Cursor): number {
   const at = cursor.at;
   if (at + IPV6_HEADER_OCTETS > cursor.end) return TRUNCATED;
   if (view.getUint8(at) >> 4 !== 6) return MALFORMED;
-  const payloadLength = view.getUint16(at + PAYLOAD_LENGTH);
+  const payloadLength = view.getUint16(at + IPV6_PAYLOAD_LENGTH);
   // Also a jumbogram's.
   if (payloadLength === 0) cursor.endUnstated(at);
   else {
     cursor.wireEnd = at + IPV6_HEADER_OCTETS + payloadLength;
     if (cursor.end > cursor.wireEnd) cursor.end = cursor.wireEnd;
   }
-  cursor.protocol = view.getUint8(at + NEXT_HEADER);
+  cursor.protocol = view.getUint8(at + IPV6_NEXT_HEADER);
   cursor.at = at + IPV6_HEADER_OCTETS;
   return isExtension(cursor.protocol) ? skipExtensions(view, cursor) : FATE_ALIVE;
 }

@@ -1,12 +1,10 @@
 import { folded, sumOctets } from "../octets/octet-sum.ts";
 import type { PacketVector } from "../vector.ts";
-import { ipv4AddressAt, PROTOCOL_TCP, PROTOCOL_UDP } from "./ipv4.ts";
-import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "./ipv6.ts";
+import { IPV4_MIN_OCTETS, IPV4_PROTOCOL, ipv4AddressAt, PROTOCOL_TCP, PROTOCOL_UDP } from "./ipv4.ts";
+import { IPV6_HEADER_OCTETS, IPV6_NEXT_HEADER, ipv6AddressAt } from "./ipv6.ts";
 import { TCP_MIN_OCTETS } from "./tcp.ts";
+import { UDP_HEADER_OCTETS, UDP_LENGTH } from "./udp.ts";
 
-const IPV4_HEADER_OCTETS = 20;
-const UDP_OCTETS = 8;
-const UDP_LENGTH = 4;
 const UDP_CHECKSUM = 6;
 const TCP_CHECKSUM = 16;
 
@@ -16,15 +14,15 @@ const TCP_CHECKSUM = 16;
  * of which one can name another destination.
  */
 export function isTransportSound(octets: Uint8Array, wire: number): boolean | null {
-  if (octets.length < wire || wire < IPV4_HEADER_OCTETS) return null;
+  if (octets.length < wire || wire < IPV4_MIN_OCTETS) return null;
   const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
   const isIpv4 = view.getUint8(0) >> 4 === 4;
-  if (isIpv4 && (view.getUint8(0) & 0xf) * 4 !== IPV4_HEADER_OCTETS) return null;
-  const at = isIpv4 ? IPV4_HEADER_OCTETS : IPV6_HEADER_OCTETS;
+  if (isIpv4 && (view.getUint8(0) & 0xf) * 4 !== IPV4_MIN_OCTETS) return null;
+  const at = isIpv4 ? IPV4_MIN_OCTETS : IPV6_HEADER_OCTETS;
   const length = wire - at;
-  const protocol = view.getUint8(isIpv4 ? 9 : 6);
+  const protocol = view.getUint8(isIpv4 ? IPV4_PROTOCOL : IPV6_NEXT_HEADER);
   if (protocol === PROTOCOL_UDP) {
-    if (length < UDP_OCTETS || view.getUint16(at + UDP_LENGTH) !== length) return null;
+    if (length < UDP_HEADER_OCTETS || view.getUint16(at + UDP_LENGTH) !== length) return null;
     if (view.getUint16(at + UDP_CHECKSUM) === 0) return null;
   } else if (protocol !== PROTOCOL_TCP || length < TCP_MIN_OCTETS) return null;
   return summed(view, isIpv4, isIpv4 ? ipv4AddressAt(0) : ipv6AddressAt(0), protocol, at, length) === 0xffff;

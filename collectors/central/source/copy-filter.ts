@@ -1,6 +1,6 @@
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../../src/wire/ethernet.ts";
-import { PROTOCOL_GRE, PROTOCOL_UDP } from "../../../src/wire/ipv4.ts";
-import { IPV6_HEADER_OCTETS } from "../../../src/wire/ipv6.ts";
+import { IPV4_FRAGMENT, IPV4_PROTOCOL, PROTOCOL_GRE, PROTOCOL_UDP } from "../../../src/wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS, IPV6_NEXT_HEADER } from "../../../src/wire/ipv6.ts";
 import { PORT_GRE_IN_UDP } from "../../../src/wire/udp.ts";
 import * as bpf from "../../linux/classic-bpf.ts";
 
@@ -15,10 +15,7 @@ const ETHERNET_OCTETS = 14;
 /** More than any packet has. */
 const WHOLE_PACKET = 0x40000;
 
-const IPV4_FRAGMENT = 6;
-const IPV4_PROTOCOL = 9;
 const FRAGMENT_OFFSET = 0x1fff;
-const IPV6_NEXT_HEADER = 6;
 const IPV6_FRAGMENT = 44;
 /** What Linux puts before the GRE of its own tunnels over IPv6, for the encapsulation limit (RFC 2473 §5.1). */
 const DESTINATION_OPTIONS = 60;

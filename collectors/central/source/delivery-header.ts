@@ -1,13 +1,12 @@
 import { parseAddress } from "../../../src/wire/address.ts";
-import { PROTOCOL_UDP } from "../../../src/wire/ipv4.ts";
+import { IPV4_MIN_OCTETS, PROTOCOL_UDP } from "../../../src/wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS } from "../../../src/wire/ipv6.ts";
 import { LINKTYPE_IPV4, LINKTYPE_IPV6 } from "../../../src/wire/link-type.ts";
+import { UDP_HEADER_OCTETS } from "../../../src/wire/udp.ts";
 
 /** Senders remembered; when there are more, all are forgotten and met anew. Makes forged senders cost time, not memory. */
 const MAX_SENDERS = 1024;
 
-const IPV4_OCTETS = 20;
-const IPV6_OCTETS = 40;
-const UDP_OCTETS = 8;
 const HOP_LIMIT = 64;
 
 /** The header of one sender's packets, of which only lengths and ports change. */
@@ -51,23 +50,23 @@ export class DeliveryHeaders {
       view.setUint16(2, total);
       view.setUint16(10, ~sum & 0xffff);
     } else {
-      view.setUint16(4, header.length - IPV6_OCTETS + length);
+      view.setUint16(4, header.length - IPV6_HEADER_OCTETS + length);
     }
     if (this.protocol === PROTOCOL_UDP) {
-      const udpAt = header.length - UDP_OCTETS;
+      const udpAt = header.length - UDP_HEADER_OCTETS;
       view.setUint16(udpAt, sourcePort);
       view.setUint16(udpAt + 2, this.port);
-      view.setUint16(udpAt + 4, UDP_OCTETS + length);
+      view.setUint16(udpAt + 4, UDP_HEADER_OCTETS + length);
     }
     return sender;
   }
 
   private meet(address: string): Sender {
-    const udp = this.protocol === PROTOCOL_UDP ? UDP_OCTETS : 0;
+    const udp = this.protocol === PROTOCOL_UDP ? UDP_HEADER_OCTETS : 0;
     // A socket of both families writes an IPv4 sender as ::ffff:192.0.2.1, and a link-local one with its zone, %eth0.
     const text = address.replace(/^::ffff:(?=.*\.)/, "").replace(/%.*$/, "");
     const { family, words } = parseAddress(text) ?? { family: 6, words: [0, 0, 0, 0] };
-    const header = new Uint8Array((family === 4 ? IPV4_OCTETS : IPV6_OCTETS) + udp);
+    const header = new Uint8Array((family === 4 ? IPV4_MIN_OCTETS : IPV6_HEADER_OCTETS) + udp);
     const view = new DataView(header.buffer);
     let sum = 0;
     if (family === 4) {
@@ -75,7 +74,7 @@ export class DeliveryHeaders {
       header[8] = HOP_LIMIT;
       header[9] = this.protocol;
       view.setUint32(12, words[0] ?? 0);
-      for (let at = 0; at < IPV4_OCTETS; at += 2) sum += view.getUint16(at);
+      for (let at = 0; at < IPV4_MIN_OCTETS; at += 2) sum += view.getUint16(at);
     } else {
       header[0] = 0x60;
       header[6] = this.protocol;

@@ -2,14 +2,11 @@ import { FATE_ALIVE } from "../../../src/fate.ts";
 import { OFFLOAD_DATAGRAMS, type PacketVector, VECTOR_LENGTH } from "../../../src/vector.ts";
 import { Cursor } from "../../../src/wire/cursor.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6, skipEthernet } from "../../../src/wire/ethernet.ts";
-import { PROTOCOL_UDP, skipIpv4 } from "../../../src/wire/ipv4.ts";
-import { IPV6_HEADER_OCTETS, skipIpv6 } from "../../../src/wire/ipv6.ts";
-import { skipUdp } from "../../../src/wire/udp.ts";
+import { IPV4_TOTAL_LENGTH, PROTOCOL_UDP, skipIpv4 } from "../../../src/wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS, IPV6_PAYLOAD_LENGTH, skipIpv6 } from "../../../src/wire/ipv6.ts";
+import { skipUdp, UDP_LENGTH } from "../../../src/wire/udp.ts";
 import type { TakeVector } from "./arrivals.ts";
 
-const IPV4_TOTAL_LENGTH = 2;
-const IPV6_PAYLOAD_LENGTH = 4;
-const UDP_LENGTH = 4;
 const SEGMENT = 0xffff;
 /** As many does Linux join at most (UDP_MAX_SEGMENTS). */
 const MAX_DATAGRAMS = 128;

@@ -1,21 +1,17 @@
-import { AF_INET } from "../../linux/socket-address.ts";
+import { IPV4_MIN_OCTETS } from "../../../src/wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS } from "../../../src/wire/ipv6.ts";
+import { UDP_HEADER_OCTETS } from "../../../src/wire/udp.ts";
+import { AF_INET, IPV4_ADDRESS_AT, IPV6_ADDRESS_AT, PORT_AT } from "../../linux/socket-address.ts";
 
-const IPV4_OCTETS = 20;
-const IPV6_OCTETS = 40;
-const UDP_OCTETS = 8;
 /** Octets of the delivery header of a UDP datagram over IPv4. */
-export const IPV4_UDP_OCTETS = IPV4_OCTETS + UDP_OCTETS;
-const IPV6_UDP_OCTETS = IPV6_OCTETS + UDP_OCTETS;
+export const IPV4_UDP_OCTETS = IPV4_MIN_OCTETS + UDP_HEADER_OCTETS;
+const IPV6_UDP_OCTETS = IPV6_HEADER_OCTETS + UDP_HEADER_OCTETS;
 
 /** Version 4 and five words of header; hop limit 64 and protocol UDP. */
 const IPV4_FIRST = 0x4500;
 const LIMIT_PROTOCOL = 0x4011;
 const PROTOCOL_LIMIT = 0x1140;
 
-/** Where `struct sockaddr_in` and `sockaddr_in6` have port and address; the family, in the machine's order, stands first. */
-const PORT_AT = 2;
-const IPV4_ADDRESS_AT = 4;
-const IPV6_ADDRESS_AT = 8;
 /** Third word of an IPv4 address at a socket of both families, ::ffff:192.0.2.1 (RFC 4291 §2.5.5.2). */
 const MAPPED = 0xffff;
 
@@ -32,14 +28,14 @@ export function writeUdpDelivery(
   length: number,
   port: number,
 ): number {
-  const udp = end - UDP_OCTETS;
-  const udpLength = UDP_OCTETS + length;
+  const udp = end - UDP_HEADER_OCTETS;
+  const udpLength = UDP_HEADER_OCTETS + length;
   view.setUint16(udp, names.getUint16(nameAt + PORT_AT));
   view.setUint16(udp + 2, port);
   view.setUint16(udp + 4, udpLength);
   view.setUint16(udp + 6, 0);
   if ((names.getUint8(nameAt) | names.getUint8(nameAt + 1)) === AF_INET) {
-    writeIpv4(view, udp - IPV4_OCTETS, names.getUint32(nameAt + IPV4_ADDRESS_AT), udpLength);
+    writeIpv4(view, udp - IPV4_MIN_OCTETS, names.getUint32(nameAt + IPV4_ADDRESS_AT), udpLength);
     return IPV4_UDP_OCTETS;
   }
   const address = nameAt + IPV6_ADDRESS_AT;
@@ -48,10 +44,10 @@ export function writeUdpDelivery(
   const third = names.getUint32(address + 8);
   const fourth = names.getUint32(address + 12);
   if (first === 0 && second === 0 && third === MAPPED) {
-    writeIpv4(view, udp - IPV4_OCTETS, fourth, udpLength);
+    writeIpv4(view, udp - IPV4_MIN_OCTETS, fourth, udpLength);
     return IPV4_UDP_OCTETS;
   }
-  const ip = udp - IPV6_OCTETS;
+  const ip = udp - IPV6_HEADER_OCTETS;
   view.setUint32(ip, 0x60000000);
   view.setUint16(ip + 4, udpLength);
   view.setUint16(ip + 6, PROTOCOL_LIMIT);
@@ -64,7 +60,7 @@ export function writeUdpDelivery(
 }
 
 function writeIpv4(view: DataView, ip: number, source: number, udpLength: number): void {
-  const total = IPV4_OCTETS + udpLength;
+  const total = IPV4_MIN_OCTETS + udpLength;
   let sum = IPV4_FIRST + total + LIMIT_PROTOCOL + (source >>> 16) + (source & 0xffff);
   sum = (sum & 0xffff) + (sum >>> 16);
   sum = (sum & 0xffff) + (sum >>> 16);
