@@ -15,7 +15,7 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: object) => { readonly exports: object };
 };
 
-/** kernel.wat over a WebAssembly memory of at least a page; null where it does not run, such as on processors without SIMD. */
+/** kernel.wat over a WebAssembly memory of at least a page; null where it does not run: on processors without SIMD, over other memory. */
 export function wasmKernel(memory: object): Kernel | null {
   try {
     const module = new WebAssembly.Module(Buffer.from(KERNEL, "base64"));

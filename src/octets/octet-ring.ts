@@ -1,17 +1,8 @@
 import { FATE_ALIVE } from "../fate.ts";
+import { pageMemory } from "../page-memory.ts";
 import type { PacketMemory } from "../pipeline-contract.ts";
 import type { PacketVector } from "../vector.ts";
 import { type Kernel, plainKernel, wasmKernel } from "./kernel.ts";
-
-const PAGE_OCTETS = 65_536;
-
-/** The one part of the platform's WebAssembly that is used; its types come with a browser's library only. */
-declare const WebAssembly: {
-  readonly Memory: new (pages: {
-    readonly initial: number;
-    readonly maximum: number;
-  }) => { readonly buffer: ArrayBuffer };
-};
 
 /**
  * Octets that a source reads at a time: half of them leaves room for the tables in most processors' second cache. At least
@@ -69,20 +60,10 @@ export class OctetRing implements PacketMemory {
   constructor(size: number, behind: number) {
     this.size = size;
     this.inputAt = size + behind;
-    const pages = Math.max(Math.ceil((this.inputAt + INPUT_OCTETS) / PAGE_OCTETS), 1);
-    let kernel: Kernel | null = null;
-    let buffer: ArrayBuffer;
-    try {
-      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-      buffer = memory.buffer;
-      kernel = wasmKernel(memory);
-    } catch {
-      // No WebAssembly, or no address space for its guard pages: slower, and right all the same.
-      buffer = new ArrayBuffer(pages * PAGE_OCTETS);
-    }
-    this.octets = Buffer.from(buffer);
-    this.block = new Uint8Array(buffer);
-    this.kernel = kernel ?? plainKernel(this.octets);
+    const memory = pageMemory(this.inputAt + INPUT_OCTETS);
+    this.octets = Buffer.from(memory.buffer);
+    this.block = new Uint8Array(memory.buffer);
+    this.kernel = wasmKernel(memory) ?? plainKernel(this.octets);
   }
 
   /**
