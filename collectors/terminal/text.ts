@@ -1,3 +1,7 @@
+import { grouped } from "../../src/record/count-text.ts";
+
+export { counted, grouped } from "../../src/record/count-text.ts";
+
 /**
  * Control characters of both sets, and those that turn the direction of writing: names and addresses come from outside,
  * and a terminal would obey them.
@@ -37,19 +41,9 @@ export function milliseconds(micros: number): string {
   return value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : grouped(Math.round(value));
 }
 
-/** A whole number with thousands set apart: `3,145,819`. */
-export function grouped(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
 /** `2026-11-22T20:08:14.881Z` as `11-22 20:08:14`, 14 columns. */
 export function monthToSecond(time: string): string {
   return `${time.slice(5, 10)} ${time.slice(11, 19)}`;
-}
-
-/** `1 hole`, `2 holes`. */
-export function counted(count: number, noun: string): string {
-  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** At most `width` characters, the last one `…` where some are left out. */

@@ -1,6 +1,6 @@
 import type { SessionRecord } from "../../schema/session-record.ts";
 import type { SIDES } from "../../schema/session-vocabulary.ts";
-import { counted } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
 
 /** What an agent loses of its copies is less than this share of a stream, and may be a segment or two of a short one. */
 const LOSS_SHARE = 0.05;

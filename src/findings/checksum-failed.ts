@@ -1,5 +1,6 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /** DSS checksums are wrong (RFC 8684 §3.3.1): octets or their place were changed on the way. */
 export const checksumFailed: Rule = ({ mptcp }) =>

@@ -1,6 +1,7 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
+import { counted } from "../record/count-text.ts";
 import { acknowledgedUnseen } from "./acknowledged-unseen.ts";
-import { counted, type Rule } from "./finding.ts";
+import type { Rule } from "./finding.ts";
 
 /**
  * Octets are missing; agents of the session lost copies while it was open: the hole may be in the mirror, and not in the

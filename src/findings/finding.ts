@@ -19,7 +19,3 @@ export interface Finding {
 
 /** One verdict: all findings of its kind that a session's record shows. */
 export type Rule = (record: SessionRecord) => Finding[];
-
-/** `1 packet`, `2,000 packets`. */
-export const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${count === 1 ? one : many}`;

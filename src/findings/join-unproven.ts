@@ -1,5 +1,6 @@
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /**
  * Octets came on a join that nothing shows to be the session's (RFC 8684 §3.2), no HMAC and no answer: somebody knew the

@@ -1,5 +1,6 @@
 import type { SubflowRecord } from "../../schema/session-record.ts";
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /**
  * Mappings that hosts take in different ways (RFC 8684 §3.3.1): which octets the receiver read, and in what order, may be

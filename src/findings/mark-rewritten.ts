@@ -1,4 +1,5 @@
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /** DSCP (RFC 2474) or ECN (RFC 3168) was changed between two agents: a network's policy, or traffic treated as another's. */
 export const markRewritten: Rule = ({ mptcp }) =>

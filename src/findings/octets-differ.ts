@@ -1,6 +1,7 @@
 import type { StreamRecord } from "../../schema/session-record.ts";
 import { SIDES } from "../../schema/session-vocabulary.ts";
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /** Octets of a stream came again and were others: whoever looks at one copy only can be deceived. */
 export const octetsDiffer: Rule = ({ mptcp }) =>

@@ -1,4 +1,5 @@
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /** A segment says twice what it says once (RFC 8684 §3): hosts differ in which of the two they take, and so may who watches. */
 export const optionRepeated: Rule = ({ mptcp }) => {

@@ -1,4 +1,5 @@
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 const WORDS: Readonly<Record<string, readonly [one: string, several: string]>> = {
   "option-stripped": ["lost its MPTCP options", "lost their MPTCP options"],

@@ -1,4 +1,5 @@
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /** MPTCP options of lengths that they cannot have (RFC 8684 §3): a host that is broken or hostile, or a box on the way. */
 export const optionsMalformed: Rule = ({ mptcp }) => {

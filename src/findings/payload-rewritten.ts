@@ -1,4 +1,5 @@
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /** The payload of packets was changed between two agents. */
 export const payloadRewritten: Rule = ({ mptcp }) =>

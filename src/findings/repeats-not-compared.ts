@@ -1,4 +1,5 @@
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /**
  * Octets of a subflow came again under no mapping that is known any more (RFC 8684 §3.3.1): a host that states a mapping

@@ -1,5 +1,6 @@
 import type { SubflowRecord } from "../../schema/session-record.ts";
-import { counted, type Rule } from "./finding.ts";
+import { counted } from "../record/count-text.ts";
+import type { Rule } from "./finding.ts";
 
 /**
  * Segments lay, or stated mappings, where no host takes them (RFC 9293 §3.10.7.4, RFC 5961): a reset that somebody made up
