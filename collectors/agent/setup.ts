@@ -1,16 +1,13 @@
-import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { type AgentConfiguration, transportOf } from "../../schema/configuration/agent.ts";
 import { type Destination, readDestination } from "../../schema/configuration/destination.ts";
 import { parsePortRange } from "../../schema/configuration/port-range.ts";
 import type { Exclusions } from "../../src/encapsulate/exclusions.ts";
 import { parseRange } from "../../src/wire/network.ts";
+import { presentInterfaces } from "../linux/interfaces.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import type { AgentConfig, AgentPolicy } from "./agent-contract.ts";
 import { interfaceNames } from "./interface-names.ts";
-
-/** Where Linux lists its interfaces. */
-const INTERFACES = "/sys/class/net";
 
 /** What an agent does, out of what its operator wrote. Throws an OperationalError for a collector that is none. */
 export function agentConfig(configuration: AgentConfiguration): AgentConfig {
@@ -56,14 +53,6 @@ function exclusionsOf({ exclude }: AgentConfiguration): Exclusions {
     return range;
   });
   return { ranges, ports, pairs: [] };
-}
-
-function presentInterfaces(): readonly string[] {
-  try {
-    return readdirSync(INTERFACES).toSorted();
-  } catch {
-    return [];
-  }
 }
 
 function inputOf({ capture, exclude, mirror, replay, user }: AgentConfiguration): AgentConfig["input"] {

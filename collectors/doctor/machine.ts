@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { release } from "node:os";
+import { INTERFACES, presentInterfaces } from "../linux/interfaces.ts";
 import { type Libc, loadLibc } from "../linux/libc.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { programOutput } from "../runtime/program-output.ts";
 
 /** Programs that are asked answer at once, or not at all. */
 const PATIENCE_MS = 5000;
-const INTERFACES = "/sys/class/net";
 const LOOPBACK = "lo";
 
 /** An interface of a machine. */
@@ -56,7 +56,10 @@ export async function thisMachine(): Promise<Machine> {
     withoutLibc,
     hasRawSocket: hasRawSocket(),
     can: (capability) => ((effective >> BigInt(capability)) & 1n) === 1n,
-    interfaces: () => names().map((name) => interfaceOf(name)),
+    interfaces: () =>
+      presentInterfaces()
+        .filter((name) => name !== LOOPBACK)
+        .map((name) => interfaceOf(name)),
     parameter: (name) => {
       const value = read(`/proc/sys/${name}`);
       return value === null ? null : Number(value);
@@ -74,14 +77,6 @@ function hasRawSocket(): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function names(): string[] {
-  try {
-    return readdirSync(INTERFACES).filter((name) => name !== LOOPBACK);
-  } catch {
-    return [];
   }
 }
 
