@@ -7,7 +7,7 @@ import { familyOf, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socketAddr
 import { receiveNothing } from "../linux/socket-filter.ts";
 import { SO_ERROR, SO_SNDBUF, SOL_SOCKET, SOL_UDP, UDP_SEGMENT } from "../linux/socket-options.ts";
 import type { Target } from "./destination.ts";
-import { ARENA_OCTETS, MAX_PLACES, type SendSocket } from "./transmitter.ts";
+import { ARENA_OCTETS, MAX_PLACES, SEND_BUFFER_OCTETS, type SendSocket } from "./transmitter.ts";
 
 /** Level and name of the socket option that sets differentiated services (RFC 2474), the upper six bits of an octet. */
 export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
@@ -17,8 +17,6 @@ export const DSCP_OPTIONS = { 4: [0, 1], 6: [41, 67] } as const;
  */
 const MTU_DISCOVER_OPTIONS = { 4: [0, 10], 6: [41, 23] } as const;
 const PMTUDISC_DO = 2;
-/** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
-const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
 /** Copies that the kernel has no room for are tried again after so long; its queue is longer than that at any rate. */
 const RETRY_MS = 1;
 /** Copies that go down the kernel's stack as one packet (UDP_MAX_SEGMENTS of Linux), and their octets, as UDP can say them. */

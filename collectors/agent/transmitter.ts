@@ -1,5 +1,7 @@
 /** Octets of all copies under way together. */
 export const ARENA_OCTETS = 8 * 2 ** 20;
+/** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
+export const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
 /** Copies under way at a time: what one block of a packet ring can ask for at once, and then some. */
 export const MAX_PLACES = 4096;
 /** A copy takes as many of these pieces of the arena, in a row, as it has octets for: most fit into one. */

@@ -4,10 +4,7 @@ import type { Libc } from "../linux/libc.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { openBatchedSocket } from "./batched-socket.ts";
 import type { Target } from "./destination.ts";
-import { ARENA_OCTETS, type SendSocket } from "./transmitter.ts";
-
-/** Octets the kernel is asked to hold for sending; it grants less where net.core.wmem_max is lower. */
-const SEND_BUFFER_OCTETS = 4 * 2 ** 20;
+import { ARENA_OCTETS, SEND_BUFFER_OCTETS, type SendSocket } from "./transmitter.ts";
 
 /**
  * A UDP socket connected to the collector (RFC 8086 §3). One source port for all copies keeps them in order on the way,
