@@ -1,8 +1,7 @@
-import { hostname } from "node:os";
 import { Command } from "commander";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
-import { outboxBounds, sinkName } from "../delivery/parts.ts";
+import { collectorName, outboxBounds, sinkName } from "../delivery/parts.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { Interval } from "../runtime/interval.ts";
@@ -87,7 +86,7 @@ async function run(
   // Before anything is open, and the sink, which may take some seconds: what has come by then is drained all the same.
   const ended = endSignal();
   const view: AdminView = {
-    name: configuration.name ?? hostname(),
+    name: collectorName(configuration),
     phase: "starting",
     collector: null,
     agents: namesOf(configuration),

@@ -1,10 +1,9 @@
-import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import { readListenAddress } from "../../schema/configuration/listen-address.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { LocalDelivery } from "../delivery/local-delivery.ts";
-import { formatsOf, gapSettings, isRemote, openOutbox, sinkOf } from "../delivery/parts.ts";
+import { collectorName, formatsOf, gapSettings, isRemote, openOutbox, sinkOf } from "../delivery/parts.ts";
 import { ThreadDelivery } from "../delivery/thread-delivery.ts";
 import type { CollectorConfig } from "./collector-contract.ts";
 import { udpListen } from "./listen.ts";
@@ -21,7 +20,7 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     encapsulations: listed(encapsulations),
   }));
   return {
-    name: configuration.name ?? hostname(),
+    name: collectorName(configuration),
     listenUdp: listen.udp.flatMap((at) => {
       const address = readListenAddress(String(at));
       return address === null ? [] : [udpListen(address)];

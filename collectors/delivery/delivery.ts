@@ -7,6 +7,9 @@ export interface DeliveryStats extends OutboxStats {
   readonly sink: SinkStats | null;
 }
 
+/** At the end sessions come in portions of at most this: no more records are made before the outbox is asked for room. */
+export const END_PORTION = 5000;
+
 /** The way of records from the pipeline to their sink: an outbox and whoever empties it, on this thread or another. */
 export interface Delivery {
   /** So many records may be appended before `waiting` is asked again, and none is shed for it. */

@@ -7,12 +7,10 @@ import { OperationalError } from "../runtime/errors.ts";
 import { within } from "../runtime/within.ts";
 import { persist } from "../sink/persist.ts";
 import type { Sink } from "../sink/sink.ts";
-import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { type Delivery, type DeliveryStats, END_PORTION } from "./delivery.ts";
 import { type GapSettings, GapTeller } from "./gap.ts";
 import { Pump } from "./pump.ts";
 
-/** At the end sessions come in portions of at most this. */
-const PORTION = 5000;
 /**
  * The start waits so long for a sink, where records can wait on the disk. Longer than it takes Kafka's to find that nobody is
  * there, which is then what the log says.
@@ -79,7 +77,7 @@ export class LocalDelivery implements Delivery {
   }
 
   get portion(): number {
-    return Math.max(1, Math.min(PORTION, Math.floor(this.outbox.maxRecords / 4)));
+    return Math.max(1, Math.min(END_PORTION, Math.floor(this.outbox.maxRecords / 4)));
   }
 
   waiting(): number {

@@ -20,6 +20,11 @@ import type { GapSettings } from "./gap.ts";
 const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
+/** What a collector is called in records and to brokers: what its operator says, or the name of its host. */
+export function collectorName({ name }: CollectorConfiguration): string {
+  return name ?? hostname();
+}
+
 /** Whether the sink is reached over a network: it may be away for long, and has a thread of its own. */
 export function isRemote({ sink }: CollectorConfiguration): boolean {
   return sink.kind === "kafka" || sink.kind === "tcp";
@@ -51,7 +56,9 @@ function atRestOf({ outbox: { keyFile } }: CollectorConfiguration): AtRest | nul
 }
 
 /** How a Kafka sink reaches its cluster, and which topics it writes to. */
-export function kafkaOptions({ name, records, sink }: CollectorConfiguration): Omit<KafkaSinkOptions, "deadLetters"> {
+export function kafkaOptions(configuration: CollectorConfiguration): Omit<KafkaSinkOptions, "deadLetters"> {
+  const { records, sink } = configuration;
+  const clientId = collectorName(configuration);
   const topics: string[] = [TOPICS.sessions];
   if (records.agentsIntervalSeconds > 0) topics.push(TOPICS.agents);
   if (records.streams) topics.push(TOPICS.streams);
@@ -59,7 +66,7 @@ export function kafkaOptions({ name, records, sink }: CollectorConfiguration): O
   const optionalTopics = [TOPICS.findings, TOPICS.agents].filter((topic) => !topics.includes(topic));
   const creation =
     createTopics === null ? null : { ...createTopics, retentionMs: createTopics.retentionHours * HOUR_MS };
-  return { brokers, clientId: name ?? hostname(), tls, sasl, topics, optionalTopics, creation, compression, producers };
+  return { brokers, clientId, tls, sasl, topics, optionalTopics, creation, compression, producers };
 }
 
 /** The place for records that a configuration names, not opened yet. */
@@ -91,7 +98,7 @@ export function formatsOf({ records, sink }: CollectorConfiguration): Readonly<R
 
 /** Who tells of gaps. */
 export function gapSettings(configuration: CollectorConfiguration): GapSettings {
-  const observer = { name: configuration.name ?? hostname(), version: VERSION };
+  const observer = { name: collectorName(configuration), version: VERSION };
   return { observer, format: formatsOf(configuration)[TOPICS.agents] };
 }
 

@@ -3,7 +3,7 @@ import type { CollectorConfiguration } from "../../schema/configuration/collecto
 import { packBatch } from "../outbox/batch.ts";
 import type { Counts, OutboxRecord } from "../outbox/outbox.ts";
 import { within } from "../runtime/within.ts";
-import type { Delivery, DeliveryStats } from "./delivery.ts";
+import { type Delivery, type DeliveryStats, END_PORTION } from "./delivery.ts";
 import { errorOf, type FromThread, type ToThread } from "./thread-messages.ts";
 
 /** Records are handed over when there are so many octets of them, or so much time has passed since the first. */
@@ -11,7 +11,6 @@ const HANDOVER_OCTETS = 256 * 1024;
 const HANDOVER_MS = 5;
 /** Handed over, or waiting for it, and not yet taken: a thread that stands still gets no more than this. */
 const MAX_OCTETS = 64 * 1024 * 1024;
-const PORTION = 5000;
 /** The other thread has its own limit; this is for one that does not answer. */
 const GRACE_MS = 3000;
 
@@ -37,7 +36,7 @@ const NO_STATS: DeliveryStats = {
  * nothing. Bound: octets that the other thread has not taken; policy: new records are shed as `handover/CLASS`.
  */
 export class ThreadDelivery implements Delivery {
-  readonly portion = PORTION;
+  readonly portion = END_PORTION;
   readonly failure: Promise<unknown>;
   private readonly configuration: CollectorConfiguration;
   /** Null before `open`. */
