@@ -1,18 +1,16 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { askStatus } from "../../collectors/agent/status.ts";
-import { PcapDecoder } from "../../src/capture-file/pcap-decoder.ts";
-import { PacketVector } from "../../src/vector.ts";
 import { GRE_AGENT_REPORT } from "../../src/wire/agent-report.ts";
 import { ACK } from "../../src/wire/tcp.ts";
 import { Program } from "../e2e/program.ts";
 import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
-import { pcapFile } from "../support/pcap.ts";
+import { ipPackets, pcapFile } from "../support/pcap.ts";
 import type { StatedPacket } from "../support/pcapng.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { BEGIN, conversation, packetOf, payloadPackets } from "./frames.ts";
@@ -58,28 +56,9 @@ function inject(node: string, device: string, packets: readonly StatedPacket[]):
   network.exec(node, "python3", INJECT, file, device);
 }
 
-/** The packets of an Ethernet capture, from their IP header. */
-function captured(file: string): Buffer[] {
-  const octets = Uint8Array.from(readFileSync(file));
-  const vector = new PacketVector();
-  const decoder = new PcapDecoder();
-  const packets: Buffer[] = [];
-  vector.use(octets);
-  for (let at = 0, next = -1; at !== next; ) {
-    at = Math.max(next, 0);
-    next = decoder.decode(vector, at, octets.length);
-    for (let i = 0; i < vector.length; i++) {
-      const from = (vector.at[i] ?? 0) + 14;
-      packets.push(Buffer.from(octets.subarray(from, (vector.at[i] ?? 0) + (vector.captured[i] ?? 0))));
-    }
-    vector.clear();
-  }
-  return packets;
-}
-
 /** The GRE in IPv4 or IPv6 packets without extension headers, out of UDP or not. */
 function copies(file: string): Copy[] {
-  return captured(file)
+  return ipPackets(file)
     .map((packet) => {
       const version = (packet[0] ?? 0) >> 4;
       const protocol = version === 4 ? packet[9] : packet[6];
@@ -171,7 +150,7 @@ describe.skipIf(reason)(titled("an agent between namespaces", reason), { timeout
 
     expect(agent.logged(/ended/)).toMatchObject({ sent: 3 + 3, cut: 3, failed: 0 });
     expect(whole.logged(/ended/)).toMatchObject({ sent: 3 + 3, cut: 0, failed: 0 });
-    const packets = captured(there.file);
+    const packets = ipPackets(there.file);
     const fragments = packets.filter((packet) => (packet.readUInt16BE(6) & 0x3fff) !== 0);
     const rest = packets.filter((packet) => (packet.readUInt16BE(6) & 0x3fff) === 0);
     expect(fragments).toHaveLength(6);

@@ -22,7 +22,7 @@ import { findingRecord } from "../../schema/finding-record.ts";
 import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { TOPICS, topicFormats } from "../../schema/topics.ts";
 import { Conversation } from "../support/conversation.ts";
-import { type Copy, capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
+import { type Copy, capturePath, copiesOf, sendTo } from "../support/copies.ts";
 import { deliveryTo } from "../support/delivery.ts";
 
 const log = pino({ level: "silent" });
@@ -62,6 +62,9 @@ const start = (sink: Sink, more: Partial<CollectorConfig> = {}, bounds?: MemoryO
   const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], digest: true, ...more };
   return startCollector(config, deliveryTo(sink, bounds), log);
 };
+/** IPv4 packets as an agent without a key copies them. */
+const inGre = (packets: Conversation["packets"]): Copy[] =>
+  packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) }));
 /** A port of loopback that nobody had a moment ago. */
 async function freeUdpPort(): Promise<number> {
   const socket = createSocket("udp4");
@@ -70,8 +73,6 @@ async function freeUdpPort(): Promise<number> {
   socket.close();
   return port;
 }
-const received = (collector: Collector) => () =>
-  collector.report().sources.reduce((sum, { packets }) => sum + packets, 0);
 
 describe("collector", () => {
   let copies: Copy[];
@@ -96,7 +97,7 @@ describe("collector", () => {
       listenUdp: [{ ...LOOPBACK, host }],
       formats: topicFormats(format),
     });
-    await sendOverUdp(copies, to, collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, copies, to);
     const { totals, records, agents, sources, faultPackets } = await collector.stop();
 
     const sessions = sink.of(TOPICS.sessions).map((record) => sessionRecord.parse(record));
@@ -147,7 +148,7 @@ describe("collector", () => {
       const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK, LOOPBACK], digest: true };
       // Little enough for any kernel, or it would warn of that.
       const collector = await startCollector({ ...config, receiveOctets: 65_536 }, deliveryTo(sink), told, load);
-      await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[1] ?? 0, received(collector));
+      await sendTo(collector, copies, "127.0.0.1", 1);
       const { totals, sources } = await collector.stop();
       const last = sessionRecord.parse(sink.of(TOPICS.sessions).at(-1));
       const drops = sources.map(({ packets, octets, kernelDrops }) => [packets, octets, kernelDrops]);
@@ -169,7 +170,7 @@ describe("collector", () => {
     const sink = new Kept();
     const collector = await start(sink);
     const files = ["router1-access", "router1"].map((name) => capturePath(`strip-data/${name}.pcap.gz`));
-    await sendOverUdp(await copiesOf(files), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, await copiesOf(files));
     const { records } = await collector.stop();
     const findings = sink.of(TOPICS.findings).map((record) => findingRecord.parse(record));
     const [session] = sink.of(TOPICS.sessions).map((record) => sessionRecord.parse(record));
@@ -204,7 +205,7 @@ describe("collector", () => {
     };
     const config = { ...COLLECTOR_DEFAULTS, agents: null, listenUdp: [LOOPBACK], agentsIntervalS: 0.05 };
     const collector = await startCollector(config, delivery, faults);
-    await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, copies);
     await expect.poll(() => lines[0]).toMatch("too large for a record");
     const { records } = await collector.stop();
     expect(sink.of(TOPICS.sessions).length).toBeGreaterThan(0);
@@ -221,9 +222,7 @@ describe("collector", () => {
       const made = [Buffer.alloc(8), Buffer.alloc(8, 1)] as const;
       for (const key of made) key.writeUInt32BE(n, 4);
       return new Conversation({ ends, keys: made, isn: [n, n] }).open().packets;
-    }).flatMap((packets) =>
-      packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) })),
-    );
+    }).flatMap((packets) => inGre(packets));
   /** An outbox with room for less than a tenth of their records. */
   const tight = { maxRecords: 40, maxOctets: 2 ** 20 };
   const small = { revisions: "ended", agentsIntervalS: 0 } as const;
@@ -231,7 +230,7 @@ describe("collector", () => {
   test("at the end sessions wait for room in the outbox: no record of them is shed", async () => {
     const sink = new Kept();
     const collector = await start(sink, small, tight);
-    await sendOverUdp(handshakes(500), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, handshakes(500));
     const { records, untold } = await collector.stop();
     expect(sink.of(TOPICS.sessions)).toHaveLength(500);
     expect(records).toMatchObject({ made: 500, acknowledged: 500, shed: {} });
@@ -241,7 +240,7 @@ describe("collector", () => {
   test("sessions that are open when the time is over are told as such", async () => {
     const sink = new Kept();
     const collector = await start(sink, { ...small, drainMs: 400 }, tight);
-    await sendOverUdp(handshakes(500), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, handshakes(500));
     sink.hold = new Promise(() => {});
     const { records, untold } = await collector.stop();
     expect(records.acknowledged).toBe(0);
@@ -258,10 +257,8 @@ describe("collector", () => {
           { ip: "10.2.0.2", port: 443 },
         ] as const;
         return new Conversation({ ends }).send(0, "x").packets;
-      }).flatMap((packets) =>
-        packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) })),
-      );
-      await sendOverUdp(midstream, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+      }).flatMap((packets) => inGre(packets));
+      await sendTo(collector, midstream);
       expect((await collector.stop()).untold).toBe(partial ? 30 : 0);
     }
   });
@@ -270,7 +267,7 @@ describe("collector", () => {
     const sink = new Kept();
     const agents = [{ name: "router1", addresses: ["127.0.0.1"], keys: [1] }];
     const collector = await start(sink, { agents });
-    await sendOverUdp(copies.slice(0, 200), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, copies.slice(0, 200));
     const { totals, agents: ledgers } = await collector.stop();
     const others = copies.slice(0, 200).filter(({ file }) => file === 1).length;
     expect(others).toBeGreaterThan(0);
@@ -285,7 +282,7 @@ describe("collector", () => {
       octets: Buffer.from(text, "hex"),
     }));
     junk.push({ file: 0, octets: Buffer.alloc(60_000, 0x45) });
-    await sendOverUdp(junk, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, junk);
     const { totals } = await collector.stop();
     expect(totals.packetsIn).toBe(junk.length);
     expect(Object.values(totals.packets).reduce((sum, count) => sum + count, 0)).toBe(junk.length);
@@ -296,7 +293,7 @@ describe("collector", () => {
     const sink = new Kept();
     sink.hold = new Promise(() => {});
     const collector = await start(sink, { drainMs: 300 }, { maxRecords: 2, maxOctets: 1e6 });
-    await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, copies);
     const started = Date.now();
     const { totals, records } = await collector.stop();
     expect(Date.now() - started).toBeLessThan(2500);
@@ -312,7 +309,7 @@ describe("collector", () => {
     sink.hold = Promise.reject(new OperationalError("GONE", "gone for good"));
     sink.hold.catch(() => {});
     const collector = await start(sink);
-    await sendOverUdp(copies.slice(0, 100), "127.0.0.1", collector.udpPorts[0] ?? 0, received(collector));
+    await sendTo(collector, copies.slice(0, 100));
     expect(await collector.sinkFailure).toMatchObject({ code: "GONE" });
     const { records } = await collector.stop();
     expect(records.acknowledged + Object.values(records.shed).reduce((sum, count) => sum + count, 0)).toBe(

@@ -4,7 +4,7 @@ import { startCollector } from "../../collectors/central/collector.ts";
 import { COLLECTOR_DEFAULTS } from "../../collectors/central/collector-contract.ts";
 import type { UdpEncapsulation } from "../../schema/encapsulation.ts";
 import type { SessionRecord } from "../../schema/session-record.ts";
-import { sendOverUdp } from "../support/copies.ts";
+import { sendTo } from "../support/copies.ts";
 import { deliveryTo } from "../support/delivery.ts";
 import { ENCAPSULATED, essence, framesOf, onlyEncapsulated } from "../support/encapsulated.ts";
 import { RecordedSessions } from "../support/recorded-sessions.ts";
@@ -50,12 +50,11 @@ describe.each([4, 6])("sockets of the collector, IPv%i inside", (inner) => {
       receiveOctets: 65_536,
     } as const;
     const collector = await startCollector(config, deliveryTo(sink), pino({ level: "silent" }));
-    const received = () => collector.report().sources.reduce((sum, { packets }) => sum + packets, 0);
     const number = ENCAPSULATED.indexOf(name) + 1;
     const copies = frames
       .filter((one) => one.number === number)
       .map(({ frame }) => ({ file: 0, octets: datagramOf(frame) }));
-    await sendOverUdp(copies, host, collector.udpPorts[0] ?? 0, received);
+    await sendTo(collector, copies, host);
     const { agents } = await collector.stop();
     expect(essence(sink.records)).toEqual(essence(plain));
     expect(agents.filter(({ address }) => address !== null)).toMatchObject([{ address: host }]);

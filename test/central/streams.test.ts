@@ -9,7 +9,7 @@ import { COLLECTOR_DEFAULTS } from "../../collectors/central/collector-contract.
 import { FileSink } from "../../collectors/sink/files.ts";
 import { streamChunk } from "../../schema/stream-chunk.ts";
 import { TOPICS } from "../../schema/topics.ts";
-import { capturePath, copiesOf, sendOverUdp } from "../support/copies.ts";
+import { capturePath, copiesOf, sendTo } from "../support/copies.ts";
 import { deliveryTo } from "../support/delivery.ts";
 
 const log = pino({ level: "silent" });
@@ -29,9 +29,7 @@ test.each([true, false])("octets of streams go to files as chunks where they are
       deliveryTo(sink),
       log,
     );
-    await sendOverUdp(copies, "127.0.0.1", collector.udpPorts[0] ?? 0, () =>
-      collector.report().sources.reduce((sum, { packets }) => sum + packets, 0),
-    );
+    await sendTo(collector, copies);
     const report = await collector.stop();
     const file = `${TOPICS.streams}.jsonl`;
     if (!streams) {

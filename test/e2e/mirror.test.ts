@@ -9,21 +9,10 @@ import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
 import { connectionsClosed, wiresQuiet } from "../lab/quiet.ts";
 import { StalledTransfer, type TransferTruth, transfer } from "../lab/transfer.ts";
-import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS, setMtu } from "../lab/two-paths.ts";
+import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, LAB, ROUTERS, setMtu } from "../lab/two-paths.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { type LogLine, Program } from "./program.ts";
 
-const LAB = [
-  "root",
-  "network namespaces",
-  "kernel MPTCP",
-  "ip",
-  "ss",
-  "nstat",
-  "ethtool",
-  "python3",
-  "tcpdump",
-] as const;
 const reason = needs(...LAB, "koffi", "nft", "nft on what leaves", "tc", "tc with BPF", "TAP devices", "VXLAN devices");
 
 type Family = "ipv4" | "ipv6";

@@ -12,25 +12,15 @@ import {
   announceSecondAddress,
   buildTwoPaths,
   joinFromSecondAddress,
+  LAB,
   ROUTERS,
   setHosts,
   setMtu,
 } from "../lab/two-paths.ts";
-import { needs, type Requirement, titled } from "../support/requirements.ts";
+import { needs, titled } from "../support/requirements.ts";
 import { Broker, installBroker } from "./broker.ts";
 import { type Observation, observe } from "./observation.ts";
 
-const LAB: Requirement[] = [
-  "root",
-  "network namespaces",
-  "kernel MPTCP",
-  "ip",
-  "ss",
-  "nstat",
-  "ethtool",
-  "python3",
-  "tcpdump",
-];
 const reason = needs(...LAB, "Java 17", "mvn") ?? installBroker();
 
 /** Each encapsulation over each IP version, and each IP version inside both. */

@@ -7,19 +7,9 @@ import { needs, titled } from "../support/requirements.ts";
 import { Network } from "./network.ts";
 import { PacketCount } from "./packet-count.ts";
 import { StalledTransfer, type TransferTruth, transfer } from "./transfer.ts";
-import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS } from "./two-paths.ts";
+import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, LAB, ROUTERS } from "./two-paths.ts";
 
-const reason = needs(
-  "root",
-  "network namespaces",
-  "kernel MPTCP",
-  "ip",
-  "ss",
-  "nstat",
-  "ethtool",
-  "python3",
-  "tcpdump",
-);
+const reason = needs(...LAB);
 
 describe.skipIf(reason !== undefined)(titled("the lab", reason), () => {
   let network: Network;

@@ -9,12 +9,9 @@ import { needs, titled } from "../support/requirements.ts";
 import type { Network } from "./network.ts";
 import { PacketCount } from "./packet-count.ts";
 import { StalledTransfer, type TransferTruth, transfer } from "./transfer.ts";
-import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, ROUTERS } from "./two-paths.ts";
+import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, LAB, ROUTERS } from "./two-paths.ts";
 
-const reason = needs(
-  ...(["root", "network namespaces", "kernel MPTCP", "ip", "ss", "nstat", "ethtool", "python3", "tcpdump"] as const),
-  "tshark",
-);
+const reason = needs(...LAB, "tshark");
 
 /** Linux does not promise probes: where a transfer had none, another one is made. */
 const TRIES = 3;

@@ -1,4 +1,18 @@
+import type { Requirement } from "../support/requirements.ts";
 import { Network } from "./network.ts";
+
+/** What the lab and its transfers need, captures on routers among it. */
+export const LAB: readonly Requirement[] = [
+  "root",
+  "network namespaces",
+  "kernel MPTCP",
+  "ip",
+  "ss",
+  "nstat",
+  "ethtool",
+  "python3",
+  "tcpdump",
+];
 
 /**
  * The addresses of the lab, by what they are for:

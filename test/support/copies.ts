@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { fileURLToPath } from "node:url";
+import type { Collector } from "../../collectors/central/collector-contract.ts";
 import { openCaptures, readCaptures } from "../../collectors/offline/captures.ts";
 import { Agents } from "../../src/decapsulate/agents.ts";
 import { Decapsulation } from "../../src/decapsulate/decapsulate.ts";
@@ -62,4 +63,15 @@ export async function sendOverUdp(
     while (received() - before < sent) await new Promise((resolve) => setImmediate(resolve));
   }
   socket.close();
+}
+
+/** The same to a collector's UDP socket, of several the `nth`. */
+export function sendTo(
+  collector: Pick<Collector, "report" | "udpPorts">,
+  copies: readonly Copy[],
+  address = "127.0.0.1",
+  nth = 0,
+): Promise<void> {
+  const received = () => collector.report().sources.reduce((sum, { packets }) => sum + packets, 0);
+  return sendOverUdp(copies, address, collector.udpPorts[nth] ?? 0, received);
 }

@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { PcapDecoder } from "../../src/capture-file/pcap-decoder.ts";
 import { encodePcapHeader, type PcapFormat, putPcapRecord } from "../../src/capture-file/pcap-encoder.ts";
+import { PacketVector } from "../../src/vector.ts";
 import type { StatedPacket } from "./pcapng.ts";
+
+const ETHERNET_OCTETS = 14;
 
 /** Little-endian Ethernet with microseconds, as tcpdump writes it on this machine. */
 export const USUAL_PCAP: PcapFormat = { linkType: 1, nanoseconds: false, littleEndian: true };
@@ -31,6 +35,25 @@ export function packetsOf(path: string, source: number, most = Number.POSITIVE_I
       source,
     });
     at += 16 + captured;
+  }
+  return packets;
+}
+
+/** What stands behind the Ethernet headers of a capture that is not compressed. */
+export function ipPackets(path: string): Buffer[] {
+  const octets = Uint8Array.from(readFileSync(path));
+  const vector = new PacketVector();
+  const decoder = new PcapDecoder();
+  const packets: Buffer[] = [];
+  vector.use(octets);
+  for (let at = 0, next = -1; at !== next; ) {
+    at = Math.max(next, 0);
+    next = decoder.decode(vector, at, octets.length);
+    for (let i = 0; i < vector.length; i++) {
+      const from = (vector.at[i] ?? 0) + ETHERNET_OCTETS;
+      packets.push(Buffer.from(octets.subarray(from, (vector.at[i] ?? 0) + (vector.captured[i] ?? 0))));
+    }
+    vector.clear();
   }
   return packets;
 }

@@ -1,7 +1,5 @@
-import { readFileSync } from "node:fs";
-import { PcapDecoder } from "../../../src/capture-file/pcap-decoder.ts";
-import { PacketVector } from "../../../src/vector.ts";
 import type { PacketCount } from "../../lab/packet-count.ts";
+import { ipPackets } from "../../support/pcap.ts";
 import { copyOf } from "../receiver.ts";
 
 const ETHERNET_OCTETS = 14;
@@ -23,23 +21,4 @@ export function copiesIn({ file }: PacketCount, delivered: Delivered): string[] 
     const copy = delivered === "vxlan" ? payload.subarray(VXLAN_OCTETS + ETHERNET_OCTETS) : copyOf(payload).packet;
     return copy.toString("hex");
   });
-}
-
-/** What stands behind the Ethernet headers of a capture. */
-function ipPackets(file: string): Buffer[] {
-  const octets = Uint8Array.from(readFileSync(file));
-  const vector = new PacketVector();
-  const decoder = new PcapDecoder();
-  const packets: Buffer[] = [];
-  vector.use(octets);
-  for (let at = 0, next = -1; at !== next; ) {
-    at = Math.max(next, 0);
-    next = decoder.decode(vector, at, octets.length);
-    for (let i = 0; i < vector.length; i++) {
-      const from = (vector.at[i] ?? 0) + ETHERNET_OCTETS;
-      packets.push(Buffer.from(octets.subarray(from, (vector.at[i] ?? 0) + (vector.captured[i] ?? 0))));
-    }
-    vector.clear();
-  }
-  return packets;
 }

@@ -5,15 +5,12 @@ import { join } from "node:path";
 import type { Network, NodeProcess } from "../../lab/network.ts";
 import { PacketCount } from "../../lab/packet-count.ts";
 import { StalledTransfer, type TransferOptions, type TransferTruth, transfer } from "../../lab/transfer.ts";
-import { ADDRESSES, buildTwoPaths, joinFromSecondAddress } from "../../lab/two-paths.ts";
+import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, LAB } from "../../lab/two-paths.ts";
 import { needs } from "../../support/requirements.ts";
 import { type LogLine, Program } from "../program.ts";
 
 /** Why agents on routers of the lab cannot be tried here; undefined where they can. */
-export const missing = needs(
-  ...(["root", "network namespaces", "kernel MPTCP", "ip", "ss", "nstat", "ethtool"] as const),
-  ...(["python3", "tcpdump", "nft", "koffi"] as const),
-);
+export const missing = needs(...LAB, "nft", "koffi");
 
 /** What the collector's node is called from router1, and the address of a second collector in it. */
 export const [COLLECTOR] = ADDRESSES.collector.ipv4;
