@@ -5,7 +5,7 @@ import type { Close } from "../session/ending.ts";
 import { firstSubflow } from "../session/identity.ts";
 import type { SessionObserver } from "../session/session-observer.ts";
 import type { Sessions } from "../session/sessions.ts";
-import * as flow from "../subflow/subflow-table.ts";
+import * as flow from "../subflow/subflow-row.ts";
 import { ACK, FIN, PSH, RST, SYN } from "../wire/tcp.ts";
 import { type Ends, mostPayload, SegmentEncoder } from "./segment-encoder.ts";
 
@@ -147,7 +147,7 @@ export class PlainTcp implements SessionObserver {
 function connectionAlong(sessions: Sessions, subflow: number): Connection {
   const { hot } = sessions.subflows;
   const isn = (side: Side): number =>
-    hot[flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN] ?? 0;
+    hot[flow.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN] ?? 0;
   return {
     ends: {
       isIpv6: ((hot[subflow * flow.HOT_WORDS + flow.STATE] ?? 0) & flow.STATE_IPV6) !== 0,

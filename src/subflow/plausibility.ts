@@ -107,7 +107,7 @@ export function isMisplaced(options: MptcpOptions, ssn: number, payload: number)
  * other segments gives way to it, and only to one that acknowledges no more than was seen.
  */
 function isPlausibleSyn(
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   vector: PacketVector,
   i: number,
   subflow: number,
@@ -148,7 +148,7 @@ export function acknowledgesSyn(
  * 7413 §4.1.3); while mappings have yet to tell it stands in the highest place that it may have (src/subflow/isn-search.ts).
  */
 export function isKnownSyn(
-  subflows: table.SubflowTable,
+  subflows: SubflowTable,
   subflow: number,
   higher: number,
   seq: number,
