@@ -247,6 +247,11 @@ export class Pipeline {
     return this.agents.ledgers();
   }
 
+  /** Agents that rules name and of which nothing has come since the start. */
+  silentAgents(): string[] {
+    return this.agents.silent();
+  }
+
   /**
    * After a throw with so many stages done. The session stage gives each packet its fate in turn: the first without one
    * is the packet it threw at, and the stage goes on behind it. The stages before it do not tell where they were, and

@@ -62,6 +62,8 @@ export interface CollectorReport {
   readonly tables: Readonly<Record<string, TableUse>>;
   readonly sources: readonly (SourceCounters & { readonly name: string })[];
   readonly agents: readonly AgentLedger[];
+  /** Names of agents that may send and have sent nothing; they have no ledger. */
+  readonly silentAgents: readonly string[];
   /** The way of records to their sink: made = acknowledged + stored + shed. */
   readonly records: DeliveryStats;
   /** Of streams: octets that came after their hole was given up, and holes given up for a bound. Null: nobody wants octets. */

@@ -114,6 +114,7 @@ class RunningCollector implements Collector {
       tables: pipeline.tables(),
       sources: sources.counters(),
       agents: pipeline.ledgers(),
+      silentAgents: pipeline.silentAgents(),
       records: delivery.stats(),
       streams: pipeline.chunkLosses(),
       stranger: pipeline.stranger(),

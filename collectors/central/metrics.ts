@@ -30,7 +30,7 @@ export function agentLabels(names: Iterable<string>): AgentLabel {
 const one = (name: string, help: string, value: (report: CollectorReport) => number): CollectorMetric =>
   counter(name, help, [], (report) => [[{}, value(report)]]);
 
-type LedgerCount = "packets" | "octets" | "refused" | "late" | "unheard";
+type LedgerCount = "octets" | "refused" | "late" | "unheard";
 type LedgerLevel = "lost" | "duplicate" | "restarted";
 
 const ofAgents = (name: string, help: string, count: LedgerCount): CollectorMetric =>
@@ -69,7 +69,15 @@ export const METRICS: readonly CollectorMetric[] = [
     "Packets this host's kernel dropped: the socket's queue was full",
     "kernelDrops",
   ),
-  ofAgents("rejoin_agent_packets_total", "Copies received from an agent", "packets"),
+  counter(
+    "rejoin_agent_packets_total",
+    "Copies received from an agent; 0: it may send, and never has",
+    ["agent"],
+    ({ agents, silentAgents }, label) => [
+      ...agents.map((ledger): Sample => [{ agent: label(ledger) }, ledger.packets]),
+      ...silentAgents.map((agent): Sample => [{ agent }, 0]),
+    ],
+  ),
   ofAgents("rejoin_agent_octets_total", "Octets of copies, from the delivery header on", "octets"),
   ofAgents("rejoin_agent_refused_total", "Copies refused because an agent sent more than its bound", "refused"),
   ofAgents("rejoin_agent_unheard_total", "Copies an agent says it sent before the first that came", "unheard"),

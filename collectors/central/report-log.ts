@@ -19,6 +19,7 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
       ...(report.streams === null ? {} : { streams: report.streams }),
       sources,
       agentsLost: Object.fromEntries(agents.filter(({ lost }) => lost > 0).map(({ name, lost }) => [name, lost])),
+      agentsSilent: report.silentAgents,
       faultPackets: report.faultPackets,
     },
     message,
@@ -31,9 +32,13 @@ const FULL = ["session/table-full", "subflow/table-full"] as const;
 /** Packets of senders that are on no list. */
 const STRANGERS = "decapsulate/agent-unknown";
 
+/** Agents that one warning names. */
+const MAX_NAMED = 5;
+
 /**
  * Warns, in a line for each, of what was lost since the report `before` (null: since the start): because a table was full,
  * because nobody knows who sent it, because the kernel's queue of a source was, or because a socket was left unread.
+ * Who may send and never did is named once.
  */
 export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport, before: CollectorReport | null): void {
   for (const fate of FULL) {
@@ -52,6 +57,16 @@ export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport,
       { fate: STRANGERS, packets: strangers, address, key },
       `${counted(strangers, "packet")} of senders that no --agent names: refused, and in no record; the last came from ${address} ` +
         (key === null ? "without a key" : `with key ${key}`),
+    );
+  }
+  const silent = report.silentAgents.filter((name) => !before?.silentAgents.includes(name));
+  if (silent.length > 0) {
+    const named = silent.slice(0, MAX_NAMED).join(", ");
+    const others = silent.length > MAX_NAMED ? ` and ${silent.length - MAX_NAMED} others` : "";
+    log.warn(
+      { silent },
+      `nothing has come since the start of ${counted(silent.length, "agent")} that may send: ${named}${others}; ` +
+        "either they do not run, or something is in the way, or they send from another address or with another key",
     );
   }
   for (const { name, kernelDrops, unreadOctets } of report.sources) {

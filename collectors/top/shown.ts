@@ -17,6 +17,7 @@ export const shownTotals = z.object({
     flows: z.object({ live: z.number() }),
   }),
   tables: z.record(z.string(), z.object({ used: z.number(), bound: z.number() })),
+  silentAgents: z.array(z.string()),
   sources: z.array(z.object({ octets: z.number(), kernelDrops: z.number().nullable() })),
   records: z.object({
     made: z.number(),

@@ -31,7 +31,7 @@ export function view(look: Look, before: Look | null, { width, height, style }: 
   const head = [...summary(look, before), { text: "" }];
   const left = height === null ? Number.POSITIVE_INFINITY : height - head.length;
   // Agents have a third of what is left, sessions the rest.
-  const agents = agentLines(look, before).slice(0, Math.max(2, Math.floor(left / 3)));
+  const agents = agentLines(look, before).slice(0, Math.max(3, Math.floor(left / 3)));
   const sessions = sessionLines(look, before, width);
   const most = height === null ? MAX_SESSIONS + 1 : Math.max(0, left - agents.length - 1);
   const lines: Line[] = [...head, ...agents, { text: "" }, ...sessions.slice(0, most)];
@@ -104,7 +104,7 @@ function summary(look: Look, before: Look | null): Line[] {
 const AGENT_WIDTHS = [24, 10, 12, 9, 9, 12] as const;
 const AGENT_TITLES = ["AGENT", "PACKETS/S", "PACKETS", "LOST", "LATE", "KERNEL LOST"];
 
-function agentLines({ agents: page, atMs }: Look, before: Look | null): Line[] {
+function agentLines({ totals: { silentAgents }, agents: page, atMs }: Look, before: Look | null): Line[] {
   const idOf = ({ name, address, key, encapsulation }: (typeof page.agents)[number]) =>
     JSON.stringify([name, address, key, encapsulation]);
   const known = new Map((before?.agents.agents ?? []).map((agent) => [idOf(agent), agent.packets]));
@@ -126,7 +126,12 @@ function agentLines({ agents: page, atMs }: Look, before: Look | null): Line[] {
       return { text: row(cells), tone: agent.lost > 0 ? "doubt" : null };
     });
   const title: Line = { text: row(AGENT_TITLES), tone: "strong" };
-  return [title, ...(lines.length > 0 ? lines : [{ text: "nobody has sent anything yet" }])];
+  // One line, and above the others: below them there may be no room.
+  const silent: Line[] =
+    silentAgents.length > 0
+      ? [{ text: `never sent since the start (${silentAgents.length}): ${silentAgents.join(", ")}`, tone: "doubt" }]
+      : [];
+  return [title, ...silent, ...(lines.length > 0 ? lines : [{ text: "nobody has sent anything yet" }])];
 }
 
 const SESSION_TITLES = ["SESSION", "INITIATOR → RESPONDER", "SUB", "OCTETS/S", "SENT", "ANSWER", "MISSING", "AGENTS"];

@@ -160,6 +160,12 @@ export class Agents {
     return [...new Set(this.agents.map(({ stream }) => stream))].flatMap((stream) => stream.ledger() ?? []);
   }
 
+  /** Names that rules let in, and of which nothing has come since the start, each once. */
+  silent(): string[] {
+    const heard = new Set(this.ledgers().map(({ name }) => name));
+    return [...new Set(this.rules?.map(({ name }) => name))].filter((name) => !heard.has(name));
+  }
+
   /** Streams told apart, and inputs. */
   get use(): TableUse {
     return { used: this.agents.length, bound: MAX_AGENTS };

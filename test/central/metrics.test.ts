@@ -89,6 +89,12 @@ describe("the metrics of a collector", () => {
     expect(await samplesOf(report, "rejoin_agent_lost_packets")).toContain('{agent="(unnamed)"} 2000');
   });
 
+  it("have 0 packets of an agent that may send and never has", async () => {
+    const report = reportOf({ agents: [ledger("router1", "192.0.2.1", 3)], silentAgents: ["router2"] });
+    const agents = ['{agent="router1"} 3', '{agent="router2"} 0'];
+    expect(await samplesOf(report, "rejoin_agent_packets_total")).toEqual(agents);
+  });
+
   it("follow a count that falls, where it may", async () => {
     const exposition = new Exposition(METRICS);
     const lost = (count: number) => reportOf({ agents: [ledger("router1", "192.0.2.1", 3, count)] });

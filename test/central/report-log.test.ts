@@ -44,6 +44,20 @@ describe("a collector's warnings", () => {
     expect(warnings(refused(3, 77), refused(3, 77))).toEqual([]);
   });
 
+  it("name who may send and never did, each once", () => {
+    const silent = (...silentAgents: string[]) => ({ ...reportOf(0, 0), silentAgents });
+    expect(warnings(silent("router2"), null)).toEqual([
+      expect.stringMatching(/^nothing has come since the start of 1 agent that may send: router2; /),
+    ]);
+    expect(warnings(silent("router2", "router9"), silent("router2"))).toEqual([
+      expect.stringMatching(/ 1 agent that may send: router9; /),
+    ]);
+    expect(warnings(silent("router2"), silent("router2"))).toEqual([]);
+    expect(warnings(silent(..."abcdefg"), null)).toEqual([
+      expect.stringMatching(/ 7 agents .*: a, b, c, d, e and 2 others;/),
+    ]);
+  });
+
   it("say what the kernel dropped at each source, and again only when it dropped more", () => {
     expect(warnings(reportOf(0, 0, 5, 1), null)).toEqual([
       expect.stringMatching(/^udp 4755: this host's kernel dropped 5 packets/),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Agents } from "../../src/decapsulate/agents.ts";
+import { PacketVector } from "../../src/vector.ts";
 import { DeliveryFields, encapsulationOf } from "../../src/wire/delivery-fields.ts";
 import { addressOctets } from "../support/packets.ts";
 
@@ -24,6 +25,19 @@ describe("rules of agents", () => {
   ])("%s and the sender %s (IPv%i): %s", (address, sender, family, isAllowed) => {
     const agents = new Agents([{ name: "tap", addresses: [address], keys: null }]);
     expect(agents.ofSender(viewOf(sender), 0, family, fields({ key: 1 })) >= 0).toBe(isAllowed);
+  });
+
+  it("say which of them never sent, by rule: not a source, nor one of which a packet came, and all that a reload adds", () => {
+    const named = (name: string, key: number) => ({ name, addresses: null, keys: [key] });
+    const agents = new Agents([named("router1", 1), named("router2", 2), named("router2", 3)]);
+    agents.addSource("udp *:4754");
+    expect(agents.silent()).toEqual(["router1", "router2"]);
+    const agent = agents.ofSender(viewOf("10.0.0.1"), 0, 4, fields({ key: 3 }));
+    agents.stream(agent).count(-1, 100, new PacketVector(), 0);
+    expect(agents.silent()).toEqual(["router1"]);
+    agents.changeRules([named("router2", 2), named("router3", 3)], null);
+    expect(agents.silent()).toEqual(["router3"]);
+    expect(new Agents(null).silent()).toEqual([]);
   });
 
   it("who sends in one agent's name with ever other keys shuts no other out", () => {

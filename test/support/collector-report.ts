@@ -10,6 +10,7 @@ export function emptyReport(): CollectorReport {
     tables: pipeline.tables(),
     sources: [],
     agents: [],
+    silentAgents: [],
     records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, oldestMs: 0, shed: {}, sink: null },
     streams: null,
     stranger: null,

@@ -106,6 +106,16 @@ describe("what top shows", () => {
     );
   });
 
+  it("names agents that never sent, above those that did", () => {
+    const look = lookAt(1, { agents: [ledger("router1", 5)] });
+    const lines = view({ ...look, totals: { ...look.totals, silentAgents: ["router2", "router3"] } }, null);
+    const at = lines.indexOf("never sent since the start (2): router2, router3");
+    expect([lines[at - 1], lines[at + 1]]).toEqual([
+      expect.stringMatching(/^AGENT /),
+      expect.stringMatching(/^router1 /),
+    ]);
+  });
+
   it("names the fullest tables first", () => {
     const look = lookAt(1);
     const tables = { sessions: { used: 1, bound: 100 }, subflows: { used: 9, bound: 10 } };
