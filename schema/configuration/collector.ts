@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ENCAPSULATIONS } from "../encapsulation.ts";
 import { brokerAccess, saslFaults, tls } from "./broker-access.ts";
-import { isLoopback, readListenAddress } from "./listen-address.ts";
+import { isLoopback, overlapOf, readListenAddress } from "./listen-address.ts";
 import {
   addressRange,
   adminAddress,
@@ -236,9 +236,16 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
 
   const udp = listen.udp.map((at) => readListenAddress(`${at}`));
   for (const [n, at] of udp.entries()) {
-    // Of port 0 the system gives another each time.
-    const first = at?.port === 0 ? n : udp.findIndex((one) => one?.port === at?.port && one?.host === at?.host);
-    if (first < n) fault(["listen", "udp", n], `is where listen.udp[${first}] receives; leave one out`);
+    for (const [first, one] of udp.slice(0, n).entries()) {
+      const overlap = at === null || one === null ? null : overlapOf(one, at);
+      if (overlap === null) continue;
+      const what = {
+        same: `is where listen.udp[${first}] receives; leave one out`,
+        some: `shares its port, and addresses, with listen.udp[${first}], and only one of the two can have a copy; leave one out`,
+      };
+      fault(["listen", "udp", n], what[overlap]);
+      break;
+    }
   }
   if (udp.length + listen.gre.length + listen.ring.length === 0) {
     fault(["listen"], "it listens nowhere; name a port in listen.udp");

@@ -155,8 +155,12 @@ describe("options as configuration", () => {
     [["--ring-drop", "--any-agent"], /listen.ringDrop: there is no ring/],
     [["--listen-ring", "lo"], /nobody may send yet/],
     [
-      ["--listen-udp", "127.0.0.1:9", "--listen-udp", "9", "--listen-udp", "vxlan=127.0.0.1:9", "--any-agent"],
+      ["--listen-udp", "127.0.0.1:9", "--listen-udp", "8", "--listen-udp", "vxlan=127.0.0.1:9", "--any-agent"],
       /^--listen-udp: listen\.udp\[2\]: is where listen\.udp\[0\] receives; leave one out$/,
+    ],
+    [
+      ["--listen-udp", "0.0.0.0:9", "--listen-udp", "127.0.0.1:9", "--any-agent"],
+      /^--listen-udp: listen\.udp\[1\]: shares its port, and addresses, with listen\.udp\[0\], and only one of the two /,
     ],
   ])("%j is refused", (options, line) => expect(() => parsed(...options)).toThrow(line));
 
@@ -197,7 +201,7 @@ describe("options as configuration", () => {
 
   test.each([
     ["", /^agents: nobody may send yet: name the agents here \(--agent .*\), or .*, anyAgent: true \(--any-agent\)$/],
-    ["--listen-udp 127.0.0.1:1 --listen-udp 1", /^agents: nobody may send yet/],
+    ["--listen-udp 127.0.0.1:1 --listen-udp 2", /^agents: nobody may send yet/],
     ["--agent name=a,key=1 --any-agent", /^--agent and --any-agent exclude each other/],
     [
       "--agent name=a,key=1 --agent name=b,key=1",

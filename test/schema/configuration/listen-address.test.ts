@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isLoopback, readListenAddress } from "../../../schema/configuration/listen-address.ts";
+import { isLoopback, overlapOf, readListenAddress } from "../../../schema/configuration/listen-address.ts";
 
 describe("an address to listen on", () => {
   test.each([
@@ -23,6 +23,30 @@ describe("an address to listen on", () => {
     "gre=4754",
     "vxlan=",
   ])("%s is none", (text) => expect(readListenAddress(text)).toBeNull());
+});
+
+describe("two places to listen", () => {
+  test.each([
+    ["4754", "vxlan=4754", "same"],
+    ["4754", "[::]:4754", "same"],
+    ["[::1]:4754", "[0:0:0:0:0:0:0:1]:4754", "same"],
+    ["[::ffff:192.0.2.1]:4754", "192.0.2.1:4754", "same"],
+    ["[::ffff:0.0.0.0]:4754", "0.0.0.0:4754", "same"],
+    ["0.0.0.0:4754", "127.0.0.1:4754", "some"],
+    ["0.0.0.0:4754", "[::]:4754", "some"],
+    ["0.0.0.0:4754", "[::ffff:192.0.2.1]:4754", "some"],
+    ["4754", "[2001:db8::1]:4754", "some"],
+    ["4754", "192.0.2.1:4754", "some"],
+    ["0.0.0.0:4754", "[2001:db8::1]:4754", null],
+    ["127.0.0.1:4754", "127.0.0.2:4754", null],
+    ["[fe80::1%eth0]:4754", "[fe80::1%eth1]:4754", null],
+    ["4754", "4755", null],
+    ["127.0.0.1:0", "0", null],
+  ])("%s and %s: %s", (a, b, overlap) => {
+    const [one, other] = [readListenAddress(a), readListenAddress(b)];
+    if (one === null || other === null) throw new Error("no address");
+    expect([overlapOf(one, other), overlapOf(other, one)]).toEqual([overlap, overlap]);
+  });
 });
 
 test("only loopback addresses need no allow-list", () => {
