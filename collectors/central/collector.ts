@@ -22,13 +22,15 @@ const END_PAUSE_MS = 2;
 /**
  * Starts a collector: from sources, through the pipeline, to `delivery`. Rejects with an `OperationalError` when a socket
  * or the sink cannot be had; nothing is open then. `load` has the C library for datagrams in batches; where it has none,
- * they are received one at a time.
+ * they are received one at a time. Where `ended` resolves before the sink has answered, the collector is there at once, and
+ * wants to be stopped.
  */
 export async function startCollector(
   config: CollectorConfig,
   delivery: Delivery,
   log: Logger,
   load: typeof loadLibc = loadLibc,
+  ended: Promise<unknown> = new Promise(() => {}),
 ): Promise<Collector> {
   const keep = (record: AnyRecord): void => {
     delivery.append([outboxRecord(record, config.formats[topicOf(record)])]);
@@ -43,13 +45,20 @@ export async function startCollector(
   try {
     sources = await Sources.start(config, receiver, load, log);
     // The delivery comes last: it makes files, and a start that fails leaves none. Records wait until then.
-    await delivery.open();
+    await openUnless(ended, delivery, log);
     return new RunningCollector(config, { sources, pipeline, delivery, faults, keep });
   } catch (error) {
     await sources?.stop(0);
     await delivery.stop(0);
     throw error;
   }
+}
+
+/** Opens a delivery, and does not wait for it where the end comes first: its sink may take minutes to say nothing. */
+async function openUnless(ended: Promise<unknown>, delivery: Delivery, log: Logger): Promise<void> {
+  const opening = delivery.open().then(() => true);
+  if (await Promise.race([opening, ended.then(() => false)])) return;
+  opening.catch((error) => log.warn(error instanceof Error ? error.message : String(error)));
 }
 
 const observerOf = ({ name }: CollectorConfig) => ({ name, version: VERSION });

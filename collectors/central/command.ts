@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Logger } from "pino";
 import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
 import { collectorName, outboxBounds, sinkName } from "../delivery/parts.ts";
+import { loadLibc } from "../linux/libc.ts";
 import type { OutboxStats } from "../outbox/outbox.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { Interval } from "../runtime/interval.ts";
@@ -117,7 +118,7 @@ async function receive(
   log: Logger,
 ): Promise<void> {
   const delivery = await deliveryOf(configuration, log);
-  const collector = await startCollector(collectorConfig(configuration), delivery, log);
+  const collector = await startCollector(collectorConfig(configuration), delivery, log, loadLibc, ended);
   let reported: CollectorReport | null = null;
   const tell = (report: CollectorReport, message: string): void => {
     logReport(log, report, message);

@@ -34,6 +34,8 @@ export class LocalDelivery implements Delivery {
   private fail: (error: unknown) => void = () => {};
   private pump: Pump | null = null;
   private opening: Promise<void> = Promise.resolve();
+  /** What has not begun by now begins no more. */
+  private isOver = false;
   private stopped: Promise<void> | null = null;
 
   constructor(outbox: Outbox, sink: Sink, gap: GapSettings, log: Logger, openingMs = OPENING_MS) {
@@ -49,9 +51,11 @@ export class LocalDelivery implements Delivery {
 
   async open(): Promise<void> {
     const attempt = this.openSink();
+    const opened = attempt.then(() => this.begin());
+    this.opening = opened.catch(() => {});
     try {
-      if (this.durable === null) await attempt;
-      else if (!(await within(attempt, this.openingMs))) {
+      if (this.durable === null) await opened;
+      else if (!(await within(opened, this.openingMs))) {
         return this.goOn(`the sink has given no answer for ${this.openingMs / 1000} s`, attempt);
       }
     } catch (error) {
@@ -62,7 +66,6 @@ export class LocalDelivery implements Delivery {
       }
       return this.goOn(error.message, null);
     }
-    this.begin();
   }
 
   append(records: readonly OutboxRecord[]): void {
@@ -103,10 +106,13 @@ export class LocalDelivery implements Delivery {
     this.abort.abort();
     this.teller.stop();
     this.teller.tell();
-    await within(this.opening, limitMs * OPENING_SHARE);
+    const hasAnswered = await within(this.opening, limitMs * OPENING_SHARE);
+    if (!hasAnswered && this.durable === null) this.log.warn("the sink has given no answer since the start");
+    const leftMs = () => Math.max(0, endMs - performance.now());
+    this.isOver = true;
     if (this.pump === null) this.outbox.abandon();
-    else await this.pump.stop(Math.max(0, endMs - performance.now()));
-    await this.sink.close();
+    else await this.pump.stop(leftMs());
+    await this.sink.close(leftMs());
     await this.durable?.end();
   }
 
@@ -129,8 +135,10 @@ export class LocalDelivery implements Delivery {
     if (position != null) this.durable?.skipTo(position);
   }
 
+  /** Once, and not any more where an answer of the sink comes behind the end. */
   private begin(): void {
-    this.pump = new Pump(this.outbox, this.sink, (error) => this.fail(error));
+    if (this.isOver) return;
+    this.pump ??= new Pump(this.outbox, this.sink, (error) => this.fail(error));
   }
 }
 

@@ -13,6 +13,8 @@ const HANDOVER_MS = 5;
 const MAX_OCTETS = 64 * 1024 * 1024;
 /** The other thread has its own limit; this is for one that does not answer. */
 const GRACE_MS = 3000;
+/** One that has told its last counts gets so long to write what is left of its log: connections that nobody closes hold it. */
+const LEAVE_MS = 100;
 
 /** What was handed over in one message, or will be. */
 interface HandedOver {
@@ -64,8 +66,12 @@ export class ThreadDelivery implements Delivery {
     // The bundle and the modules it is made of both have this file beside them.
     const worker = new Worker(new URL("./delivery-thread.js", import.meta.url), { workerData: this.configuration });
     this.worker = worker;
-    this.stopped = new Promise((resolve) => worker.once("exit", () => resolve()));
-    void this.stopped.then(() => this.fail(new Error("the thread of the delivery has ended")));
+    const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    const left = new Promise<void>((resolve) => {
+      worker.on("message", ({ kind }: FromThread) => kind === "stopped" && setTimeout(resolve, LEAVE_MS));
+    });
+    this.stopped = Promise.race([exited, left]);
+    void exited.then(() => this.fail(new Error("the thread of the delivery has ended")));
     return new Promise((resolve, reject) => {
       worker.on("message", (message: FromThread) => {
         if (message.kind === "opened") resolve();

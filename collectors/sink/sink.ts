@@ -26,6 +26,6 @@ export interface Sink {
   /** How far it has the records of an outbox, as a sink that remembers positions knows. Once, after `open`. */
   committed?(outboxId: string): Promise<number | null>;
   stats?(): SinkStats;
-  /** Lets go of everything it holds. Never rejects. */
-  close(): Promise<void>;
+  /** Lets go of everything it holds; one that must say farewell to somebody waits no longer than `limitMs`. Never rejects. */
+  close(limitMs?: number): Promise<void>;
 }

@@ -27,7 +27,7 @@ class Taking implements Sink {
     this.records.push(...records);
     return records.map(() => "acknowledged" as const);
   }
-  async close(): Promise<void> {}
+  async close(_limitMs?: number): Promise<void> {}
 }
 const record = (recordClass: "ended" | "updated", key: string): OutboxRecord => ({
   ...{ recordClass, topic: "t", key, value: Buffer.from("{}"), headers: {} },
@@ -81,6 +81,47 @@ describe("LocalDelivery", () => {
     await expect(new LocalDelivery(await onDisk(), sink, GAP, log).open()).rejects.toThrow("wrong");
     // Whoever failed has let go of the directory.
     await (await DurableOutbox.open({ directory, maxOctets: 1e8, maxAgeMs: 1e9, syncMs: 50, atRest: null }, log)).end();
+  });
+
+  test("told to end while its sink gives no answer, it ends in its time, says so, and counts what it had as given up", async () => {
+    const lines: string[] = [];
+    const said = pino({ level: "warn" }, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
+    const sink = new Taking();
+    let answer = () => {};
+    vi.spyOn(sink, "open").mockReturnValue(new Promise((resolve) => (answer = resolve)));
+    const delivery = new LocalDelivery(new MemoryOutbox({ maxRecords: 9, maxOctets: 1e5 }), sink, GAP, said);
+    const opened = delivery.open();
+    delivery.append([record("ended", "1")]);
+    const begunMs = performance.now();
+    await delivery.stop(200);
+    expect(performance.now() - begunMs).toBeLessThan(300);
+    expect(delivery.stats()).toMatchObject({ made: 1, stored: 0, shed: { "abandoned/ended": 1 } });
+    expect(lines).toEqual(["the sink has given no answer since the start"]);
+    // An answer after the end begins nothing.
+    answer();
+    await opened;
+    expect([sink.records, delivery.stats().acknowledged]).toEqual([[], 0]);
+  });
+
+  test("told to end while its sink is about to answer, it delivers", async () => {
+    const sink = new Taking();
+    vi.spyOn(sink, "open").mockImplementation(() => sleep(50));
+    const delivery = new LocalDelivery(new MemoryOutbox({ maxRecords: 9, maxOctets: 1e5 }), sink, GAP, log);
+    void delivery.open();
+    delivery.append([record("ended", "1")]);
+    await delivery.stop(2000);
+    expect(delivery.stats()).toMatchObject({ made: 1, acknowledged: 1, shed: {} });
+  });
+
+  test("a sink is told how long its farewell may take: what is left of the time", async () => {
+    const sink = new Taking();
+    const close = vi.spyOn(sink, "close");
+    vi.spyOn(sink, "send").mockReturnValue(new Promise(() => {}));
+    const delivery = new LocalDelivery(new MemoryOutbox({ maxRecords: 9, maxOctets: 1e5 }), sink, GAP, log);
+    await delivery.open();
+    delivery.append([record("ended", "1")]);
+    await delivery.stop(100);
+    expect(close.mock.calls[0]?.[0]).toBeLessThan(20);
   });
 
   test("one whose sink cannot be opened has stopped: to stop it again says nothing of the disk", async () => {

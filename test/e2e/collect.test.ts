@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,6 +57,24 @@ describe("rejoin collect", () => {
     collect.kill("SIGTERM");
     expect(await collect.ended()).toBe(0);
     expect(collect.errors).toMatch(/SIGTERM: draining/);
+  });
+
+  test("SIGTERM while its broker takes connections and says nothing, and records are in memory: ends in its time", async () => {
+    const broker = createServer((socket) => void socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");
+    await once(broker, "listening");
+    const { port } = broker.address() as AddressInfo;
+    const config = join(directory, "silent.json");
+    writeFileSync(config, JSON.stringify({ outbox: { kind: "memory" }, sink: { kind: "kafka" } }));
+    const seconds = ["--drain-seconds", "2"];
+    const collect = new Collect("--config", config, "--brokers", `127.0.0.1:${port}`, ...seconds);
+    await once(broker, "connection");
+    const begunMs = performance.now();
+    collect.kill("SIGTERM");
+    expect(await collect.ended()).toBe(0);
+    // Attempts of kafkajs go on for half a minute and more.
+    expect(performance.now() - begunMs).toBeLessThan(6000);
+    expect(collect.errors).toMatch(/the sink has given no answer since the start/);
+    broker.close();
   });
 
   test("without package koffi: one line of the log, and the same records", async () => {

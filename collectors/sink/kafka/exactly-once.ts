@@ -90,16 +90,16 @@ export class ExactlyOnceSink implements Sink {
     return this.context.counters.stats();
   }
 
-  async close(): Promise<void> {
-    await this.release();
+  async close(limitMs?: number): Promise<void> {
+    await this.release(limitMs);
     await this.options.deadLetters?.close();
   }
 
-  private async release(): Promise<void> {
+  private async release(limitMs?: number): Promise<void> {
     const producer = this.producer;
     this.producer = null;
     this.transaction = null;
-    if (producer !== null) await limited(producer.disconnect());
+    if (producer !== null) await limited(producer.disconnect(), limitMs);
   }
 
   private async attempt(records: readonly OutboxRecord[], refused: Set<OutboxRecord>, position: number): Promise<void> {

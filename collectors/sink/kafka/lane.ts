@@ -57,10 +57,10 @@ export class Lane {
     for (const batch of batches) if (!(await this.sendBatch(batch, outcomes, signal))) return;
   }
 
-  async close(): Promise<void> {
+  async close(limitMs?: number): Promise<void> {
     const producer = this.producer;
     this.producer = null;
-    if (producer !== null) await limited(producer.disconnect());
+    if (producer !== null) await limited(producer.disconnect(), limitMs);
   }
 
   /** Sends a batch until every record has its outcome. False: it was given up, for a new producer or at the signal. */

@@ -86,8 +86,8 @@ export class KafkaSink implements Sink {
     return this.context.counters.stats();
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.lanes.map((lane) => lane.close()));
+  async close(limitMs?: number): Promise<void> {
+    await Promise.all(this.lanes.map((lane) => lane.close(limitMs)));
     await this.options.deadLetters?.close();
   }
 
