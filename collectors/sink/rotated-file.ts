@@ -25,7 +25,7 @@ const UNFINISHED = ".jsonl.gz.part";
 /**
  * `NAME.jsonl`, appended to; when it is big or old enough it becomes `NAME.TIME.jsonl.gz` and a new one begins. What an
  * earlier process left is continued: a line it did not finish is cut off, files it did not compress are compressed. Where
- * somebody moves or deletes the file, a new one begins with the next lines.
+ * somebody moves or deletes the file, a new one begins with the next lines; one that is truncated goes on behind what it has left.
  */
 export class RotatedFile {
   private readonly name: string;
@@ -97,18 +97,27 @@ export class RotatedFile {
   /** Cuts off what a write that failed left, which a full disk may refuse too: nothing else is written before. */
   private async mend(): Promise<void> {
     if (!this.isTorn) return;
-    await this.handle?.truncate(this.octets);
+    const size = (await this.handle?.stat())?.size ?? 0;
+    // One that somebody truncated meanwhile would be filled up with zeros.
+    if (size > this.octets) await this.handle?.truncate(this.octets);
     this.isTorn = false;
   }
 
-  /** Lets go of a file that is no more what its name leads to: lines that only a deleted file has are lost. */
+  /**
+   * Lets go of a file that is no more what its name leads to, for lines that only a deleted file has are lost, and of one that
+   * has become shorter, which may end in the midst of a line: to open it again is to look at what it has.
+   */
   private async followName(): Promise<void> {
     if (this.handle === null) return;
     const found = await stat(this.path).catch(() => null);
-    if (found !== null && this.identity === `${found.dev}:${found.ino}`) return;
+    const isSame = found !== null && this.identity === `${found.dev}:${found.ino}`;
+    if (isSame && found.size >= this.octets) return;
     await this.release();
     this.octets = 0;
-    this.log.warn(`${this.path}: somebody moved or deleted this file; a new one begins`);
+    const what = isSame
+      ? "truncated this file; records that were not copied before are lost. Rotation is rejoin's own: sink.files.rotateMib, rotateMinutes"
+      : "moved or deleted this file; a new one begins";
+    this.log.warn(`${this.path}: somebody ${what}`);
   }
 
   private get path(): string {

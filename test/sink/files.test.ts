@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
@@ -117,6 +118,42 @@ describe("FileSink", () => {
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
       `${file}: somebody moved or deleted this file; a new one begins`,
     ]);
+  });
+
+  test.each([
+    ["to nothing, as copytruncate of logrotate does", 0, '{"n":2}\n{"n":3}\n'],
+    ["in the midst of a line", 12, '{"n":0}\n{"n":2}\n{"n":3}\n'],
+  ])("a file that somebody truncates %s is told once, and is counted anew", async (_what, size, left) => {
+    const lines: string[] = [];
+    const said = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+    const sink = new FileSink(options({ rotateOctets: 25 }), said);
+    await sink.open();
+    for (const n of [0, 1]) await sink.send([record({ n })], never);
+    const file = path(`${SESSIONS}.jsonl`);
+    truncateSync(file, size);
+    for (const n of [2, 3]) expect(await sink.send([record({ n })], never)).toEqual(["acknowledged"]);
+    await sink.close();
+    expect(readFileSync(file, "utf8")).toBe(left);
+    expect(rotated()).toEqual([]);
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+      expect.stringMatching(/: somebody truncated this file; /),
+    ]);
+  });
+
+  test("a write that failed, to a file that was truncated meanwhile, leaves no hole in it", async () => {
+    const sink = new FileSink(options(), log);
+    await sink.open();
+    await sink.send([record({ n: 1 })], never);
+    const file = path(`${SESSIONS}.jsonl`);
+    const probe = await open(file, "a+");
+    vi.spyOn(Object.getPrototypeOf(probe), "appendFile").mockImplementationOnce(async () => {
+      truncateSync(file);
+      throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    });
+    await probe.close();
+    expect(await sink.send([record({ n: 2 })], never)).toEqual(["acknowledged"]);
+    await sink.close();
+    expect(readFileSync(file, "utf8")).toBe('{"n":2}\n');
   });
 
   test("goes on where an earlier process stopped: a line cut short is removed, a plain rotated file compressed", async () => {
