@@ -156,6 +156,9 @@ async function run(files: readonly string[], options: ConsumeOptions, command: C
   // Whoever sees nothing shall know that there was something to see.
   const [chooses, whole] = [filters.length > 0 || options.ended === true, printer.taken - printer.broken];
   if (chooses && whole > 0 && printer.printed === 0) complain(`0 of ${counted(whole, "record")} fit`);
+  // A group asks again and again for what is new, and nothing is no news.
+  if (options.topic !== undefined && options.group === undefined && printer.taken === 0)
+    complain(printable(`no record came from topic ${options.topic}`));
   process.exitCode = printer.broken > 0 ? 1 : 0;
 }
 

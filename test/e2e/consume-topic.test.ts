@@ -202,11 +202,13 @@ describe.skipIf(reason)(titled("rejoin consume --topic, against a real broker", 
     expect(consumer.stderr).toMatch(/^rejoin: there is no topic absent at [\d.:]+; topics there: .*present.*\n$/);
   });
 
-  it("ends on an idle topic that has nothing", async () => {
+  it("ends on an idle topic that has nothing, and says so where no group asks for what is new", async () => {
     await kafka.createTopic("empty", 1);
     const consumer = consume("--topic", "empty", "--until-idle", "500");
-    expect(await consumer.ended()).toBe(0);
-    expect(consumer.stdout + consumer.stderr).toBe("");
+    const again = consume("--topic", "empty", "--until-idle", "500", "--group", "siem");
+    expect([await consumer.ended(), await again.ended()]).toEqual([0, 0]);
+    expect([consumer.stdout, consumer.stderr]).toEqual(["", "rejoin: no record came from topic empty\n"]);
+    expect(again.stdout + again.stderr).toBe("");
   });
 
   it("waits out a broker that goes away, and says so", async () => {
