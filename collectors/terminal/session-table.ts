@@ -5,6 +5,7 @@ import { lostPaths } from "./lost-path.ts";
 import { worseStreamEnd } from "./stream-end.ts";
 import type { Style } from "./style.ts";
 import { clip, counted, fill, hostPort, humanOctets, monthToSecond, pad, printable } from "./text.ts";
+import { translations } from "./translations.ts";
 
 /** Findings that stand under a session in a table; further ones are counted. */
 export const MAX_FINDINGS_SHOWN = 8;
@@ -56,7 +57,7 @@ const COLUMNS: readonly Column[] = [
   { title: "END", width: 9, stand: "left", only: "narrow", cell: (r) => end(r, moment(r)) },
 ];
 
-/** Sessions as lines under each other: the heading, and for each record a row, with lines for lost paths and findings. */
+/** Sessions as lines under each other: the heading, and for each record a row, with lines for lost paths, translated addresses and findings. */
 export interface SessionTable {
   readonly header: string;
   row(record: SessionRecord): string;
@@ -88,8 +89,11 @@ export function sessionTable(width: number | null, style: Style, { revisions }: 
         .map(({ kind, message }) => findingText(kind, message, style, width));
       const more = findings.length - lines.length;
       if (more > 0) lines.push(style.bad(`  ! and ${counted(more, "finding")} more`));
-      const lost = lostPaths(record);
-      if (lost !== null) lines.unshift(style.doubt(width === null ? `  - ${lost}` : clip(`  - ${lost}`, width)));
+      const below = (text: string | null, tone: keyof Style): void => {
+        if (text !== null) lines.unshift(style[tone](width === null ? `  - ${text}` : clip(`  - ${text}`, width)));
+      };
+      below(translations(record), "quiet");
+      below(lostPaths(record), "doubt");
       return [cells.join(" ").trimEnd(), ...lines].join("\n");
     },
   };

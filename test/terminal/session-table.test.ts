@@ -63,6 +63,35 @@ START UTC      SESSION  INITIATOR → RESPONDER                                 
   );
 });
 
+test("other addresses beyond a NAT stand below the row, of three subflows", () => {
+  const translated = changed(({ mptcp }) => {
+    const [subflow] = mptcp.subflows;
+    if (subflow === undefined) throw new Error("no subflow");
+    const { source, destination, community_id, agents } = subflow;
+    const at = (from: object, to: object) => ({
+      ...{ source: { ip: source.ip, port: source.port, ...from }, destination: { ...destination, ...to } },
+      ...{ community_id, agents },
+    });
+    const other = at({ ip: "192.0.2.1", port: 17_160 }, {});
+    mptcp.subflows = [
+      { ...subflow, translated: [other, at({}, { ip: "198.51.100.7" })] },
+      { ...subflow, id: 1 },
+      ...[2, 3, 4].map((id) => ({ ...subflow, id, translated: [other] })),
+    ];
+  });
+  expect(
+    table(null, translated)
+      .split("\n")
+      .filter((line) => line.startsWith("  - NAT")),
+  ).toEqual([
+    "  - NAT: subflow 0 also seen from 192.0.2.1:17160 and to 198.51.100.7:5001, subflow 2 also seen from 192.0.2.1:17160, " +
+      "subflow 3 also seen from 192.0.2.1:17160, and 1 more",
+  ]);
+  expect(table(80, translated)).toContain(
+    "\n  - NAT: subflow 0 also seen from 192.0.2.1:17160 and to 198.51.100.7:5001, sub…\n",
+  );
+});
+
 test("records of one session are told apart, in a column of their own or by their end", () => {
   const updated = example("session-opened");
   updated.event.action = "session-updated";
@@ -118,7 +147,7 @@ test("whatever a record holds, its row fits and a terminal obeys nothing in it",
     fc.property(anySessionRecord, fc.integer({ min: 80, max: 200 }), fc.boolean(), (record, width, revisions) => {
       const row = sessionTable(width, PLAIN, { revisions }).row(record);
       const lines = row.split("\n");
-      expect(lines.length).toBeLessThanOrEqual(11);
+      expect(lines.length).toBeLessThanOrEqual(12);
       for (const line of lines) {
         expect([...line].length).toBeLessThanOrEqual(width);
         expect(printable(line)).toBe(line);
