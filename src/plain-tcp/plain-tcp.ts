@@ -146,8 +146,7 @@ export class PlainTcp implements SessionObserver {
 /** A connection with the ends of a subflow, and its initial sequence numbers as far as they are known. */
 function connectionAlong(sessions: Sessions, subflow: number): Connection {
   const { hot } = sessions.subflows;
-  const isn = (side: Side): number =>
-    hot[flow.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN] ?? 0;
+  const isn = (side: Side): number => hot[flow.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN] ?? 0;
   return {
     ends: {
       isIpv6: ((hot[subflow * flow.HOT_WORDS + flow.STATE] ?? 0) & flow.STATE_IPV6) !== 0,
