@@ -1,13 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { SessionRecord } from "../../schema/session-record.ts";
 import { TOPICS } from "../../schema/topics.ts";
 import { copiesIn, type Delivered, packetsIn } from "../agent/mirror/copies.ts";
 import type { Network } from "../lab/network.ts";
 import { PacketCount } from "../lab/packet-count.ts";
-import { connectionsClosed, wiresQuiet } from "../lab/quiet.ts";
+import { abortConnections, connectionsClosed, wiresQuiet } from "../lab/quiet.ts";
 import { StalledTransfer, type TransferTruth, transfer } from "../lab/transfer.ts";
 import { ADDRESSES, buildTwoPaths, joinFromSecondAddress, LAB, ROUTERS, setMtu } from "../lab/two-paths.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -39,7 +39,20 @@ const WAYS: readonly Way[] = [
   { name: "script", family: "ipv6", delivery: "ipv4", method: "nft", device: "vxlan", isAlone: true, mtu: 1500 },
 ];
 
-/** Times a transfer over IPv6 that stands still is tried. */
+/**
+ * Whether tc copies an IPv6 packet, which has no memory of flows: SYNs, FINs and RSTs, and what has an MPTCP option. A host
+ * that is in TIME-WAIT, or has but a FIN to wait for, acknowledges that without one.
+ */
+function isCopiedByTc(packet: string): boolean {
+  const tcp = Buffer.from(packet, "hex").subarray(40);
+  if ((tcp.readUInt8(13) & 0b111) !== 0) return true;
+  const options = tcp.subarray(20, (tcp.readUInt8(12) >> 4) * 4);
+  let at = 0;
+  while (at < options.length && options[at] !== 30) at += options[at] === 1 ? 1 : options.readUInt8(at + 1);
+  return at < options.length;
+}
+
+/** Times a transfer that stands still is tried. */
 const TRIES = 4;
 
 describe.skipIf(reason !== undefined)(titled("mirrored by kernels, sessions of kernels", reason), () => {
@@ -49,6 +62,11 @@ describe.skipIf(reason !== undefined)(titled("mirrored by kernels, sessions of k
   beforeAll(() => {
     network = buildTwoPaths();
     joinFromSecondAddress(network);
+  });
+  // Of a way that failed, the next one would be told.
+  afterEach(async () => {
+    await network?.endProcesses();
+    abortConnections(network);
   });
   afterAll(async () => {
     await network?.close();
@@ -137,19 +155,22 @@ describe.skipIf(reason !== undefined)(titled("mirrored by kernels, sessions of k
 
     // What tcpdump saw on each router is what the collector was sent.
     const delivered: Delivered = way.device === "tap" ? "gre-in-udp" : "vxlan";
-    ROUTERS.forEach((router, i) => {
-      const [core, copied] = [cores[i], copies[i]];
-      if (core === undefined || copied === undefined) throw new Error(`${router} was not recorded`);
-      expect(core.count()).toBeGreaterThan(100);
+    const passed = cores.map((core) =>
+      packetsIn(core)
+        .filter((packet) => way.method !== "tc" || isCopiedByTc(packet))
+        .sort(),
+    );
+    for (const [i, copied] of copies.entries()) {
+      expect(passed[i]?.length).toBeGreaterThan(100);
       if (way.mtu > 1500)
         expect(
           copiesIn(copied, delivered)
             .filter((packet) => !packet.startsWith("726a6e01"))
             .sort(),
-        ).toEqual(packetsIn(core).sort());
-    });
+        ).toEqual(passed[i]);
+    }
     const { "decapsulate/agent-report": reports = 0 } = totals.packets as Record<string, number>;
-    expect(Number(totals.packetsIn) - reports).toBe(cores.reduce((sum, core) => sum + core.count(), 0));
+    expect(Number(totals.packetsIn) - reports).toBe(passed.flat().length);
 
     // The sessions are those of the hosts' kernels.
     const told = endedSessions(directory).map(({ mptcp }) => {
