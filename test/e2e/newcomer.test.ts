@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFailed } from "vitest";
 import { commandBlocks, isFollowed } from "../docs/command-blocks.ts";
 import { Network, type NodeProcess, stop } from "../lab/network.ts";
 import { needs, titled } from "../support/requirements.ts";
@@ -64,6 +64,8 @@ describe.skipIf(reason)(titled("who follows the pages, command by command", reas
       KAFKA_OWNER: String(process.pid),
       // Recordings at four times their pace: nothing else of them changes.
       REJOIN_AGENT__REPLAY__SPEED: "4",
+      // Room for all of them: on a busy machine the collector may not have its turn for as long as they come.
+      REJOIN_COLLECTOR__LISTEN__RECEIVE_BUFFER_MIB: "128",
       NO_COLOR: "1",
     };
     return network.spawn("newcomer", "bash", ["-euc", `cd ${folder}\n${commands}`], env);
@@ -93,6 +95,8 @@ describe.skipIf(reason)(titled("who follows the pages, command by command", reas
     shell.stderr.setEncoding("utf8").on("data", (text) => {
       said += text;
     });
+    // Whether copies were lost, and where, stands there.
+    onTestFailed(() => console.error(said));
     await expect.poll(() => said, { timeout: PATIENCE_MS }).toMatch(pattern);
     return shell;
   }
