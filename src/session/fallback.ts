@@ -24,7 +24,8 @@ export function causeOfPlainData(
   const state = sessions.table.state(session);
   if (state & table.S_FALLBACK || (sessions.join(subflow) & IS_INITIAL) === 0) return null;
   if (state & table.S_CONFIRMED) {
-    return kind & events.BEHIND_MAPPING && isOnly(sessions, session, subflow) ? "data-without-option" : null;
+    const isPlain = kind & events.BEHIND_MAPPING && isOnly(sessions, session, subflow);
+    return isPlain && hasBroughtAll(sessions, session, subflow) ? "data-without-option" : null;
   }
   if (ssn !== 1) return null;
   if ((state & table.S_ANSWERED) === 0) return "unknown";
@@ -38,6 +39,20 @@ function isOnly(sessions: Sessions, session: number, subflow: number): boolean {
   return sessions.subflowsOf(session).every((one) => {
     const word = sessions.join(one);
     return one === subflow || (word & IS_CLOSED) !== 0 || (word & (IS_INITIAL | IS_PROVEN)) === 0;
+  });
+}
+
+/**
+ * Whether no other subflow of a session has brought octets. Else these may have to come again, on the one that is left: what
+ * is in flight there is not contiguous, so that nobody goes on with it as plain TCP (RFC 8684 §3.7).
+ */
+function hasBroughtAll(sessions: Sessions, session: number, subflow: number): boolean {
+  const { hot } = sessions.subflows;
+  const isEmpty = (one: number, higher: number): boolean =>
+    hot[flow.SubflowTable.direction(one, higher) + flow.NEXT_SSN]! <= 1;
+  return sessions.subflowsOf(session).every((one) => {
+    const isProven = (sessions.join(one) & (IS_INITIAL | IS_PROVEN)) !== 0;
+    return one === subflow || !isProven || (isEmpty(one, 0) && isEmpty(one, 1));
   });
 }
 

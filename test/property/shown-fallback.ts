@@ -16,6 +16,7 @@ export interface Shown {
 export function shownFallbacks(copies: readonly Copy[]): Shown[] {
   const shown: Shown[] = [];
   const subflows = new Set<number>();
+  let haveOthersBrought = false;
   const failedBy = new Set<string>();
   const newest = new Map<string, Mapping>();
   let isConfirmed = false;
@@ -43,9 +44,12 @@ export function shownFallbacks(copies: readonly Copy[]): Shown[] {
       failedBy.add(direction);
       if (failedBy.has(`${subflow} 0`) && failedBy.has(`${subflow} 1`)) show("checksum", !isReset);
     }
+    haveOthersBrought ||= subflow !== 0 && payload.length > 0;
     if (payload.length === 0 || flags & SYN || isMptcp(packet) || subflow !== 0) continue;
     const mapped = newest.get(direction);
     const next = mapped === undefined ? 1 : mapped.ssn + mapped.length;
+    // What other subflows have brought may come again on the one that is left, in no step with it.
+    if (isConfirmed && haveOthersBrought) continue;
     if (isConfirmed) show("data-without-option", ssn === next);
     else show("ack-without-option", ssn === 1);
   }

@@ -194,4 +194,29 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
     talk.segment(joined, 0, ACK | FIN).segment(joined, 1, ACK | FIN);
     expect(causeOf(plain(talk, 0, "plain"))).toBe("data-without-option");
   });
+
+  it.each([0, 1] as const)(
+    "not where one that is closed has brought octets of side %i: they may come again",
+    (side) => {
+      const talk = new Conversation().open().send(0, "hello").send(1, "x");
+      const joined = talk.join();
+      talk.send(side, "lost behind whoever watches", { on: joined });
+      talk.segment(joined, 0, ACK | FIN).segment(joined, 1, ACK | FIN);
+      // On this subflow it comes again, without its mapping: other octets of the stream than those that would follow.
+      for (const by of [0, 1] as const) plain(talk, by, "lost behind whoever watches");
+      const [record] = run(talk.packets).records;
+      const { fallback, stream, subflows } = sessionRecord.parse(record).mptcp;
+      expect([fallback, stream.initiator.conflicting, stream.responder.conflicting]).toEqual([null, 0, 0]);
+      expect([stream.initiator.octets, stream.responder.octets]).toEqual(side === 0 ? [32, 1] : [5, 28]);
+      expect(subflows[0]?.data?.initiator.unmapped_octets).toBe(27);
+    },
+  );
+
+  it("nor where what it brought had no option either", () => {
+    const talk = new Conversation().open().send(0, "hello").send(1, "x");
+    const joined = talk.join();
+    plain(talk, 0, "lost", joined);
+    talk.segment(joined, 0, ACK | FIN).segment(joined, 1, ACK | FIN);
+    expect(causeOf(plain(talk, 0, "plain"))).toBeUndefined();
+  });
 });
