@@ -1,8 +1,9 @@
-import { run } from "../support/pipeline-run.ts";
+import { type Run, run } from "../support/pipeline-run.ts";
 import { isMptcp } from "../support/simulator/network.ts";
 import type { AgentPlan, SessionPlan } from "../support/simulator/plan.ts";
 import { type SimulatedSession, type Simulation, simulate } from "../support/simulator/simulation.ts";
 import { type Copy, watch } from "../support/simulator/watch.ts";
+import type { LaterOctets } from "./expectation.ts";
 import { PlacedOctets } from "./placed-octets.ts";
 import { shownFallbacks } from "./shown-fallback.ts";
 
@@ -17,6 +18,32 @@ export interface FirstCopies {
    * may be forgotten (RFC 8684 §3.3.1 in docs/rfc-coverage.md). After it, a single one may be that of a keep-alive.
    */
   uncovered: number;
+}
+
+/** A time of a record, in microseconds since 1970. */
+const microsOf = (text: string): number => Date.parse(`${text.slice(0, 19)}Z`) * 1000 + Number(text.slice(20, 26));
+
+/**
+ * When the record of the only session ends that saw its handshake, as it tells that; null where it is not closed. What a host
+ * goes on repeating after the session was closed, and its record ended, is in another.
+ */
+function endOf({ records }: Run): string | null {
+  const [record] = records
+    .filter(({ mptcp }) => mptcp.session.evidence === "handshake")
+    .toSorted((a, b) => (a.event.start < b.event.start ? -1 : 1));
+  const isClosed = ["fin", "reset", "fastclose"].includes(record?.mptcp.close?.reason ?? "");
+  return record !== undefined && isClosed ? record.event.end : null;
+}
+
+/** What copies brought after this moment. */
+function laterOctets(copies: readonly Copy[], since: string): LaterOctets {
+  const octets = new Set<string>();
+  for (const { packet, atMicros } of copies) {
+    const { side, offset } = packet.meaning;
+    if (atMicros <= microsOf(since)) continue;
+    for (const [n, octet] of packet.payload.entries()) octets.add(`${side} ${offset + n} ${octet}`);
+  }
+  return { since, has: (side, offset, octet) => octets.has(`${side} ${offset} ${octet}`) };
 }
 
 /**
@@ -74,13 +101,16 @@ export function observeChanged(plan: SessionPlan, agents: readonly AgentPlan[], 
   const [session] = sent.sessions;
   const [sight] = sights;
   if (session === undefined || sight === undefined) throw new Error("no session");
-  const first = firstCopies(session, copies);
   const placed = new PlacedOctets();
-  const simulation = asItCame(sent, first);
+  const found = run(copies, { octets: placed }, batch);
+  const end = endOf(found);
+  const inRecord = end === null ? copies : copies.filter(({ atMicros }) => atMicros <= microsOf(end));
+  const first = firstCopies(session, inRecord);
   const observed = {
-    run: run(copies, { octets: placed }, batch),
+    run: found,
     placed,
-    simulation,
+    simulation: asItCame(sent, first),
+    later: end === null ? undefined : laterOctets(copies, end),
     sights,
     conflicting: conflictsOf(first),
     uncovered: [first[0].uncovered, first[1].uncovered] as const,
