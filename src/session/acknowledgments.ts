@@ -4,6 +4,7 @@ import type { PacketVector } from "../vector.ts";
 import { DSS, DSS_ACK, DSS_ACK_64 } from "../wire/mptcp.ts";
 import { ACK } from "../wire/tcp.ts";
 import { acknowledgedOf, acknowledgedPlace, MAX_ACKNOWLEDGED, noteAcknowledged } from "./acknowledged.ts";
+import { hasBroughtAll } from "./fallback.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
 import { expectedOffset, plainOffset, streamOffset } from "./stream-offset.ts";
@@ -25,7 +26,7 @@ export function takeAcknowledged(
   if (sessions.hasFallenBack(session, subflow)) {
     const at = flow.direction(subflow, sessions.higherOf(subflow, peer));
     const ssn = (vector.ack[i]! - sessions.subflows.hot[at + flow.ISN]!) >>> 0;
-    if (vector.flags[i]! & ACK)
+    if (vector.flags[i]! & ACK && isInStep(sessions, session, peer, subflow))
       noteAcknowledged(sessions, session, peer, plainOffset(sessions, session, peer, subflow, ssn));
     return;
   }
@@ -40,6 +41,20 @@ export function takeAcknowledged(
   } else if (sessions.table.state(session) & (table.S_IDSN << peer)) {
     noteAcknowledged(sessions, session, peer, dataAckOffset(sessions, session, peer, vector, i, at));
   }
+}
+
+/**
+ * Whether all octets of a side's stream that are not acknowledged come on this subflow, so that its acknowledgment numbers
+ * speak of the stream: no other has brought any, or an infinite mapping says so (RFC 8684 §3.7), or they are those of
+ * the newest mapping. Else a side that has not left MPTCP yet may have to send again what another subflow lost.
+ */
+function isInStep(sessions: Sessions, session: number, side: 0 | 1, subflow: number): boolean {
+  const { hot } = sessions.subflows;
+  const at = flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side));
+  if ((hot[at + flow.MAPPING_LENGTH]! & flow.INFINITE) === flow.INFINITE) return true;
+  if (hasBroughtAll(sessions, session, subflow)) return true;
+  const begin = plainOffset(sessions, session, side, subflow, hot[at + flow.MAPPING_SSN]!);
+  return begin <= (acknowledgedOf(sessions, session, side) ?? 0);
 }
 
 /** Whether packet i, from `side`, has a data ACK that lies within a window of where the other side's stream may be. */

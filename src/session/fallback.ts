@@ -46,14 +46,17 @@ function isOnly(sessions: Sessions, session: number, subflow: number): boolean {
  * Whether no other subflow of a session has brought octets. Else these may have to come again, on the one that is left: what
  * is in flight there is not contiguous, so that nobody goes on with it as plain TCP (RFC 8684 §3.7).
  */
-function hasBroughtAll(sessions: Sessions, session: number, subflow: number): boolean {
-  const { hot } = sessions.subflows;
-  const isEmpty = (one: number, higher: number): boolean =>
-    hot[flow.SubflowTable.direction(one, higher) + flow.NEXT_SSN]! <= 1;
-  return sessions.subflowsOf(session).every((one) => {
+export function hasBroughtAll(sessions: Sessions, session: number, subflow: number): boolean {
+  for (let one = sessions.firstOf(session); one >= 0; one = sessions.nextOf(one)) {
     const isProven = (sessions.join(one) & (IS_INITIAL | IS_PROVEN)) !== 0;
-    return one === subflow || !isProven || (isEmpty(one, 0) && isEmpty(one, 1));
-  });
+    if (one !== subflow && isProven && (hasSent(sessions, one, 0) || hasSent(sessions, one, 1))) return false;
+  }
+  return true;
+}
+
+/** Whether octets of this direction of a subflow were seen. */
+function hasSent({ subflows: { hot } }: Sessions, subflow: number, higher: number): boolean {
+  return hot[flow.SubflowTable.direction(subflow, higher) + flow.NEXT_SSN]! > 1;
 }
 
 /** Whether both sides have said MP_FAIL on a session's only subflow: neither goes on with mappings (RFC 8684 §3.7). */

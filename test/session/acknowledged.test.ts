@@ -113,6 +113,26 @@ describe.each(WAYS)("what was acknowledged", (options) => {
     });
   });
 
+  it("after a fallback not by the numbers of a side that may have to send again what another subflow lost", () => {
+    const sent = (isLost: boolean, acked: number) => {
+      const talk = new Conversation().open().send(0, "one ").send(1, "uno ");
+      const joined = talk.join();
+      // Of the responder's stream [4, 8) goes where nobody watches, and what follows it comes on the joined subflow.
+      talk.send(1, "dos ");
+      if (isLost) talk.packets.pop();
+      talk.send(1, "tres", { on: joined }).reset(0);
+      const mapping = { ack: talk.dsn(1, acked), dsn: talk.dsn(0, 4), ssn: 1, length: 0 };
+      talk.segment(joined, 0, ACK | PSH, [option.dss({ ack: talk.dsn(1, acked) })]);
+      talk.segment(joined, 0, ACK | PSH, [option.dss(mapping)], Buffer.from("two "));
+      return streams(talk.segment(joined, 0, ACK).packets, options).responder;
+    };
+    expect(sent(true, 0)).toMatchObject({ octets: 8, acknowledged: 0, unseen_octets: 0 });
+    expect(sent(true, 4)).toMatchObject({ octets: 8, acknowledged: 4, unseen_octets: 0 });
+    // What lay before the newest mapping is acknowledged: the rest came on this subflow.
+    expect(sent(true, 8)).toMatchObject({ octets: 8, acknowledged: 12, unseen_octets: 4 });
+    expect(sent(false, 8)).toMatchObject({ octets: 12, acknowledged: 12, unseen_octets: 0 });
+  });
+
   it("null where it was stated before the key that its stream begins with", () => {
     const talk = new Conversation().open(["syn"]);
     talk.segment(talk.initial, 1, SYN | ACK);
