@@ -1,5 +1,5 @@
 import { Random } from "../../bench/random.ts";
-import { RST, SYN, segment } from "../packets.ts";
+import { FIN, RST, SYN, segment } from "../packets.ts";
 import type { RunPacket } from "../pipeline-run.ts";
 import type { Mapping, Packet, Passing } from "./network.ts";
 import { type AgentPlan, peerOf } from "./plan.ts";
@@ -113,8 +113,11 @@ function noteStatements(sight: Sight, copy: Copy): boolean {
   const tags = sight.subflows.get(subflow) ?? [new Set<string>(), new Set<string>()];
   sight.subflows.set(subflow, tags);
   tags[side].add(flags & RST ? "rst" : payload.length > 0 && !(flags & SYN) ? "data" : "segment");
+  const length = options.reduce((sum, option) => sum + option.length, 0);
   // Padding may be missing.
-  const padding = -options.reduce((sum, { length }) => sum + length, 0) & 3;
+  const padding = -length & 3;
+  // A FIN shows before the options, which may be cut.
+  if (flags & FIN && copy.octets.length >= headersOf(copy) - length - padding) tags[side].add("fin");
   if (copy.octets.length < headersOf(copy) - padding) return false;
   for (const tag of meaning.tags) tags[side].add(tag);
   if (flags & SYN && payload.length > 0) tags[side].add("syn-octets");
