@@ -1,4 +1,5 @@
 import { FATE_ALIVE, fateOf } from "../fate.ts";
+import { sumOctets } from "../octets/octet-sum.ts";
 import type { Cursor } from "./cursor.ts";
 import type { DeliveryFields } from "./delivery-fields.ts";
 
@@ -43,7 +44,7 @@ export function skipGre(view: DataView, cursor: Cursor, fields: DeliveryFields):
   if (
     bits & CHECKSUM_PRESENT &&
     cursor.end >= cursor.wireEnd &&
-    onesComplementSum(view, start, cursor.end) !== 0xffff
+    sumOctets(view, start, cursor.end - start) !== 0xffff
   ) {
     return CHECKSUM;
   }
@@ -54,14 +55,4 @@ export function skipGre(view: DataView, cursor: Cursor, fields: DeliveryFields):
   cursor.protocol = view.getUint16(start + PROTOCOL_TYPE);
   cursor.at = at;
   return FATE_ALIVE;
-}
-
-/** The 16-bit ones-complement sum (RFC 1071) of the octets from `at` to `end`; 0xffff when a checksum among them is right. */
-export function onesComplementSum(view: DataView, at: number, end: number): number {
-  let sum = 0;
-  let i = at;
-  for (; i + 1 < end; i += 2) sum += view.getUint16(i);
-  if (i < end) sum += view.getUint8(i) << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return sum;
 }
