@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { sessionRecord } from "../../schema/session-record.ts";
+import { type SessionRecord, sessionRecord } from "../../schema/session-record.ts";
 import { Conversation, type Subflow } from "../support/conversation.ts";
 import { ACK, FIN, option, RST, SYN } from "../support/packets.ts";
-import { run } from "../support/pipeline-run.ts";
+import { type Run, run } from "../support/pipeline-run.ts";
+
+const only = ({ records }: Run): SessionRecord => {
+  expect(records).toHaveLength(1);
+  return sessionRecord.parse(records[0]);
+};
 
 function fallbackOf(talk: Conversation) {
-  const { records } = run(talk.packets);
-  expect(records).toHaveLength(1);
-  return sessionRecord.parse(records[0]).mptcp.fallback;
+  return only(run(talk.packets)).mptcp.fallback;
 }
 const causeOf = (talk: Conversation) => fallbackOf(talk)?.cause;
 
@@ -218,5 +221,56 @@ describe("why a session is plain TCP (RFC 8684 §3.7)", () => {
     plain(talk, 0, "lost", joined);
     talk.segment(joined, 0, ACK | FIN).segment(joined, 1, ACK | FIN);
     expect(causeOf(plain(talk, 0, "plain"))).toBeUndefined();
+  });
+});
+
+describe("a handshake without its option", () => {
+  it("no option in the SYN/ACK: the TCP octets are the stream", () => {
+    const talk = new Conversation().open(["syn"]);
+    const on = talk.initial;
+    talk.segment(on, 1, SYN | ACK).segment(on, 0, ACK);
+    talk.segment(on, 0, ACK, [], Buffer.from("plain ")).segment(on, 0, ACK, [], Buffer.from("octets"));
+    talk.segment(on, 1, ACK, [], Buffer.from("answer"));
+    talk
+      .segment(on, 0, FIN | ACK)
+      .segment(on, 1, FIN | ACK)
+      .segment(on, 0, ACK);
+    const found = run(talk.packets);
+    const { mptcp } = only(found);
+    expect(mptcp.fallback).toMatchObject({ cause: "syn-ack-without-option", subflow: 0 });
+    expect(mptcp.subflows).toHaveLength(1);
+    expect(mptcp.stream).toMatchObject({
+      initiator: { octets: 12, complete: true },
+      responder: { octets: 6, complete: true },
+    });
+    expect(found.streams.of(mptcp.session.id, 0, 12).toString()).toBe("plain octets");
+    expect(mptcp.close).toEqual({ reason: "fin", by: "both" });
+  });
+
+  it("the SYN repeated without its option", () => {
+    const talk = new Conversation().open(["syn"]);
+    const on = talk.initial;
+    talk
+      .segment(on, 0, SYN)
+      .segment(on, 1, SYN | ACK)
+      .segment(on, 0, ACK);
+    talk.segment(on, 0, ACK, [], Buffer.from("x"));
+    expect(only(run(talk.packets)).mptcp.fallback?.cause).toBe("syn-retried-without-option");
+  });
+
+  it("no option on the third ACK and first data", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    const on = talk.initial;
+    talk.segment(on, 0, ACK).segment(on, 0, ACK, [], Buffer.from("abc")).segment(on, 1, ACK, [], Buffer.from("de"));
+    const found = run(talk.packets);
+    const { mptcp } = only(found);
+    expect(mptcp.fallback?.cause).toBe("ack-without-option");
+    expect(mptcp.stream).toMatchObject({ initiator: { octets: 3 }, responder: { octets: 2 } });
+  });
+
+  it("a third ACK without the option, data with a DSS: no fallback", () => {
+    const talk = new Conversation().open(["syn", "syn-ack"]);
+    talk.segment(talk.initial, 0, ACK).send(0, "abc");
+    expect(only(run(talk.packets)).mptcp).toMatchObject({ fallback: null, stream: { initiator: { octets: 3 } } });
   });
 });

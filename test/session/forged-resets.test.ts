@@ -1,14 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { Conversation, type Side, type Subflow } from "../support/conversation.ts";
+import { Conversation, type Subflow } from "../support/conversation.ts";
 import { ACK, option, PSH, RST, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
-import { bare, later } from "./forgery.ts";
-
-/** A segment of the initial subflow that its host did not send, this far from where it goes on. */
-function forge(talk: Conversation, side: Side, flags: number, away: number, payload = ""): void {
-  const on = { ...talk.initial, next: [...talk.initial.next] as [number, number] };
-  talk.segment(on, side, flags, [], Buffer.from(payload), on.next[side] + away);
-}
+import { bare, forge, later } from "./forgery.ts";
 
 /** A SYN with another ISN on the initial subflow's 4-tuple. */
 function forgeSyn(talk: Conversation): void {
@@ -94,7 +88,7 @@ describe("a RST that somebody made up", () => {
       const on: Subflow = { ends, opener, isn: [isn[0] + 2 ** 30, isn[1]], next: [...next] };
       talk.segment(on, 1, ACK | PSH, [], Buffer.from("x"), next[1] + 5000);
     };
-    const reset = (talk: Conversation): void => forge(talk, 1, RST, 5001);
+    const reset = (talk: Conversation): void => void forge(talk, 1, RST, 5001);
     for (const forgeries of [
       [octets, reset],
       [reset, octets],

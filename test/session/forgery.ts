@@ -1,4 +1,4 @@
-import { Conversation, type Subflow } from "../support/conversation.ts";
+import { Conversation, type Side, type Subflow } from "../support/conversation.ts";
 
 const ELSEWHERE = [
   { ip: "10.1.9.1", port: 50_000 },
@@ -21,4 +21,10 @@ export function later(talk: Conversation, seconds: number) {
     { ip: "10.7.0.2", port: 2 },
   ] as const;
   return [0, 1].flatMap(() => new Conversation({ atMicros: talk.atMicros, ends }).open(["syn"]).packets);
+}
+
+/** A segment of the initial subflow that its host did not send, this far from where it goes on. */
+export function forge(talk: Conversation, side: Side, flags: number, away: number, payload = ""): Conversation {
+  const on = { ...talk.initial, next: [...talk.initial.next] as [number, number] };
+  return talk.segment(on, side, flags, [], Buffer.from(payload), on.next[side] + away);
 }

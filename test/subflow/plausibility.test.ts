@@ -7,17 +7,10 @@ import * as events from "../../src/subflow/subflow-events.ts";
 import { SubflowStage } from "../../src/subflow/subflow-stage.ts";
 import { PacketVector } from "../../src/vector.ts";
 import { DSS_DATA_FIN, DSS_MAPPING, MptcpOptions } from "../../src/wire/mptcp.ts";
-import { Conversation, type Side } from "../support/conversation.ts";
+import { forge } from "../session/forgery.ts";
+import { Conversation } from "../support/conversation.ts";
 import { ACK, FIN, option, PSH, RST, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
-
-/** Segments that somebody else sends under a subflow's addresses, with a number this far from the right one. */
-function forge(talk: Conversation, side: Side, flags: number, away: number, payload = ""): Conversation {
-  const { initial } = talk;
-  const next: [number, number] = [...initial.next];
-  const on = { ...initial, next };
-  return talk.segment(on, side, flags, [], Buffer.from(payload), initial.next[side] + away);
-}
 
 /** The records of a conversation, which do not depend on how its packets come in vectors. */
 function recordsOf(...talks: Conversation[]): SessionRecord[] {
