@@ -50,7 +50,7 @@ export function takeAcknowledged(
  */
 function isInStep(sessions: Sessions, session: number, side: 0 | 1, subflow: number): boolean {
   const { hot } = sessions.subflows;
-  const at = flow.SubflowTable.direction(subflow, sessions.higherOf(subflow, side));
+  const at = flow.direction(subflow, sessions.higherOf(subflow, side));
   if ((hot[at + flow.MAPPING_LENGTH]! & flow.INFINITE) === flow.INFINITE) return true;
   if (hasBroughtAll(sessions, session, subflow)) return true;
   const begin = plainOffset(sessions, session, side, subflow, hot[at + flow.MAPPING_SSN]!);

@@ -56,7 +56,7 @@ export function hasBroughtAll(sessions: Sessions, session: number, subflow: numb
 
 /** Whether octets of this direction of a subflow were seen. */
 function hasSent({ subflows: { hot } }: Sessions, subflow: number, higher: number): boolean {
-  return hot[flow.SubflowTable.direction(subflow, higher) + flow.NEXT_SSN]! > 1;
+  return hot[flow.direction(subflow, higher) + flow.NEXT_SSN]! > 1;
 }
 
 /** Whether both sides have said MP_FAIL on a session's only subflow: neither goes on with mappings (RFC 8684 §3.7). */
