@@ -94,7 +94,8 @@ export const FATES = [
   {
     stage: "session",
     reason: "orphan-join",
-    meaning: "joins a session not known at that time; told in its record if its handshake came soon after",
+    meaning:
+      "of a join whose session was not known yet; in that session's record all the same if its handshake came within 10 s: no loss",
   },
   { stage: "session", reason: "join-refused", meaning: "a joined subflow whose HMAC is wrong" },
   { stage: "session", reason: "counted", meaning: "taken into a session's record" },
