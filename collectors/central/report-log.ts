@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { OutboxStats } from "../outbox/outbox.ts";
-import { counted } from "../terminal/text.ts";
+import { counted, grouped } from "../terminal/text.ts";
 import type { CollectorReport } from "./collector-contract.ts";
 
 /** Logs what a collector has counted since its start, as one line. */
@@ -82,7 +82,8 @@ export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport,
     if (!unreadOctets) continue;
     log.warn(
       { source: name, unreadOctets },
-      `${name}: ${unreadOctets} octets were left in the socket at the end and are in no record; --drain-seconds gives more time`,
+      `${name}: ${grouped(unreadOctets)} octets were left in the socket at the end and are in no record. Where agents go on ` +
+        "sending some always are: end them first; for what had come before --drain-seconds gives more time",
     );
   }
 }
