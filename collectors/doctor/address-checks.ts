@@ -12,7 +12,7 @@ export function udpPortCheck(text: string): Check {
   const { ok } = findingsOf(what);
   return {
     what,
-    look: async () => (await unbound(what, text, "0.0.0.0", bindUdp, "listen.udp")) ?? ok(`${text} can be had`),
+    look: async () => (await unbound(what, text, "::", bindEverywhere, "listen.udp")) ?? ok(`${text} can be had`),
   };
 }
 
@@ -57,6 +57,12 @@ const bindUdp: Try = (host, port) =>
     });
     socket.bind(port, host, () => socket.close(() => resolve(null)));
   });
+
+/** As the collector does: every address of IPv6 and IPv4, and of IPv4 alone where a machine has no IPv6. */
+const bindEverywhere: Try = async (host, port) => {
+  const code = await bindUdp(host, port);
+  return host === "::" && (code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL") ? bindUdp("0.0.0.0", port) : code;
+};
 
 const bindTcp: Try = (host, port) =>
   new Promise((resolve) => {

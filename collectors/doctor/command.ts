@@ -1,6 +1,4 @@
 import { Command } from "commander";
-import { agentConfiguration } from "../../schema/configuration/agent.ts";
-import { collectorConfiguration } from "../../schema/configuration/collector.ts";
 import type { ProgramName } from "../../schema/configuration/programs.ts";
 import { ConfigurationError, loadConfiguration } from "../runtime/configuration.ts";
 import { OperationalError } from "../runtime/errors.ts";
@@ -18,8 +16,8 @@ each collector and its MTU, the admin address; for a collector receive buffers,
 rp_filter, ports, brokers, topics and their settings, disk for records. Nothing
 is changed, no copy is sent, and no topic is made.
 
-Without --config the defaults are looked at, an agent's on every interface that
-is up. Run it as the user and in the place that the program will have:
+Without --config the defaults are looked at, with what variables such as
+REJOIN_COLLECTOR__LISTEN__UDP say, an agent's on every interface that is up. Run it as the user and in the place that the program will have:
 capabilities and namespaces are those of the one who asks.
 
 Each line is ok, warn (it works, and something will be missed, lost or slow) or
@@ -83,20 +81,33 @@ async function* findingsFor(program: ProgramName, file: string | null): AsyncGen
   try {
     checks =
       program === "agent"
-        ? agentChecks(machine, file === null ? agentConfiguration.parse({}) : loaded("agent", file))
-        : collectorChecks(machine, file === null ? collectorConfiguration.parse({}) : loaded("collector", file));
+        ? agentChecks(machine, loaded("agent", file))
+        : collectorChecks(machine, loaded("collector", file));
   } catch (error) {
     if (!(error instanceof OperationalError)) throw error;
     const faults = error instanceof ConfigurationError ? error.faults : [error.message];
     for (const text of faults) yield { level: "fail", what: "configuration", text };
     return;
   }
-  if (file !== null) yield { level: "ok", what: "configuration", text: `${file} can be used` };
+  yield { level: "ok", what: "configuration", text: file === null ? withoutFile(program) : `${file} can be used` };
   for (const check of checks) yield* await looked(check);
 }
 
-function loaded<P extends ProgramName>(program: P, file: string) {
-  return loadConfiguration(program, { file, environment: process.env, options: [] }).values;
+function loaded<P extends ProgramName>(program: P, file: string | null) {
+  // Without a file the machine is judged: what only its operator can say is still to come.
+  return loadConfiguration(program, { file, environment: process.env, options: [], isPart: file === null }).values;
+}
+
+/** What is judged where no file is named, and what the program would still want to know. */
+function withoutFile(program: ProgramName): string {
+  const judged = "no --config: defaults, and variables of the environment, are looked at";
+  try {
+    loadConfiguration(program, { file: null, environment: process.env, options: [] });
+    return judged;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return `${judged}. It does not start before this is said: ${error.faults.join("; ")}`;
+  }
 }
 
 async function looked({ what, look }: Check): Promise<Finding[]> {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Network } from "../lab/network.ts";
 import { needs, titled } from "../support/requirements.ts";
 import { REJOIN } from "./program.ts";
@@ -40,6 +40,29 @@ describe("rejoin doctor", () => {
     expect([status, stderr]).toEqual([0, ""]);
     expect(about("receive buffer")).toHaveLength(1);
     expect(last).toMatch(/^0 failures, \d+ warnings?, \d+ ok$/);
+  });
+
+  it("without a file judges defaults and environment, and says what is still to be said", () => {
+    vi.stubEnv("REJOIN_COLLECTOR__LISTEN__UDP", '["192.0.2.77:4754"]');
+    const { status, about } = doctor("--collector");
+    vi.unstubAllEnvs();
+    expect(about("UDP port")).toEqual([expect.stringMatching(/^fail 192\.0\.2\.77:4754 is no address/)]);
+    expect(about("configuration")).toEqual([expect.stringMatching(/^ok no --config: .*: agents: nobody may send yet/)]);
+    expect(status).toBe(1);
+  });
+
+  it("tells a port that somebody has for IPv6 alone", async (context) => {
+    const other = createSocket({ type: "udp6", ipv6Only: true }).bind(0, "::");
+    const isBound = await once(other, "listening").catch(() => null);
+    if (isBound === null) return context.skip();
+    const { port } = other.address();
+    const { about } = doctor(
+      "--collector",
+      "--config",
+      file("six.yaml", `listen: { udp: [${port}] }\nanyAgent: true\n`),
+    );
+    other.close();
+    expect(about("UDP port")).toEqual([expect.stringMatching(new RegExp(`^warn ${port} is taken`))]);
   });
 
   it("tells every fault of a configuration", () => {
