@@ -51,7 +51,7 @@ export class BatchedDatagrams implements UdpInput {
   octets = 0;
   readonly port: number;
   private readonly libc: Libc;
-  private readonly fd: number;
+  readonly fd: number;
   private readonly readiness: Readiness;
   private readonly deliveryPort: number;
   private readonly take: TakeVector;

@@ -4,11 +4,11 @@ import { parseAddress } from "../../../src/wire/address.ts";
 /** A table of /proc/net, and how it numbers what a socket is bound to: a port, or for raw sockets the protocol. */
 export type SocketTable = "udp" | "udp6" | "raw" | "raw6";
 
-/** Numbers of the sockets that this process holds. Empty where /proc is not there. */
-function ownInodes(): Set<string> {
+/** Numbers of the sockets that this process holds, or of the one that is `fd`. Empty where /proc is not there. */
+function ownInodes(fd: number | null): Set<string> {
   const inodes = new Set<string>();
   try {
-    for (const name of readdirSync("/proc/self/fd")) {
+    for (const name of fd === null ? readdirSync("/proc/self/fd") : [`${fd}`]) {
       try {
         const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${name}`))?.[1];
         if (inode !== undefined) inodes.add(inode);
@@ -24,18 +24,29 @@ function ownInodes(): Set<string> {
 
 /**
  * Packets that the kernel dropped, receive buffer full, at this process's socket of one table that is bound to `address`
- * and `number`: the last column of /proc/net. Null where the kernel does not say.
+ * and `number`: the last column of /proc/net. Null where the kernel does not say. Without `fd`, the number of its file
+ * descriptor, sockets at one link-local address of several interfaces are counted together: the table names no interface.
  */
-export function kernelDrops(table: SocketTable, address: string, number: number): number | null {
-  return dropsIn(textOf(table), ownInodes(), address, number);
+export function kernelDrops(
+  table: SocketTable,
+  address: string,
+  number: number,
+  fd: number | null = null,
+): number | null {
+  return dropsIn(textOf(table), ownInodes(fd), address, number);
 }
 
 /**
  * Octets that wait in the receive queue of the same socket, as the kernel counts them: more than the packets have, 0 only
  * when nothing waits. Null where the kernel does not say.
  */
-export function kernelQueue(table: SocketTable, address: string, number: number): number | null {
-  return queuedIn(textOf(table), ownInodes(), address, number);
+export function kernelQueue(
+  table: SocketTable,
+  address: string,
+  number: number,
+  fd: number | null = null,
+): number | null {
+  return queuedIn(textOf(table), ownInodes(fd), address, number);
 }
 
 function textOf(table: SocketTable): string {

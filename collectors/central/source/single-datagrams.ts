@@ -8,6 +8,7 @@ import type { UdpAddress, UdpInput } from "./udp-input.ts";
 /** A socket of Node's, which reads one datagram at a time: where there are no batches to be had. */
 export class SingleDatagrams implements UdpInput {
   readonly port: number;
+  readonly fd = null;
   private readonly socket: Socket;
   private readonly arrivals: Arrivals;
   private readonly headers: DeliveryHeaders;

@@ -2,6 +2,8 @@
 export interface UdpInput {
   /** Where it is bound. */
   readonly port: number;
+  /** Number of its file descriptor; null where that is not known. */
+  readonly fd: number | null;
   /** Packets handed over, and their octets, headers included. */
   readonly packets: number;
   readonly octets: number;

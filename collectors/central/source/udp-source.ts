@@ -133,11 +133,11 @@ export class UdpSource implements Source {
   }
 
   private readDrops(): number | null {
-    return this.input === null ? null : kernelDrops(this.table, this.host, this.port);
+    return this.input === null ? null : kernelDrops(this.table, this.host, this.port, this.input.fd);
   }
 
   private readQueue(): number | null {
-    return kernelQueue(this.table, this.host, this.port);
+    return kernelQueue(this.table, this.host, this.port, this.input?.fd);
   }
 
   private explain(error: unknown): OperationalError {

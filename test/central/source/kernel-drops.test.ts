@@ -1,6 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { expect, test } from "vitest";
+import { BatchedDatagrams } from "../../../collectors/central/source/batched-datagrams.ts";
 import { dropsIn, kernelDrops, kernelQueue, queuedIn } from "../../../collectors/central/source/kernel-drops.ts";
+import { loadLibc } from "../../../collectors/linux/libc.ts";
 import { needs, titled } from "../../support/requirements.ts";
 
 const TABLE = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
@@ -57,6 +60,42 @@ test.skipIf(reason)(
     expect(kernelQueue("udp", "127.0.0.1", port)).toBeGreaterThan(1000);
     expect(figures("127.0.0.2")).toEqual([0, 0]);
     for (const socket of [sender, receiver, beside]) socket.close();
+  },
+);
+
+const unmet = needs("Linux", "koffi");
+test.skipIf(unmet)(
+  titled("of two sockets at what the table calls one address each has its own count, by its descriptor", unmet),
+  async () => {
+    const libc = await loadLibc();
+    // Two at one address and port, as at a link-local address that two interfaces have: the kernel gives copies to one.
+    const open = (port: number) => {
+      const at = { host: "127.0.0.1", port, zeroUdpChecksums: false };
+      return BatchedDatagrams.open(
+        libc,
+        at,
+        4754,
+        () => {},
+        0,
+        () => {},
+      );
+    };
+    const first = open(0);
+    const sockets = [first, open(first.port)];
+    for (const socket of sockets) socket.setReceiveBuffer(4096);
+    const flood = `
+      const { createSocket } = require("node:dgram");
+      const socket = createSocket("udp4");
+      const send = () => new Promise((resolve) => socket.send(Buffer.alloc(1000), ${first.port}, "127.0.0.1", resolve));
+      Promise.all(Array.from({ length: 200 }, send)).then(() => socket.close());`;
+    // Nobody reads while this process waits for another.
+    expect(spawnSync(process.execPath, ["-e", flood]).status).toBe(0);
+    const drops = sockets.map(({ fd, port }) => kernelDrops("udp", "127.0.0.1", port, fd) ?? -1);
+    const queued = sockets.map(({ fd, port }) => kernelQueue("udp", "127.0.0.1", port, fd) ?? -1);
+    for (const socket of sockets) await socket.close();
+    expect([Math.min(...drops), Math.min(...queued)]).toEqual([0, 0]);
+    expect(Math.max(...drops)).toBeGreaterThan(50);
+    expect(Math.max(...queued)).toBeGreaterThan(1000);
   },
 );
 
