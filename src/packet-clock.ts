@@ -1,5 +1,5 @@
 /** Time that goes this far at once needs two that say so. */
-const LEAP_MICROS = 3600 * 1_000_000;
+export const LEAP_MICROS = 3600 * 1_000_000;
 /** Copies of several agents come so far behind each other. What comes farther behind shows a clock that was set back. */
 export const LATE_MICROS = 10 * 1_000_000;
 

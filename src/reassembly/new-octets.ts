@@ -11,7 +11,8 @@ export class NewOctets {
   block: Uint8Array = new Uint8Array(0);
   at = 0;
   length = 0;
-  /** Who brought them. */
+  /** Who brought them, and the time of that packet, in µs. */
   subflow = 0;
   agent = 0;
+  atMicros = Number.NaN;
 }

@@ -1,4 +1,5 @@
 import { AgeList } from "../age-list.ts";
+import { LEAP_MICROS } from "../packet-clock.ts";
 import type { NewOctets } from "./new-octets.ts";
 import { LINE_NUMBERS, SPARE, StreamRanges } from "./stream-ranges.ts";
 import type { StreamWindows } from "./stream-windows.ts";
@@ -17,6 +18,8 @@ export interface StreamChunk {
   readonly octets: Uint8Array;
   /** Packet time at which it was made. */
   readonly atMicros: number;
+  /** The newest time of a packet that had brought octets of this stream by then, those beyond a hole included. */
+  readonly newestMicros: number;
   /** The session is over: nothing of this stream comes after it. */
   readonly final: boolean;
 }
@@ -52,17 +55,19 @@ const READY = 2 * SPARE + 2;
 const RANGES = 2 * SPARE + 3;
 /**
  * Numbers of a stream in `state`: where what waits in order begins, what is missing before it, since when it and a hole are
- * waited for.
+ * waited for, and when its newest octets came.
  */
 const SENT = 0;
 const HOLE = 1;
 const READY_SINCE = 2;
 const HOLE_SINCE = 3;
-const STATE_NUMBERS = 4;
+const NEWEST = 4;
+const STATE_NUMBERS = 5;
 
 /**
  * Streams as chunks, in order, each as soon as its window is full. What lies beyond a hole waits until the hole is filled
- * or its deadline has come; then it goes, and says how much is missing before it. Knows no time but `advance`'s.
+ * or its deadline has come; then it goes, and says how much is missing before it. Time passes by `advance` only; what waits
+ * does so since the time of its packet.
  *
  * Where there is no window for more, what waits longest in order goes as it is; where nothing does, the hole that was
  * waited for longest is given up.
@@ -83,6 +88,8 @@ export class StreamChunks {
   private readonly ready: AgeList;
   private readonly holed: AgeList;
   private now = 0;
+  /** Packet time of what is at hand: between two calls of `advance` more than patience may go by. */
+  private at = 0;
   /** To what time was last set back. */
   private setBackTo = 0;
 
@@ -107,6 +114,7 @@ export class StreamChunks {
     const { lines, words, windows } = this;
     const { stream } = octets;
     const line = stream * LINE_NUMBERS;
+    this.at = this.believed(octets.atMicros);
     for (;;) {
       const offset = octets.offset + skip;
       const next = lines[line + NEXT]!;
@@ -125,6 +133,8 @@ export class StreamChunks {
         return octets.length - skip;
       }
       const end = offset + length;
+      const newest = stream * STATE_NUMBERS + NEWEST;
+      if (this.at > this.state[newest]!) this.state[newest] = this.at;
       if (offset === next && words[2 * line + RANGES] === 0) {
         lines[line + NEXT] = end;
         if (words[2 * line + READY] === 0) this.await(stream);
@@ -144,6 +154,7 @@ export class StreamChunks {
     if (nowMicros === this.now) return;
     if (nowMicros < this.now) this.setBackTo = nowMicros;
     this.now = nowMicros;
+    this.at = nowMicros;
     const { ready, holed, state } = this;
     for (let stream = holed.oldest; stream >= 0; stream = holed.oldest) {
       if (this.waited(state[stream * STATE_NUMBERS + HOLE_SINCE]!) < this.patience.holeMicros) break;
@@ -155,14 +166,27 @@ export class StreamChunks {
     }
   }
 
-  /** For how long what began at `since` has waited; what is of a time ahead, since time was set back. */
+  /** For how long what began at `since` has waited; what is of a time ahead, since time was set back, if it was. */
   private waited(since: number): number {
-    return this.now - (since > this.now ? this.setBackTo : since);
+    if (since <= this.now) return this.now - since;
+    return this.setBackTo === 0 ? 0 : this.now - this.setBackTo;
+  }
+
+  /** The time of a packet, unless `advance` would not have believed it (src/packet-clock.ts) or knows a later one. */
+  private believed(atMicros: number): number {
+    const ahead = atMicros - this.now;
+    return ahead > 0 && ahead < LEAP_MICROS ? atMicros : this.now;
   }
 
   /** Sends what waits of a stream in order now. */
   flush(stream: number): void {
     if (this.words[2 * stream * LINE_NUMBERS + READY] !== 0) this.send(stream, false);
+  }
+
+  /** Sends all that waits of a stream now, also beyond holes. It may go on. */
+  giveUp(stream: number): void {
+    while (this.words[2 * stream * LINE_NUMBERS + RANGES]! > 0) this.skipHole(stream);
+    this.flush(stream);
   }
 
   /** A stream is over: all that waits goes, and the last chunk says that it is. None of a stream without octets. */
@@ -226,13 +250,13 @@ export class StreamChunks {
     if (this.words[word] !== 0) return;
     if (this.patience.turns) this.flush(stream ^ 1);
     this.words[word] = 1;
-    this.state[stream * STATE_NUMBERS + READY_SINCE] = this.now;
+    this.state[stream * STATE_NUMBERS + READY_SINCE] = this.at;
     this.ready.add(stream);
   }
 
   /** Waits for the first hole of a stream from now on, where it has one. */
   private awaitHole(stream: number): void {
-    this.state[stream * STATE_NUMBERS + HOLE_SINCE] = this.now;
+    this.state[stream * STATE_NUMBERS + HOLE_SINCE] = this.at;
     if (this.words[2 * stream * LINE_NUMBERS + RANGES] === 0) this.holed.remove(stream);
     else this.holed.add(stream);
   }
@@ -281,7 +305,7 @@ export class StreamChunks {
     words[2 * line + READY] = 0;
     this.ready.remove(stream);
     try {
-      this.emit({ stream, offset, hole, octets, atMicros: this.now, final });
+      this.emit({ stream, offset, hole, octets, atMicros: this.now, newestMicros: state[at + NEWEST]!, final });
     } finally {
       // A window that is not full is given back too, unless it has octets beyond a hole.
       const left = words[2 * line + RANGES]!;

@@ -45,7 +45,8 @@ export class SessionRecords implements SessionObserver {
       chunk:
         take === undefined
           ? null
-          : ({ stream, ...chunk }) => take({ sessionId: this.idOf(stream >>> 1), side: sideOf(stream), ...chunk }),
+          : ({ stream, newestMicros: _, ...chunk }) =>
+              take({ sessionId: this.idOf(stream >>> 1), side: sideOf(stream), ...chunk }),
       turns: false,
       digest: options.digest,
     };

@@ -93,6 +93,7 @@ function takePlain(
     vector.payloadAt[i]!,
     seen.subflow[i]!,
     vector.agent[i]!,
+    vector.atMicros[i]!,
   );
 }
 
@@ -127,6 +128,7 @@ function takeMapped(
           seen.dataAt[i]!,
           seen.subflow[i]!,
           vector.agent[i]!,
+          vector.atMicros[i]!,
         );
       }
     } else sessions.noteUnplaced(session, side, length);

@@ -29,6 +29,7 @@ export class PlacedPackets {
       octets.length = seen.dataCaptured[i]!;
       octets.subflow = seen.subflow[i]!;
       octets.agent = vector.agent[i]!;
+      octets.atMicros = vector.atMicros[i]!;
       vector.fate[i] = FATE_ALIVE;
       to.take(octets, isWorth(seen.dataCaptured[i]!, seen.dataLength[i]!));
       vector.fate[i] = fate;

@@ -25,19 +25,20 @@ export class Placement {
   /** What is placed now are second copies of packets: what of it is there already came once. */
   areCopies = false;
   private readonly fresh = new NewOctets();
-  /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, and who brought it. */
+  /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, who brought it, and when. */
   private block: Uint8Array = new Uint8Array(0);
   /** NaN before the first: V8 then keeps doubles there from the beginning, as at NO_WORD in src/wire/mptcp.ts. */
   private zeroAt = Number.NaN;
   private capturedEnd = Number.NaN;
   private subflow = 0;
   private agent = 0;
+  private atMicros = Number.NaN;
 
   constructor(sessions: Sessions) {
     this.sessions = sessions;
   }
 
-  /** Places `length` octets from `offset`, of which the copy holds the first `captured`, from `at` of `block`. */
+  /** Places `length` octets from `offset`, of which the copy of `atMicros` holds the first `captured`, from `at` of `block`. */
   place(
     session: number,
     side: 0 | 1,
@@ -48,6 +49,7 @@ export class Placement {
     at: number,
     subflow: number,
     agent: number,
+    atMicros: number,
   ): void {
     const { words, floats } = this.sessions.table;
     const base = session * table.SESSION_WORDS + table.SIDE + side * table.SIDE_WORDS;
@@ -67,6 +69,7 @@ export class Placement {
     this.capturedEnd = offset + captured;
     this.subflow = subflow;
     this.agent = agent;
+    this.atMicros = atMicros;
     const begin = Math.max(offset, 0);
     if (begin < contiguous) this.takeAgain(session, side, begin, Math.min(end, contiguous));
     if (end <= contiguous) return;
@@ -120,6 +123,7 @@ export class Placement {
       fresh.length = present;
       fresh.subflow = this.subflow;
       fresh.agent = this.agent;
+      fresh.atMicros = this.atMicros;
       this.sessions.octets.take(fresh, isWorth(present, to - from));
     }
     if (present < to - from) this.noteCut(session, side, Math.max(from, this.capturedEnd), to);

@@ -14,8 +14,8 @@ function collector(patience = PATIENCE, count = 64) {
   const streams = new StreamChunks(STREAMS, windows, patience, (chunk) =>
     chunks.push({ ...chunk, octets: Uint8Array.from(chunk.octets) }),
   );
-  const give = (offset: number, octets: string | Uint8Array, stream = 0) =>
-    giveTo(streams, ring, stream, offset, octets);
+  const give = (offset: number, octets: string | Uint8Array, stream = 0, atMicros?: number) =>
+    giveTo(streams, ring, stream, offset, octets, atMicros);
   return { chunks, streams, give, windows };
 }
 
@@ -59,6 +59,37 @@ describe("chunks of streams", () => {
     streams.end(0);
     expect(chunks.map(text).slice(2)).toEqual([[0, 7, ""]]);
     expect(streams.lateOctets).toBe(3);
+  });
+
+  it("wait since the time of their packet, and not since time passed last", () => {
+    const { chunks, streams, give } = collector();
+    streams.advance(1000);
+    give(0, "ab", 0, 1500);
+    give(5, "fg", 0, 1500);
+    streams.advance(1509);
+    expect(chunks).toEqual([]);
+    streams.advance(1510);
+    expect(chunks.map(text)).toEqual([[0, 0, "ab"]]);
+    give(2, "cde", 0, 1599);
+    streams.advance(1609);
+    expect(chunks.map(text).slice(1)).toEqual([[0, 2, "cdefg"]]);
+    expect(streams.lateOctets).toBe(0);
+  });
+
+  it("say when the newest octets came, as far as that time is believed", () => {
+    const { chunks, streams, give } = collector();
+    streams.advance(1000);
+    give(0, "a", 0, 1400);
+    give(1, "b", 0, 1200);
+    streams.flush(0);
+    give(2, "c", 0, 1e15);
+    streams.flush(0);
+    give(0, "d", 1, 1e15);
+    streams.flush(1);
+    // A copy that comes late is of the time that holds.
+    give(0, "e", 2, 900);
+    streams.end(2);
+    expect(chunks.map(({ newestMicros }) => newestMicros)).toEqual([1400, 1400, 1000, 1000]);
   });
 
   it("wait each from its own time on, whichever stream began first", () => {

@@ -16,7 +16,7 @@ export function windowsOf(streams: number, windows: number, size: number) {
 
 /**
  * Gives octets to somebody who takes as many at a time as lie in one window; the block is another one each time, and does
- * not stay.
+ * not stay. They come at the time that holds where none is said.
  */
 export function give(
   to: { take(octets: NewOctets, skip: number, address: number): number },
@@ -24,9 +24,10 @@ export function give(
   stream: number,
   offset: number,
   octets: string | Uint8Array,
+  atMicros = Number.NaN,
 ): void {
   const block = Buffer.concat([Buffer.from("???"), Buffer.from(octets)]);
-  const one = Object.assign(new NewOctets(), { stream, offset, block, at: 3, length: octets.length });
+  const one = Object.assign(new NewOctets(), { stream, offset, block, at: 3, length: octets.length, atMicros });
   const address = ring.addressOf(block, 3, octets.length);
   for (let done = 0; done < octets.length; ) done += to.take(one, done, address);
   block.fill(0);
