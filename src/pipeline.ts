@@ -49,6 +49,7 @@ export class Pipeline {
   private readonly subflows: SubflowStage;
   private readonly sessions: SessionStage;
   private readonly records: SessionRecords;
+  private readonly plainTcp: PlainTcp | null;
   private readonly bounds: Bounds;
   private readonly fault: ((error: unknown) => void) | null;
   /** Packets per fate. */
@@ -64,10 +65,10 @@ export class Pipeline {
     this.decapsulation = new Decapsulation(this.agents, this.fragments, options);
     this.subflows = new SubflowStage(bounds, seed);
     this.records = new SessionRecords(options, this.agents);
-    const plainTcp = options.plainTcp === undefined ? null : new PlainTcp(this.records, options.plainTcp);
-    this.sessions = new SessionStage(bounds, this.subflows, seed, plainTcp ?? this.records);
+    this.plainTcp = options.plainTcp === undefined ? null : new PlainTcp(this.records, options.plainTcp);
+    this.sessions = new SessionStage(bounds, this.subflows, seed, this.plainTcp ?? this.records);
     this.records.watch(this.sessions.sessions);
-    plainTcp?.watch(this.sessions.sessions);
+    this.plainTcp?.watch(this.sessions.sessions);
   }
 
   /**
@@ -225,6 +226,14 @@ export class Pipeline {
   chunkLosses(): { lateOctets: number; shedHoles: number } | null {
     const { chunks } = this.sessions.sessions.octets;
     return chunks === null ? null : { lateOctets: chunks.lateOctets, shedHoles: chunks.shedHoles };
+  }
+
+  /**
+   * Octets of streams that are in no plain TCP connection, though they came: too late for their place, or when another session
+   * had begun between the same ends. 0 where nobody takes connections.
+   */
+  untoldOctets(): number {
+    return this.plainTcp === null ? 0 : this.plainTcp.untoldOctets + (this.chunkLosses()?.lateOctets ?? 0);
   }
 
   /** Sessions that are alive and of which a record would tell when they end. */

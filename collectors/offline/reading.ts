@@ -65,20 +65,25 @@ export async function read(
     const fault = (error: unknown) => {
       if (faults.length === 0) faults.push(error);
     };
-    const { closed, unread, late } = await run(captures, options, streams, { files, retold }, fault, interruption);
+    const { closed, unread, untold } = await run(captures, options, streams, { files, retold }, fault, interruption);
     const damages = captures.inputs.flatMap(({ input }) => input.damage ?? []);
     for (const line of damages) say(line);
     for (const { input } of captures.inputs) if (input.disorder !== null) say(input.disorder);
     // The line under a table says it, too, and so do totals.
     if (unread !== null && options.json === true && options.summary !== true) say(unread);
-    if (late > 0)
-      say(`${options.plainTcp}: lacks ${late} octets that came after their place had been waited for in vain`);
+    if (untold > 0)
+      say(`${options.plainTcp}: lacks ${untold} octets that came too late, or when another session had the same ends`);
     if (interruption.signal !== null) say(`interrupted (${interruption.signal}): the rest was not read`);
-    files?.close();
-    retold?.close();
+    const isCut = closed && retold !== null;
+    if (isCut) say(`${options.plainTcp}: ends early: standard output was closed, and the rest not read`);
+    try {
+      files?.close();
+    } finally {
+      retold?.close();
+    }
     // All the same the report is out; the packets that are missing from it stand there as `pipeline/fault`.
     if (faults.length > 0) throw faults[0];
-    return interruption.exitStatus || (damages.length > 0 && !closed ? 1 : 0);
+    return interruption.exitStatus || ((damages.length > 0 && !closed) || isCut ? 1 : 0);
   } finally {
     interruption.release();
     for (const { input } of captures.inputs) input.close();
@@ -109,7 +114,7 @@ function checkOptions({ json, summary, digest, streams, plainTcp, findings }: Re
 
 /**
  * Runs all packets through a pipeline; `fault` is told of our own bugs. Returns whether standard output went away meanwhile,
- * what packets were not looked into, null for none, and how many octets came too late to be told again.
+ * what packets were not looked into, null for none, and how many octets could not be told again.
  */
 async function run(
   captures: Captures,
@@ -118,7 +123,7 @@ async function run(
   { files, retold }: { readonly files: StreamFiles | null; readonly retold: PlainTcpFile | null },
   fault: (error: unknown) => void,
   interruption: Interruption,
-): Promise<{ closed: boolean; unread: string | null; late: number }> {
+): Promise<{ closed: boolean; unread: string | null; untold: number }> {
   const inputs = captures.inputs.map(({ input }) => input);
   const progress = streams.stderr.isTTY === true ? progressOn(streams.stderr, inputs) : null;
   const output = new Output(streams.stdout, () => progress?.erase());
@@ -160,8 +165,8 @@ async function run(
   } finally {
     progress?.erase();
   }
-  const late = pipeline.chunkLosses()?.lateOctets ?? 0;
-  return { closed: output.closed, unread: unreadWords(pipeline.totals()), late };
+  const untold = pipeline.untoldOctets();
+  return { closed: output.closed, unread: unreadWords(pipeline.totals()), untold };
 }
 
 function reportOn(output: Output, options: ReadOptions, stdout: ReadStreams["stdout"]): Report {

@@ -1,10 +1,13 @@
 import type { Side } from "../pipeline-contract.ts";
 import type { StreamChunk } from "../reassembly/stream-chunks.ts";
 import type { OctetWishes } from "../reassembly/stream-octets.ts";
-import type { Close } from "../session/ending.ts";
+import { acknowledgedOf } from "../session/acknowledged.ts";
+import { type Close, naturalClose } from "../session/ending.ts";
 import { firstSubflow } from "../session/identity.ts";
 import type { SessionObserver } from "../session/session-observer.ts";
+import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { streamEnd } from "../session/stream-end.ts";
 import * as flow from "../subflow/subflow-row.ts";
 import { ACK, FIN, PSH, RST, SYN } from "../wire/tcp.ts";
 import { type Ends, mostPayload, SegmentEncoder } from "./segment-encoder.ts";
@@ -14,30 +17,46 @@ import { type Ends, mostPayload, SegmentEncoder } from "./segment-encoder.ts";
  * they would lie outside of it, and be taken for old ones.
  */
 const MAX_STEP = 2 ** 29;
+/** Octets that are kept of sessions that are none yet. At the bound they are counted as not told. */
+const MAX_EARLY_OCTETS = 4 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /** A session as one connection. */
 interface Connection {
   readonly ends: Ends;
+  /** The same for whoever has these two ends. */
+  readonly key: string;
   /** The next sequence number of each side, modulo 2^32. */
   readonly next: [number, number];
+  /** Up to which offset each stream was told. */
+  readonly told: [number, number];
+  /** Another session has its ends now: nothing more is told of it. */
+  isOver: boolean;
 }
 
 /**
  * Tells each session once more, as one plain TCP connection between the ends of its initial subflow: for programs that know
  * TCP and nothing of MPTCP. Handshake, both streams in the order in which the sides spoke, each run of octets with its
  * acknowledgment, and the end; what is missing of a stream is octets that were sent and not seen. A session that did not end
- * has no end there either. `records` is told everything as if it were the only one.
+ * has no end there either. Of two sessions with the same ends the first is told until the second begins. `records` is told
+ * everything as if it were the only one.
  */
 export class PlainTcp implements SessionObserver {
   readonly octets: OctetWishes;
   readonly partial: boolean;
+  /** Octets that came in time and are in no connection: its ends were another session's by then, or a bound was met. */
+  untoldOctets = 0;
   private readonly records: SessionObserver;
   private readonly tell: (packet: Uint8Array, atMicros: number) => void;
   private readonly encoder = new SegmentEncoder();
   private sessions: Sessions | null = null;
   /** By session; bounded by the session table. */
   private readonly connections = new Map<number, Connection>();
+  /** Sessions by the key of their connection, unless that is over. */
+  private readonly holders = new Map<string, number>();
+  /** What a SYN brought of sessions that are none yet; it is forgotten where they never are. */
+  private readonly early = new Map<number, StreamChunk[]>();
+  private earlyOctets = 0;
   /** µs of the packet told last: time does not step back. */
   private atMicros = 0;
 
@@ -63,7 +82,7 @@ export class PlainTcp implements SessionObserver {
   }
 
   opened(session: number, atMicros: number): void {
-    this.connectionOf(session);
+    this.connectionOf(session, atMicros);
     this.records.opened(session, atMicros);
   }
 
@@ -75,21 +94,35 @@ export class PlainTcp implements SessionObserver {
     // The last chunks come of it.
     this.records.ended(session, close, atMicros);
     const connection = this.connections.get(session);
-    this.connections.delete(session);
-    if (connection !== undefined) this.close(connection, close);
+    if (connection !== undefined) this.close(session, connection, close, atMicros);
+    this.forget(session);
   }
 
   merged(session: number): void {
     this.records.merged(session);
-    this.connections.delete(session);
+    this.forget(session);
   }
 
-  private take({ stream, hole, octets }: StreamChunk): void {
-    const session = stream >>> 1;
+  private forget(session: number): void {
+    const connection = this.connections.get(session);
+    if (connection !== undefined && !connection.isOver) this.holders.delete(connection.key);
+    this.connections.delete(session);
+    this.takeEarly(session);
+  }
+
+  private take(chunk: StreamChunk): void {
+    const session = chunk.stream >>> 1;
+    const connection = this.connectionOf(session, chunk.newestMicros);
+    if (connection === null) this.keep(session, chunk);
+    else if (connection.isOver) this.untoldOctets += chunk.octets.length;
+    else this.put(connection, chunk);
+  }
+
+  private put(connection: Connection, { stream, offset, hole, octets, newestMicros }: StreamChunk): void {
     const side = (stream & 1) as Side;
-    const connection = this.connectionOf(session);
-    if (connection === null || (octets.length === 0 && hole === 0)) return;
-    this.pass(this.sessions?.lastMicros(session) ?? 0);
+    if (octets.length === 0 && hole === 0) return;
+    this.pass(newestMicros);
+    connection.told[side] = offset + octets.length;
     this.step(connection, side, Math.min(hole, MAX_STEP));
     const most = mostPayload(connection.ends);
     for (let at = 0; at < octets.length; at += most) {
@@ -99,23 +132,71 @@ export class PlainTcp implements SessionObserver {
     this.send(connection, other(side), ACK);
   }
 
-  /** A session's connection, whose handshake is told when it is asked for first; null where it has no subflow. */
-  private connectionOf(session: number): Connection | null {
+  /** Keeps octets of a session that is none yet, and may never be. */
+  private keep(session: number, chunk: StreamChunk): void {
+    if (this.earlyOctets + chunk.octets.length > MAX_EARLY_OCTETS) {
+      this.untoldOctets += chunk.octets.length;
+      return;
+    }
+    this.earlyOctets += chunk.octets.length;
+    const before = this.early.get(session) ?? [];
+    this.early.set(session, [...before, { ...chunk, octets: chunk.octets.slice() }]);
+  }
+
+  private takeEarly(session: number): readonly StreamChunk[] {
+    const chunks = this.early.get(session) ?? [];
+    this.early.delete(session);
+    for (const { octets } of chunks) this.earlyOctets -= octets.length;
+    return chunks;
+  }
+
+  /**
+   * A session's connection, whose handshake is told when it is asked for first, by what came at `atMicros`; null where it has no
+   * subflow, or its handshake is not complete.
+   */
+  private connectionOf(session: number, atMicros: number): Connection | null {
     const { sessions } = this;
     const known = this.connections.get(session);
     if (known !== undefined || sessions === null) return known ?? null;
     const subflow = firstSubflow(sessions, session);
-    if (subflow < 0) return null;
+    if (subflow < 0 || (sessions.table.state(session) & table.S_ESTABLISHED) === 0) return null;
     const connection = connectionAlong(sessions, subflow);
+    const holder = this.holders.get(connection.key);
+    if (holder !== undefined) this.supersede(holder, atMicros);
+    this.holders.set(connection.key, session);
     this.connections.set(session, connection);
-    this.pass(sessions.startMicros(subflow));
+    // No later than what shows that it is one: of a single packet the time may be wrong.
+    this.pass(Math.min(sessions.startMicros(subflow), atMicros));
     this.send(connection, 0, SYN);
     this.send(connection, 1, SYN | ACK);
     this.send(connection, 0, ACK);
+    for (const chunk of this.takeEarly(session)) this.put(connection, chunk);
     return connection;
   }
 
-  private close(connection: Connection, { reason, by }: Close): void {
+  /** Another session begins between the ends of this one: what waits of it is told now, and its end if it has one. */
+  private supersede(session: number, atMicros: number): void {
+    const { sessions } = this;
+    const connection = this.connections.get(session);
+    if (sessions === null || connection === undefined) return;
+    for (const side of [0, 1]) sessions.octets.chunks?.giveUp(session * 2 + side);
+    const close = naturalClose(sessions, session, true);
+    // Nobody: it may go on over other subflows.
+    if (close !== null && close.by !== null) this.close(session, connection, close, atMicros);
+    connection.isOver = true;
+  }
+
+  private close(session: number, connection: Connection, { reason, by }: Close, atMicros: number): void {
+    const { sessions } = this;
+    if (sessions === null || connection.isOver) return;
+    this.pass(Math.min(sessions.lastMicros(session), atMicros));
+    for (const side of [0, 1] as const) {
+      const end = streamEnd(sessions, session, side) ?? acknowledgedOf(sessions, session, side) ?? 0;
+      if (end <= connection.told[side]) continue;
+      // Nobody saw the last ones.
+      this.step(connection, side, Math.min(end - connection.told[side], MAX_STEP));
+      this.send(connection, other(side), ACK);
+    }
     if (reason === "fastclose" || reason === "reset") {
       this.send(connection, by === "responder" ? 1 : 0, RST | ACK);
     } else if (reason === "fin") {
@@ -145,16 +226,18 @@ export class PlainTcp implements SessionObserver {
 
 /** A connection with the ends of a subflow, and its initial sequence numbers as far as they are known. */
 function connectionAlong(sessions: Sessions, subflow: number): Connection {
-  const { hot } = sessions.subflows;
+  const { hot, seldom } = sessions.subflows;
   const isn = (side: Side): number => hot[flow.direction(subflow, sessions.higherOf(subflow, side)) + flow.ISN] ?? 0;
+  // Their own copies: the subflow may be gone before the session is.
+  const addresses = [sessions.addressWords(subflow, 0).slice(), sessions.addressWords(subflow, 1).slice()] as const;
+  const ports = [sessions.port(subflow, 0), sessions.port(subflow, 1)] as const;
   return {
-    ends: {
-      isIpv6: ((hot[subflow * flow.HOT_WORDS + flow.STATE] ?? 0) & flow.STATE_IPV6) !== 0,
-      // Their own copies: the subflow may be gone before the session is.
-      addresses: [sessions.addressWords(subflow, 0).slice(), sessions.addressWords(subflow, 1).slice()],
-      ports: [sessions.port(subflow, 0), sessions.port(subflow, 1)],
-    },
-    next: [isn(0), isn(1)],
+    ends: { isIpv6: ((hot[subflow * flow.HOT_WORDS + flow.STATE] ?? 0) & flow.STATE_IPV6) !== 0, addresses, ports },
+    key: [`${addresses[0]} ${ports[0]}`, `${addresses[1]} ${ports[1]}`].sort().join(" "),
+    // A subflow's ISN stands behind the octets of its SYN.
+    next: [(isn(0) - (seldom.synOctets.get(subflow) ?? 0)) >>> 0, isn(1)],
+    told: [0, 0],
+    isOver: false,
   };
 }
 

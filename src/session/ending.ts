@@ -35,7 +35,7 @@ const TICKS_PER_ROUND = 100;
  * How a session would end if nothing more came: by its own doing, or null while it lives. A RST that may be somebody
  * else's, and that nothing came after, closes a subflow only where `isLast`: where nothing is waited for any more.
  */
-function naturalClose(sessions: Sessions, session: number, isLast = false): Close | null {
+export function naturalClose(sessions: Sessions, session: number, isLast = false): Close | null {
   const state = sessions.table.state(session);
   if (state & table.S_FASTCLOSE) {
     return { reason: "fastclose", by: state & table.S_FASTCLOSE_BY_RESPONDER ? "responder" : "initiator" };

@@ -1,12 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { Chunk } from "../../src/pipeline.ts";
-import { Conversation } from "../support/conversation.ts";
+import { BEGIN, Conversation } from "../support/conversation.ts";
 import { ACK, finished, option, SYN } from "../support/packets.ts";
 import { run } from "../support/pipeline-run.ts";
-import { type RetoldPacket, retell } from "./retold.ts";
+import { type RetoldPacket, retell, tell } from "./retold.ts";
 
 const CLIENT = "10.1.0.1:40000";
 const SERVER = "10.2.0.2:443";
+const OTHER = { keys: [Buffer.alloc(8, 3), Buffer.alloc(8, 4)], isn: [9_000_000, 8_000_000] } as const;
+const OTHER_ENDS = [
+  { ip: "10.1.0.9", port: 9 },
+  { ip: "10.2.0.2", port: 443 },
+] as const;
 
 /** A packet as one line: who, flags, numbers relative to the first of each side, payload. */
 function lines(told: readonly RetoldPacket[]): string[] {
@@ -122,7 +127,63 @@ describe("a session told again as one TCP connection", () => {
     talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.from("early "), -6);
     talk.initial.next[0] = 1;
     talk.open(["syn-ack", "ack"]).send(0, "and late").close();
-    expect(lines(retell(talk.packets)).slice(0, 4)).toEqual([...HANDSHAKE, "> AP 1 1 early and late"]);
+    const told = retell(talk.packets);
+    expect(lines(told).slice(0, 4)).toEqual([...HANDSHAKE, "> AP 1 1 early and late"]);
+    expect(told[0]?.seq).toBe(talk.initial.isn[0] - 6);
+  });
+
+  it("is none where a SYN's octets were accepted and the handshake was not, whenever they would be told", () => {
+    const talk = new Conversation();
+    talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.from("early "), -6);
+    talk.initial.next[0] = 1;
+    talk.open(["syn-ack"]);
+    expect(retell(talk.packets)).toEqual([]);
+    talk.wait(5);
+    const other = new Conversation({ ...OTHER, ends: OTHER_ENDS, atMicros: talk.atMicros }).open();
+    expect(new Set(retell([...talk.packets, ...other.packets]).map(({ from }) => from))).toEqual(
+      new Set(["10.1.0.9:9", SERVER]),
+    );
+    talk.atMicros = other.atMicros;
+    talk.open(["ack"]).close();
+    const late = [...talk.packets.slice(0, 2), ...other.packets, ...talk.packets.slice(2)];
+    const mine = retell(late, {}, 1).filter(({ from, to }) => from === CLIENT || to === CLIENT);
+    expect(lines(mine).slice(0, 4)).toEqual([...HANDSHAKE, "> AP 1 1 early "]);
+  });
+
+  it("lacks what a SYN brought where too much of others waits, and that is counted", () => {
+    const [sessions, octets] = [2900, 1460] as const;
+    const talks = Array.from({ length: sessions }, (_, n) => {
+      const client = { ip: `10.1.${n >> 8}.${n & 255}`, port: 9 };
+      const word = Buffer.of(n >> 8, n & 255);
+      const keys = [Buffer.alloc(8, word), Buffer.alloc(8, Buffer.of(255, ...word))] as const;
+      const talk = new Conversation({ ends: [client, OTHER_ENDS[1]], keys, atMicros: BEGIN + n });
+      talk.segment(talk.initial, 0, SYN, [option.capable(1)], Buffer.alloc(octets, word), -octets);
+      talk.initial.next[0] = 1;
+      return talk.open(["syn-ack"]).wait(5).open(["ack"]);
+    });
+    const parts = [
+      talks.flatMap(({ packets }) => packets.slice(0, 2)),
+      talks.flatMap(({ packets }) => packets.slice(2)),
+    ];
+    const bounds = { sessions: 4096, subflows: 4096 };
+    const { told, untold } = tell(parts.flat(), { bounds, octets: null, digest: false }, 1);
+    // The first one is a session when time passes.
+    const shed = sessions - 1 - Math.floor((4 * 1024 * 1024) / octets);
+    expect([untold, told.filter(({ payload }) => payload.length > 0).length]).toEqual([shed * octets, sessions - shed]);
+  });
+
+  it("says that octets at the end of a stream are missing, as far as its end or its receiver tells", () => {
+    const talk = new Conversation().open().send(0, "seen").send(0, "missed");
+    talk.packets.pop();
+    // Acknowledged, and with the DATA_FIN.
+    for (const end of [0, 1]) {
+      const ack = talk.dsn(0, 10 + end);
+      talk.dataFin(0).segment(talk.initial, 1, ACK, [option.dss({ ack })]);
+    }
+    const open = lines(retell(talk.packets));
+    expect(open.slice(3)).toEqual(["> AP 1 1 seen", "< A 1 5 ", "< A 1 11 "]);
+    const over = lines(retell(talk.close().packets));
+    expect(over.slice(3, 7)).toEqual(["> AP 1 1 seen", "< A 1 5 ", "< A 1 11 ", "> AF 11 1 "]);
   });
 
   it.each([
@@ -163,6 +224,62 @@ describe("a session told again as one TCP connection", () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times[0]).toBe(packets[0]?.atMicros);
     expect(times.at(-1)).toBe(packets.at(-1)?.atMicros);
+  });
+
+  it.each([1, 64])(
+    "is told at the times of its packets, however long nothing came; %i packets to a vector",
+    (batch) => {
+      const talk = new Conversation().open().send(0, "ask").wait(20).send(1, "answer").wait(100).close().wait(20);
+      const told = retell(talk.packets, {}, batch);
+      const seconds = (flags: string) =>
+        told.filter((one) => one.flags === flags).map(({ atMicros }) => Math.floor((atMicros - BEGIN) / 1e6));
+      expect([seconds("S"), seconds("AP"), seconds("AF")]).toEqual([[0], [0, 20], [120, 120]]);
+    },
+  );
+
+  it("is not moved to a time that one packet states and no other", () => {
+    const talk = new Conversation().open().send(0, "ask");
+    talk.packets.push(...talk.packets.splice(3).map((packet) => ({ ...packet, atMicros: 4e15 })));
+    const told = retell(talk.send(1, "answer").wait(2).send(0, "thanks").packets, {}, 1);
+    expect(told.at(-1)?.atMicros).toBeLessThan(BEGIN + 1e7);
+  });
+
+  it("waits for a hole since it was seen, however long nothing came before it", () => {
+    const talk = new Conversation().open().send(0, "a").wait(60).send(0, "b").send(0, "c");
+    const [late] = talk.packets.splice(4, 1);
+    talk.packets.push(...(late === undefined ? [] : [{ ...late, atMicros: talk.atMicros }]));
+    const told = retell(talk.packets, {}, 5);
+    expect(told.map(({ payload }) => `${payload}`).join("")).toBe("abc");
+  });
+
+  it.each([
+    ["closed", (talk: Conversation) => talk.close(), ["> AF", "< A", "< AF", "> A"]],
+    ["reset", (talk: Conversation) => talk.reset(1), ["< AR"]],
+    ["replaced", (talk: Conversation) => talk, []],
+  ] as const)("is all told, with its end, before another one between the same ends: %s", (_, end, last) => {
+    const one = new Conversation().open().send(0, "one");
+    end(one);
+    const two = new Conversation({ ...OTHER, atMicros: one.wait(0.1).atMicros }).open().send(0, "two").close();
+    const { told, untold } = tell([...one.packets, ...two.packets]);
+    const begin = told.findLastIndex(({ flags }) => flags === "S");
+    const before = lines(told.slice(0, begin)).map((line) => line.replace(/(\w) \d+ \d+ /, "$1"));
+    expect(before).toEqual(["> S", "< SA", "> A", "> APone", "< A", ...last]);
+    expect(lines(told.slice(begin)).slice(0, 4)).toEqual([...HANDSHAKE, "> AP 1 1 two"]);
+    expect(untold).toBe(0);
+  });
+
+  it("is told no more, and that is counted, where another one has its ends while it goes on elsewhere", () => {
+    const one = new Conversation().open();
+    const joined = one.join();
+    one.send(0, "one").fins();
+    const two = new Conversation({ ...OTHER, atMicros: one.wait(0.1).atMicros }).open().send(0, "two");
+    one.atMicros = two.atMicros;
+    one.send(0, "goes on", { on: joined }).close(joined).wait(3);
+    two.atMicros = one.atMicros;
+    const { told, untold } = tell([...one.packets.slice(0, 10), ...two.packets, ...one.packets.slice(10)]);
+    expect(told.map(({ payload }) => `${payload}`).filter(Boolean)).toEqual(["one", "two"]);
+    expect(told.filter(({ flags }) => /[FR]/.test(flags))).toEqual([]);
+    expect(untold).toBe("goes on".length);
   });
 
   it("is none of a session without handshake, unless those are asked for", () => {

@@ -49,13 +49,17 @@ export function readPacket(packet: Uint8Array, atMicros: number): RetoldPacket {
   };
 }
 
-/** What a pipeline tells again of these packets. */
-export function retell(
+/** What a pipeline tells again of these packets, and how many octets it says that it could not. */
+export function tell(
   packets: readonly RunPacket[],
   options: Partial<PipelineOptions> = {},
   batch = 64,
-): RetoldPacket[] {
+): { readonly told: RetoldPacket[]; readonly untold: number } {
   const told: RetoldPacket[] = [];
-  run(packets, { partial: false, ...options, plainTcp: (packet, at) => told.push(readPacket(packet, at)) }, batch);
-  return told;
+  const plainTcp = (packet: Uint8Array, at: number) => told.push(readPacket(packet, at));
+  const { untold } = run(packets, { partial: false, ...options, plainTcp }, batch);
+  return { told, untold };
 }
+
+/** What a pipeline tells again of these packets. */
+export const retell = (...args: Parameters<typeof tell>): RetoldPacket[] => tell(...args).told;

@@ -12,8 +12,11 @@ import { PATIENCE, settings } from "./runs.ts";
 /** The octets of each side as a plain receiver of a connection has them, by their place in the stream. */
 type Received = readonly [Map<number, number>, Map<number, number>];
 
-/** Follows one connection as the plainest of TCPs: nothing comes twice, and each acknowledgment is of all that came. */
-function receive(packets: readonly RetoldPacket[]): Received {
+/**
+ * Follows one connection as the plainest of TCPs: nothing comes twice, and each acknowledgment is of all that came; where not all
+ * was seen the last ones may be of more.
+ */
+function receive(packets: readonly RetoldPacket[], isWhole: boolean): Received {
   const received: Received = [new Map(), new Map()];
   const [syn, answer, third] = packets;
   expect([syn?.flags, answer?.flags, third?.flags]).toEqual(["S", "SA", "A"]);
@@ -30,6 +33,7 @@ function receive(packets: readonly RetoldPacket[]): Received {
     const peer = side === 0 ? 1 : 0;
     if (n < 2) continue;
     expect(isOver).toBe(false);
+    if (!isWhole && payload.length === 0) next[peer] = Math.max(next[peer], at(peer, ack));
     expect(at(peer, ack)).toBe(next[peer]);
     if (payload.length > 0) expect(at(side, seq)).toBeGreaterThanOrEqual(next[side]);
     else expect(at(side, seq)).toBe(next[side]);
@@ -51,12 +55,12 @@ function tell(copies: readonly Copy[], batch: number) {
     partial: false,
     plainTcp: (packet, atMicros) => told.push(readPacket(packet, atMicros)),
   };
-  const { records, chunkLosses } = run(copies, options, batch);
+  const { records, untold } = run(copies, options, batch);
   const pieces = placed.pieces.get(records[0]?.mptcp.session.id ?? "") ?? [];
   const octets: Received = [new Map(), new Map()];
   for (const { side, offset, octets: all } of pieces)
     for (const [n, octet] of all.entries()) octets[side].set(offset + n, octet);
-  return { told, octets, sessions: records.length, late: chunkLosses?.lateOctets };
+  return { told, octets, sessions: records.length, late: untold };
 }
 
 function expectPlaced(received: Received, octets: Received): void {
@@ -76,9 +80,9 @@ describe("sessions told again as plain TCP", () => {
         const { told, octets, sessions, late } = tell(copies, batch);
         expect(sessions).toBe(told.length > 0 ? 1 : 0);
         if (sessions === 0) return;
-        const received = receive(told);
+        const received = receive(told, true);
         expectPlaced(received, octets);
-        expect(sizeOf(received)).toBe(sizeOf(octets) - (late ?? 0));
+        expect(sizeOf(received)).toBe(sizeOf(octets) - late);
       }),
       settings(0.5),
     );
@@ -90,7 +94,7 @@ describe("sessions told again as plain TCP", () => {
         const { copies } = watch(simulate([{ plan, beginMillis: 0 }], seed), by, seed);
         const { told, octets, sessions } = tell(mutilate(copies, how), batch);
         // Who loses its end may be taken for two.
-        if (sessions === 1) expectPlaced(receive(told), octets);
+        if (sessions === 1) expectPlaced(receive(told, false), octets);
       }),
       settings(0.5),
     );

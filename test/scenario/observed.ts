@@ -27,6 +27,6 @@ export async function observe(
     streams,
     totals: pipeline.totals(),
     ledgers: pipeline.ledgers(),
-    chunkLosses: pipeline.chunkLosses(),
+    untold: pipeline.untoldOctets(),
   };
 }

@@ -41,7 +41,7 @@ export interface Run {
   readonly streams: CollectedStreams;
   readonly totals: Totals;
   readonly ledgers: AgentLedger[];
-  readonly chunkLosses: ReturnType<Pipeline["chunkLosses"]>;
+  readonly untold: number;
   /** Each packet's fate, in the order of the packets; only `run` knows it. */
   readonly fates: number[];
 }
@@ -98,7 +98,7 @@ export function run(
     streams,
     totals: pipeline.totals(),
     ledgers: pipeline.ledgers(),
-    chunkLosses: pipeline.chunkLosses(),
+    untold: pipeline.untoldOctets(),
     fates,
   };
 }
