@@ -1,16 +1,13 @@
 import { sumOctets } from "../octets/octet-sum.ts";
 import type { Side } from "../pipeline-contract.ts";
-import { ipv4AddressAt, PROTOCOL_TCP } from "../wire/ipv4.ts";
-import { IPV6_HEADER_OCTETS, ipv6AddressAt } from "../wire/ipv6.ts";
+import { IPV4_MIN_OCTETS, IPV4_TOTAL_LENGTH, ipv4AddressAt, PROTOCOL_TCP } from "../wire/ipv4.ts";
+import { IPV6_HEADER_OCTETS, IPV6_PAYLOAD_LENGTH, ipv6AddressAt } from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import { finishChecksum } from "../wire/transport-checksum.ts";
 
 /** Octets of an IP packet on an ordinary Ethernet. */
 const MTU = 1500;
-const IPV4_HEADER_OCTETS = 20;
-const IPV4_TOTAL_LENGTH = 2;
 const IPV4_CHECKSUM = 10;
-const IPV6_PAYLOAD_LENGTH = 4;
 /** Version, header length; no DSCP, no ECN. Don't Fragment. Hop limit and protocol. */
 const IPV4_FIRST = 0x4500;
 const IPV4_DONT_FRAGMENT = 0x4000;
@@ -46,7 +43,7 @@ export interface SegmentFields {
 
 /** The most payload that a segment between such ends carries. */
 export function mostPayload({ isIpv6 }: Ends): number {
-  return MTU - tcp.TCP_MIN_OCTETS - (isIpv6 ? IPV6_HEADER_OCTETS : IPV4_HEADER_OCTETS);
+  return MTU - tcp.TCP_MIN_OCTETS - (isIpv6 ? IPV6_HEADER_OCTETS : IPV4_MIN_OCTETS);
 }
 
 /**
@@ -62,7 +59,7 @@ export class SegmentEncoder {
     const { octets, view } = this;
     const isSyn = (fields.flags & tcp.SYN) !== 0;
     const tcpOctets = tcp.TCP_MIN_OCTETS + (isSyn ? SYN_OPTIONS_OCTETS : 0);
-    const at = ends.isIpv6 ? IPV6_HEADER_OCTETS : IPV4_HEADER_OCTETS;
+    const at = ends.isIpv6 ? IPV6_HEADER_OCTETS : IPV4_MIN_OCTETS;
     const end = at + tcpOctets + payload.length;
     octets.set(payload, at + tcpOctets);
     this.putIp(ends, fields.from, end);
@@ -101,6 +98,6 @@ export class SegmentEncoder {
     view.setUint32(4, IPV4_DONT_FRAGMENT);
     view.setUint16(8, (HOP_LIMIT << 8) | PROTOCOL_TCP);
     view.setUint16(IPV4_CHECKSUM, 0);
-    view.setUint16(IPV4_CHECKSUM, ~sumOctets(view, 0, IPV4_HEADER_OCTETS));
+    view.setUint16(IPV4_CHECKSUM, ~sumOctets(view, 0, IPV4_MIN_OCTETS));
   }
 }
