@@ -17,8 +17,9 @@ rp_filter, ports, brokers, topics and their settings, disk for records. Nothing
 is changed, no copy is sent, and no topic is made.
 
 Without --config the defaults are looked at, with what variables such as
-REJOIN_COLLECTOR__LISTEN__UDP say, an agent's on every interface that is up. Run it as the user and in the place that the program will have:
-capabilities and namespaces are those of the one who asks.
+REJOIN_COLLECTOR__LISTEN__UDP say, an agent's on every interface that is up.
+Run it as the user and in the place that the program will have: capabilities
+and namespaces are those of the one who asks.
 
 Each line is ok, warn (it works, and something will be missed, lost or slow) or
 fail (it cannot work), and says what to change.

@@ -133,15 +133,18 @@ describe.skipIf(reason)(titled("rejoin consume --topic, against a real broker", 
     await new Promise((resolve) => setTimeout(resolve, 20));
     await publish("begun", 3, 5, "json");
     const [all, late] = [Array.from({ length: 5 }, (_, n) => `session-${n}`), ["session-3", "session-4"]];
+    const reader = (...args: string[]) => consume("--topic", "begun", "--json", "--until-idle", "1000", ...args);
     const read = async (...args: string[]) => {
-      const consumer = consume("--topic", "begun", "--json", "--until-idle", "1000", ...args);
+      const consumer = reader(...args);
       expect([await consumer.ended(), consumer.stderr]).toEqual([0, ""]);
       return consumer.ids;
     };
     expect(await read("--from-time", between)).toEqual(late);
     expect(await read("--from-time", "1h")).toEqual(all);
     const future = new Date(Date.now() + 60_000).toISOString();
-    expect(await read("--from-time", future)).toEqual([]);
+    const early = reader("--from-time", future);
+    expect([await early.ended(), early.stderr]).toEqual([0, "rejoin: no record came from topic begun\n"]);
+    expect(early.ids).toEqual([]);
 
     expect(await read("--group", "begin")).toEqual(all);
     expect(await read("--group", "begin")).toEqual([]);
