@@ -139,8 +139,9 @@ export class PlainTcp implements SessionObserver {
       return;
     }
     this.earlyOctets += chunk.octets.length;
-    const before = this.early.get(session) ?? [];
-    this.early.set(session, [...before, { ...chunk, octets: chunk.octets.slice() }]);
+    const kept = this.early.get(session) ?? [];
+    if (kept.length === 0) this.early.set(session, kept);
+    kept.push({ ...chunk, octets: chunk.octets.slice() });
   }
 
   private takeEarly(session: number): readonly StreamChunk[] {
