@@ -2,6 +2,7 @@ import type { Format } from "../../schema/encoding.ts";
 import { type Topic, topicFormats } from "../../schema/topics.ts";
 import type { AgentLedger, AgentRule, Pipeline, TableUse, Totals } from "../../src/pipeline.ts";
 import type { DeliveryStats } from "../delivery/delivery.ts";
+import type { PlainTcpConfig, PlainTcpReport } from "./plain-tcp/captures.ts";
 import type { SourceCounters } from "./source/source.ts";
 import type { Listen } from "./sources.ts";
 
@@ -20,6 +21,8 @@ export interface CollectorConfig extends Listen {
   /** Also publish the octets of streams, as chunks. */
   readonly streams: boolean;
   readonly revisions: "all" | "ended";
+  /** Where sessions are told again as plain TCP; null: nowhere. */
+  readonly plainTcp: PlainTcpConfig | null;
   /** Of the values of each topic. */
   readonly formats: Readonly<Record<Topic, Format>>;
   /** Between ledger records of the agents; 0: none are made. */
@@ -49,6 +52,7 @@ export const COLLECTOR_DEFAULTS: CollectorConfig = {
   digest: false,
   streams: false,
   revisions: "all",
+  plainTcp: null,
   formats: topicFormats("json"),
   agentsIntervalS: 60,
   receiveOctets: 16 * 1024 * 1024,
@@ -68,6 +72,8 @@ export interface CollectorReport {
   readonly records: DeliveryStats;
   /** Of streams: octets that came after their hole was given up, and holes given up for a bound. Null: nobody wants octets. */
   readonly streams: { readonly lateOctets: number; readonly shedHoles: number } | null;
+  /** Sessions told again as plain TCP, and octets that are in none of them though they came. Null: nobody wants them. */
+  readonly plainTcp: (PlainTcpReport & { readonly untoldOctets: number }) | null;
   /** The last sender that was refused because it is on no list; null when there was none. */
   readonly stranger: { readonly address: string; readonly key: number | null } | null;
   /** Packets that were given up because of a fault of the pipeline's own. */

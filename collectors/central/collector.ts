@@ -13,6 +13,7 @@ import { chunkRecord } from "./chunk-record.ts";
 import type { ChangeableConfig, Collector, CollectorConfig, CollectorReport } from "./collector-contract.ts";
 import { FaultLog } from "./fault-log.ts";
 import { LedgerRecords } from "./ledger-record.ts";
+import { PlainTcpCaptures } from "./plain-tcp/captures.ts";
 import { Sources } from "./sources.ts";
 
 const ADVANCE_MS = 1000;
@@ -36,7 +37,8 @@ export async function startCollector(
     delivery.append([outboxRecord(record, config.formats[topicOf(record)])]);
   };
   const faults = new FaultLog(log);
-  const pipeline = pipelineOf(config, keep, faults);
+  const captures = config.plainTcp === null ? null : new PlainTcpCaptures(config.plainTcp, log);
+  const pipeline = pipelineOf(config, keep, captures, faults);
   const receiver = {
     addSource: (name: string) => pipeline.addSource(name),
     take: (vector: PacketVector) => pipeline.process(vector),
@@ -44,11 +46,13 @@ export async function startCollector(
   let sources: Sources | null = null;
   try {
     sources = await Sources.start(config, receiver, load, log);
-    // The delivery comes last: it makes files, and a start that fails leaves none. Records wait until then.
+    // What makes files comes last: a start that fails leaves none. Records wait until then.
+    await captures?.open();
     await openUnless(ended, delivery, log);
-    return new RunningCollector(config, { sources, pipeline, delivery, faults, keep });
+    return new RunningCollector(config, { sources, pipeline, captures, delivery, faults, keep });
   } catch (error) {
     await sources?.stop(0);
+    await captures?.close(0);
     await delivery.stop(0);
     throw error;
   }
@@ -64,13 +68,19 @@ async function openUnless(ended: Promise<unknown>, delivery: Delivery, log: Logg
 const observerOf = ({ name }: CollectorConfig) => ({ name, version: VERSION });
 
 /** The packet path, whose records are kept for delivery, chunks of streams only where somebody wants them. */
-function pipelineOf(config: CollectorConfig, keep: (record: AnyRecord) => void, faults: FaultLog): Pipeline {
+function pipelineOf(
+  config: CollectorConfig,
+  keep: (record: AnyRecord) => void,
+  captures: PlainTcpCaptures | null,
+  faults: FaultLog,
+): Pipeline {
   const { agents, agentPacketsPerSecond, tunnelDepth, partial, revisions, digest, streams } = config;
   const observer = observerOf(config);
   return new Pipeline({
     ...{ observer, agents, agentPacketsPerSecond, tunnelDepth, partial, revisions, digest },
     octets: null,
     ...(streams ? { chunk: (chunk) => keep(chunkRecord(chunk, observer)) } : {}),
+    ...(captures === null ? {} : { plainTcp: (packet, atMicros) => captures.add(packet, atMicros) }),
     record: (record) => keep(record as SessionRecord),
     finding: keep,
     fault: (error) => faults.tell(error),
@@ -81,6 +91,8 @@ function pipelineOf(config: CollectorConfig, keep: (record: AnyRecord) => void, 
 interface Parts {
   readonly sources: Sources;
   readonly pipeline: Pipeline;
+  /** Sessions told again as plain TCP; null where nobody wants them. */
+  readonly captures: PlainTcpCaptures | null;
   readonly delivery: Delivery;
   readonly faults: FaultLog;
   /** Hands a record to the delivery. */
@@ -116,7 +128,7 @@ class RunningCollector implements Collector {
   }
 
   report(): CollectorReport {
-    const { sources, pipeline, delivery } = this.parts;
+    const { sources, pipeline, captures, delivery } = this.parts;
     const totals = pipeline.totals();
     return {
       totals,
@@ -126,6 +138,7 @@ class RunningCollector implements Collector {
       silentAgents: pipeline.silentAgents(),
       records: delivery.stats(),
       streams: pipeline.chunkLosses(),
+      plainTcp: captures === null ? null : { ...captures.report(), untoldOctets: pipeline.untoldOctets() },
       stranger: pipeline.stranger(),
       faultPackets: totals.packets["pipeline/fault"] ?? 0,
       untold: this.untold,
@@ -147,7 +160,7 @@ class RunningCollector implements Collector {
   }
 
   private async drain(): Promise<CollectorReport> {
-    const { sources, delivery } = this.parts;
+    const { sources, captures, delivery } = this.parts;
     const { drainMs } = this;
     const endMs = Date.now() + drainMs;
     // Half of the time is the sockets' at most, and a quarter at least the records'.
@@ -155,7 +168,8 @@ class RunningCollector implements Collector {
     for (const timer of this.timers) clearInterval(timer);
     await this.endSessions(endMs - drainMs / 4);
     this.keepLedgers();
-    await delivery.stop(Math.max(0, endMs - Date.now()));
+    const restMs = (): number => Math.max(0, endMs - Date.now());
+    await Promise.all([captures?.close(restMs()), delivery.stop(restMs())]);
     return this.report();
   }
 

@@ -199,6 +199,40 @@ export const METRICS: readonly CollectorMetric[] = [
     "Holes of streams that were given up because a bound was met",
     ({ streams }) => streams?.shedHoles ?? 0,
   ),
+  one(
+    "rejoin_plain_tcp_packets_total",
+    "Packets of sessions told again as plain TCP = written + waiting + shed",
+    ({ plainTcp }) => plainTcp?.packets ?? 0,
+  ),
+  one(
+    "rejoin_plain_tcp_written_packets_total",
+    "Of them, those that are in a capture",
+    ({ plainTcp }) => plainTcp?.written ?? 0,
+  ),
+  counter(
+    "rejoin_plain_tcp_shed_packets_total",
+    "Of them, those that are in none: behind, the disk took less than was told; failed, it took nothing",
+    ["reason"],
+    ({ plainTcp }) => [
+      [{ reason: "behind" }, plainTcp?.shed.behind ?? 0],
+      [{ reason: "failed" }, plainTcp?.shed.failed ?? 0],
+    ],
+  ),
+  one(
+    "rejoin_plain_tcp_captures_total",
+    "Captures that were finished for others to take",
+    ({ plainTcp }) => plainTcp?.captures ?? 0,
+  ),
+  one(
+    "rejoin_plain_tcp_deleted_captures_total",
+    "Captures that nobody took, and that were deleted for the bound",
+    ({ plainTcp }) => plainTcp?.deleted ?? 0,
+  ),
+  one(
+    "rejoin_plain_tcp_untold_octets_total",
+    "Octets of streams that are in no plain TCP connection, though they came",
+    ({ plainTcp }) => plainTcp?.untoldOctets ?? 0,
+  ),
   one("rejoin_records_made_total", "Records made = acknowledged + stored + shed", ({ records }) => records.made),
   one(
     "rejoin_records_acknowledged_total",

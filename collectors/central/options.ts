@@ -28,6 +28,7 @@ const PATHS = {
   partial: "records.partial",
   digest: "records.digest",
   streams: "records.streams",
+  plainTcp: "plainTcp.directory",
   agentsInterval: "records.agentsIntervalSeconds",
   name: "name",
   receiveBufferMib: "listen.receiveBufferMib",
@@ -95,6 +96,10 @@ export function addOptions(command: Command): Command {
     .option("--partial", "also sessions of which no handshake was seen, and orphan joins", false)
     .option("--digest", "add the SHA-256 of both streams", false)
     .option("--streams", "also publish the octets each side sent, in order, as chunks", false)
+    .option(
+      "--plain-tcp <directory>",
+      "also write sessions as plain TCP, to captures in it: for programs without MPTCP",
+    )
     .option(
       "--agents-interval <seconds>",
       "between ledger records of the agents; 0: none",

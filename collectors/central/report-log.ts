@@ -17,6 +17,7 @@ export function logReport(log: Logger, report: CollectorReport, message: string)
       shed: totals.shed,
       records,
       ...(report.streams === null ? {} : { streams: report.streams }),
+      ...(report.plainTcp === null ? {} : { plainTcp: report.plainTcp }),
       sources,
       agentsLost: Object.fromEntries(agents.filter(({ lost }) => lost > 0).map(({ name, lost }) => [name, lost])),
       agentsSilent: report.silentAgents,

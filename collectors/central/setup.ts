@@ -37,11 +37,18 @@ export function collectorConfig(configuration: CollectorConfiguration): Collecto
     digest: records.digest,
     streams: records.streams,
     revisions: records.revisions,
+    plainTcp: plainTcpConfig(configuration),
     formats: formatsOf(configuration),
     agentsIntervalS: records.agentsIntervalSeconds,
     receiveOctets: listen.receiveBufferMib * MIB,
     drainMs: shutdown.drainSeconds * 1000,
   };
+}
+
+function plainTcpConfig({ plainTcp }: CollectorConfiguration): CollectorConfig["plainTcp"] {
+  const { directory, rotateSeconds, rotateMib, keepMib } = plainTcp;
+  if (directory === null) return null;
+  return { directory, rotateMs: rotateSeconds * 1000, rotateOctets: rotateMib * MIB, keepOctets: keepMib * MIB };
 }
 
 /** An empty list says nothing. */

@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
 
 /** What a collector's records need: whoever takes them, and disk for what waits. */
 export function recordChecks(configuration: CollectorConfiguration): Check[] {
-  const { sink, outbox } = configuration;
+  const { sink, outbox, plainTcp } = configuration;
   const checks: Check[] = [];
   if (sink.kind === "kafka") checks.push(kafkaCheck(configuration));
   if (sink.kind === "tcp") checks.push(tcpCheck(configuration));
@@ -25,6 +25,8 @@ export function recordChecks(configuration: CollectorConfiguration): Check[] {
     checks.push(diskCheck("record files", directory, rotateMib * (keep + 1), "sink.files"));
   }
   if (isOnDisk(configuration)) checks.push(diskCheck("outbox", outbox.directory, outbox.diskMib, "outbox.diskMib"));
+  if (plainTcp.directory !== null)
+    checks.push(diskCheck("plain TCP captures", plainTcp.directory, plainTcp.keepMib, "plainTcp.keepMib"));
   return checks;
 }
 

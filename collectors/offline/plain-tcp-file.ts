@@ -1,10 +1,8 @@
 import { closeSync, fstatSync, openSync, type Stats, statSync, writeSync } from "node:fs";
-import { PCAP_RECORD_HEADER } from "../../src/capture-file/pcap-decoder.ts";
-import { encodePcapHeader, type PcapFormat, putPcapRecord } from "../../src/capture-file/pcap-encoder.ts";
-import { LINKTYPE_RAW } from "../../src/wire/link-type.ts";
+import { PcapBuffer } from "../../src/capture-file/pcap-buffer.ts";
+import { PLAIN_TCP_FORMAT } from "../../src/plain-tcp/plain-tcp.ts";
 import { OperationalError } from "../runtime/errors.ts";
 
-const FORMAT: PcapFormat = { linkType: LINKTYPE_RAW, nanoseconds: false, littleEndian: true };
 /** What hosts sent is not for everybody on the machine; a file that is there keeps its mode. */
 const MODE = 0o640;
 const STDIN = 0;
@@ -18,11 +16,7 @@ const BUFFER_OCTETS = 262_144;
 export class PlainTcpFile {
   private readonly path: string;
   private readonly descriptor: number;
-  private readonly buffer = new Uint8Array(BUFFER_OCTETS);
-  private readonly view = new DataView(this.buffer.buffer);
-  private filled = 0;
-  /** Packets in the buffer. */
-  private waiting = 0;
+  private readonly buffer = new PcapBuffer(PLAIN_TCP_FORMAT, BUFFER_OCTETS);
   private failure: OperationalError | null = null;
   /** Packets not written for a failure, and those of the buffer that it met. */
   private shed = 0;
@@ -45,9 +39,7 @@ export class PlainTcpFile {
     } catch (error) {
       throw this.failed(error);
     }
-    const header = encodePcapHeader(FORMAT);
-    this.buffer.set(header);
-    this.filled = header.length;
+    this.buffer.putHeader();
   }
 
   /** Adds an IP packet. */
@@ -56,12 +48,10 @@ export class PlainTcpFile {
       this.shed++;
       return;
     }
-    const { length } = packet;
-    if (this.filled + PCAP_RECORD_HEADER + length > BUFFER_OCTETS) this.flush();
-    const at = putPcapRecord(FORMAT, this.view, this.filled, atMicros, length, length);
-    this.buffer.set(packet, at);
-    this.filled = at + length;
-    this.waiting++;
+    if (this.buffer.put(packet, atMicros)) return;
+    this.flush();
+    if (this.failure === null) this.buffer.put(packet, atMicros);
+    else this.shed++;
   }
 
   /** Writes what waits and closes the file. Throws the OperationalError of the write that failed, if one did. */
@@ -82,14 +72,13 @@ export class PlainTcpFile {
   private flush(): void {
     if (this.failure !== null) return;
     try {
-      for (let done = 0; done < this.filled; )
-        done += writeSync(this.descriptor, this.buffer, done, this.filled - done);
+      const { octets } = this.buffer;
+      for (let done = 0; done < octets.length; ) done += writeSync(this.descriptor, octets, done);
     } catch (error) {
       this.failure = this.failed(error);
-      this.shed = this.waiting;
+      this.shed = this.buffer.packets;
     }
-    this.filled = 0;
-    this.waiting = 0;
+    this.buffer.clear();
   }
 
   private failed(error: unknown): OperationalError {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ENCAPSULATIONS } from "../encapsulation.ts";
-import { brokerAccess, saslFaults, tls } from "./broker-access.ts";
+import { saslFaults } from "./broker-access.ts";
 import { isLoopback, overlapOf, readListenAddress } from "./listen-address.ts";
+import { sink } from "./sink.ts";
 import {
   addressRange,
   adminAddress,
@@ -108,46 +109,18 @@ const records = z.strictObject({
     .describe("Seconds between two ledger records of an agent; 0: none are made"),
 });
 
-const createTopics = z.strictObject({
-  partitions: z.int().min(1).max(10_000).default(12).describe("Partitions of a topic that is made"),
-  replication: z.int().min(1).max(100).default(3).describe("Its replicas; with two or more, two must have a record"),
-  retentionHours: z.int().min(1).max(87_600).default(168).describe("Hours for which it keeps records"),
-});
-
-const kafka = z.strictObject({
-  brokers: brokerAccess.brokers,
-  compression: z
-    .enum(["none", "gzip", "zstd"])
-    .default("gzip")
-    .describe("Of messages; zstd needs Node 22.15 on both sides, and is gzip on an older one here"),
-  producers: z.int().min(1).max(16).default(4).describe("Producers, each for partitions of its own"),
-  delivery: z
-    .enum(["at-least-once", "exactly-once"])
-    .default("at-least-once")
-    .describe("exactly-once: in transactions that carry the outbox's position; needs the outbox on the disk"),
-  createTopics: createTopics.nullable().default(null).describe("How missing topics are made; null: they are not"),
-  tls: brokerAccess.tls,
-  sasl: brokerAccess.sasl,
-});
-
-const files = z.strictObject({
-  directory: z.string().min(1).default("rejoin-records").describe("Where the files are; made where it is missing"),
-  rotateMib: mebibytes.default(64).describe("Begins a new file at this size, in mebibytes"),
-  rotateMinutes: z.int().min(1).max(525_600).default(60).describe("Begins a new file at this age, in minutes"),
-  keep: z.int().min(1).default(48).describe("Rotated files that are kept of each topic"),
-});
-
-const tcp = z.strictObject({
-  host: z.string().min(1).default("localhost").describe("Where lines of JSON are read, as by Logstash and Vector"),
-  port: z.int().min(1).max(65_535).default(5170).describe("Its port"),
-  tls: tls.nullable().default(null).describe("TLS to it; null: without"),
-});
-
-const sink = z.strictObject({
-  kind: z.enum(["kafka", "files", "stdout", "tcp"]).default("files").describe("Where records go"),
-  kafka: kafka.prefault({}).describe("Read when `kind` is kafka"),
-  files: files.prefault({}).describe("Read when `kind` is files"),
-  tcp: tcp.prefault({}).describe("Read when `kind` is tcp"),
+const plainTcp = z.strictObject({
+  directory: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Where captures of sessions as plain TCP are put, for another program to take; null: none are made"),
+  rotateSeconds: z.int().min(1).max(86_400).default(10).describe("Finishes a capture at this age, in seconds"),
+  rotateMib: mebibytes.default(64).describe("Finishes a capture at this size, in mebibytes"),
+  keepMib: mebibytes
+    .default(1024)
+    .describe("Mebibytes of captures that nobody has taken, at which the oldest are deleted"),
 });
 
 const outbox = z.strictObject({
@@ -216,6 +189,7 @@ export const collectorConfiguration = z.strictObject({
     ),
   records: records.prefault({}).describe("Which records are made, and how they are written"),
   sink: sink.prefault({}).describe("Where records go"),
+  plainTcp: plainTcp.prefault({}).describe("Sessions told again as plain TCP, for programs without MPTCP"),
   outbox: outbox.prefault({}).describe("Records between pipeline and sink"),
   shutdown: z
     .strictObject({ drainSeconds: seconds.default(10).describe("Longest time for draining, in seconds") })
@@ -230,7 +204,7 @@ export type CollectorConfiguration = z.output<typeof collectorConfiguration>;
 
 /** What in a collector's configuration contradicts itself. */
 export function collectorFaults(configuration: CollectorConfiguration): ConfigurationFault[] {
-  const { listen, agents, anyAgent, records, sink } = configuration;
+  const { listen, agents, anyAgent, records, sink, plainTcp } = configuration;
   const faults: ConfigurationFault[] = [];
   const fault = (path: readonly PropertyKey[], message: string) => faults.push({ path, message });
 
@@ -277,6 +251,13 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
       "nobody may send yet: name the agents here (--agent name=router1,address=192.0.2.1), or let everybody send, " +
         "anyAgent: true (--any-agent)",
     );
+  }
+  if (plainTcp.keepMib < 2 * plainTcp.rotateMib) {
+    fault(["plainTcp", "keepMib"], "it has no room for two captures of rotateMib; raise it, or lower that");
+  }
+  if (sink.kind === "files" && plainTcp.directory === sink.files.directory) {
+    const what = "record files are there (sink.files.directory), which a detector would take for captures";
+    fault(["plainTcp", "directory"], `${what}; give it one of its own`);
   }
   if (sink.kind === "kafka") {
     const { sasl, delivery } = sink.kafka;

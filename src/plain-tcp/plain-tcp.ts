@@ -1,3 +1,4 @@
+import type { PcapFormat } from "../capture-file/pcap-encoder.ts";
 import type { Side } from "../pipeline-contract.ts";
 import type { StreamChunk } from "../reassembly/stream-chunks.ts";
 import type { OctetWishes } from "../reassembly/stream-octets.ts";
@@ -9,6 +10,7 @@ import * as table from "../session/session-table.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { streamEnd } from "../session/stream-end.ts";
 import * as flow from "../subflow/subflow-row.ts";
+import { LINKTYPE_RAW } from "../wire/link-type.ts";
 import { ACK, FIN, PSH, RST, SYN } from "../wire/tcp.ts";
 import { type Ends, mostPayload, SegmentEncoder } from "./segment-encoder.ts";
 
@@ -20,6 +22,9 @@ const MAX_STEP = 2 ** 29;
 /** Octets that are kept of sessions that are none yet. At the bound they are counted as not told. */
 const MAX_EARLY_OCTETS = 4 * 1024 * 1024;
 const NOTHING = new Uint8Array(0);
+
+/** How files have what is told: IP packets, in microseconds. */
+export const PLAIN_TCP_FORMAT: PcapFormat = { linkType: LINKTYPE_RAW, nanoseconds: false, littleEndian: true };
 
 /** A session as one connection. */
 interface Connection {

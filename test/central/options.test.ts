@@ -60,6 +60,12 @@ test("--listen-gre", () => {
   expect(() => parseGreListen("192.0.2.1")).toThrow(/every address/);
 });
 
+test("captures of plain TCP have room for two", () => {
+  const faults = (plainTcp: object) => collectorFaults(collectorConfiguration.parse({ anyAgent: true, plainTcp }));
+  expect(faults({ rotateMib: 4, keepMib: 8 })).toEqual([]);
+  expect(faults({ rotateMib: 5, keepMib: 8 })).toMatchObject([{ path: ["plainTcp", "keepMib"] }]);
+});
+
 describe("options as configuration", () => {
   const parsed = (...words: string[]) =>
     configurationOf(addOptions(new Command()).exitOverride().parse(words, { from: "user" })).values;
@@ -219,6 +225,10 @@ describe("options as configuration", () => {
     ["--any-agent --sink stdout --rotate-mib 1", /^--rotate-mib has no effect/],
     ["--any-agent --sink stdout --rotate-minutes 1", /^--rotate-minutes has no effect/],
     ["--any-agent --sink tcp --keep 1", /^--keep has no effect/],
+    [
+      "--any-agent --dir d --plain-tcp d",
+      /^--plain-tcp: plainTcp.directory: record files are there \(sink.files.directory\), .* give it one of its own$/,
+    ],
     ["--any-agent --listen-udp x", /^--listen-udp: listen.udp\[0\]: write a port, or address and port: /],
     [
       "--any-agent --drain-seconds 100000",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { read } from "../../collectors/offline/reading.ts";
 import { REJOIN } from "../e2e/program.ts";
-import { readPacket } from "../plain-tcp/retold.ts";
+import { packetsIn } from "../plain-tcp/retold.ts";
 import { BEGIN, Conversation } from "../support/conversation.ts";
 import { pcapFile } from "../support/pcap.ts";
 import { run } from "../support/pipeline-run.ts";
@@ -31,23 +31,6 @@ async function retelling(inputs: readonly string[], plainTcp: string) {
   const { texts, ...io } = streams();
   const status = await read(inputs, { plainTcp, summary: true }, io);
   return { status, ...texts };
-}
-
-/** Packets of a little-endian pcap file of raw IP, read by hand. */
-function packetsIn(path: string) {
-  const file = readFileSync(path);
-  expect(file.subarray(0, 24).toString("hex")).toBe(
-    "d4c3b2a1020004000000000000000000000004006500 0000".replace(" ", ""),
-  );
-  const packets = [];
-  for (let at = 24; at < file.length; ) {
-    const captured = file.readUInt32LE(at + 8);
-    expect(file.readUInt32LE(at + 12)).toBe(captured);
-    const micros = file.readUInt32LE(at) * 1e6 + file.readUInt32LE(at + 4);
-    packets.push(readPacket(file.subarray(at + 16, at + 16 + captured), micros));
-    at += 16 + captured;
-  }
-  return packets;
 }
 
 describe("sessions as plain TCP, in a file", () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { expect } from "vitest";
 import type { PipelineOptions } from "../../src/pipeline.ts";
 import { type RunPacket, run } from "../support/pipeline-run.ts";
 
@@ -47,6 +49,23 @@ export function readPacket(packet: Uint8Array, atMicros: number): RetoldPacket {
     payload: octets.subarray(at + (octets.readUInt8(at + 12) >> 4) * 4),
     octets,
   };
+}
+
+/** Packets of a little-endian pcap file of raw IP, read by hand. */
+export function packetsIn(path: string): RetoldPacket[] {
+  const file = readFileSync(path);
+  expect(file.subarray(0, 24).toString("hex")).toBe(
+    "d4c3b2a1020004000000000000000000000004006500 0000".replace(" ", ""),
+  );
+  const packets: RetoldPacket[] = [];
+  for (let at = 24; at < file.length; ) {
+    const captured = file.readUInt32LE(at + 8);
+    expect(file.readUInt32LE(at + 12)).toBe(captured);
+    const micros = file.readUInt32LE(at) * 1e6 + file.readUInt32LE(at + 4);
+    packets.push(readPacket(file.subarray(at + 16, at + 16 + captured), micros));
+    at += 16 + captured;
+  }
+  return packets;
 }
 
 /** What a pipeline tells again of these packets, and how many octets it says that it could not. */

@@ -13,6 +13,7 @@ export function emptyReport(): CollectorReport {
     silentAgents: [],
     records: { made: 0, acknowledged: 0, stored: 0, storedOctets: 0, oldestMs: 0, shed: {}, sink: null },
     streams: null,
+    plainTcp: null,
     stranger: null,
     faultPackets: 0,
     untold: 0,

@@ -1,0 +1,130 @@
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { PCAP_FILE_HEADER, PCAP_RECORD_HEADER } from "../../../src/capture-file/pcap-decoder.ts";
+import { DirectoryLock } from "../../runtime/directory-lock.ts";
+import { OperationalError } from "../../runtime/errors.ts";
+
+/** Below the directory: captures that are not finished. Who waits for files in a directory does not look into those below it. */
+const UNFINISHED = "unfinished";
+const NAME = /^rejoin-\d{8}T\d{9}Z-\d{6}\.pcap$/;
+/** What hosts sent is not for everybody on the machine. */
+const MODE = 0o640;
+/** Of a record's header: where the octets of its packet that it has are counted. */
+const CAPTURED = 8;
+
+/**
+ * A directory into which finished captures are put, one by one and under their names at once, for another program that takes
+ * and deletes them. Their names are in the order of their making. What an earlier process did not finish is cut behind its last
+ * whole packet and put there at the start. One process of a machine writes to a directory.
+ */
+export class CaptureDirectory {
+  private readonly directory: string;
+  private readonly lock: DirectoryLock;
+  private made = 0;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    this.lock = new DirectoryLock(join(directory, UNFINISHED));
+  }
+
+  /** Makes what is missing of it. Rejects with an OperationalError where it cannot be written to, or somebody else does. */
+  async open(): Promise<void> {
+    let holder: number | null = null;
+    try {
+      await made(this.directory);
+      await made(join(this.directory, UNFINISHED));
+      holder = await this.lock.take();
+      if (holder === null) await this.finishOthers();
+    } catch (error) {
+      await this.lock.release();
+      throw directoryError(this.directory, `no captures can be written there (${reason(error)})`, error);
+    }
+    if (holder !== null) throw directoryError(this.directory, `another collector, process ${holder}, writes there`);
+  }
+
+  /** Begins a capture: its name, and the empty file. Rejects with the file system's error. */
+  async begin(): Promise<{ name: string; file: FileHandle }> {
+    // Whoever empties the directory may have deleted that one, too.
+    await made(join(this.directory, UNFINISHED));
+    const time = new Date().toISOString().replace(/[-:.]/g, "");
+    const name = `rejoin-${time}-${String(this.made++ % 1_000_000).padStart(6, "0")}.pcap`;
+    return { name, file: await open(join(this.directory, UNFINISHED, name), "w", MODE) };
+  }
+
+  /** Puts a capture, which is closed, where others find it. Rejects with the file system's error. */
+  async finish(name: string): Promise<void> {
+    await rename(join(this.directory, UNFINISHED, name), join(this.directory, name));
+  }
+
+  /** Deletes a capture that was begun, and is closed. */
+  async discard(name: string): Promise<void> {
+    await rm(join(this.directory, UNFINISHED, name), { force: true });
+  }
+
+  /** Deletes the oldest captures that nobody has taken until those that are left have at most so many octets; how many it were. */
+  async prune(mostOctets: number): Promise<number> {
+    const names = (await this.names("")).reverse();
+    let octets = 0;
+    let deleted = 0;
+    for (const name of names) {
+      const path = join(this.directory, name);
+      // Somebody may take it right now.
+      octets += (await stat(path).catch(() => null))?.size ?? 0;
+      if (octets <= mostOctets) continue;
+      await rm(path, { force: true });
+      deleted++;
+    }
+    return deleted;
+  }
+
+  async close(): Promise<void> {
+    await this.lock.release();
+  }
+
+  /** Finishes what an earlier process, which was killed, had begun. */
+  private async finishOthers(): Promise<void> {
+    for (const name of await this.names(UNFINISHED)) {
+      if (await isWorthKeeping(join(this.directory, UNFINISHED, name))) await this.finish(name);
+      else await this.discard(name);
+    }
+  }
+
+  /** Of captures, the oldest first. */
+  private async names(below: string): Promise<string[]> {
+    return (await readdir(join(this.directory, below))).filter((name) => NAME.test(name)).sort();
+  }
+}
+
+/** One level only: with `recursive` Node goes round in circles where a file system takes no directories, as /proc. */
+async function made(directory: string): Promise<void> {
+  await mkdir(directory).catch((error) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+}
+
+/** Cuts a capture behind its last whole packet; false where it has none. */
+async function isWorthKeeping(path: string): Promise<boolean> {
+  const file = await open(path, "r+");
+  try {
+    const { size } = await file.stat();
+    const header = new DataView(new ArrayBuffer(PCAP_RECORD_HEADER));
+    let end = PCAP_FILE_HEADER;
+    for (;;) {
+      const { bytesRead } = await file.read(header, 0, PCAP_RECORD_HEADER, end);
+      const next = end + PCAP_RECORD_HEADER + header.getUint32(CAPTURED, true);
+      if (bytesRead < PCAP_RECORD_HEADER || next > size) break;
+      end = next;
+    }
+    if (end < size) await file.truncate(end);
+    return end > PCAP_FILE_HEADER;
+  } finally {
+    await file.close();
+  }
+}
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function directoryError(directory: string, what: string, cause?: unknown): OperationalError {
+  const message = `${directory}: ${what}; give each collector a directory of its own, plainTcp.directory (--plain-tcp)`;
+  return new OperationalError("PLAIN_TCP_DIRECTORY", message, { cause });
+}
