@@ -173,17 +173,21 @@ class RunningCollector implements Collector {
     return this.report();
   }
 
-  /** Ends sessions in portions, so that their records find room in the outbox; what is open after the limit is told. */
+  /** Ends sessions in portions, so that what is told of them finds room; what is open after the limit is told. */
   private async endSessions(limitMs: number): Promise<void> {
-    const { pipeline, delivery, faults } = this.parts;
+    const { pipeline, captures, delivery, faults } = this.parts;
     const ending = pipeline.finishing("shutdown");
+    // Captures have half of the time: records are not lost for them.
+    const capturesMs = (Date.now() + limitMs) / 2;
+    const areCapturesBehind = (): boolean => captures?.isBehind === true && Date.now() < capturesMs;
+    const isBehind = (): boolean => delivery.waiting() > delivery.portion || areCapturesBehind();
     for (let done = false; !done && Date.now() < limitMs; ) {
       faults.guard(() => {
         done = true;
-        for (let n = 0; n < delivery.portion; n++) if (ending.next().done) return;
+        for (let n = 0; n < delivery.portion && !areCapturesBehind(); n++) if (ending.next().done) return;
         done = false;
       });
-      while (!done && delivery.waiting() > delivery.portion && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
+      while (!done && isBehind() && Date.now() < limitMs) await setTimeout(END_PAUSE_MS);
     }
     this.untold = pipeline.untold();
   }

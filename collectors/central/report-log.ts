@@ -70,6 +70,13 @@ export function warnOfLosses(log: Pick<Logger, "warn">, report: CollectorReport,
         "either they do not run, or something is in the way, or they send from another address or with another key",
     );
   }
+  const behind = (report.plainTcp?.shed.behind ?? 0) - (before?.plainTcp?.shed.behind ?? 0);
+  if (behind > 0) {
+    log.warn(
+      { behind },
+      `the disk of plainTcp.directory takes less than is told: ${counted(behind, "packet")} of sessions as plain TCP are in no capture`,
+    );
+  }
   for (const { name, kernelDrops, unreadOctets } of report.sources) {
     const known = before?.sources.find((source) => source.name === name)?.kernelDrops ?? 0;
     const dropped = (kernelDrops ?? 0) - known;

@@ -58,6 +58,25 @@ describe("a collector's warnings", () => {
     ]);
   });
 
+  it("say what of sessions told as plain TCP the disk did not take in time, and again only when it was more", () => {
+    const told = (behind: number) => {
+      const plainTcp = {
+        packets: 9,
+        written: 2,
+        shed: { behind, failed: 0 },
+        captures: 0,
+        deleted: 0,
+        untoldOctets: 0,
+      };
+      return { ...reportOf(0, 0), plainTcp };
+    };
+    expect(warnings(told(5), null)).toEqual([
+      expect.stringMatching(/^the disk of plainTcp.directory .*: 5 packets of/),
+    ]);
+    expect(warnings(told(6), told(5))).toEqual([expect.stringMatching(/: 1 packet of sessions/)]);
+    expect([warnings(told(6), told(6)), warnings(told(0), null)]).toEqual([[], []]);
+  });
+
   it("say what the kernel dropped at each source, and again only when it dropped more", () => {
     expect(warnings(reportOf(0, 0, 5, 1), null)).toEqual([
       expect.stringMatching(/^udp 4755: this host's kernel dropped 5 packets/),

@@ -46,6 +46,7 @@ const monitor = z
 
 const collector = z.strictObject({
   ...pod,
+  extraContainers: listAsInKubernetes,
   enabled: flag,
   replicas: z.int().min(1).max(16).optional(),
   config: PROGRAMS.collector.schema.optional(),

@@ -85,6 +85,11 @@ export class PlainTcpCaptures {
     this.filling.put(packet, atMicros);
   }
 
+  /** Half of what may wait does: whoever can had better wait, too. */
+  get isBehind(): boolean {
+    return this.waiting >= MAX_WAITING / 2;
+  }
+
   report(): PlainTcpReport {
     const { packets, written, behind, failed, captures, deleted } = this.counts;
     return { packets, written, shed: { behind, failed }, captures, deleted };

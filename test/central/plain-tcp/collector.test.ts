@@ -8,7 +8,8 @@ import { startCollector } from "../../../collectors/central/collector.ts";
 import { COLLECTOR_DEFAULTS, type CollectorConfig } from "../../../collectors/central/collector-contract.ts";
 import { FileSink } from "../../../collectors/sink/files.ts";
 import { packetsIn } from "../../plain-tcp/retold.ts";
-import { capturePath, copiesOf, sendTo } from "../../support/copies.ts";
+import { Conversation } from "../../support/conversation.ts";
+import { type Copy, capturePath, copiesOf, sendTo } from "../../support/copies.ts";
 import { deliveryTo } from "../../support/delivery.ts";
 
 const log = pino({ level: "silent" });
@@ -29,6 +30,16 @@ function start(streams: boolean) {
   return { directory, collector: startCollector(config, deliveryTo(sink), log) };
 }
 
+const captures = (directory: string): string[] =>
+  readdirSync(directory)
+    .filter((name) => name.endsWith(".pcap"))
+    .sort()
+    .map((name) => join(directory, name));
+
+/** IPv4 packets as an agent without a key copies them. */
+const inGre = (packets: Conversation["packets"]): Copy[] =>
+  packets.map(({ octets }) => ({ file: 0, octets: Buffer.concat([Buffer.from("00000800", "hex"), octets]) }));
+
 test.each([true, false])(
   "a collector tells sessions again as they come, and finishes the last capture when it ends; streams in records: %s",
   async (streams) => {
@@ -36,8 +47,8 @@ test.each([true, false])(
     const collector = await starting;
     await sendTo(collector, await copiesOf(ROUTERS));
     const { plainTcp } = await collector.stop();
-    const [name = "", ...others] = readdirSync(directory).filter((one) => one.endsWith(".pcap"));
-    const packets = packetsIn(join(directory, name));
+    const [path = "", ...others] = captures(directory);
+    const packets = packetsIn(path);
     expect([others, readdirSync(join(directory, "unfinished"))]).toEqual([[], []]);
     expect(plainTcp).toEqual({
       ...{ packets: packets.length, written: packets.length, shed: { behind: 0, failed: 0 } },
@@ -56,6 +67,30 @@ test.each([true, false])(
     expect(packets.at(-2)?.flags).toContain("F");
   },
 );
+
+test("what waited for octets that never came is told at the end, however much it is", async () => {
+  const { directory, collector: starting } = start(false);
+  const collector = await starting;
+  const sessions = Array.from({ length: 800 }, (_, n) => {
+    const ends = [
+      { ip: "10.1.0.1", port: 1024 + n },
+      { ip: "10.2.0.2", port: 443 },
+    ] as const;
+    const keys = [Buffer.alloc(8, `a${n}`), Buffer.alloc(8, `b${n}`)] as const;
+    const talk = new Conversation({ ends, keys }).open().send(0, "missed");
+    talk.packets.pop();
+    for (let part = 0; part < 24; part++) talk.send(0, "x".repeat(1300));
+    return talk.packets;
+  });
+  await sendTo(collector, inGre(sessions.flat()));
+  const { plainTcp, totals } = await collector.stop();
+  expect(totals.sessions.ended).toBe(800);
+  expect(plainTcp?.shed).toEqual({ behind: 0, failed: 0 });
+  const octets = captures(directory)
+    .flatMap(packetsIn)
+    .reduce((sum, { payload }) => sum + payload.length, 0);
+  expect(octets).toBe(800 * 24 * 1300);
+});
 
 test("a collector that cannot have the directory does not start, and leaves nothing open", async () => {
   const { directory, collector } = start(false);
