@@ -10,6 +10,9 @@ import { type KeptResult, keep, keepWhys } from "./results-file.ts";
 import { ROWS } from "./rows.ts";
 import { explain, whysOf } from "./why.ts";
 
+/** What a machine adds to each start of Node: certificates, read before anything else, and options. It is not the program's. */
+for (const name of ["NODE_EXTRA_CA_CERTS", "NODE_OPTIONS"]) delete process.env[name];
+
 const PAGE = "docs/performance.md";
 const OPTIONS = {
   data: { type: "boolean", default: false },
