@@ -118,6 +118,7 @@ export class Pipeline {
       this.subflows.process(vector);
       done = 2;
       this.sessions.process(vector);
+      this.plainTcp?.advance(this.sessions.now);
     } catch (error) {
       this.recover(vector, done, error);
     } finally {
@@ -158,6 +159,7 @@ export class Pipeline {
    */
   advance(nowMicros: number): void {
     this.sessions.advance(nowMicros);
+    this.plainTcp?.advance(this.sessions.now);
   }
 
   /** Ends every session that is still open, with this reason, and makes their records. */

@@ -12,6 +12,7 @@ import { streamEnd } from "../session/stream-end.ts";
 import * as flow from "../subflow/subflow-row.ts";
 import { LINKTYPE_RAW } from "../wire/link-type.ts";
 import { ACK, FIN, PSH, RST, SYN } from "../wire/tcp.ts";
+import { Answers } from "./answers.ts";
 import { type Ends, mostPayload, SegmentEncoder } from "./segment-encoder.ts";
 
 /**
@@ -54,6 +55,10 @@ export class PlainTcp implements SessionObserver {
   private readonly records: SessionObserver;
   private readonly tell: (packet: Uint8Array, atMicros: number) => void;
   private readonly encoder = new SegmentEncoder();
+  private readonly answers = new Answers(
+    (chunk) => this.put(chunk),
+    (stream) => this.connections.get(stream >>> 1)?.told[(stream & 1) as Side] ?? 0,
+  );
   private sessions: Sessions | null = null;
   /** By session; bounded by the session table. */
   private readonly connections = new Map<number, Connection>();
@@ -70,10 +75,14 @@ export class PlainTcp implements SessionObserver {
     this.records = records;
     this.tell = tell;
     this.partial = records.partial;
-    const { chunk } = records.octets;
+    const { pieces, chunk } = records.octets;
     this.octets = {
       ...records.octets,
       turns: true,
+      pieces: (octets) => {
+        pieces?.(octets);
+        this.answers.note(octets);
+      },
       chunk: (octets) => {
         chunk?.(octets);
         this.take(octets);
@@ -99,6 +108,7 @@ export class PlainTcp implements SessionObserver {
     // The last chunks come of it.
     this.records.ended(session, close, atMicros);
     const connection = this.connections.get(session);
+    this.answers.release(session);
     if (connection !== undefined) this.close(session, connection, close, atMicros);
     this.forget(session);
   }
@@ -112,18 +122,30 @@ export class PlainTcp implements SessionObserver {
     const connection = this.connections.get(session);
     if (connection !== undefined && !connection.isOver) this.holders.delete(connection.key);
     this.connections.delete(session);
+    this.answers.forget(session);
     this.takeEarly(session);
   }
 
-  private take(chunk: StreamChunk): void {
-    const session = chunk.stream >>> 1;
-    const connection = this.connectionOf(session, chunk.newestMicros);
-    if (connection === null) this.keep(session, chunk);
-    else if (connection.isOver) this.untoldOctets += chunk.octets.length;
-    else this.put(connection, chunk);
+  /** Lets packet time pass. */
+  advance(nowMicros: number): void {
+    if (this.sessions !== null) this.answers.advance(this.sessions, nowMicros);
   }
 
-  private put(connection: Connection, { stream, offset, hole, octets, newestMicros }: StreamChunk): void {
+  private take(chunk: StreamChunk): void {
+    const { sessions } = this;
+    const session = chunk.stream >>> 1;
+    if (sessions === null) return;
+    if (this.connectionOf(session, chunk.newestMicros) === null) this.keep(session, chunk);
+    else this.answers.take(sessions, chunk);
+  }
+
+  private put({ stream, offset, hole, octets, newestMicros }: StreamChunk): void {
+    const connection = this.connections.get(stream >>> 1);
+    if (connection === undefined) return;
+    if (connection.isOver) {
+      this.untoldOctets += octets.length;
+      return;
+    }
     const side = (stream & 1) as Side;
     if (octets.length === 0 && hole === 0) return;
     this.pass(newestMicros);
@@ -146,7 +168,8 @@ export class PlainTcp implements SessionObserver {
     this.earlyOctets += chunk.octets.length;
     const kept = this.early.get(session) ?? [];
     if (kept.length === 0) this.early.set(session, kept);
-    kept.push({ ...chunk, octets: chunk.octets.slice() });
+    // They may be a Buffer, whose `slice` copies nothing.
+    kept.push({ ...chunk, octets: new Uint8Array(chunk.octets) });
   }
 
   private takeEarly(session: number): readonly StreamChunk[] {
@@ -176,7 +199,7 @@ export class PlainTcp implements SessionObserver {
     this.send(connection, 0, SYN);
     this.send(connection, 1, SYN | ACK);
     this.send(connection, 0, ACK);
-    for (const chunk of this.takeEarly(session)) this.put(connection, chunk);
+    for (const chunk of this.takeEarly(session)) this.put(chunk);
     return connection;
   }
 
@@ -186,6 +209,7 @@ export class PlainTcp implements SessionObserver {
     const connection = this.connections.get(session);
     if (sessions === null || connection === undefined) return;
     for (const side of [0, 1]) sessions.octets.chunks?.giveUp(session * 2 + side);
+    this.answers.release(session);
     const close = naturalClose(sessions, session, true);
     // Nobody: it may go on over other subflows.
     if (close !== null && close.by !== null) this.close(session, connection, close, atMicros);

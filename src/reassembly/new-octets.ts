@@ -11,6 +11,11 @@ export class NewOctets {
   block: Uint8Array = new Uint8Array(0);
   at = 0;
   length = 0;
+  /**
+   * Up to which offset their sender had acknowledged the other side's stream by then; 0 where nothing says so, or nobody wants
+   * the two streams in the order in which their sides spoke.
+   */
+  acknowledged = Number.NaN;
   /** Who brought them, and the time of that packet, in µs. */
   subflow = 0;
   agent = 0;

@@ -183,6 +183,13 @@ export class StreamChunks {
     if (this.words[2 * stream * LINE_NUMBERS + READY] !== 0) this.send(stream, false);
   }
 
+  /** Gives up what is missing of a stream before `offset`. */
+  giveUpBefore(stream: number, offset: number): void {
+    const line = stream * LINE_NUMBERS;
+    while (this.words[2 * line + RANGES]! > 0 && this.lines[line + NEXT]! < offset) this.skipHole(stream);
+    this.flush(stream);
+  }
+
   /** Sends all that waits of a stream now, also beyond holes. It may go on. */
   giveUp(stream: number): void {
     while (this.words[2 * stream * LINE_NUMBERS + RANGES]! > 0) this.skipHole(stream);

@@ -31,6 +31,8 @@ export class StreamOctets {
   readonly ring: OctetRing;
   readonly memory: OctetMemory;
   readonly chunks: StreamChunks | null;
+  /** Somebody wants the two streams of a session in the order in which their sides spoke. */
+  readonly turns: boolean;
   /** Somebody wants even those that are not worth remembering. */
   readonly wantsAll: boolean;
   private readonly digests: StreamDigests | null;
@@ -61,6 +63,7 @@ export class StreamOctets {
     const { chunk } = wishes;
     const patience = wishes.turns ? TURN_PATIENCE : CHUNK_PATIENCE;
     this.pieces = wishes.pieces;
+    this.turns = wishes.turns;
     this.wantsAll = uses > 0 || wishes.pieces !== null;
     this.chunks = chunk === null ? null : new StreamChunks(streams, windowsOf(0), patience, chunk);
     this.digests = wishes.digest ? new StreamDigests(streams, windowsOf(uses - 1)) : null;

@@ -73,6 +73,39 @@ export function isAcknowledgingNear(
   return offset >= Math.max(least, 0) && offset <= expectedOffset(sessions, session, peer) + MAX_ACKNOWLEDGED;
 }
 
+/**
+ * Up to which offset packet i, from `side`, acknowledges the other side's stream, as `takeAcknowledged` takes it; 0 where it does
+ * not. The known one may be that of a packet that was sent later, and came before it.
+ */
+export function acknowledgedWith(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  seen: events.SubflowEvents,
+  i: number,
+): number {
+  const peer = side === 0 ? 1 : 0;
+  const subflow = seen.subflow[i]!;
+  const known = acknowledgedOf(sessions, session, peer) ?? 0;
+  if (sessions.hasFallenBack(session, subflow)) {
+    const at = flow.direction(subflow, sessions.higherOf(subflow, peer));
+    const offset = plainOffset(
+      sessions,
+      session,
+      peer,
+      subflow,
+      (vector.ack[i]! - sessions.subflows.hot[at + flow.ISN]!) >>> 0,
+    );
+    return offset > 0 ? Math.min(offset, known) : 0;
+  }
+  const at = (seen.kind[i]! & events.HAS_DSS) === 0 ? 0 : dataAckAt(vector, i);
+  if (at === 0) return 0;
+  // Its low half is as on the wire.
+  const before = (sessions.outOfOrder.near[acknowledgedPlace(session, peer)]! - vector.view.getUint32(at)) | 0;
+  return Math.max(0, known - Math.max(0, before));
+}
+
 /** Where the low 32 bits of the data ACK of packet i, which has a MPTCP option, stand in the block; 0 when it has none. */
 function dataAckAt({ view, mptcpAt, optionsEnd }: PacketVector, i: number): number {
   const option = mptcpAt[i]!;

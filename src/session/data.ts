@@ -1,5 +1,6 @@
 import * as events from "../subflow/subflow-events.ts";
 import type { PacketVector } from "../vector.ts";
+import { acknowledgedWith } from "./acknowledgments.ts";
 import type { Placement } from "./placement.ts";
 import * as table from "./session-table.ts";
 import type { Sessions } from "./sessions.ts";
@@ -40,6 +41,7 @@ export function takeOctets(
 ): void {
   const { sessions } = placement;
   const subflow = seen.subflow[i]!;
+  placement.acknowledged = sessions.octets.turns ? acknowledgedWith(sessions, session, side, vector, seen, i) : 0;
   if (seen.kind[i]! & events.CLOSED) noteFin(sessions, session, side, subflow, seen.ssn[i]! + vector.payloadLength[i]!);
   if (side === 0 && sessions.isShiftUnknown(session)) {
     sessions.rare.fastOpens.noteEarlyData(session);

@@ -110,6 +110,7 @@ export function takeFastOpen(
   if (syn.octets === null) sessions.noteUnplaced(session, 0, accepted);
   else {
     const captured = Math.min(accepted, syn.captured);
+    placement.acknowledged = 0;
     placement.place(session, 0, 0, accepted, captured, syn.octets, 0, syn.subflow, syn.agent, vector.atMicros[i]!);
   }
 }

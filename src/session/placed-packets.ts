@@ -1,9 +1,10 @@
 import { FATE_ALIVE } from "../fate.ts";
 import { NewOctets } from "../reassembly/new-octets.ts";
 import { isWorth } from "../reassembly/octet-memory.ts";
-import type { StreamOctets } from "../reassembly/stream-octets.ts";
 import type { SubflowEvents } from "../subflow/subflow-events.ts";
 import { octetColumn, type PacketVector, VECTOR_LENGTH } from "../vector.ts";
+import { acknowledgedWith } from "./acknowledgments.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** Packets of a vector that src/session/steady-path.ts has placed, in whole, and whose octets are yet to be handed on. */
 export class PlacedPackets {
@@ -16,8 +17,9 @@ export class PlacedPackets {
   private done = 0;
 
   /** Hands their octets on; then there are none. Where that throws for one, it has no fate, and those behind it are left. */
-  handOn(to: StreamOctets, vector: PacketVector, seen: SubflowEvents): void {
+  handOn(sessions: Sessions, vector: PacketVector, seen: SubflowEvents): void {
     const { octets } = this;
+    const to = sessions.octets;
     while (this.done < this.count) {
       const n = this.done++;
       const i = this.packet[n]!;
@@ -30,6 +32,10 @@ export class PlacedPackets {
       octets.subflow = seen.subflow[i]!;
       octets.agent = vector.agent[i]!;
       octets.atMicros = vector.atMicros[i]!;
+      const { stream } = octets;
+      octets.acknowledged = to.turns
+        ? acknowledgedWith(sessions, stream >>> 1, (stream & 1) as 0 | 1, vector, seen, i)
+        : 0;
       vector.fate[i] = FATE_ALIVE;
       to.take(octets, isWorth(seen.dataCaptured[i]!, seen.dataLength[i]!));
       vector.fate[i] = fate;

@@ -24,6 +24,8 @@ export class Placement {
   readonly sessions: Sessions;
   /** What is placed now are second copies of packets: what of it is there already came once. */
   areCopies = false;
+  /** Up to which offset the segment in hand acknowledges the other side's stream; 0 where nobody wants to know. */
+  acknowledged = Number.NaN;
   private readonly fresh = new NewOctets();
   /** The segment in hand: its block, where offset 0 would lie in it, where its copy ends, who brought it, and when. */
   private block: Uint8Array = new Uint8Array(0);
@@ -124,6 +126,7 @@ export class Placement {
       fresh.subflow = this.subflow;
       fresh.agent = this.agent;
       fresh.atMicros = this.atMicros;
+      fresh.acknowledged = this.acknowledged;
       this.sessions.octets.take(fresh, isWorth(present, to - from));
     }
     if (present < to - from) this.noteCut(session, side, Math.max(from, this.capturedEnd), to);

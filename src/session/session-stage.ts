@@ -84,6 +84,11 @@ export class SessionStage {
     );
   }
 
+  /** Packet time, as far as it is believed. */
+  get now(): number {
+    return this.clock.now;
+  }
+
   /** Packets that are held for a join whose handshake or proof may yet come. */
   get heldUse(): TableUse {
     return this.waiting.use;
@@ -99,7 +104,7 @@ export class SessionStage {
     touch(count);
     for (let i = 0; i < count; i++) {
       i = takeSteady(i, count);
-      this.placed.handOn(this.sessions.octets, vector, seen);
+      this.placed.handOn(this.sessions, vector, seen);
       if (i === count) break;
       const replaced = seen.replaced[i]!;
       if (replaced >= 0) this.replace(replaced, vector.atMicros[i]!);

@@ -31,6 +31,8 @@ export interface SendShape {
   readonly on?: Subflow;
   /** Offset in the stream; the next one where absent. */
   readonly at?: number;
+  /** Offset up to which it acknowledges the other side's stream; all of it where absent. */
+  readonly ack?: number;
   /** Send 32-bit data sequence numbers. */
   readonly narrow?: boolean;
   readonly fin?: boolean;
@@ -146,6 +148,7 @@ export class Conversation {
   /** Octets of a stream in one segment with a mapping of its own. */
   send(side: Side, text: string | Uint8Array, shape: SendShape = {}): this {
     const { on = this.initial, at = this.offset[side], narrow = false, fin = false } = shape;
+    const { ack = this.offset[other(side)] } = shape;
     const payload = Buffer.from(text);
     const ssn = shape.ssn ?? on.next[side];
     const dsn = this.dsn(side, at);
@@ -156,7 +159,7 @@ export class Conversation {
       ACK | PSH,
       [
         this.dss({
-          ack: this.dsn(other(side), this.offset[other(side)]),
+          ack: this.dsn(other(side), ack),
           dsn: narrow ? Number(BigInt.asUintN(32, dsn)) : dsn,
           ssn,
           length: payload.length + (fin ? 1 : 0),
