@@ -1,5 +1,5 @@
 import type { NewOctets } from "../reassembly/new-octets.ts";
-import type { StreamChunk } from "../reassembly/stream-chunks.ts";
+import type { StreamChunk } from "../reassembly/stream-chunk.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { streamEnd } from "../session/stream-end.ts";
 import { AcknowledgmentLevels } from "./acknowledgment-levels.ts";

@@ -1,6 +1,6 @@
 import type { PcapFormat } from "../capture-file/pcap-encoder.ts";
 import type { Side } from "../pipeline-contract.ts";
-import type { StreamChunk } from "../reassembly/stream-chunks.ts";
+import type { StreamChunk } from "../reassembly/stream-chunk.ts";
 import type { OctetWishes } from "../reassembly/stream-octets.ts";
 import { acknowledgedOf } from "../session/acknowledged.ts";
 import { type Close, naturalClose } from "../session/ending.ts";

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import type { NewOctets } from "./new-octets.ts";
-import { ENDLESS_PATIENCE, type StreamChunk, StreamChunks } from "./stream-chunks.ts";
+import { ENDLESS_PATIENCE, type StreamChunk } from "./stream-chunk.ts";
+import { StreamChunks } from "./stream-chunks.ts";
 import type { StreamWindows } from "./stream-windows.ts";
 
 /** SHA-256 over each stream's octets from its first up to its first hole, hashed window by window. */

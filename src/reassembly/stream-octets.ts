@@ -1,7 +1,8 @@
 import { INPUT_OCTETS, OctetRing } from "../octets/octet-ring.ts";
 import type { NewOctets } from "./new-octets.ts";
 import { type NewestPieces, OctetMemory, RING_FACTOR } from "./octet-memory.ts";
-import { CHUNK_PATIENCE, type StreamChunk, StreamChunks, TURN_PATIENCE } from "./stream-chunks.ts";
+import { CHUNK_PATIENCE, type StreamChunk, TURN_PATIENCE } from "./stream-chunk.ts";
+import { StreamChunks } from "./stream-chunks.ts";
 import { StreamDigests } from "./stream-digests.ts";
 import { StreamWindows, WINDOW_OCTETS } from "./stream-windows.ts";
 

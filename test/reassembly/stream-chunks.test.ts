@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CHUNK_PATIENCE, type StreamChunk, StreamChunks } from "../../src/reassembly/stream-chunks.ts";
+import { CHUNK_PATIENCE, type StreamChunk } from "../../src/reassembly/stream-chunk.ts";
+import { StreamChunks } from "../../src/reassembly/stream-chunks.ts";
 import { give as giveTo, windowsOf } from "./windows.ts";
 
 const STREAMS = 4;
