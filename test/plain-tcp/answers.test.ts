@@ -7,6 +7,8 @@ const SECOND = 1_000_000;
 /** Of the first session. */
 const CLIENT = "10.1.0.1:40000";
 
+const SECOND_SESSION = { keys: [Buffer.alloc(8, 3), Buffer.alloc(8, 4)], isn: [9_000_000, 8_000_000] } as const;
+
 /** Another session that begins so many seconds after the first: what is told before it was told by then. */
 function clock(seconds: number): RunPacket[] {
   const number = Math.round(seconds * 10);
@@ -94,6 +96,15 @@ describe("an answer", () => {
       "> ask",
       "< another",
       "| 6.5 s",
+    ]);
+  });
+
+  it("waits for nothing that an earlier session in its place had said", () => {
+    const first = new Conversation().open().send(0, "ask").send(1, "answer").close();
+    const second = new Conversation({ ...SECOND_SESSION, atMicros: BEGIN + 10 * SECOND }).open().send(1, "welcome");
+    expect(told([...first.packets, ...second.packets], 5, 11.2, 11.4)).toEqual([
+      ...["> ask", "< answer", "| 5 s"],
+      ...["< welcome", "| 11.2 s", "| 11.4 s"],
     ]);
   });
 
