@@ -68,6 +68,7 @@ const PROGRAMS = [
   "python3",
   "runc",
   "ss",
+  "suricata",
   "taskset",
   "tc",
   "tcpdump",
