@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { installSuricata } from "./suricata.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILT_FOLDERS = [
@@ -40,6 +41,7 @@ const PROGRAMS = {
   mvn: "maven",
   openssl: "openssl",
   python3: "python3",
+  suricata: "suricata",
   wg: "wireguard-tools",
 };
 
@@ -66,10 +68,10 @@ export function prepareSystem() {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   if (!run("apt-get", ["-qq", "update"], { env })) say("apt-get update failed; trying to install all the same");
   const install = (names) => run("apt-get", ["-qq", "-y", "--no-install-recommends", "install", ...names], { env });
-  if (install([...packages])) return;
-  for (const name of packages) {
-    if (!install([name])) say(`could not install ${name}: tests that need it will be skipped`);
-  }
+  const failed = (name) => say(`could not install ${name}: tests that need it will be skipped`);
+  if (packages.delete("suricata") && !installSuricata((...command) => run(...command, { env }))) failed("suricata");
+  if (packages.size === 0 || install([...packages])) return;
+  for (const name of packages) if (!install([name])) failed(name);
 }
 
 /** True when every package of the lock file is installed in its version; optional ones may be absent. */
