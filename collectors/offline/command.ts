@@ -33,7 +33,7 @@ Examples:
     rejoin read --streams streams capture.pcap
   Have an intrusion detector see whole sessions, whatever subflows they took:
     rejoin read --plain-tcp whole.pcap router1.pcap router2.pcap
-    suricata -r whole.pcap
+    suricata -r whole.pcap --set stream.inline=yes
   Sessions of more than a megabyte, with jq:
     rejoin read --json *.pcap | jq 'select(.mptcp.stream.responder.octets>1e6)'
   From a live capture, as it comes:
