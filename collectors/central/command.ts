@@ -63,7 +63,8 @@ Examples:
       --agent name=router2,address=192.0.2.2 --dir /var/lib/rejoin
   And have an intrusion detector see whole sessions as they come:
     rejoin collect --any-agent --plain-tcp whole &
-    suricata -r whole --pcap-file-continuous --pcap-file-delete
+    suricata -r whole --pcap-file-continuous --pcap-file-delete \\
+      --set stream.inline=yes
   The same over GRE itself (root or CAP_NET_RAW), told apart by key, to Kafka:
     rejoin collect --listen-gre --agent name=router1,key=1 \\
       --agent name=router2,key=2 --sink kafka --brokers kafka1:9092,kafka2:9092`;
