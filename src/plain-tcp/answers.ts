@@ -6,8 +6,9 @@ import { AcknowledgmentLevels } from "./acknowledgment-levels.ts";
 
 /** An answer waits so long for what it answers: as long as clocks and ways of two agents may differ. µs of packet time. */
 const PATIENCE_MICROS = 2_000_000;
-/** Octets of answers that wait. At the bound the session that waits longest is told as it is. */
+/** Octets of answers that wait, and what each part takes besides. At the bound the session that waits longest is told as it is. */
 const MAX_OCTETS = 16 * 1024 * 1024;
+const PART_OCTETS = 256;
 
 /** Octets of which the first `level` of the other side's stream were acknowledged when they were sent. */
 interface Part extends StreamChunk {
@@ -86,7 +87,7 @@ export class Answers {
 
   /** Forgets a session, and what waits of it. */
   forget(session: number): void {
-    for (const { octets } of this.waiting.get(session)?.parts ?? []) this.octets -= octets.length;
+    for (const part of this.waiting.get(session)?.parts ?? []) this.octets -= sizeOf(part);
     this.waiting.delete(session);
     for (const stream of [session * 2, session * 2 + 1]) {
       this.missed.delete(stream);
@@ -135,7 +136,7 @@ export class Answers {
   private keep({ parts }: Waiting, part: Part): void {
     // They may be a Buffer, whose `slice` copies nothing.
     parts.push({ ...part, octets: new Uint8Array(part.octets) });
-    this.octets += part.octets.length;
+    this.octets += sizeOf(part);
   }
 
   /** Puts octets of the other side of what waits, and that behind those that it waits for. */
@@ -158,10 +159,12 @@ export class Answers {
     const part = waiting.parts.shift();
     if (part === undefined) return;
     if (waiting.parts.length === 0) this.waiting.delete(part.stream >>> 1);
-    this.octets -= part.octets.length;
+    this.octets -= sizeOf(part);
     this.put(part);
   }
 }
+
+const sizeOf = ({ octets }: Part): number => octets.length + PART_OCTETS;
 
 /** The first octets of a chunk. */
 const head = (chunk: StreamChunk, length: number): StreamChunk => ({

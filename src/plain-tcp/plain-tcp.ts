@@ -135,17 +135,15 @@ export class PlainTcp implements SessionObserver {
     const { sessions } = this;
     const session = chunk.stream >>> 1;
     if (sessions === null) return;
-    if (this.connectionOf(session, chunk.newestMicros) === null) this.keep(session, chunk);
+    const connection = this.connectionOf(session, chunk.newestMicros);
+    if (connection === null) this.keep(session, chunk);
+    else if (connection.isOver) this.untoldOctets += chunk.octets.length;
     else this.answers.take(sessions, chunk);
   }
 
   private put({ stream, offset, hole, octets, newestMicros }: StreamChunk): void {
     const connection = this.connections.get(stream >>> 1);
     if (connection === undefined) return;
-    if (connection.isOver) {
-      this.untoldOctets += octets.length;
-      return;
-    }
     const side = (stream & 1) as Side;
     if (octets.length === 0 && hole === 0) return;
     this.pass(newestMicros);
