@@ -71,11 +71,11 @@ export class Answers {
   /** Packet time passes: what has waited too long goes. Not to be called while a chunk is taken. */
   advance(sessions: Sessions, nowMicros: number): void {
     for (const [session, waiting] of this.waiting) {
-      // A clock was set back.
-      waiting.sinceMicros = Math.min(waiting.sinceMicros, nowMicros);
-      if (nowMicros - waiting.sinceMicros >= PATIENCE_MICROS) this.giveUp(sessions, session, waiting);
-      else if (this.octets > MAX_OCTETS) this.release(session);
-      else return;
+      const { sinceMicros } = waiting;
+      // A clock was set back: they begin to wait anew, all of them now.
+      if (sinceMicros > nowMicros) waiting.sinceMicros = nowMicros;
+      else if (nowMicros - sinceMicros < PATIENCE_MICROS) return;
+      else this.giveUp(sessions, session, waiting);
     }
   }
 
@@ -137,6 +137,11 @@ export class Answers {
     // They may be a Buffer, whose `slice` copies nothing.
     parts.push({ ...part, octets: new Uint8Array(part.octets) });
     this.octets += sizeOf(part);
+    // Here, because time that passes may bring the octets of many streams at once.
+    for (const session of this.waiting.keys()) {
+      if (this.octets <= MAX_OCTETS) return;
+      this.release(session);
+    }
   }
 
   /** Puts octets of the other side of what waits, and that behind those that it waits for. */

@@ -20,6 +20,16 @@ function clock(seconds: number): RunPacket[] {
   return new Conversation({ ends, keys, atMicros: BEGIN + seconds * SECOND }).open().packets;
 }
 
+/** One of several sessions at a time, with ends and keys of its own. */
+function numbered(n: number, atMicros = BEGIN): Conversation {
+  const ends = [
+    { ip: "10.1.0.1", port: 40_000 + n },
+    { ip: "10.2.0.2", port: 443 },
+  ] as const;
+  const keys = [Buffer.alloc(8, `c${n}`), Buffer.alloc(8, `s${n}`)] as const;
+  return new Conversation({ ends, keys, atMicros });
+}
+
 /**
  * What both sides of the first session said, `>` the initiator, with `| 3.5 s` where others were established, with whose SYN the time
  * came; packet by packet.
@@ -119,14 +129,25 @@ describe("an answer", () => {
     expect(at("answer")).toBeLessThan(at("10.9.0.1:1530"));
   });
 
+  it("goes two seconds after that however many others wait, too", () => {
+    const talks = Array.from({ length: 5 }, (_, n) => {
+      const talk = numbered(n, BEGIN + 100 * SECOND).open();
+      talk.send(0, "missed").send(1, "answer");
+      talk.packets.splice(-2, 1);
+      return talk.packets;
+    });
+    const later = [101.5, 50, 50.5, 52.2, 53].flatMap(clock);
+    const lines = retell([...talks.flat(), ...later], {}, 1).map(({ from, payload }) => `${from} ${payload}`);
+    const before = lines.slice(
+      0,
+      lines.findIndex((line) => line.includes("10.9.0.1:1530")),
+    );
+    expect(before.filter((line) => line.includes("answer"))).toHaveLength(5);
+  });
+
   it("waits with 16 MiB of others, 256 octets for each run included, of which that goes which waits longest", () => {
     const sessions = Array.from({ length: 8 }, (_, n) => {
-      const ends = [
-        { ip: "10.1.0.1", port: 40_000 + n },
-        { ip: "10.2.0.2", port: 443 },
-      ] as const;
-      const keys = [Buffer.alloc(8, `c${n}`), Buffer.alloc(8, `s${n}`)] as const;
-      const talk = new Conversation({ ends, keys }).open().send(0, "missed");
+      const talk = numbered(n).open().send(0, "missed");
       talk.packets.pop();
       for (let part = 0; part < 64; part++) talk.send(1, Buffer.alloc(32_768, n));
       return talk.packets;
@@ -141,5 +162,22 @@ describe("an answer", () => {
         octets.set(payload[0] ?? -1, (octets.get(payload[0] ?? -1) ?? 0) + payload.length);
     }
     expect(octets).toEqual(new Map([[0, 64 * 32_768]]));
+  });
+
+  it("waits with no more of them in the midst of a vector either", () => {
+    const talks = Array.from({ length: 8 }, (_, n) => numbered(n).open());
+    const missed = talks.map((talk) => talk.send(0, "missed").packets.pop() as RunPacket);
+    const packets = talks.flatMap((talk) => talk.packets);
+    for (const talk of talks) {
+      talk.packets.length = 0;
+      for (let part = 0; part < 64; part++) talk.send(1, Buffer.alloc(32_768, "a"));
+      packets.push(...talk.packets);
+    }
+    // The bound was met a few packets before these two, of which the second one has the first told.
+    const [first] = talks;
+    packets.push(...missed.slice(0, 1), ...(first?.send(1, "more").packets.slice(-1) ?? []));
+    const inTime = packets.map((packet, n) => ({ ...packet, atMicros: BEGIN + n * 100 }));
+    const said = retell(inTime, {}, 64).filter(({ payload }) => payload.length > 0);
+    expect(said.slice(0, 1).map(({ from }) => from)).toEqual(["10.2.0.2:443"]);
   });
 });
