@@ -101,9 +101,9 @@ export class PlainTcpCaptures {
     clearInterval(this.timer);
     this.pass(Infinity);
     this.queue(() => this.finish());
-    if (!(await within(this.work, limitMs)))
-      this.log.warn(`${this.config.directory}: takes too long to write; the last capture is not finished`);
-    await this.directory.close();
+    // While it is still written to nobody else is to have it.
+    if (await within(this.work, limitMs)) await this.directory.close();
+    else this.log.warn(`${this.config.directory}: takes too long to write; the last capture is not finished`);
   }
 
   private tick(): void {

@@ -149,6 +149,19 @@ describe("captures of sessions as plain TCP", () => {
     expect([numbersIn(directory), warnings]).toEqual([[0, 1], []]);
   });
 
+  it("that take too long to finish are told, and keep their directory until they are", async () => {
+    const { directory, captures, warnings } = setUp();
+    await captures.open();
+    tell(captures, 0, 64 * PER_BUFFER);
+    await captures.close(0);
+    expect(warnings).toEqual([
+      expect.stringMatching(/captures: takes too long to write; the last capture is not fini/),
+    ]);
+    const later = new PlainTcpCaptures({ directory, rotateMs: 1, rotateOctets: 1, keepOctets: 1 }, { warn: () => {} });
+    await expect(later.open()).rejects.toThrow("writes there");
+    await vi.waitFor(() => expect(numbersIn(directory)).toEqual(range(0, 64 * PER_BUFFER)), { timeout: 10_000 });
+  });
+
   it("have no place in a file, or where another process of ours writes", async () => {
     const { directory, captures } = setUp();
     writeFileSync(directory, "");
