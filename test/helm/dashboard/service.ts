@@ -35,6 +35,17 @@ export const SERVICE: readonly Row[] = [
           ["late octets of chunks", `sum(${rate("rejoin_chunks_late_octets_total")}) > 0`],
         ],
       }),
+      lines({
+        title: "Lost of sessions as plain TCP",
+        description:
+          "Packets in no capture: RejoinPlainTcpShed. Captures that nobody took: RejoinCapturesDeleted. untold: octets in no connection.",
+        unit: "ops",
+        queries: [
+          ["packets {{reason}}", `sum by (reason) (${rate("rejoin_plain_tcp_shed_packets_total")}) > 0`],
+          ["captures deleted", `sum(${rate("rejoin_plain_tcp_deleted_captures_total")}) > 0`],
+          ["untold octets", `sum(${rate("rejoin_plain_tcp_untold_octets_total")}) > 0`],
+        ],
+      }),
     ],
   },
   {
