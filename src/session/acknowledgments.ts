@@ -24,10 +24,8 @@ export function takeAcknowledged(
   const peer = side === 0 ? 1 : 0;
   const subflow = seen.subflow[i]!;
   if (sessions.hasFallenBack(session, subflow)) {
-    const at = flow.direction(subflow, sessions.higherOf(subflow, peer));
-    const ssn = (vector.ack[i]! - sessions.subflows.hot[at + flow.ISN]!) >>> 0;
-    if (vector.flags[i]! & ACK && isInStep(sessions, session, peer, subflow))
-      noteAcknowledged(sessions, session, peer, plainOffset(sessions, session, peer, subflow, ssn));
+    const offset = plainAckOffset(sessions, session, peer, vector, subflow, i);
+    if (isInStep(sessions, session, peer, subflow)) noteAcknowledged(sessions, session, peer, offset);
     return;
   }
   const at = (seen.kind[i]! & events.HAS_DSS) === 0 ? 0 : dataAckAt(vector, i);
@@ -89,14 +87,7 @@ export function acknowledgedWith(
   const subflow = seen.subflow[i]!;
   const known = acknowledgedOf(sessions, session, peer) ?? 0;
   if (sessions.hasFallenBack(session, subflow)) {
-    const at = flow.direction(subflow, sessions.higherOf(subflow, peer));
-    const offset = plainOffset(
-      sessions,
-      session,
-      peer,
-      subflow,
-      (vector.ack[i]! - sessions.subflows.hot[at + flow.ISN]!) >>> 0,
-    );
+    const offset = plainAckOffset(sessions, session, peer, vector, subflow, i);
     return offset > 0 ? Math.min(offset, known) : 0;
   }
   const at = (seen.kind[i]! & events.HAS_DSS) === 0 ? 0 : dataAckAt(vector, i);
@@ -104,6 +95,24 @@ export function acknowledgedWith(
   // Its low half is as on the wire.
   const before = (sessions.outOfOrder.near[acknowledgedPlace(session, peer)]! - vector.view.getUint32(at)) | 0;
   return Math.max(0, known - Math.max(0, before));
+}
+
+/**
+ * What the acknowledgment number of packet i, of a session that is plain TCP, acknowledges, as an offset in the stream of `side`;
+ * NaN where it has none, as octets that were held have not, or nobody knows.
+ */
+function plainAckOffset(
+  sessions: Sessions,
+  session: number,
+  side: 0 | 1,
+  vector: PacketVector,
+  subflow: number,
+  i: number,
+): number {
+  if ((vector.flags[i]! & ACK) === 0) return Number.NaN;
+  const at = flow.direction(subflow, sessions.higherOf(subflow, side));
+  const ssn = (vector.ack[i]! - sessions.subflows.hot[at + flow.ISN]!) >>> 0;
+  return plainOffset(sessions, session, side, subflow, ssn);
 }
 
 /** Where the low 32 bits of the data ACK of packet i, which has a MPTCP option, stand in the block; 0 when it has none. */

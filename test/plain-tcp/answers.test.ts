@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BEGIN, Conversation } from "../support/conversation.ts";
+import { ACK, option } from "../support/packets.ts";
 import type { RunPacket } from "../support/pipeline-run.ts";
 import { retell } from "./retold.ts";
 
@@ -65,6 +66,19 @@ describe("an answer", () => {
     const talk = new Conversation().open();
     talk.send(0, "ask", { fin: true }).send(1, "answer", { ack: 4 });
     expect(told(talk.packets, 1.2, 1.4)).toEqual(["> ask", "< answer", "| 1.2 s", "| 1.4 s"]);
+  });
+
+  it("waits for nothing where octets were held until a fallback showed where they belong, whatever was acknowledged since", () => {
+    // The acknowledgment number of a packet that has none, 0, would lie ahead.
+    const talk = new Conversation({ isn: [1_000_000, 4_000_000_000] }).open().send(0, "one ").send(1, "uno ");
+    const infinite = { ack: talk.dsn(1, 4), dsn: talk.dsn(0, 4), ssn: 5, length: 0 };
+    talk.segment(talk.initial, 0, ACK, [option.dss(infinite)], Buffer.from("two "));
+    talk.segment(talk.initial, 0, ACK, [], Buffer.from("ask"));
+    talk.segment(talk.initial, 1, ACK, [], Buffer.from("answer")).segment(talk.initial, 0, ACK);
+    const [two, ask, answer, thanks] = talk.packets.splice(-4) as [RunPacket, RunPacket, RunPacket, RunPacket];
+    const copies = [...talk.packets, ask, two, thanks, answer];
+    const said = retell(copies, {}, copies.length - 1).filter(({ payload }) => payload.length > 0);
+    expect(said.map(({ payload }) => `${payload}`).join("")).toBe("one uno two askanswer");
   });
 
   it("goes after two seconds, and what was said before it and never seen is missing from then on", () => {
