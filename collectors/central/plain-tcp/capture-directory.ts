@@ -11,6 +11,8 @@ const NAME = /^rejoin-\d{8}T\d{9}Z-\d{6}\.pcap$/;
 const MODE = 0o640;
 /** Of a record's header: where the octets of its packet that it has are counted. */
 const CAPTURED = 8;
+/** At the bound so much of it is made free at once: all captures are looked at for that, and small ones are many. */
+const SHARE_MADE_FREE = 1 / 16;
 
 /**
  * A directory into which finished captures are put, one by one and under their names at once, for another program that takes
@@ -21,6 +23,8 @@ export class CaptureDirectory {
   private readonly directory: string;
   private readonly lock: DirectoryLock;
   private made = 0;
+  /** Octets of captures that are there, at most: somebody may have taken some since they were looked at. */
+  private mostOctets = Number.POSITIVE_INFINITY;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -51,9 +55,10 @@ export class CaptureDirectory {
     return { name, file: await open(join(this.directory, UNFINISHED, name), "w", MODE) };
   }
 
-  /** Puts a capture, which is closed, where others find it. Rejects with the file system's error. */
-  async finish(name: string): Promise<void> {
+  /** Puts a capture of so many octets, which is closed, where others find it. Rejects with the file system's error. */
+  async finish(name: string, octets: number): Promise<void> {
     await rename(join(this.directory, UNFINISHED, name), join(this.directory, name));
+    this.mostOctets += octets;
   }
 
   /** Deletes a capture that was begun, and is closed. */
@@ -61,19 +66,27 @@ export class CaptureDirectory {
     await rm(join(this.directory, UNFINISHED, name), { force: true });
   }
 
-  /** Deletes the oldest captures that nobody has taken until those that are left have at most so many octets; how many it were. */
-  async prune(mostOctets: number): Promise<number> {
-    const names = (await this.names("")).reverse();
-    let octets = 0;
-    let deleted = 0;
-    for (const name of names) {
+  /**
+   * Deletes the oldest captures that nobody has taken where all have more than `keepOctets`, and a little more of them than that
+   * takes; how many it were. Rejects with the file system's error.
+   */
+  async prune(keepOctets: number): Promise<number> {
+    if (this.mostOctets <= keepOctets) return 0;
+    const captures: { path: string; size: number }[] = [];
+    for (const name of await this.names("")) {
       const path = join(this.directory, name);
       // Somebody may take it right now.
-      octets += (await stat(path).catch(() => null))?.size ?? 0;
-      if (octets <= mostOctets) continue;
+      captures.push({ path, size: (await stat(path).catch(() => null))?.size ?? 0 });
+    }
+    let octets = captures.reduce((sum, { size }) => sum + size, 0);
+    let deleted = 0;
+    for (const { path, size } of octets > keepOctets ? captures : []) {
+      if (octets <= keepOctets * (1 - SHARE_MADE_FREE)) break;
       await rm(path, { force: true });
+      octets -= size;
       deleted++;
     }
+    this.mostOctets = octets;
     return deleted;
   }
 
@@ -84,7 +97,8 @@ export class CaptureDirectory {
   /** Finishes what an earlier process, which was killed, had begun. */
   private async finishOthers(): Promise<void> {
     for (const name of await this.names(UNFINISHED)) {
-      if (await isWorthKeeping(join(this.directory, UNFINISHED, name))) await this.finish(name);
+      const octets = await wholeOctets(join(this.directory, UNFINISHED, name));
+      if (octets > PCAP_FILE_HEADER) await this.finish(name, octets);
       else await this.discard(name);
     }
   }
@@ -102,8 +116,8 @@ async function made(directory: string): Promise<void> {
   });
 }
 
-/** Cuts a capture behind its last whole packet; false where it has none. */
-async function isWorthKeeping(path: string): Promise<boolean> {
+/** Cuts a capture behind its last whole packet; where that ends. */
+async function wholeOctets(path: string): Promise<number> {
   const file = await open(path, "r+");
   try {
     const { size } = await file.stat();
@@ -116,7 +130,7 @@ async function isWorthKeeping(path: string): Promise<boolean> {
       end = next;
     }
     if (end < size) await file.truncate(end);
-    return end > PCAP_FILE_HEADER;
+    return end;
   } finally {
     await file.close();
   }

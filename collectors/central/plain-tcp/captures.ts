@@ -177,7 +177,7 @@ export class PlainTcpCaptures {
       await capture.file.close();
     }
     if (capture.octets === PCAP_FILE_HEADER) return this.directory.discard(capture.name);
-    await this.directory.finish(capture.name);
+    await this.directory.finish(capture.name, capture.octets);
     this.counts.captures++;
     const deleted = await this.directory.prune(this.config.keepOctets);
     if (deleted === 0) return;

@@ -35,7 +35,7 @@ function setUp(config: Partial<PlainTcpConfig> = {}) {
     { directory, rotateMs: 3_600_000, rotateOctets: 1024 * MIB, keepOctets: 1024 * MIB, ...config },
     { warn: (line: unknown) => void warnings.push(String(line)) },
   );
-  return { directory, warnings, captures };
+  return { directory: config.directory ?? directory, warnings, captures };
 }
 
 function tell(captures: PlainTcpCaptures, from: number, to: number): void {
@@ -95,7 +95,7 @@ describe("captures of sessions as plain TCP", () => {
   });
 
   it("are deleted, the oldest first, where nobody takes them, and that is told", async () => {
-    const { directory, captures, warnings } = setUp({ rotateOctets: MIB, keepOctets: 2.5 * MIB });
+    const { directory, captures, warnings } = setUp({ rotateOctets: MIB, keepOctets: 2.75 * MIB });
     await captures.open();
     tell(captures, 0, 8 * 4 * PER_BUFFER);
     await captures.close(10_000);
@@ -105,6 +105,21 @@ describe("captures of sessions as plain TCP", () => {
     expect([made - deleted, finished(directory).length]).toEqual([2, 2]);
     expect(deleted).toBeGreaterThan(4);
     expect(warnings[0]).toMatch(/captures: 1 capture that nobody took deleted, for plainTcp.keepMib was reached/);
+  });
+
+  it("are deleted some at a time where they are small, and none before their bound", async () => {
+    const buffer = PER_BUFFER * (16 + 40 + PAYLOAD) + 24;
+    const { directory, captures, warnings } = setUp({ rotateOctets: 1, keepOctets: 32 * buffer });
+    await captures.open();
+    tell(captures, 0, 32 * PER_BUFFER);
+    await captures.close(10_000);
+    expect([finished(directory).length, warnings]).toEqual([32, []]);
+    const later = setUp({ directory, rotateOctets: 1, keepOctets: 32 * buffer });
+    await later.captures.open();
+    tell(later.captures, 0, 3 * PER_BUFFER);
+    await later.captures.close(10_000);
+    expect(later.warnings).toEqual([expect.stringMatching(/: 3 captures that nobody took deleted/)]);
+    expect(finished(directory)).toHaveLength(32);
   });
 
   it("keep what an earlier process did not finish, up to its last whole packet", async () => {
