@@ -235,7 +235,8 @@ export interface Totals {
    * What bounds left out besides what records and fates tell; 0 is absent. `copies-not-compared`: second copies whose
    * first one's octets were not kept; `rewritings`: packets rewritten on subflows beyond the bound; `round-trips`:
    * measurements given up for another subflow's; `fragmented-packets`: those that were never whole; `asked-joins`: joins whose
-   * SYN was forgotten before it was answered, on a 4-tuple that another flow had.
+   * SYN was forgotten before it was answered, on a 4-tuple that another flow had; `early-answers`: runs of octets told as plain
+   * TCP that did not wait for what they answer.
    */
   readonly shed: Readonly<Record<string, number>>;
   /** Changes of sessions that made no record of their own, because there were too many at once. */

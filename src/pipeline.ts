@@ -217,6 +217,7 @@ export class Pipeline {
       "fragmented-packets": this.fragments.shed,
       "round-trips": this.subflows.subflows.timings.shed,
       "asked-joins": this.subflows.subflows.askedJoins.shed,
+      "early-answers": this.plainTcp?.earlyAnswers ?? 0,
     };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   }

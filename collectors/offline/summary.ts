@@ -120,6 +120,8 @@ function leftOutWords(what: string, count: number): string {
       return `${counted(count, "packet")} of which not all fragments came, or that gave way to others`;
     case "asked-joins":
       return `what ${counted(count, "SYN")} of joins said, on 4-tuples that other flows had`;
+    case "early-answers":
+      return `the order of ${counted(count, "answer")} told as plain TCP, for which too much waited`;
     case "round-trips":
       return `${counted(count, "round-trip time")} under measurement, for those of other subflows`;
     default:

@@ -13,6 +13,8 @@ interface Step {
  * for who sent an octet later had not acknowledged less.
  */
 export class AcknowledgmentLevels {
+  /** Steps that were not kept. */
+  shed = 0;
   /** By stream; both numbers rise. */
   private readonly steps = new Map<number, Step[]>();
   private count = 0;
@@ -26,7 +28,10 @@ export class AcknowledgmentLevels {
     const beyond = steps.findIndex((step, n) => n > at && step.level > level);
     const from = known?.offset === offset ? at : at + 1;
     const replaced = (beyond < 0 ? steps.length : beyond) - from;
-    if (replaced === 0 && (steps.length >= MAX_STEPS || this.count >= MAX_ALL_STEPS)) return;
+    if (replaced === 0 && (steps.length >= MAX_STEPS || this.count >= MAX_ALL_STEPS)) {
+      this.shed++;
+      return;
+    }
     if (steps.length === 0) this.steps.set(stream, steps);
     steps.splice(from, replaced, { offset, level });
     this.count += 1 - replaced;

@@ -37,6 +37,7 @@ export class Answers {
   /** By stream: up to which offset of the other side's it has waited in vain. */
   private readonly missed = new Map<number, number>();
   private octets = 0;
+  private hurried = 0;
 
   /**
    * @param put takes each chunk in its turn
@@ -45,6 +46,11 @@ export class Answers {
   constructor(put: (chunk: StreamChunk) => void, told: (stream: number) => number) {
     this.put = put;
     this.told = told;
+  }
+
+  /** Parts that, for a bound, did not wait for what they answer. */
+  get early(): number {
+    return this.hurried + this.levels.shed;
   }
 
   /** Learns of octets that chunks will bring what they acknowledge. */
@@ -133,13 +139,14 @@ export class Answers {
     waiting.sinceMicros = next.newestMicros;
   }
 
-  private keep({ parts }: Waiting, part: Part): void {
+  private keep(waiting: Waiting, part: Part): void {
     // They may be a Buffer, whose `slice` copies nothing.
-    parts.push({ ...part, octets: new Uint8Array(part.octets) });
+    waiting.parts.push({ ...part, octets: new Uint8Array(part.octets) });
     this.octets += sizeOf(part);
     // Here, because time that passes may bring the octets of many streams at once.
-    for (const session of this.waiting.keys()) {
+    for (const [session, { parts }] of this.waiting) {
       if (this.octets <= MAX_OCTETS) return;
+      this.hurried += parts.length;
       this.release(session);
     }
   }

@@ -95,6 +95,11 @@ export class PlainTcp implements SessionObserver {
     this.sessions = sessions;
   }
 
+  /** Runs of octets that, for a bound, did not wait for what they answer. */
+  get earlyAnswers(): number {
+    return this.answers.early;
+  }
+
   opened(session: number, atMicros: number): void {
     this.connectionOf(session, atMicros);
     this.records.opened(session, atMicros);

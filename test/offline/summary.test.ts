@@ -16,6 +16,9 @@ test("what bounds left out is told in words", () => {
   expect(lines({ "asked-joins": 2 }, {})).toContain(
     "left out   what 2 SYNs of joins said, on 4-tuples that other flows had",
   );
+  expect(lines({ "early-answers": 1 }, {})).toContain(
+    "left out   the order of 1 answer told as plain TCP, for which too much waited",
+  );
   expect(lines({ "copies-not-compared": 1 }, {}).join()).toContain("of 1 second copy with the first,");
   for (const line of lines({ "copies-not-compared": 1234, rewritings: 1 }, {}, 80)) {
     expect(line.length).toBeLessThanOrEqual(80);

@@ -31,6 +31,7 @@ it("keeps so many steps of a stream, and of all", () => {
   const levels = new AcknowledgmentLevels();
   for (let n = 0; n < 300; n++) levels.note(0, n, n + 1);
   expect(levels.at(0, 299)).toEqual({ level: 256, until: Infinity });
+  expect(levels.shed).toBe(300 - 256);
   for (let stream = 1; stream <= 1100; stream++) for (let n = 0; n < 256; n++) levels.note(stream, n, n + 1);
   expect([levels.at(1000, 255).level, levels.at(1100, 255).level]).toEqual([256, 0]);
   levels.forget(1);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { BEGIN, Conversation } from "../support/conversation.ts";
 import { ACK, option } from "../support/packets.ts";
 import type { RunPacket } from "../support/pipeline-run.ts";
-import { retell } from "./retold.ts";
+import { retell, tell } from "./retold.ts";
 
 const SECOND = 1_000_000;
 /** Of the first session. */
@@ -191,7 +191,10 @@ describe("an answer", () => {
     const [first] = talks;
     packets.push(...missed.slice(0, 1), ...(first?.send(1, "more").packets.slice(-1) ?? []));
     const inTime = packets.map((packet, n) => ({ ...packet, atMicros: BEGIN + n * 100 }));
-    const said = retell(inTime, {}, 64).filter(({ payload }) => payload.length > 0);
+    const { told: all, early } = tell(inTime, {}, 64);
+    const said = all.filter(({ payload }) => payload.length > 0);
     expect(said.slice(0, 1).map(({ from }) => from)).toEqual(["10.2.0.2:443"]);
+    // Those of the first session.
+    expect(early).toBe(64);
   });
 });

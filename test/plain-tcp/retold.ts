@@ -68,16 +68,16 @@ export function packetsIn(path: string): RetoldPacket[] {
   return packets;
 }
 
-/** What a pipeline tells again of these packets, and how many octets it says that it could not. */
+/** What a pipeline tells again of these packets, how many octets it says that it could not, and how many runs of them too early. */
 export function tell(
   packets: readonly RunPacket[],
   options: Partial<PipelineOptions> = {},
   batch = 64,
-): { readonly told: RetoldPacket[]; readonly untold: number } {
+): { readonly told: RetoldPacket[]; readonly untold: number; readonly early: number } {
   const told: RetoldPacket[] = [];
   const plainTcp = (packet: Uint8Array, at: number) => told.push(readPacket(packet, at));
-  const { untold } = run(packets, { partial: false, ...options, plainTcp }, batch);
-  return { told, untold };
+  const { untold, totals } = run(packets, { partial: false, ...options, plainTcp }, batch);
+  return { told, untold, early: totals.shed["early-answers"] ?? 0 };
 }
 
 /** What a pipeline tells again of these packets. */
