@@ -26,7 +26,7 @@ export function recordChecks(configuration: CollectorConfiguration): Check[] {
   }
   if (isOnDisk(configuration)) checks.push(diskCheck("outbox", outbox.directory, outbox.diskMib, "outbox.diskMib"));
   if (plainTcp.directory !== null)
-    checks.push(diskCheck("plain TCP captures", plainTcp.directory, plainTcp.keepMib, "plainTcp.keepMib"));
+    checks.push(diskCheck("plain TCP", plainTcp.directory, plainTcp.keepMib, "plainTcp.keepMib"));
   return checks;
 }
 

@@ -186,6 +186,14 @@ describe("a collector's duty", () => {
     ]);
   });
 
+  it("looks for room for sessions as plain TCP, where somebody wants them", async () => {
+    const looked = (plainTcp: object) => collector({ plainTcp }, machine({ libc }));
+    expect(looked({}).map(({ what }) => what)).not.toContain("plain TCP");
+    expect(await found(looked({ directory: "whole", keepMib: 500 }), "plain TCP")).toEqual([
+      expect.stringMatching(/^(ok|warn) \d+ MiB are free at .*, (of|and plainTcp\.keepMib allows) 500/),
+    ]);
+  });
+
   it("warns where sockets stand in for a ring, and looks at what they need", async () => {
     const without = collector(ring({ ringDrop: true }), machine({ hasRawSocket: false }));
     // Port 4754 may be another test's at the moment.
