@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { z } from "zod";
 import { ENCAPSULATIONS } from "../encapsulation.ts";
 import { saslFaults } from "./broker-access.ts";
@@ -255,9 +256,9 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
   if (plainTcp.keepMib < 2 * plainTcp.rotateMib) {
     fault(["plainTcp", "keepMib"], "it has no room for two captures of rotateMib; raise it, or lower that");
   }
-  if (sink.kind === "files" && plainTcp.directory === sink.files.directory) {
-    const what = "record files are there (sink.files.directory), which a detector would take for captures";
-    fault(["plainTcp", "directory"], `${what}; give it one of its own`);
+  for (const [what, directory] of directoriesOf(configuration)) {
+    if (plainTcp.directory === null || resolve(plainTcp.directory) !== resolve(directory)) continue;
+    fault(["plainTcp", "directory"], `${what}, which a detector would take for captures; give it one of its own`);
   }
   if (sink.kind === "kafka") {
     const { sasl, delivery } = sink.kafka;
@@ -273,6 +274,16 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
     }
   }
   return faults;
+}
+
+/** Directories that the collector has files of its own in, and which. */
+function directoriesOf({ sink, outbox }: CollectorConfiguration): [what: string, directory: string][] {
+  const isRemote = sink.kind === "kafka" || sink.kind === "tcp";
+  const directories: [string, string][] = [];
+  if (sink.kind === "files") directories.push(["record files are there (sink.files.directory)", sink.files.directory]);
+  if ((outbox.kind ?? (isRemote ? "disk" : "memory")) === "disk")
+    directories.push(["records wait there (outbox.directory)", outbox.directory]);
+  return directories;
 }
 
 /** Every combination that an agent's lists name; an empty list is a word of its own. */

@@ -229,6 +229,8 @@ describe("options as configuration", () => {
       "--any-agent --dir d --plain-tcp d",
       /^--plain-tcp: plainTcp.directory: record files are there \(sink.files.directory\), .* give it one of its own$/,
     ],
+    [`--any-agent --dir ./d --plain-tcp ${process.cwd()}/d/`, /record files are there \(sink.files.directory\), which/],
+    ["--any-agent --sink tcp --outbox d --plain-tcp ./d", /records wait there \(outbox.directory\), which a detector/],
     ["--any-agent --listen-udp x", /^--listen-udp: listen.udp\[0\]: write a port, or address and port: /],
     [
       "--any-agent --drain-seconds 100000",
