@@ -8,7 +8,7 @@ import { AcknowledgmentLevels } from "./acknowledgment-levels.ts";
 const PATIENCE_MICROS = 2_000_000;
 /** Octets of answers that wait, and what each part takes besides. At the bound the session that waits longest is told as it is. */
 const MAX_OCTETS = 16 * 1024 * 1024;
-const PART_OCTETS = 256;
+const PART_OCTETS = 512;
 
 /** Octets of which the first `level` of the other side's stream were acknowledged when they were sent. */
 interface Part extends StreamChunk {

@@ -159,7 +159,7 @@ describe("an answer", () => {
     expect(before.filter((line) => line.includes("answer"))).toHaveLength(5);
   });
 
-  it("waits with 16 MiB of others, 256 octets for each run included, of which that goes which waits longest", () => {
+  it("waits with 16 MiB of others, 512 octets for each run included, of which that goes which waits longest", () => {
     const sessions = Array.from({ length: 8 }, (_, n) => {
       const talk = numbered(n).open().send(0, "missed");
       talk.packets.pop();

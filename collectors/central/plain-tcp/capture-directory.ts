@@ -9,6 +9,8 @@ const UNFINISHED = "unfinished";
 const NAME = /^rejoin-\d{8}T\d{9}Z-\d{6}\.pcap$/;
 /** What hosts sent is not for everybody on the machine. */
 const MODE = 0o640;
+/** Of a capture that an earlier process did not finish, read at once. */
+const BLOCK_OCTETS = 262_144;
 /** Of a record's header: where the octets of its packet that it has are counted. */
 const CAPTURED = 8;
 /** At the bound so much of it is made free at once: all captures are looked at for that, and small ones are many. */
@@ -25,6 +27,8 @@ export class CaptureDirectory {
   private made = 0;
   /** Octets of captures that are there, at most: somebody may have taken some since they were looked at. */
   private mostOctets = Number.POSITIVE_INFINITY;
+  /** The time in the newest name: names are in their order, too, after a clock was set back. */
+  private newestMs = 0;
 
   constructor(directory: string) {
     this.directory = directory;
@@ -50,7 +54,8 @@ export class CaptureDirectory {
   async begin(): Promise<{ name: string; file: FileHandle }> {
     // Whoever empties the directory may have deleted that one, too.
     await made(join(this.directory, UNFINISHED));
-    const time = new Date().toISOString().replace(/[-:.]/g, "");
+    this.newestMs = Math.max(this.newestMs, Date.now());
+    const time = new Date(this.newestMs).toISOString().replace(/[-:.]/g, "");
     const name = `rejoin-${time}-${String(this.made++ % 1_000_000).padStart(6, "0")}.pcap`;
     return { name, file: await open(join(this.directory, UNFINISHED, name), "w", MODE) };
   }
@@ -121,18 +126,27 @@ async function wholeOctets(path: string): Promise<number> {
   const file = await open(path, "r+");
   try {
     const { size } = await file.stat();
-    const header = new DataView(new ArrayBuffer(PCAP_RECORD_HEADER));
-    let end = PCAP_FILE_HEADER;
-    for (;;) {
-      const { bytesRead } = await file.read(header, 0, PCAP_RECORD_HEADER, end);
-      const next = end + PCAP_RECORD_HEADER + header.getUint32(CAPTURED, true);
-      if (bytesRead < PCAP_RECORD_HEADER || next > size) break;
-      end = next;
-    }
+    const end = await endOfPackets(file, size);
     if (end < size) await file.truncate(end);
     return end;
   } finally {
     await file.close();
+  }
+}
+
+/** Where the last whole packet of a capture of so many octets ends. */
+async function endOfPackets(file: FileHandle, size: number): Promise<number> {
+  const block = new DataView(new ArrayBuffer(BLOCK_OCTETS));
+  let end = PCAP_FILE_HEADER;
+  for (;;) {
+    const { bytesRead } = await file.read(block, 0, BLOCK_OCTETS, end);
+    const begin = end;
+    for (let at = 0; at + PCAP_RECORD_HEADER <= bytesRead; at = end - begin) {
+      const next = end + PCAP_RECORD_HEADER + block.getUint32(at + CAPTURED, true);
+      if (next > size) return end;
+      end = next;
+    }
+    if (end === begin) return end;
   }
 }
 

@@ -34,6 +34,7 @@ interface Capture {
   readonly name: string;
   readonly file: FileHandle;
   octets: number;
+  /** By a clock that nobody sets. */
   readonly bornMs: number;
 }
 
@@ -163,7 +164,8 @@ export class PlainTcpCaptures {
   private async finishIfDue(): Promise<void> {
     const { capture, config } = this;
     if (capture === null) return;
-    if (capture.octets >= config.rotateOctets || Date.now() - capture.bornMs >= config.rotateMs) await this.finish();
+    if (capture.octets >= config.rotateOctets || performance.now() - capture.bornMs >= config.rotateMs)
+      await this.finish();
   }
 
   private async finish(): Promise<void> {
@@ -192,7 +194,7 @@ export class PlainTcpCaptures {
 /** Begins a capture with the header of its file. */
 async function begun(directory: CaptureDirectory): Promise<Capture> {
   const { name, file } = await directory.begin();
-  const capture = { name, file, octets: 0, bornMs: Date.now() };
+  const capture = { name, file, octets: 0, bornMs: performance.now() };
   const header = new PcapBuffer(PLAIN_TCP_FORMAT, PCAP_FILE_HEADER);
   header.putHeader();
   try {

@@ -1,9 +1,20 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { PlainTcpCaptures, type PlainTcpConfig } from "../../../collectors/central/plain-tcp/captures.ts";
+import { PcapBuffer } from "../../../src/capture-file/pcap-buffer.ts";
+import { PLAIN_TCP_FORMAT } from "../../../src/plain-tcp/plain-tcp.ts";
 import { packetsIn } from "../../plain-tcp/retold.ts";
 import { segment } from "../../support/packets.ts";
 import { needs, titled } from "../../support/requirements.ts";
@@ -86,6 +97,22 @@ describe("captures of sessions as plain TCP", () => {
     expect(finished(directory)).toHaveLength(2);
   });
 
+  it("are finished at their age and named in their order where the clock is set back, too", async () => {
+    const { directory, captures } = setUp({ rotateMs: 500 });
+    await captures.open();
+    tell(captures, 0, 3);
+    await vi.waitFor(() => expect(captures.report().written).toBe(3), { timeout: 10_000 });
+    const setBack = vi.spyOn(Date, "now").mockReturnValue(Date.now() - 3_600_000);
+    onTestFinished(() => setBack.mockRestore());
+    // `waitFor` goes by the clock that stands now.
+    for (let n = 0; n < 50 && captures.report().captures === 0; n++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(numbersIn(directory)).toEqual([0, 1, 2]);
+    tell(captures, 3, 4);
+    await captures.close(10_000);
+    expect(numbersIn(directory)).toEqual([0, 1, 2, 3]);
+  });
+
   it("are none where nothing was told", async () => {
     const { directory, captures } = setUp({ rotateMs: 1 });
     await captures.open();
@@ -141,6 +168,23 @@ describe("captures of sessions as plain TCP", () => {
     expect(numbersIn(directory)).toEqual([...range(0, 9), ...range(0, 10)]);
     expect(readdirSync(unfinished).sort()).toEqual(["rejoin.lock", "somebody's own.pcap"]);
     await later.close(10_000);
+  });
+
+  it("of an earlier process are finished at once, though they are of many short packets", async () => {
+    const { directory, captures } = setUp();
+    mkdirSync(join(directory, "unfinished"), { recursive: true });
+    const header = new PcapBuffer(PLAIN_TCP_FORMAT, 24);
+    header.putHeader();
+    const many = new PcapBuffer(PLAIN_TCP_FORMAT, 56 * 200_000);
+    for (let n = 0; n < 200_000; n++) many.put(packet(n).subarray(0, 40), BEGIN);
+    const whole = Buffer.concat([header.octets, many.octets]);
+    const name = "rejoin-20260101T000000000Z-000000.pcap";
+    writeFileSync(join(directory, "unfinished", name), Buffer.concat([whole, many.octets.subarray(0, 30)]));
+    const began = performance.now();
+    await captures.open();
+    expect(performance.now() - began).toBeLessThan(1500);
+    expect(readFileSync(join(directory, name)).equals(whole)).toBe(true);
+    await captures.close(10_000);
   });
 
   it("wait in memory until their directory is there, and are shed at a bound", async () => {
