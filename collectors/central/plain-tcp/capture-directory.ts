@@ -110,7 +110,8 @@ export class CaptureDirectory {
 
   /** Of captures, the oldest first. */
   private async names(below: string): Promise<string[]> {
-    return (await readdir(join(this.directory, below))).filter((name) => NAME.test(name)).sort();
+    const entries = await readdir(join(this.directory, below), { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isFile() && NAME.test(entry.name) ? [entry.name] : [])).sort();
   }
 }
 

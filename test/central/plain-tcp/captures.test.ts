@@ -199,6 +199,18 @@ describe("captures of sessions as plain TCP", () => {
     expect(captures.report().written).toBe(65 * PER_BUFFER);
   });
 
+  it("leave directories alone that have the names of captures", async () => {
+    const { directory, captures, warnings } = setUp({ rotateOctets: MIB, keepOctets: 2.5 * MIB });
+    const name = "rejoin-20260101T000000000Z-000000.pcap";
+    for (const below of ["", "unfinished"]) mkdirSync(join(directory, below, name), { recursive: true });
+    await captures.open();
+    tell(captures, 0, 8 * 4 * PER_BUFFER);
+    await captures.close(10_000);
+    expect(captures.report().deleted).toBeGreaterThan(4);
+    expect(warnings.join()).not.toContain("EISDIR");
+    expect(existsSync(join(directory, name))).toBe(true);
+  });
+
   it("go on where somebody empties the directory", async () => {
     const { directory, captures, warnings } = setUp();
     await captures.open();
