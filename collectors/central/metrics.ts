@@ -206,12 +206,12 @@ export const METRICS: readonly CollectorMetric[] = [
   ),
   one(
     "rejoin_plain_tcp_written_packets_total",
-    "Of them, those that are in a capture",
+    "Of them, those in captures that were finished",
     ({ plainTcp }) => plainTcp?.written ?? 0,
   ),
   counter(
     "rejoin_plain_tcp_shed_packets_total",
-    "Of them, those that are in none: behind, the disk took less than was told; failed, it took nothing",
+    "Of them, those that are in none: behind, the disk took less than was told; failed, it took nothing, or the capture went",
     ["reason"],
     ({ plainTcp }) => [
       [{ reason: "behind" }, plainTcp?.shed.behind ?? 0],

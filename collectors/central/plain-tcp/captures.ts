@@ -21,19 +21,21 @@ export interface PlainTcpConfig {
 /** What became of packets that were told: all = written + waiting + shed. */
 export interface PlainTcpReport {
   readonly packets: number;
+  /** In captures that were finished. */
   readonly written: number;
-  /** `behind`: the disk takes less than is told; `failed`: it took nothing. */
+  /** `behind`: the disk takes less than is told; `failed`: it took nothing, or the capture went. */
   readonly shed: { readonly behind: number; readonly failed: number };
   /** Captures that were finished, and those of them that nobody took and that were deleted for the bound. */
   readonly captures: number;
   readonly deleted: number;
 }
 
-/** A capture that is being written: so many octets of it are there. */
+/** A capture that is being written: so much of it is there. */
 interface Capture {
   readonly name: string;
   readonly file: FileHandle;
   octets: number;
+  packets: number;
   /** By a clock that nobody sets. */
   readonly bornMs: number;
 }
@@ -153,7 +155,7 @@ export class PlainTcpCaptures {
     try {
       this.capture ??= await begun(this.directory);
       await append(this.capture, buffer.octets);
-      this.counts.written += buffer.packets;
+      this.capture.packets += buffer.packets;
     } catch (error) {
       this.counts.failed += buffer.packets;
       await this.finish();
@@ -173,13 +175,13 @@ export class PlainTcpCaptures {
     if (capture === null) return;
     this.capture = null;
     try {
-      // Behind it may stand what a write that failed had begun with.
-      await capture.file.truncate(capture.octets);
-    } finally {
-      await capture.file.close();
+      await put(this.directory, capture);
+    } catch (error) {
+      this.counts.failed += capture.packets;
+      throw error;
     }
-    if (capture.octets === PCAP_FILE_HEADER) return this.directory.discard(capture.name);
-    await this.directory.finish(capture.name, capture.octets);
+    if (capture.packets === 0) return;
+    this.counts.written += capture.packets;
     this.counts.captures++;
     const deleted = await this.directory.prune(this.config.keepOctets);
     if (deleted === 0) return;
@@ -194,7 +196,7 @@ export class PlainTcpCaptures {
 /** Begins a capture with the header of its file. */
 async function begun(directory: CaptureDirectory): Promise<Capture> {
   const { name, file } = await directory.begin();
-  const capture = { name, file, octets: 0, bornMs: performance.now() };
+  const capture = { name, file, octets: 0, packets: 0, bornMs: performance.now() };
   const header = new PcapBuffer(PLAIN_TCP_FORMAT, PCAP_FILE_HEADER);
   header.putHeader();
   try {
@@ -205,6 +207,18 @@ async function begun(directory: CaptureDirectory): Promise<Capture> {
     await directory.discard(name);
     throw error;
   }
+}
+
+/** Puts a capture where others find it; one without a packet is no capture. */
+async function put(directory: CaptureDirectory, { name, file, octets, packets }: Capture): Promise<void> {
+  try {
+    // Behind it may stand what a write that failed had begun with.
+    await file.truncate(octets);
+  } finally {
+    await file.close();
+  }
+  if (packets === 0) await directory.discard(name);
+  else await directory.finish(name, octets);
 }
 
 /** Writes all of it, behind what is known to be there. */

@@ -233,6 +233,20 @@ describe("captures of sessions as plain TCP", () => {
     await vi.waitFor(() => expect(numbersIn(directory)).toEqual(range(0, 64 * PER_BUFFER)), { timeout: 10_000 });
   });
 
+  it("that somebody deletes before they are finished are lost, and that is counted", async () => {
+    const { directory, captures, warnings } = setUp();
+    await captures.open();
+    tell(captures, 0, PER_BUFFER + 1);
+    const unfinished = join(directory, "unfinished");
+    await vi.waitFor(() => expect(readdirSync(unfinished)).toHaveLength(2), { timeout: 10_000 });
+    rmSync(unfinished, { recursive: true });
+    tell(captures, PER_BUFFER + 1, PER_BUFFER + 3);
+    await captures.close(10_000);
+    const packets = PER_BUFFER + 3;
+    expect(captures.report()).toMatchObject({ packets, written: 0, shed: { behind: 0, failed: packets }, captures: 0 });
+    expect([finished(directory), warnings]).toEqual([[], [expect.stringMatching(/sessions as plain TCP: ENOENT/)]]);
+  });
+
   it("have no place in a file, or where another process of ours writes", async () => {
     const { directory, captures } = setUp();
     writeFileSync(directory, "");
