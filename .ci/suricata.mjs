@@ -1,4 +1,5 @@
-// Installs Suricata, which Debian 12 has in its backports only, and leaves the machine otherwise as it was.
+// Installs Suricata, which Debian 12 has in its backports only. Of the machine nothing else changes, but that the service of
+// Suricata is masked, as long as it is there.
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,13 +12,18 @@ const INSTALL = ["install", "-y", "--no-install-recommends"];
 const textOf = (program, ...args) =>
   spawnSync(program, args, { encoding: "utf8", env: { ...process.env, LC_ALL: "C" } }).stdout ?? "";
 
-/** Masks the service: a machine is to run no detector because of tests. Where a unit stands there it is somebody's wish. */
-function keepFromStarting() {
+/**
+ * Masks the service: a machine is to run no detector because of tests. Where a unit stands there it is somebody's wish: false,
+ * and nothing is done.
+ */
+function maskService() {
   mkdirSync(dirname(UNIT), { recursive: true });
   try {
     symlinkSync("/dev/null", UNIT);
+    return true;
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
+    return false;
   }
 }
 
@@ -46,9 +52,15 @@ function backports(folder) {
  * told a program and its arguments, and says whether that ended well; false where one did not, or there are no backports.
  */
 export function installSuricata(run) {
+  const isMasked = maskService();
+  const isThere = install(run);
+  if (isMasked && !isThere) rmSync(UNIT, { force: true });
+  return isThere;
+}
+
+function install(run) {
   const folder = mkdtempSync(join(tmpdir(), "rejoin-backports-"));
   try {
-    keepFromStarting();
     if (/Candidate: \d/.test(textOf("apt-cache", "policy", "suricata")))
       return run("apt-get", ["-qq", ...INSTALL, "suricata"]);
     const found = backports(folder);
