@@ -1,7 +1,6 @@
 import { hostname } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { collectorConfiguration } from "../../schema/configuration/collector.ts";
-import { isOnDisk } from "../delivery/parts.ts";
+import { collectorConfiguration, isOnDisk } from "../../schema/configuration/collector.ts";
 import { type Configuration, loadConfiguration } from "../runtime/configuration.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { givenOptions } from "../runtime/given-options.ts";

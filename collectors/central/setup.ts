@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
-import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
+import { type CollectorConfiguration, isRemote } from "../../schema/configuration/collector.ts";
 import { readListenAddress } from "../../schema/configuration/listen-address.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { LocalDelivery } from "../delivery/local-delivery.ts";
-import { collectorName, formatsOf, gapSettings, isRemote, openOutbox, sinkOf } from "../delivery/parts.ts";
+import { collectorName, formatsOf, gapSettings, openOutbox, sinkOf } from "../delivery/parts.ts";
 import { ThreadDelivery } from "../delivery/thread-delivery.ts";
 import type { CollectorConfig } from "./collector-contract.ts";
 import { udpListen } from "./listen.ts";

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
-import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
+import { type CollectorConfiguration, isOnDisk } from "../../schema/configuration/collector.ts";
 import type { Format } from "../../schema/encoding.ts";
 import { TOPICS, type Topic, topicFormats } from "../../schema/topics.ts";
 import { AtRest } from "../outbox/at-rest.ts";
@@ -23,16 +23,6 @@ const HOUR_MS = 3_600_000;
 /** What a collector is called in records and to brokers: what its operator says, or the name of its host. */
 export function collectorName({ name }: CollectorConfiguration): string {
   return name ?? hostname();
-}
-
-/** Whether the sink is reached over a network: it may be away for long, and has a thread of its own. */
-export function isRemote({ sink }: CollectorConfiguration): boolean {
-  return sink.kind === "kafka" || sink.kind === "tcp";
-}
-
-/** Whether records wait on the disk: where nothing is said, those for a remote sink. */
-export function isOnDisk(configuration: CollectorConfiguration): boolean {
-  return (configuration.outbox.kind ?? (isRemote(configuration) ? "disk" : "memory")) === "disk";
 }
 
 /** What the outbox takes at most. */

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { CollectorConfiguration } from "../../schema/configuration/collector.ts";
-import { isOnDisk, kafkaOptions } from "../delivery/parts.ts";
+import { type CollectorConfiguration, isOnDisk } from "../../schema/configuration/collector.ts";
+import { kafkaOptions } from "../delivery/parts.ts";
 import { OperationalError } from "../runtime/errors.ts";
 import { accessError } from "../sink/kafka/access-error.ts";
 import { withAdmin } from "../sink/kafka/admin.ts";

@@ -203,6 +203,16 @@ export const collectorConfiguration = z.strictObject({
 /** A collector's configuration, with a value for every key. */
 export type CollectorConfiguration = z.output<typeof collectorConfiguration>;
 
+/** Whether the sink is reached over a network: it may be away for long, and has a thread of its own. */
+export function isRemote({ sink }: CollectorConfiguration): boolean {
+  return sink.kind === "kafka" || sink.kind === "tcp";
+}
+
+/** Whether records wait on the disk: where nothing is said, those for a remote sink. */
+export function isOnDisk(configuration: CollectorConfiguration): boolean {
+  return (configuration.outbox.kind ?? (isRemote(configuration) ? "disk" : "memory")) === "disk";
+}
+
 /** What in a collector's configuration contradicts itself. */
 export function collectorFaults(configuration: CollectorConfiguration): ConfigurationFault[] {
   const { listen, agents, anyAgent, records, sink, plainTcp } = configuration;
@@ -277,13 +287,11 @@ export function collectorFaults(configuration: CollectorConfiguration): Configur
 }
 
 /** Directories that the collector has files of its own in, and which. */
-function directoriesOf({ sink, outbox }: CollectorConfiguration): [what: string, directory: string][] {
-  const isRemote = sink.kind === "kafka" || sink.kind === "tcp";
-  const directories: [string, string][] = [];
-  if (sink.kind === "files") directories.push(["record files are there (sink.files.directory)", sink.files.directory]);
-  if ((outbox.kind ?? (isRemote ? "disk" : "memory")) === "disk")
-    directories.push(["records wait there (outbox.directory)", outbox.directory]);
-  return directories;
+function directoriesOf(configuration: CollectorConfiguration): (readonly [what: string, directory: string])[] {
+  const { sink, outbox } = configuration;
+  const records = ["record files are there (sink.files.directory)", sink.files.directory] as const;
+  const waiting = ["records wait there (outbox.directory)", outbox.directory] as const;
+  return [...(sink.kind === "files" ? [records] : []), ...(isOnDisk(configuration) ? [waiting] : [])];
 }
 
 /** Every combination that an agent's lists name; an empty list is a word of its own. */
