@@ -132,6 +132,23 @@ describe("an answer", () => {
     ]);
   });
 
+  it("waits for what an earlier session in its place had missed", () => {
+    const first = new Conversation().open().send(0, "missed").send(1, "answer");
+    first.packets.splice(-2, 1);
+    first.atMicros += 3 * SECOND;
+    first.close();
+    // What ended with octets missing is looked for a minute longer.
+    const second = new Conversation({ ...SECOND_SESSION, atMicros: BEGIN + 100 * SECOND }).open();
+    const joined = second.join();
+    second.send(0, "ask").send(1, "welcome", { on: joined });
+    const [ask, welcome] = second.packets.splice(-2) as [RunPacket, RunPacket];
+    const late = { ...ask, atMicros: welcome.atMicros + SECOND };
+    expect(told([...first.packets, ...second.packets, welcome, late], 90)).toEqual([
+      ...["< answer", "| 90 s"],
+      ...["> ask", "< welcome"],
+    ]);
+  });
+
   it("goes two seconds after a clock was set back", () => {
     const talk = new Conversation({ atMicros: BEGIN + 100 * SECOND }).open();
     talk.send(0, "missed").send(1, "answer");

@@ -56,9 +56,9 @@ export class PlainTcpCaptures {
   private readonly directory: CaptureDirectory;
   private filling = new PcapBuffer(PLAIN_TCP_FORMAT, BUFFER_OCTETS);
   private readonly spare: PcapBuffer[] = [];
-  /** What is to be done, one after the other. */
-  private waiting = 0;
+  /** What is to be done, one after the other, and how much that is; nothing is before `begin`. */
   private work: Promise<void>;
+  private waiting = 0;
   private begin: () => void = () => {};
   private timer: NodeJS.Timeout | null = null;
   private capture: Capture | null = null;
