@@ -52,10 +52,15 @@ function backports(folder) {
  * told a program and its arguments, and says whether that ended well; false where one did not, or there are no backports.
  */
 export function installSuricata(run) {
-  const isMasked = maskService();
-  const isThere = install(run);
-  if (isMasked && !isThere) rmSync(UNIT, { force: true });
-  return isThere;
+  try {
+    const isMasked = maskService();
+    const isThere = install(run);
+    if (isMasked && !isThere) rmSync(UNIT, { force: true });
+    return isThere;
+  } catch {
+    // Nobody may write there.
+    return false;
+  }
 }
 
 function install(run) {
